@@ -1,0 +1,108 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One pull as the log shows it, and to which pull a line about a host belongs.
+
+The lines between a pull's start and its end name the host that was tried, never the image. Their URL, where they have
+one, carries the tag or digest and, for a mirror, the registry (``?ns=``); a line about an HTTP status has no URL.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import Finding, classify
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.events import Event
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import (
+    EMBEDDED_HOSTS,
+    ImageName,
+    RequestUrl,
+    parse_request,
+)
+
+_MAX_ATTEMPTS = 32
+
+
+class Attempt:
+    """A host that containerd asked in vain."""
+
+    __slots__ = ("_finding", "candidates", "error", "event", "host", "request", "sure")
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self.host = event.host
+        self.error = event.error
+        request = parse_request(event.error)
+        # The URL of a token server says nothing about the image.
+        self.request: RequestUrl | None = request if request and request.object else None
+        self.candidates: dict[int, int] = {}
+        self.sure = True
+        self._finding: Finding | None = None
+
+    @property
+    def finding(self) -> Finding:
+        """What the line says went wrong; found when asked, since most lines never are."""
+        if self._finding is None:
+            self._finding = classify(self.error)
+        return self._finding
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the host is K3s' embedded registry, which has only what some node of the cluster has."""
+        return self.host in EMBEDDED_HOSTS
+
+
+class Pull:
+    """A pull between its start and its end, with the lines that belong to it."""
+
+    __slots__ = ("attempts", "cancelled", "from_kubelet", "from_sandbox", "image", "number", "outcome", "undecoded")
+
+    def __init__(self, image: ImageName, number: int) -> None:
+        self.image = image
+        self.number = number
+        self.attempts: list[Attempt] = []
+        self.undecoded: Event | None = None
+        self.cancelled: Event | None = None
+        self.outcome: Event | None = None
+        self.from_sandbox = False
+        self.from_kubelet = False
+
+    def add(self, attempt: Attempt) -> None:
+        """Takes an attempt; a pull that retries for long keeps its first ones."""
+        if len(self.attempts) < _MAX_ATTEMPTS:
+            self.attempts.append(attempt)
+
+    def is_default(self, host: str) -> bool:
+        """Whether `host` is the registry's own default endpoint, so neither mirror nor embedded registry."""
+        return host in (self.image.default_host, self.image.registry, self.image.registry + ":443")
+
+
+class Affinity(NamedTuple):
+    """What is known about hosts: which registries they were seen to be asked for, which they are configured for."""
+
+    seen: dict[str, set[str]]
+    configured: dict[str, set[str]]
+
+    def serves(self, host: str, registry: str) -> bool:
+        """Whether `host` is known to be a mirror of `registry`."""
+        return registry in self.seen.get(host, ()) or not self.configured.get(host, {"*"}).isdisjoint({registry, "*"})
+
+
+def match(attempt: Attempt, pull: Pull, affinity: Affinity) -> int:
+    """How well an attempt fits a pull: 0 not at all, then the higher the better; below 3 it is a guess."""
+    image = pull.image
+    request = attempt.request
+    own = pull.is_default(attempt.host)
+    if request is None:
+        if own:
+            return 3
+        return 2 if affinity.serves(attempt.host, image.registry) else 1
+    if request.object != image.object:
+        return 0
+    same_repository = request.repository == image.repository or request.repository.endswith("/" + image.repository)
+    if request.namespace:
+        return (5 if same_repository else 4) if request.namespace == image.registry else 0
+    if own:
+        return 5 if same_repository else 0
+    # containerd adds ?ns= to every request to a mirror, but not every log is the daemon's.
+    return 3 if same_repository else 1

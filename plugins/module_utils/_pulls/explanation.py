@@ -1,0 +1,123 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the node's own configuration adds to a verdict: why a mirror was not used, where credentials went."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import Pull
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import EMBEDDED_HOSTS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.verdict import Verdict
+
+
+class Explanation(NamedTuple):
+    """A sentence to add to the message, and a fix to put in place of the cause's own (None: keep that)."""
+
+    message: str
+    fix: str | None
+
+
+def explain(pull: Pull, verdict: Verdict, config: NodeConfig) -> Explanation | None:
+    """What the configuration explains about a verdict, or None where it explains nothing."""
+    if not config.known:
+        return None
+    host = verdict.endpoint
+    if host is None:
+        return None
+    if not pull.is_default(host) and host not in EMBEDDED_HOSTS:
+        asked = [endpoint.host for endpoint in config.endpoints(pull.image.registry)]
+        if host not in asked and verdict.finding.cause == verdict.cause and not _redirected(verdict):
+            return _not_configured(pull, host)
+    if config.configs_known and verdict.cause in ("unauthorized", "forbidden", "token_refused"):
+        explained = _credentials(pull, verdict, host, config)
+        if explained:
+            return explained
+    if config.configs_known and verdict.cause.startswith(("client_cert", "tls_unknown")):
+        explained = _certificates(verdict, host, config)
+        if explained:
+            return explained
+    return _unused_mirror(pull, host, config) if pull.is_default(host) else None
+
+
+def _redirected(verdict: Verdict) -> bool:
+    """Content comes from wherever the registry redirects to: a host of nobody's configuration."""
+    return "failed to pull and unpack image" in verdict.error and "failed to resolve reference" not in verdict.error
+
+
+def _not_configured(pull: Pull, host: str) -> Explanation:
+    return Explanation(
+        f"{host} is not among the endpoints configured for {pull.image.registry}: the configuration was changed since,"
+        " K3s was not restarted after it, or a hosts.toml was written by hand.",
+        None,
+    )
+
+
+def _credentials(pull: Pull, verdict: Verdict, host: str, config: NodeConfig) -> Explanation | None:
+    if config.has_auth(host):
+        if "no basic auth credentials" in verdict.error or "anonymous token" in verdict.error:
+            key = config.settings(host)[0]
+            return Explanation(
+                f'configs."{key}" has credentials, but containerd sent none to {host}: a pod\'s imagePullSecret'
+                " replaces the node's credentials for every endpoint, or K3s was not restarted since they were added.",
+                f"Put credentials for {host} into the pod's imagePullSecret or remove the secret from the pod; if it"
+                f' has none, restart K3s so that configs."{key}".auth is loaded.',
+            )
+        return None
+    misplaced = config.misplaced_auth(host, pull.image.registry)
+    if not misplaced:
+        return Explanation(f'configs has no credentials for {host}: nothing under configs."{host}".auth.', None)
+    if misplaced == "*":
+        why = "containerd never uses the credentials of the wildcard"
+    elif misplaced == pull.image.registry:
+        why = "which is the registry's own name, so they are sent to its default endpoint only"
+    else:
+        why = "which is another name for containerd: keys are compared byte for byte, port and case included"
+    return Explanation(
+        f'There are credentials under configs."{misplaced}", {why}.',
+        f'Move the credentials from configs."{misplaced}".auth to configs."{host}".auth and restart K3s.',
+    )
+
+
+def _certificates(verdict: Verdict, host: str, config: NodeConfig) -> Explanation | None:
+    key = config.settings(host)[0]
+    if verdict.cause == "tls_unknown_authority" and config.has_ca(host):
+        return Explanation(
+            f'configs."{key}".tls.ca_file is set, but is not the CA of the certificate that {host} shows.',
+            f'Put the CA certificate that signed {host}\'s certificate into the file of configs."{key}".tls.ca_file.',
+        )
+    if verdict.cause == "client_cert_required" and config.has_client_certificate(host):
+        return Explanation(
+            f'configs."{key}".tls names a client certificate, so {host} did not take it.',
+            f'Replace the files of configs."{key}".tls.cert_file and key_file by a certificate of the CA that'
+            f" {host} trusts for clients.",
+        )
+    return None
+
+
+def _unused_mirror(pull: Pull, host: str, config: NodeConfig) -> Explanation | None:
+    """The default endpoint is to blame: say why no mirror stood before it."""
+    registry = pull.image.registry
+    key = config.mirror_key(registry)
+    near = config.near_mirror(registry)
+    if registry not in config.mirrors and near:
+        return Explanation(
+            f'mirrors."{near}" does not apply to images of {registry}: the names differ, and containerd compares them'
+            " byte for byte, port and case included.",
+            f'Rename mirrors."{near}" to mirrors."{registry}" (or add it) and restart K3s.',
+        )
+    if key is None:
+        if not config.mirrors:
+            return None
+        return Explanation(f"No entry in mirrors applies to {registry}, so only its default endpoint was asked.", None)
+    endpoints = [endpoint.host for endpoint in config.endpoints(registry) if not pull.is_default(endpoint.host)]
+    tried = {attempt.host for attempt in pull.attempts}
+    if endpoints and tried and not tried.intersection(endpoints):
+        return Explanation(
+            f'None of the endpoints of mirrors."{key}" was asked: K3s was not restarted since they were added, or'
+            " containerd does not use the hosts.toml for them.",
+            f'Restart K3s, then see that certs.d has a valid hosts.toml with the endpoints of mirrors."{key}".endpoint.',
+        )
+    return None

@@ -1,0 +1,97 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names in a pull's log: image references and the hosts in URLs."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import unquote
+
+DOCKER_HUB = "docker.io"
+DOCKER_HUB_HOSTS = ("docker.io", "index.docker.io", "registry-1.docker.io")
+# The embedded registry (spegel) listens behind the supervisor's port on the loopback address.
+EMBEDDED_HOSTS = ("127.0.0.1:6443", "[::1]:6443", "127.0.0.1:9345", "[::1]:9345", "localhost:6443")
+
+_URL = re.compile(r"https?://[^\s\"'<>\\]+")
+_NAMESPACE = re.compile(r"[?&]ns=([^&\s]+)")
+_OBJECT = re.compile(r"/(.+)/(?:manifests|blobs)/([^/?&\s]+)")
+
+
+class ImageName(NamedTuple):
+    """An image reference as containerd uses it: `full` is the normalised text, `object` its digest or tag."""
+
+    full: str
+    registry: str
+    repository: str
+    object: str
+
+    @property
+    def default_host(self) -> str:
+        """The host of the registry's default endpoint."""
+        return "registry-1.docker.io" if self.registry == DOCKER_HUB else self.registry
+
+
+class RequestUrl(NamedTuple):
+    """A request of containerd's, as its error texts quote it; empty strings where the URL has no such part."""
+
+    url: str
+    host: str
+    namespace: str
+    repository: str
+    object: str
+
+
+def parse_image(text: str) -> ImageName:
+    """`text` normalised as CRI does: ``nginx`` is ``docker.io/library/nginx:latest``."""
+    name, at, digest = text.strip().partition("@")
+    head, slash, rest = name.partition("/")
+    if slash and ("." in head or ":" in head or head == "localhost" or head != head.lower()):
+        registry, repository = head, rest
+    else:
+        registry, repository = DOCKER_HUB, name
+    if registry == "index.docker.io":
+        registry = DOCKER_HUB
+    repository, colon, tag = repository.partition(":")
+    if registry == DOCKER_HUB and "/" not in repository:
+        repository = "library/" + repository
+    if not tag and not at:
+        colon, tag = ":", "latest"
+    full = registry + "/" + repository + (colon + tag if tag else "") + at + digest
+    return ImageName(full, registry, repository, digest or tag)
+
+
+def find_urls(text: str) -> list[str]:
+    """The http(s) URLs in a text, in order, without the punctuation that follows them."""
+    return [match.rstrip(":,.;)]") if not match.endswith("]") else match for match in _URL.findall(text)]
+
+
+def mask_urls(text: str) -> str:
+    """`text` with each URL replaced by a bar, its trailing colon kept: words in URLs are no error messages."""
+    return _URL.sub(lambda match: "|:" if match.group(0).endswith(":") else "|", text)
+
+
+def url_host(url: str) -> str:
+    """The ``host[:port]`` of a URL, without userinfo."""
+    return url.split("://", 1)[-1].split("/", 1)[0].split("?", 1)[0].rpartition("@")[2]
+
+
+def parse_request(text: str) -> RequestUrl | None:
+    """The last URL in an error text, taken apart, or None without one."""
+    urls = find_urls(text)
+    if not urls:
+        return None
+    url = urls[-1]
+    namespace = _NAMESPACE.search(url)
+    found = _OBJECT.search(url.split("://", 1)[-1].split("?", 1)[0])
+    repository = found.group(1) if found else ""
+    if repository.startswith("v2/"):
+        repository = repository[len("v2/") :]
+    return RequestUrl(
+        url,
+        url_host(url),
+        unquote(namespace.group(1)) if namespace else "",
+        repository,
+        found.group(2) if found else "",
+    )

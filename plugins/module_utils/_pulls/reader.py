@@ -1,0 +1,236 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads logs of any length, line by line, and keeps the latest failure per image.
+
+Memory does not grow with the log: pulls in flight, lines that await their pull and failed images are each bounded,
+the oldest goes first, and no line is kept beyond a few kilobytes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import Any, Iterable
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls import events
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import Affinity, Attempt, Pull, match
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.diagnosis import diagnose
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.events import Event
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import parse_image
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
+
+MAX_LINE = 16384
+_MAX_IN_FLIGHT = 256
+_MAX_WAITING = 256
+_MAX_HOSTS = 1024
+_LONGEST_PULL = 900.0
+# Up to this score a line that could be of several pulls waits until all but one have ended, see match().
+_SURE = 3
+
+
+class PullReader:
+    """Takes the lines of one node's logs, oldest first, and says which pulls fail and why.
+
+    :param config: the node's registries configuration, ``{"mirrors": {...}, "configs": {...}}``; {} or None where it
+        is not known, ``"configs": None`` where only its mirrors are.
+    :param images: only these images, in any spelling; all where empty.
+    :param since: seconds since 1970; lines with an earlier time are passed over.
+    :param max_images: how many failing images are kept.
+    """
+
+    def __init__(
+        self,
+        config: dict[str, Any] | None = None,
+        images: Iterable[str] = (),
+        since: float | None = None,
+        max_images: int = 1000,
+    ) -> None:
+        self.lines = 0
+        self._config = NodeConfig(config)
+        self._images = frozenset(parse_image(image).full for image in images)
+        self._since = since
+        self._max_images = max_images
+        self._time: float | None = None
+        self._number = 0
+        self._in_flight: OrderedDict[int, Pull] = OrderedDict()
+        self._waiting: deque[Attempt] = deque(maxlen=_MAX_WAITING)
+        self._undecoded: Event | None = None
+        self._failures: OrderedDict[str, Pull] = OrderedDict()
+        self._seen: dict[str, set[str]] = {}
+        self._affinity = Affinity(self._seen, self._config.hosts())
+        self._handlers = {
+            events.STARTED: self._started,
+            events.SUCCEEDED: self._succeeded,
+            events.FAILED: self._failed,
+            events.SANDBOX_FAILED: self._failed,
+            events.KUBELET_FAILED: self._kubelet_failed,
+            events.SANDBOX_STARTED: self._sandbox_started,
+            events.ATTEMPT: self._attempted,
+            events.UNDECODED: self._not_decoded,
+            events.CANCELLED: self._cancelled,
+            events.RESTARTED: self._restarted,
+        }
+
+    def read(self, lines: Iterable[bytes | str]) -> None:
+        """Reads lines, as text or as bytes (then as UTF-8, what is none of it replaced)."""
+        for line in lines:
+            self.feed(line)
+
+    def feed(self, line: bytes | str) -> None:
+        """Reads one line. Never raises on any content."""
+        self.lines += 1
+        raw = line if isinstance(line, bytes) else line.encode("utf-8", "replace")
+        if not events.interesting(raw):
+            return
+        event = events.read_event(raw[:MAX_LINE].decode("utf-8", "replace").rstrip("\r\n"))
+        if event is None or self._too_old(event):
+            return
+        self._handlers[event.kind](event)
+
+    def diagnoses(self) -> list[dict[str, Any]]:
+        """The latest failure per image that has not been pulled since, in the order of their times."""
+        return [diagnose(pull, self._config) for pull in self._failures.values()]
+
+    def _too_old(self, event: Event) -> bool:
+        if event.time is not None:
+            self._time = event.time
+        return self._since is not None and self._time is not None and self._time < self._since
+
+    # What each event does.
+
+    def _started(self, event: Event) -> None:
+        pull = self._new_pull(event.image)
+        self._in_flight[pull.number] = pull
+        if len(self._in_flight) > _MAX_IN_FLIGHT:
+            self._end(next(iter(self._in_flight.values())))
+
+    def _succeeded(self, event: Event) -> None:
+        pull = self._running(event.image)
+        if pull:
+            self._end(pull)
+        self._failures.pop(parse_image(event.image).full, None)
+
+    def _failed(self, event: Event) -> None:
+        pull = self._running(event.image) if event.kind == events.FAILED else None
+        if pull is None:
+            pull = self._new_pull(event.image)
+            pull.undecoded, self._undecoded = self._undecoded, None
+        pull.outcome = event
+        pull.from_sandbox = event.kind == events.SANDBOX_FAILED
+        self._claim(pull)
+        self._end(pull)
+        self._keep(pull)
+
+    def _kubelet_failed(self, event: Event) -> None:
+        """The kubelet repeats what containerd logged, for minutes and with less around it: it only fills a gap."""
+        known = self._failures.get(parse_image(event.image).full)
+        if (known is None or known.from_kubelet) and self._running(event.image) is None:
+            pull = self._new_pull(event.image)
+            pull.outcome = event
+            pull.from_kubelet = True
+            self._keep(pull)
+
+    def _sandbox_started(self, _event: Event) -> None:
+        """A sandbox runs, so the pause image is there: no line names it."""
+        for image in [image for image, pull in self._failures.items() if pull.from_sandbox]:
+            del self._failures[image]
+
+    def _attempted(self, event: Event) -> None:
+        attempt = Attempt(event)
+        if attempt.request and attempt.request.namespace and len(self._seen) < _MAX_HOSTS:
+            self._seen.setdefault(attempt.host, set()).add(attempt.request.namespace)
+        scores = ((number, match(attempt, pull, self._affinity)) for number, pull in self._in_flight.items())
+        candidates = {number: score for number, score in scores if score}
+        best = max(candidates.values(), default=0)
+        fitting = [number for number, score in candidates.items() if score == best]
+        if len(fitting) == 1 and (best > _SURE or len(candidates) == 1):
+            self._in_flight[fitting[0]].add(attempt)
+            return
+        attempt.sure = False
+        attempt.candidates = candidates
+        self._waiting.append(attempt)
+
+    def _not_decoded(self, event: Event) -> None:
+        """A hosts.toml was dropped: containerd 2.x names the file, so the registry; 1.x says it right after a start."""
+        directory = event.path.rsplit("/", 2)[-2] if "/" in event.path else ""
+        for pull in reversed(list(self._in_flight.values())):
+            registry = pull.image.registry
+            named = directory in (registry, registry.replace(":", "_") + "_", registry.replace(":", "_"), "_default")
+            if named or (not directory and not pull.attempts):
+                pull.undecoded = event
+                if not directory:
+                    return
+        if not self._in_flight:
+            self._undecoded = event
+
+    def _cancelled(self, event: Event) -> None:
+        pull = self._running(event.image)
+        if pull:
+            pull.cancelled = event
+
+    def _restarted(self, _event: Event) -> None:
+        """containerd started anew: nothing that was in flight goes on."""
+        self._in_flight.clear()
+        self._waiting.clear()
+        self._undecoded = None
+
+    # Pulls and the lines that wait for theirs.
+
+    def _new_pull(self, image: str) -> Pull:
+        self._number += 1
+        return Pull(parse_image(image), self._number)
+
+    def _running(self, image: str) -> Pull | None:
+        full = parse_image(image).full
+        return next((pull for pull in self._in_flight.values() if pull.image.full == full), None)
+
+    def _end(self, pull: Pull) -> None:
+        """Takes a pull out of flight; a line that could have been of two is now the other's."""
+        self._in_flight.pop(pull.number, None)
+        remaining: deque[Attempt] = deque(maxlen=_MAX_WAITING)
+        for attempt in self._waiting:
+            waited_for_one = bool(attempt.candidates)
+            attempt.candidates.pop(pull.number, None)
+            if len(attempt.candidates) == 1:
+                (number,) = attempt.candidates
+                if number in self._in_flight:
+                    attempt.sure = True
+                    self._in_flight[number].add(attempt)
+                    continue
+            if attempt.candidates or not waited_for_one:
+                remaining.append(attempt)
+        self._waiting = remaining
+
+    def _claim(self, pull: Pull) -> None:
+        """Gives a failed pull the waiting lines that fit it best, one per host and path."""
+        in_flight = pull.number in self._in_flight
+        hosts = [attempt.host for attempt in pull.attempts]
+        per_host = 2 if "sha256:" in pull.image.object else 1
+        remaining: deque[Attempt] = deque(maxlen=_MAX_WAITING)
+        for attempt in self._waiting:
+            if self._fits(attempt, pull, in_flight) and hosts.count(attempt.host) < per_host:
+                hosts.append(attempt.host)
+                pull.add(attempt)
+            else:
+                remaining.append(attempt)
+        self._waiting = remaining
+
+    def _fits(self, attempt: Attempt, pull: Pull, in_flight: bool) -> bool:
+        if in_flight:
+            mine = attempt.candidates.get(pull.number, 0)
+            return mine > 0 and mine == max(attempt.candidates.values())
+        # A pull whose start is not in the log (rotated away), or of a sandbox's image, which has no such line.
+        ended, tried = pull.outcome.time if pull.outcome else None, attempt.event.time
+        if ended is not None and tried is not None and ended - tried > _LONGEST_PULL:
+            return False
+        return match(attempt, pull, self._affinity) > max(attempt.candidates.values(), default=0)
+
+    def _keep(self, pull: Pull) -> None:
+        full = pull.image.full
+        self._failures.pop(full, None)
+        if self._images and full not in self._images:
+            return
+        pull.attempts.sort(key=lambda attempt: attempt.event.time or 0.0)
+        self._failures[full] = pull
+        if len(self._failures) > self._max_images:
+            self._failures.popitem(last=False)

@@ -1,0 +1,121 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which of a failed pull's errors is the one to mend.
+
+The final error alone misleads: containerd 1.x reports the first error that is no 404, 2.x the one of the highest class
+(an HTTP status before a 404 before a failed connection), so what a fallback to the internet said often hides what the
+mirror said. A mirror is there to serve the image, so its failure is the one to mend; a 404 from it most of all, since
+no other endpoint had to be asked if it had the image.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import Attempt, Pull
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import (
+    ANSWER_CAUSES,
+    FILE_CAUSES,
+    Finding,
+    classify,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import EMBEDDED_HOSTS, parse_request
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
+
+
+class Verdict(NamedTuple):
+    """The cause of a failed pull, the endpoint to blame (None: a file of the node, or undecided), the telling error."""
+
+    cause: str
+    endpoint: str | None
+    error: str
+    finding: Finding
+
+
+def judge(pull: Pull, config: NodeConfig) -> Verdict:
+    """The verdict on a pull that has failed."""
+    error = pull.outcome.error if pull.outcome else ""
+    final = classify(error)
+    if final.cause in FILE_CAUSES:
+        return Verdict(final.cause, None, error, final)
+    fetched = "failed to pull and unpack image" in error and "failed to resolve reference" not in error
+    host = "" if final.token else final.host
+    if pull.undecoded and not _asked_a_mirror(pull, host, fetched):
+        return Verdict("hosts_toml_invalid", None, pull.undecoded.error or pull.undecoded.path, final)
+    mirrors = [attempt for attempt in pull.attempts if not attempt.embedded and not pull.is_default(attempt.host)]
+    by_fallback = not fetched or _served_by_default(pull, config, error)
+    for attempt in mirrors:
+        if attempt.finding.cause == "not_found" and by_fallback and (attempt.sure or not fetched):
+            return Verdict("not_found", attempt.host, attempt.error, attempt.finding)
+    if not fetched:
+        verdict = _mirror_error(pull, mirrors, error, final, host)
+        if verdict:
+            return verdict
+    return _final_error(pull, config, error, final, host, fetched)
+
+
+def _asked_a_mirror(pull: Pull, host: str, fetched: bool) -> bool:
+    """Whether any endpoint other than the default was asked, so that some hosts.toml was in use."""
+    if any(not pull.is_default(attempt.host) for attempt in pull.attempts):
+        return True
+    return bool(host) and not fetched and not pull.is_default(host)
+
+
+def _served_by_default(pull: Pull, config: NodeConfig, error: str) -> bool:
+    """Whether the default endpoint, not a further mirror, resolved an image whose content then failed."""
+    request = parse_request(error)
+    if request and request.namespace:
+        return False
+    failed = {attempt.host for attempt in pull.attempts}
+    return all(endpoint.host in failed for endpoint in config.endpoints(pull.image.registry))
+
+
+def _mirror_error(pull: Pull, mirrors: list[Attempt], error: str, final: Finding, host: str) -> Verdict | None:
+    """The worst error of the mirrors by containerd 2.x's order, or None where no mirror has one."""
+    found = [Verdict(attempt.finding.cause, attempt.host, attempt.error, attempt.finding) for attempt in mirrors]
+    if host and host not in EMBEDDED_HOSTS and not pull.is_default(host):
+        # containerd 1.x logs no line for a mirror's HTTP status other than 404: the final error is all there is.
+        found.append(Verdict(final.cause, host, error, final))
+    found = [verdict for verdict in found if verdict.cause != "unknown"]
+    return next((verdict for verdict in found if verdict.cause in ANSWER_CAUSES), found[0] if found else None)
+
+
+def _final_error(pull: Pull, config: NodeConfig, error: str, final: Finding, host: str, fetched: bool) -> Verdict:
+    others = [attempt for attempt in pull.attempts if not attempt.embedded and attempt.finding.cause != "unknown"]
+    if others and (host in EMBEDDED_HOSTS or final.cause == "unknown") and not fetched:
+        # The embedded registry only ever lacks an image; an old one answers 500 for that (spegel-org/spegel#217).
+        attempt = others[-1]
+        return Verdict(attempt.finding.cause, attempt.host, attempt.error, attempt.finding)
+    if pull.cancelled and final.cause == "unknown":
+        return Verdict("timeout", host or None, pull.cancelled.error, final)
+    if not host and not fetched:
+        host = _host_of(pull, error, final)
+    return Verdict(final.cause, host or _inferred_host(pull, config, fetched), error, final)
+
+
+def _host_of(pull: Pull, error: str, final: Finding) -> str:
+    """The host of the attempt that the final error is about, '' where none is."""
+    for attempt in pull.attempts:
+        if attempt.error and error.endswith(attempt.error):
+            return attempt.host
+    for attempt in pull.attempts:
+        if attempt.finding.cause == final.cause:
+            return attempt.host
+    return pull.attempts[0].host if len(pull.attempts) == 1 else ""
+
+
+def _inferred_host(pull: Pull, config: NodeConfig, fetched: bool) -> str | None:
+    """The endpoint that must have answered, where only the configuration can tell.
+
+    The log names hosts that failed to resolve the image. Once it is resolved, the first that did not fail serves it.
+    """
+    if not config.known:
+        return None
+    endpoints = [endpoint.host for endpoint in config.endpoints(pull.image.registry)]
+    if not endpoints:
+        return pull.image.default_host
+    if not fetched:
+        return None
+    failed = {attempt.host for attempt in pull.attempts}
+    return next((host for host in endpoints if host not in failed), pull.image.default_host)
