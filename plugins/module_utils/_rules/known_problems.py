@@ -1,0 +1,244 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Releases that are known to treat a correct registries.yaml badly, each with its public source."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
+    WILDCARD,
+    EndpointError,
+    normalise_endpoint,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import (
+    CONTAINERD_2,
+    CONTAINERD_HOSTS_DIRECTORY,
+    EMBEDDED_REGISTRY_GA,
+    FINAL,
+    PRECISE_MERGE,
+    Gate,
+    Release,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypedDict
+
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
+
+    class KnownProblem(TypedDict):
+        """A release's fault that a configuration runs into."""
+
+        problem: str
+        fixed_in: str
+        path: str
+        message: str
+        source: str
+
+
+class _Situation(NamedTuple):
+    """What the checks look at."""
+
+    config: Config
+    default_endpoint: bool
+    embedded_registry: bool
+
+
+class _Problem(NamedTuple):
+    """One known fault.
+
+    :ivar fixed: since when it is gone.
+    :ivar broken: since when it is there; None means since ever.
+    :ivar only: the releases that have it, as (minor, patch), where it is not simply all before ``fixed``.
+    :ivar paths: the places of a configuration that run into it.
+    """
+
+    fixed: Gate
+    broken: Gate | None
+    only: frozenset[tuple[int, int]]
+    message: str
+    paths: Callable[[_Situation], Iterator[str]]
+
+    def concerns(self, release: Release) -> bool:
+        if self.fixed.passed(release):
+            return False
+        if self.only:
+            return (release.minor, release.patch) in self.only
+        return self.broken is None or self.broken.passed(release)
+
+
+def known_problems(
+    config: Config, default_endpoint: bool, embedded_registry: bool, release: Release
+) -> list[KnownProblem]:
+    """What a release is known to do badly with a configuration; warnings that name the fixed release.
+
+    :param config: a normalised configuration.
+    :param default_endpoint: false where ``disable-default-registry-endpoint`` is set.
+    :param embedded_registry: ``embedded-registry`` is set.
+    """
+    situation = _Situation(config, default_endpoint, embedded_registry)
+    found: list[KnownProblem] = []
+    for name, problem in _PROBLEMS.items():
+        if not problem.concerns(release):
+            continue
+        fixed_in = problem.fixed.since(release)
+        found += [
+            _finding(name, problem.message, path, release, fixed_in, problem.fixed.source)
+            for path in problem.paths(situation)
+        ]
+    fixed_in = _bare_endpoint_build(release)
+    if fixed_in:
+        message, source = "an endpoint without a scheme is not used", "https://github.com/k3s-io/k3s/issues/9322"
+        found += [
+            _finding("bare_endpoint", message, path, release, fixed_in, source) for path in _bare_endpoints(situation)
+        ]
+    return found
+
+
+def _finding(name: str, message: str, path: str, release: Release, fixed_in: str, source: str) -> KnownProblem:
+    return {
+        "problem": name,
+        "fixed_in": fixed_in,
+        "path": path,
+        "message": f"{release.text}: {message} (no longer since {fixed_in})",
+        "source": source,
+    }
+
+
+def _bare_endpoint_build(release: Release) -> str:
+    """The rebuilt release that reads bare endpoints again, for the first builds of January 2024."""
+    first = CONTAINERD_HOSTS_DIRECTORY.first
+    if release.distribution == "k3s" and first.get(release.minor) == release.patch and release.build == 1:
+        return release._replace(build=2, candidate=FINAL).text
+    return ""
+
+
+def _bare_endpoints(situation: _Situation) -> Iterator[str]:
+    for name, index, endpoint in _endpoints(situation.config):
+        if "://" not in endpoint:
+            yield f"mirrors.{name}.endpoint[{index}]"
+
+
+def _endpoints(config: Config) -> Iterator[tuple[str, int, str]]:
+    for name, mirror in config["mirrors"].items():
+        for index, endpoint in enumerate(mirror["endpoint"]):
+            yield name, index, endpoint
+
+
+def _duplicate_endpoints(situation: _Situation) -> Iterator[str]:
+    _hosts, problems = merge(situation.config, situation.default_endpoint)
+    for path, problem in problems:
+        if problem == "duplicate endpoint":
+            yield path
+
+
+def _listed_default_endpoints(situation: _Situation) -> Iterator[str]:
+    for name, index, endpoint in _endpoints(situation.config):
+        if _url(endpoint) == _url(name):
+            yield f"mirrors.{name}.endpoint[{index}]"
+
+
+def _url(endpoint: str) -> str | None:
+    try:
+        return normalise_endpoint(endpoint).url
+    except EndpointError:
+        return None
+
+
+def _tls_without_mirror(situation: _Situation) -> Iterator[str]:
+    hosts, _problems = merge(situation.config, situation.default_endpoint)
+    for name, settings in situation.config["configs"].items():
+        host = hosts.get("_default" if name == WILDCARD else name)
+        if settings["tls"] is not None and host is not None and not host.endpoints:
+            yield f"configs.{name}.tls"
+
+
+def _rewrites_with_credentials(situation: _Situation) -> Iterator[str]:
+    configs = situation.config["configs"]
+    for name, mirror in situation.config["mirrors"].items():
+        if not mirror["rewrite"]:
+            continue
+        registries = [_registry(endpoint) for endpoint in mirror["endpoint"][1:]]
+        if any(registry in configs and configs[registry]["auth"] for registry in registries):
+            yield f"mirrors.{name}.rewrite"
+
+
+def _registry(endpoint: str) -> str:
+    try:
+        return normalise_endpoint(endpoint).registry
+    except EndpointError:
+        return ""
+
+
+def _wildcard_fallback(situation: _Situation) -> Iterator[str]:
+    if WILDCARD in situation.config["mirrors"] and situation.default_endpoint:
+        yield f"mirrors.{WILDCARD}"
+
+
+def _ipv6_endpoints(situation: _Situation) -> Iterator[str]:
+    for name, index, endpoint in _endpoints(situation.config):
+        if re.search(r"\[[0-9A-Fa-f:.%]*\]", endpoint):
+            yield f"mirrors.{name}.endpoint[{index}]"
+
+
+def _embedded_registry(situation: _Situation) -> Iterator[str]:
+    if situation.embedded_registry:
+        yield "embedded-registry"
+
+
+_NONE: frozenset[tuple[int, int]] = frozenset()
+_PROBLEMS = {
+    "duplicate_endpoint": _Problem(
+        Gate(PRECISE_MERGE.first, "https://github.com/k3s-io/k3s/issues/9693"),
+        CONTAINERD_HOSTS_DIRECTORY,
+        _NONE,
+        "containerd refuses the whole hosts.toml when an endpoint is listed twice",
+        _duplicate_endpoints,
+    ),
+    "listed_default_endpoint": _Problem(
+        Gate(PRECISE_MERGE.first, "https://github.com/k3s-io/k3s/issues/9637"),
+        CONTAINERD_HOSTS_DIRECTORY,
+        _NONE,
+        "listing the registry's own default endpoint can drop the mirror's whole hosts.toml",
+        _listed_default_endpoints,
+    ),
+    "tls_without_mirror": _Problem(
+        Gate({27: 13, 28: 9, 29: 4}, "https://github.com/k3s-io/k3s/issues/9839"),
+        None,
+        frozenset({(27, 12), (28, 8), (29, 3)}),
+        "TLS settings of a registry without mirror endpoints are ignored (containerd: invalid `host` tree)",
+        _tls_without_mirror,
+    ),
+    "rewrite_token_scope": _Problem(
+        Gate({29: 12, 30: 8, 31: 4}, "https://github.com/k3s-io/k3s/issues/11191"),
+        None,
+        _NONE,
+        "with rewrites, the token for a second endpoint with credentials is asked for the wrong repository",
+        _rewrites_with_credentials,
+    ),
+    "wildcard_fallback": _Problem(
+        Gate({31: 7, 32: 3}, "https://github.com/k3s-io/k3s/issues/11857"),
+        None,
+        frozenset({(31, 6), (32, 2)}),
+        "images that the wildcard mirror lacks are not looked for at their own registry",
+        _wildcard_fallback,
+    ),
+    "ipv6_endpoint": _Problem(
+        Gate(CONTAINERD_2.first, "https://github.com/k3s-io/k3s/issues/9897"),
+        CONTAINERD_HOSTS_DIRECTORY,
+        _NONE,
+        "containerd 1.x refuses the whole hosts.toml when an endpoint is an IPv6 address",
+        _ipv6_endpoints,
+    ),
+    "embedded_registry_experimental": _Problem(
+        EMBEDDED_REGISTRY_GA,
+        CONTAINERD_HOSTS_DIRECTORY,
+        _NONE,
+        "the embedded registry mirror is experimental",
+        _embedded_registry,
+    ),
+}
