@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Controller half of k3s_registries: checks, renders, ships, and shows what changes without secrets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, paths_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import ledger_of, plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepare import (
+    Prepared,
+    Settings,
+    nothing,
+    prepare,
+)
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
+
+_CONTROLLER_ONLY = (
+    "config", "state", "validate_only", "disable_default_endpoint", "embedded_registry", "system_default_registry",
+    "cluster", "keep_generations",
+)  # fmt: skip
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        del tmp
+        arguments = self._arguments()
+        prepared = self._prepare(arguments)
+        result["findings"] = prepared.findings
+        if prepared.errors or prepared.desired is None:
+            result.update(failed=True, changed=False, msg=describe.error_text(prepared.errors, prepared.warnings))
+            return result
+        if prepared.warnings:
+            result["warnings"] = describe.finding_lines(prepared.warnings)
+        if arguments["validate_only"]:
+            result["changed"] = False
+            return result
+
+        desired = prepared.desired
+        node_arguments = {
+            key: value for key, value in arguments.items() if key not in _CONTROLLER_ONLY and value is not None
+        }
+        node_arguments["prepared"] = desired.text()
+        answer = self._execute_module(
+            module_name="k3sfleet.registries.k3s_registries", module_args=node_arguments, task_vars=task_vars
+        )
+        before = answer.pop("before", "")
+        answer.pop("certificates_before", None)
+        result.update(answer)
+        if not answer.get("failed"):
+            result["certificates"] = list(desired.certificates)
+            if self._task.diff and (answer.get("files") or before != desired.description):
+                file = paths_of(arguments).registries_yaml
+                result["diff"] = describe.diff(before, desired.description, answer.get("files") or [], file)
+        if arguments["stage"]:
+            self._note(arguments, answer, (task_vars or {}).get("inventory_hostname", ""))
+        return result
+
+    def _arguments(self) -> dict[str, Any]:
+        """The task's arguments, checked and converted by the module's own specification."""
+        _validated, arguments = self.validate_argument_spec(argument_spec=STAGE_ARGUMENTS)
+        converted: dict[str, Any] = plain(arguments)
+        if converted["state"] == "present" and converted["config"] is None:
+            raise AnsibleActionFail("config is required with state: present (the content of registries.yaml)")
+        converted.pop("prepared")
+        return converted
+
+    def _prepare(self, arguments: dict[str, Any]) -> Prepared:
+        settings = Settings(
+            disable_default_endpoint=arguments["disable_default_endpoint"],
+            embedded_registry=arguments["embedded_registry"],
+            system_default_registry=arguments["system_default_registry"] or None,
+            keep_generations=arguments["keep_generations"],
+        )
+        try:
+            paths = paths_of(arguments)
+            if arguments["state"] == "absent":
+                return Prepared(desired=nothing(settings, paths))
+            return prepare(arguments["config"], settings, paths, self._read_file)
+        except (SourceProblem, Unsafe) as problem:
+            raise AnsibleActionFail("%s. Nothing has been touched." % problem) from problem
+
+    def _read_file(self, path: str) -> bytes:
+        """A file of the controller, decrypted when vault has encrypted it."""
+        found = None
+        try:
+            found = self._loader.get_real_file(self._find_needle("files", path), decrypt=True)
+            with open(found, "rb") as handle:
+                return handle.read()
+        except AnsibleError as error:
+            raise ValueError(str(error)) from error
+        finally:
+            if found:
+                self._loader.cleanup_tmp_file(found)
+
+    def _note(self, arguments: dict[str, Any], answer: dict[str, Any], host: str) -> None:
+        """Tell the run's ledger what this host needs."""
+        with ledger_of(arguments).opened() as state:
+            state["shown"] = False
+            if answer.get("failed"):
+                state["staged"].pop(host, None)
+                state["failed"][host] = str(answer.get("msg", ""))
+                return
+            state["staged"][host] = {
+                "role": arguments["node_role"],
+                "restart": bool(answer.get("restart")),
+                "reasons": list(answer.get("reasons") or []),
+                "health": dict(answer.get("health") or {}),
+            }

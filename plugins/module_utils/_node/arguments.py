@@ -1,0 +1,64 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Arguments that several of the collection's modules take, in one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
+
+NODE_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "distribution": {"type": "str", "choices": ["k3s", "rke2"], "default": "k3s"},
+    "node_role": {"type": "str", "choices": ["server", "agent"], "required": True},
+    "service": {"type": "str", "default": ""},
+    "config_dir": {"type": "path", "default": ""},
+    "data_dir": {"type": "path", "default": ""},
+    "cert_dir": {"type": "path", "default": ""},
+    "registries_file": {"type": "path", "default": ""},
+}
+"""What tells a node's files and service: see the documentation fragment of the same name."""
+
+STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
+    NODE_ARGUMENTS,
+    config={"type": "dict", "no_log": True},
+    state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+    stage={"type": "bool", "default": False},
+    validate_only={"type": "bool", "default": False},
+    disable_default_endpoint={"type": "bool"},
+    embedded_registry={"type": "bool"},
+    system_default_registry={"type": "str"},
+    keep_generations={"type": "int", "default": 3},
+    cluster={"type": "str", "default": ""},
+    prepared={"type": "str", "no_log": True},
+)
+
+ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
+    NODE_ARGUMENTS,
+    staged={"type": "dict", "default": {}},
+    restart_timeout={"type": "int", "default": 300},
+    on_failure={"type": "str", "choices": ["rollback", "keep"], "default": "rollback"},
+    max_failures={"type": "int", "default": 0},
+    canary_images={"type": "list", "elements": "str", "default": []},
+    canary_timeout={"type": "int", "default": 120},
+    agent_batch={"type": "str", "default": "1"},
+    force={"type": "bool", "default": False},
+    cluster={"type": "str", "default": ""},
+)
+
+
+def paths_of(parameters: dict[str, Any]) -> NodePaths:
+    """The node's paths from a module's parameters.
+
+    :raises Unsafe: for a path that must not be used.
+    """
+    return node_paths(
+        distribution=parameters["distribution"],
+        node_role=parameters["node_role"],
+        service=parameters["service"] or "",
+        config_dir=parameters["config_dir"] or "",
+        data_dir=parameters["data_dir"] or "",
+        cert_dir=parameters["cert_dir"] or "",
+        registries_yaml=parameters["registries_file"] or "",
+    )

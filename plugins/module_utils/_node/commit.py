@@ -1,0 +1,283 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Commit: make one node run the staged state, or put it back as it was.
+
+Everything happens in one call on the node, so it goes on to its end when the controller dies or the
+connection is cut. A transaction file stands beside the record from before the first change until after the
+last check; a run that finds one knows which generation was the last good one.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Callable, Sequence
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
+    health,
+    kubernetes,
+    loaded,
+    placing,
+    release,
+    stage,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired, DesiredProblem, from_text
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import GenerationDamaged, Generations
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.redact import Redactor
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
+    OpenRC,
+    ServiceProblem,
+    ServiceState,
+    Systemd,
+    service_of,
+)
+
+# K3s reads a registries.yaml that it could not read anew every 5 to 10 s, so a hanging node heals within that.
+_RELOAD_LOOP = 15.0
+# As many automatic restarts as this mean that it will not get better by itself.
+_CRASH_LOOP = 3
+_LOG_LINES = 30
+
+
+@dataclass(frozen=True)
+class CommitOptions:
+    """How to go about it. Times in seconds."""
+
+    restart_timeout: float = 300.0
+    on_failure: str = "rollback"
+    canary_images: Sequence[str] = ()
+    canary_timeout: float = 120.0
+    force: bool = False
+
+
+class Failure(Exception):
+    """A step of the commit did not succeed; the text says what was seen."""
+
+
+class Refused(Exception):
+    """Nothing has been done, because something else has to be put right first."""
+
+
+class Commit:
+    """One commit on one node. ``result`` grows with every step, and is the module's result in the end."""
+
+    def __init__(
+        self,
+        paths: NodePaths,
+        options: CommitOptions,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.paths = paths
+        self.options = options
+        self.sleep = sleep
+        self.now = now
+        self.memory = Memory(paths)
+        self.service: Systemd | OpenRC = service_of(paths.service)
+        self.redactor = Redactor(())
+        self.result: dict[str, Any] = {
+            "changed": False,
+            "restarted": False,
+            "rolled_back": False,
+            "step": "nothing to do",
+            "seconds": 0.0,
+            "health": "",
+            "canaries": [],
+            "log": [],
+            "differences": [],
+        }
+
+    def run(self) -> dict[str, Any]:
+        """Bring the staged state into force.
+
+        :raises Refused: when another server of the cluster is not fit; nothing has been touched.
+        :raises Failure: when it did not come into force; ``result`` says whether the node was put back.
+        :raises FileProblem: when a file could not be written before anything was changed.
+        """
+        text = self.memory.candidate_text()
+        record = self.memory.record()
+        if text is None:
+            return self.result
+        try:
+            desired = from_text(text)
+        except DesiredProblem as problem:
+            raise Refused("%s; run the playbook again, it stages anew" % problem) from problem
+        self.redactor = Redactor(secret for table in desired.auth.values() for secret in table.values())
+        state = self.service.state()
+        if state.alive:
+            self._check_other_servers()
+        began = self.now()
+        base = self._base(desired, record, state)
+        self.memory.write_transaction(base, "putting files in place", _stamp(began))
+        try:
+            self._bring_into_force(desired, record, state, base)
+        except (Failure, FileProblem, ServiceProblem) as problem:
+            self.result["seconds"] = round(self.now() - began, 1)
+            self._put_back(desired, base, str(problem), began)
+        self.result["seconds"] = round(self.now() - began, 1)
+        return self.result
+
+    def _check_other_servers(self) -> None:
+        if self.paths.node_role != "server" or self.options.force:
+            return
+        if not kubernetes.api_ready(self.paths):
+            # This server hangs or is ill itself. Healing it takes nothing away from the cluster.
+            return
+        unfit = health.unfit_servers(self.paths, kubernetes.node_name(self.paths))
+        if unfit:
+            raise Refused(
+                "not restarted, because %s: with one more server away the cluster could lose its quorum. "
+                "Put that right first, or set k3s_registries_force: true" % "; ".join(unfit)
+            )
+
+    def _base(self, desired: Desired, record: dict[str, Any], state: ServiceState) -> int:
+        """The generation to put back if this fails: the last one that is known to have worked."""
+        generations = Generations(self.paths)
+        transaction = self.memory.transaction()
+        if transaction is not None and transaction["generation"] in generations.numbers():
+            return int(transaction["generation"])
+        found = placing.save_found(self.paths, self.memory, desired, record)
+        if found != record["generation"] and record["generation"] in generations.numbers():
+            # The file was edited since the last commit. It is kept as a generation, but what the node goes back
+            # to is what K3s has loaded: the edit, when it has been restarted with it and is well.
+            if not health.observe(self.paths, state).healthy:
+                return int(record["generation"])
+        return found
+
+    def _bring_into_force(self, desired: Desired, record: dict[str, Any], state: ServiceState, base: int) -> None:
+        placing.place(self.paths, desired, record)
+        self.result["changed"] = True
+        self.result["step"] = "files in place"
+        if state.alive:
+            self._reload(desired, state, base)
+            self._compare_with_prediction(desired)
+            self._pull_canaries()
+            self.result["step"] = "done"
+        else:
+            self.result["step"] = "files in place; %s is not running and was left so" % self.paths.service
+        self.memory.drop_candidate()
+        placing.remember(self.paths, self.memory, desired, base)
+        self.memory.end_transaction()
+
+    def _reload(self, desired: Desired | None, state: ServiceState, base: int) -> None:
+        """Have K3s read the files that are in place, by its own reload loop when it hangs in that, else by a restart."""
+        before = health.observe(self.paths, state)
+        since = self.now()
+        if before.proven == () and desired is not None:
+            # containerd is not up: K3s may be waiting for a registries.yaml it can read.
+            healed = health.wait(
+                self.paths, self.service, 0.0, _RELOAD_LOOP, lambda _state: self._not_loaded(desired), self.sleep
+            )
+            if healed.healthy:
+                self.result["step"] = "healed without a restart"
+                self.result["health"] = healed.sentence()
+                return
+        self.memory.write_transaction(base, "restarting %s" % self.paths.service, _stamp(since))
+        old = self.service.state()
+        since = self.now()
+        self.service.restart()
+        self.result["restarted"] = True
+        self.result["step"] = "restarted"
+        seen = health.wait(
+            self.paths,
+            self.service,
+            since,
+            self.options.restart_timeout,
+            lambda new: self._hopeless(old, new, since),
+            self.sleep,
+        )
+        self.result["health"] = seen.sentence()
+        if not seen.healthy:
+            self._collect_log(since)
+            raise Failure("after %.0f s: %s" % (self.now() - since, seen.sentence()))
+        self.result["step"] = "healthy"
+
+    def _not_loaded(self, desired: Desired) -> str:
+        del desired
+        return ""
+
+    def _hopeless(self, old: ServiceState, new: ServiceState, since: float) -> str:
+        """A reason to stop waiting before the deadline, "" while there is hope."""
+        if new.restarts - (old.restarts if new.restarts >= old.restarts else 0) >= _CRASH_LOOP:
+            return "%s crashed %d times since the restart" % (self.paths.service, new.restarts)
+        if new.state in ("stopped", "failed"):
+            return "%s is %s" % (self.paths.service, new.state)
+        for line in self.service.log(since, 5):
+            if "server is not ready: yaml" in line:
+                return "K3s cannot read %s" % self.paths.registries_yaml
+        return ""
+
+    def _compare_with_prediction(self, desired: Desired) -> None:
+        if not release.predictable(release.installed(self.paths, keep=True)):
+            return
+        found = loaded.generated(self.paths)
+        self.result["differences"] = loaded.differences(found, desired.predictions, desired.auth)
+        if self.result["differences"]:
+            raise Failure(
+                "K3s is healthy but has not loaded the configuration as predicted: %s"
+                % "; ".join(self.result["differences"])
+            )
+        self.result["step"] = "loaded as predicted"
+
+    def _pull_canaries(self) -> None:
+        for image in self.options.canary_images:
+            began = self.now()
+            outcome = kubernetes.crictl(self.paths, "pull", image, timeout=self.options.canary_timeout)
+            if not outcome.ok:
+                self.result["log"] = self.redactor.lines(_tail(self.paths.containerd_log, _LOG_LINES))
+                raise Failure(
+                    "the canary image %s could not be pulled: %s"
+                    % (image, self.redactor.text((outcome.err or outcome.out).strip()))
+                )
+            self.result["canaries"].append({"image": image, "seconds": round(self.now() - began, 1)})
+            self.result["step"] = "canary pulled"
+
+    def _collect_log(self, since: float) -> None:
+        lines = self.service.log(since, _LOG_LINES)
+        self.result["log"] = self.redactor.lines(lines)
+
+    def _put_back(self, desired: Desired, base: int, problem: str, began: float) -> None:
+        """Put the last good generation back, and end in :class:`Failure` in any case."""
+        if self.options.on_failure == "keep":
+            raise Failure("%s. The new configuration was left in place (on_failure: keep)" % problem)
+        reached = self.result["step"]
+        was_restarted = self.result["restarted"]
+        self.memory.write_transaction(base, "putting generation %d back" % base, _stamp(self.now()))
+        log = self.result["log"]
+        try:
+            record = Generations(self.paths).restore(base, (item.path for item in desired.files if item.mode))
+            state = self.service.state()
+            if state.alive and (was_restarted or not health.observe(self.paths, state).healthy):
+                self._reload(None, state, base)
+        except (Failure, FileProblem, GenerationDamaged, ServiceProblem) as second:
+            self.result["step"] = "putting it back failed"
+            self.result["log"] = log
+            raise Failure("%s. Putting generation %d back failed too: %s" % (problem, base, second)) from second
+        self.memory.write_record(record)
+        self.memory.drop_candidate()
+        self.memory.end_transaction()
+        self.result.update(
+            changed=False, rolled_back=True, restarted=was_restarted, step=reached, log=log, differences=self.result["differences"]
+        )
+        raise Failure("%s. The node was put back as it was and is healthy" % problem)
+
+
+def _stamp(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
+def _tail(path: str, lines: int) -> list[str]:
+    try:
+        with open(path, "rb") as handle:
+            handle.seek(0, 2)
+            handle.seek(max(0, handle.tell() - 64 * 1024))
+            return handle.read().decode("utf-8", "replace").splitlines()[-lines:]
+    except OSError:
+        return []
+
+
+__all__ = ["Commit", "CommitOptions", "Failure", "Refused", "stage"]

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Generations: complete copies of the managed files, kept so that a node can be put back as it was.
+
+A generation is a folder ``<state_dir>/generations/<number>/`` with ``manifest.json`` and one file per kept
+content. It appears under its number by one rename, so one that can be seen is whole. Everything in it is 0600.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from typing import Any, Iterable
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+
+
+class GenerationDamaged(Exception):
+    """A generation cannot be put back; the text says which and what is wrong with it."""
+
+
+class Generations:
+    """The kept generations of one node."""
+
+    def __init__(self, paths: NodePaths) -> None:
+        self.folder = os.path.join(paths.state_dir, "generations")
+
+    def numbers(self) -> list[int]:
+        """The kept numbers, oldest first."""
+        try:
+            names = os.listdir(self.folder)
+        except OSError:
+            return []
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def save(self, paths: Iterable[str], record: dict[str, Any], *, foreign: bool = False) -> int:
+        """Keep what lies at ``paths`` now, "nothing" included, with the record that describes it.
+
+        :param foreign: what is kept was not made by the collection; such a generation is never pruned.
+        :returns: the new generation's number; it stands in the kept record too.
+        :raises FileProblem: when it cannot be read or written; nothing has been kept then.
+        """
+        number = max(self.numbers(), default=0) + 1
+        temporary = os.path.join(self.folder, "unfinished")
+        files.remove_tree(temporary)
+        files.make_directory(os.path.dirname(self.folder), 0o700)
+        files.make_directory(self.folder, 0o700)
+        files.make_directory(temporary, 0o700)
+        entries = []
+        for index, path in enumerate(sorted(set(paths))):
+            state = files.read(path)
+            entry: dict[str, Any] = {"path": path, "stored": None}
+            if state.content is not None:
+                entry.update(
+                    stored=str(index),
+                    mode=state.mode,
+                    sha256=hashlib.sha256(state.content).hexdigest(),
+                )
+                files.write(os.path.join(temporary, str(index)), state.content, 0o600)
+            entries.append(entry)
+        manifest = {
+            "number": number,
+            "saved_at": _now(),
+            "foreign": foreign,
+            "files": entries,
+            "record": dict(record, generation=number),
+        }
+        files.write(
+            os.path.join(temporary, "manifest.json"), json.dumps(manifest, sort_keys=True).encode("utf-8"), 0o600
+        )
+        try:
+            os.rename(temporary, os.path.join(self.folder, str(number)))
+        except OSError as error:
+            raise files.FileProblem(
+                "cannot keep generation %d in %s: %s" % (number, self.folder, error.strerror)
+            ) from error
+        files.sync_directory(self.folder)
+        return number
+
+    def manifest(self, number: int) -> dict[str, Any]:
+        """What generation ``number`` holds.
+
+        :raises GenerationDamaged: when it is missing or cannot be read.
+        """
+        path = os.path.join(self.folder, str(number), "manifest.json")
+        content = files.read(path).content
+        try:
+            value = json.loads((content or b"").decode("utf-8"))
+            if not isinstance(value["files"], list) or not isinstance(value["record"], dict):
+                raise ValueError
+        except (ValueError, KeyError, TypeError):
+            raise GenerationDamaged(
+                "generation %d in %s is missing or damaged (manifest.json)" % (number, self.folder)
+            ) from None
+        manifest: dict[str, Any] = value
+        return manifest
+
+    def restore(self, number: int, unwanted: Iterable[str] = ()) -> dict[str, Any]:
+        """Put every file of generation ``number`` back, or away where there was none, and return its record.
+
+        Everything is read and checked before the first file is touched. registries.yaml and the drop-in go
+        last, after the certificates they name; then ``unwanted`` files that the generation does not know go.
+
+        :raises GenerationDamaged: when a content is missing or not what was kept; nothing has been touched then.
+        :raises FileProblem: when a file cannot be written.
+        """
+        manifest = self.manifest(number)
+        restored: list[tuple[str, bytes | None, int]] = []
+        for entry in manifest["files"]:
+            if entry["stored"] is None:
+                restored.append((entry["path"], None, 0))
+                continue
+            content = files.read(os.path.join(self.folder, str(number), entry["stored"])).content
+            if content is None or hashlib.sha256(content).hexdigest() != entry["sha256"]:
+                raise GenerationDamaged(
+                    "generation %d in %s is damaged: the kept copy of %s is not what was saved"
+                    % (number, self.folder, entry["path"])
+                )
+            restored.append((entry["path"], content, int(entry["mode"])))
+        for path, content, mode in sorted(restored, key=lambda item: item[0].endswith(".yaml")):
+            if content is None:
+                files.remove(path)
+            elif not files.matches(path, content, mode):
+                files.write(path, content, mode)
+        for path in set(unwanted) - {entry["path"] for entry in manifest["files"]}:
+            files.remove(path)
+            files.remove_empty_directory(os.path.dirname(path))
+        record: dict[str, Any] = manifest["record"]
+        return record
+
+    def prune(self, keep: int) -> None:
+        """Remove all but the current generation, the ``keep`` before it, and what was not made by the collection."""
+        numbers = self.numbers()
+        for number in numbers[: max(0, len(numbers) - keep - 1)]:
+            if not self._is_foreign(number):
+                files.remove_tree(os.path.join(self.folder, str(number)))
+
+    def _is_foreign(self, number: int) -> bool:
+        try:
+            return bool(self.manifest(number).get("foreign"))
+        except GenerationDamaged:
+            return False
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,139 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a node is back after a restart, and whether the other servers let one more go.
+
+A unit's state proves nothing: an agent that cannot read registries.yaml is ``active`` and has neither
+containerd nor a kubelet, and a node's ``Ready`` stays True for some 40 s after its kubelet has died.
+Evidence is therefore gathered from the inside out, and the last piece has to be newer than the restart.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Callable, NamedTuple
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import OpenRC, ServiceState, Systemd
+
+
+class Health(NamedTuple):
+    """``proven``: what has been shown, in order; ``missing``: the first thing that has not, "" when healthy."""
+
+    proven: tuple[str, ...]
+    missing: str
+
+    @property
+    def healthy(self) -> bool:
+        return not self.missing
+
+    def sentence(self) -> str:
+        """``containerd ready, kubelet ready, node heartbeat still from before the restart``"""
+        return ", ".join(self.proven + ((self.missing,) if self.missing else ()))
+
+
+def observe(paths: NodePaths, service: ServiceState, since: float = 0.0) -> Health:
+    """Gather evidence until the first piece that is missing.
+
+    :param since: epoch time that the node's heartbeat or lease has to be newer than; 0.0 takes any.
+    """
+    proven: list[str] = []
+    if not service.alive or not service.main_pid:
+        return Health((), "%s is %s" % (paths.service, service.state if not service.alive else "waiting to be started again"))
+
+    conditions = kubernetes.runtime_conditions(paths)
+    if conditions is None:
+        return Health((), "containerd does not answer")
+    unready = [name for name in ("RuntimeReady", "NetworkReady") if not conditions.get(name)]
+    if unready:
+        return Health((), "containerd says %s is false" % " and ".join(unready))
+    proven.append("containerd ready")
+
+    if not kubernetes.kubelet_answers():
+        return Health(tuple(proven), "the kubelet does not answer on 127.0.0.1:10248")
+    proven.append("kubelet ready")
+
+    if not kubernetes.api_ready(paths):
+        return Health(tuple(proven), "the API does not say that it is ready (/readyz)")
+    proven.append("API ready")
+
+    name = kubernetes.node_name(paths)
+    node = kubernetes.get_object(paths, "node", name)
+    if node is None:
+        return Health(tuple(proven), "the API does not show the node %s" % name)
+    known = kubernetes.conditions_of(node)
+    ready = known.get("Ready", {})
+    if ready.get("status") != "True":
+        reason = ready.get("message") or ready.get("reason") or "no reason given"
+        return Health(tuple(proven), "node %s is not Ready: %s" % (name, reason))
+    if since and not _fresher(paths, name, ready.get("lastHeartbeatTime"), since):
+        return Health(tuple(proven), "node heartbeat still from before the restart")
+    proven.append("node Ready")
+
+    # Its lastHeartbeatTime stays old across a restart, so only the status counts.
+    vote = known.get("EtcdIsVoter")
+    if vote is not None:
+        if vote.get("status") != "True":
+            return Health(tuple(proven), "the node's etcd member has no vote (%s)" % (vote.get("reason") or "EtcdIsVoter is False"))
+        proven.append("etcd voter")
+    if paths.node_role == "server" and service.state != "running":
+        return Health(tuple(proven), "%s has not finished starting" % paths.service)
+    return Health(tuple(proven), "")
+
+
+def _fresher(paths: NodePaths, name: str, heartbeat: str | None, since: float) -> bool:
+    # A condition's time has whole seconds: one in the second of the restart may be from before it.
+    if kubernetes.epoch(heartbeat) >= int(since) + 1:
+        return True
+    # While nothing changes the kubelet writes conditions only every 5 minutes, but renews its lease every 10 s.
+    lease = kubernetes.get_object(paths, "--namespace=kube-node-lease", "lease", name)
+    return lease is not None and kubernetes.epoch((lease.get("spec") or {}).get("renewTime")) > since
+
+
+def wait(
+    paths: NodePaths,
+    service: Systemd | OpenRC,
+    since: float,
+    timeout: float,
+    give_up: Callable[[ServiceState], str],
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Health:
+    """Observe until healthy, until ``timeout`` seconds have passed, or until ``give_up`` names a reason to stop.
+
+    :returns: the last observation; its ``missing`` carries the reason of ``give_up`` when that ended the wait.
+    """
+    deadline = clock() + timeout
+    while True:
+        state = service.state()
+        health = observe(paths, state, since)
+        if health.healthy:
+            return health
+        reason = give_up(state)
+        if reason:
+            return Health(health.proven, reason)
+        if clock() >= deadline:
+            return health
+        sleep(min(1.0, max(0.1, deadline - clock())))
+
+
+def unfit_servers(paths: NodePaths, own_name: str) -> list[str]:
+    """Which *other* servers keep this one from being restarted, with the reason; empty when none does.
+
+    Asked of the API with the server's own admin credentials.
+    """
+    answer = kubernetes.get_object(paths, "nodes", kubeconfig=paths.admin_kubeconfig)
+    if answer is None:
+        return ["the API on this server does not list the cluster's nodes"]
+    sentences = []
+    for node in answer.get("items") or []:
+        name = (node.get("metadata") or {}).get("name", "?")
+        if name == own_name or not kubernetes.is_control_plane(node):
+            continue
+        known = kubernetes.conditions_of(node)
+        if known.get("Ready", {}).get("status") != "True":
+            sentences.append("server %s is not Ready" % name)
+        elif known.get("EtcdIsVoter", {}).get("status", "True") != "True":
+            sentences.append("server %s has no etcd vote" % name)
+    return sentences

@@ -1,0 +1,140 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which files of a node differ from the wanted state, and putting them in place in a safe order."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from typing import Any, NamedTuple
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired, inside
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import Generations
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER, NodePaths
+
+
+class Change(NamedTuple):
+    """One file to change: ``action`` is ``create``, ``update``, ``mode`` or ``remove``."""
+
+    path: str
+    action: str
+
+
+def is_ours(content: bytes | None) -> bool:
+    """Whether a file begins with the collection's marker."""
+    return content is not None and content.startswith(MARKER.encode("ascii"))
+
+
+def obsolete(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list[str]:
+    """Files of ours that the wanted state no longer has: registries.yaml first, then what it may name.
+
+    Only what carries the marker, or what the record says we made below ``cert_dir``, is ever listed.
+    """
+    wanted = {item.path for item in desired.files}
+    found = [
+        path
+        for path in (paths.registries_yaml, paths.drop_in)
+        if path not in wanted and is_ours(files.read(path).content)
+    ]
+    for path in record["managed"]:
+        if path not in wanted and inside(path, paths.cert_dir) and files.read(path).content is not None:
+            found.append(path)
+    return found
+
+
+def changes(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list[Change]:
+    """What :func:`place` would do; empty when the files are as wanted."""
+    found = []
+    for item in desired.files:
+        state = files.read(item.path)
+        if state.content is None:
+            found.append(Change(item.path, "create"))
+        elif state.content != item.content:
+            found.append(Change(item.path, "update"))
+        elif state.mode != item.mode or state.uid != os.geteuid():
+            found.append(Change(item.path, "mode"))
+    found.extend(Change(path, "remove") for path in obsolete(paths, desired, record))
+    return found
+
+
+def is_foreign(paths: NodePaths, record: dict[str, Any]) -> bool:
+    """Whether registries.yaml is there and was not written by the collection."""
+    content = files.read(paths.registries_yaml).content
+    return content is not None and not is_ours(content)
+
+
+def is_edited(paths: NodePaths, record: dict[str, Any]) -> bool:
+    """Whether registries.yaml is not what the last finished run left."""
+    return _digest(paths) != record["registries_sha256"]
+
+
+def managed_paths(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list[str]:
+    """Every file that a change to ``desired`` may touch: what a generation has to keep."""
+    recorded = [path for path in record["managed"] if inside(path, paths.cert_dir)]
+    return sorted({paths.registries_yaml, paths.drop_in, *recorded, *(item.path for item in desired.files)})
+
+
+def place(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> None:
+    """Put the wanted files in place, each in one step, and remove what is obsolete.
+
+    Order: certificates, drop-in, registries.yaml, then removals; K3s may start at any moment of it and must
+    not find a registries.yaml that names a certificate which is not there.
+
+    :raises FileProblem: at the first file that cannot be written.
+    """
+    for item in desired.files:
+        if inside(item.path, paths.cert_dir):
+            files.make_directory(paths.cert_dir, 0o700)
+            files.make_directory(os.path.dirname(item.path), 0o700)
+        if not files.matches(item.path, item.content, item.mode):
+            files.write(item.path, item.content, item.mode)
+    for path in obsolete(paths, desired, record):
+        files.remove(path)
+        if inside(path, paths.cert_dir):
+            files.remove_empty_directory(os.path.dirname(path))
+    if not any(inside(item.path, paths.cert_dir) for item in desired.files):
+        files.remove_empty_directory(paths.cert_dir)
+
+
+def save_found(paths: NodePaths, memory: Memory, desired: Desired, record: dict[str, Any]) -> int:
+    """The generation that holds what is in place before a change, saved now unless it is the recorded one.
+
+    :returns: its number.
+    """
+    generations = Generations(paths)
+    if record["generation"] in generations.numbers() and not is_edited(paths, record):
+        return int(record["generation"])
+    memory.make()
+    foreign = is_foreign(paths, record)
+    found = dict(record, registries_sha256=_digest(paths), description="", certificates=[], previous=record["generation"])
+    return generations.save(managed_paths(paths, desired, record), found, foreign=foreign)
+
+
+def remember(paths: NodePaths, memory: Memory, desired: Desired, previous: int) -> None:
+    """Record what is in place now and keep it as a generation, whose predecessor is ``previous``; with nothing of
+    ours left, forget everything, secrets of old generations too."""
+    if desired.absent:
+        memory.forget()
+        return
+    generations = Generations(paths)
+    record: dict[str, Any] = {
+        "managed": [item.path for item in desired.files],
+        "registries_sha256": _digest(paths),
+        "description": desired.description,
+        "certificates": list(desired.certificates),
+        "generation": 0,
+        "previous": previous,
+        "committed_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    record["generation"] = generations.save(managed_paths(paths, desired, record), record)
+    memory.write_record(record)
+    generations.prune(int(desired.settings.get("keep_generations", 3)))
+
+
+def _digest(paths: NodePaths) -> str:
+    content = files.read(paths.registries_yaml).content
+    return hashlib.sha256(content).hexdigest() if content is not None else ""

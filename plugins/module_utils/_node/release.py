@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which release of K3s or RKE2 is installed, and what that means for the wanted state."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any, Mapping
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import run
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules import release as rules
+
+_VERSION = re.compile(r"\b(v\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?\+(?:k3s|rke2r?)\d+)\b")
+
+
+def installed(paths: NodePaths, *, keep: bool) -> str:
+    """The installed release, such as ``v1.34.3+k3s1``; "" when the binary does not say.
+
+    The answer is kept beside the record with the binary's size and time: K3s unpacks itself to answer, which
+    would be the slowest part of a run over an unchanged fleet.
+
+    :param keep: whether the answer may be written down.
+    """
+    try:
+        status = os.stat(paths.binary)
+    except OSError:
+        return ""
+    stamp = [paths.binary, status.st_size, status.st_mtime_ns]
+    cache = os.path.join(paths.state_dir, "release.json")
+    try:
+        known = json.loads((files.read(cache).content or b"{}").decode("utf-8"))
+        if known.get("stamp") == stamp:
+            return str(known["release"])
+    except (ValueError, KeyError, AttributeError):
+        pass
+    match = _VERSION.search(run([paths.binary, "--version"], 30.0).out)
+    found = match.group(1) if match else ""
+    if keep and found and os.path.isdir(paths.state_dir):
+        files.write(cache, json.dumps({"stamp": stamp, "release": found}).encode("utf-8"), 0o600)
+    return found
+
+
+def predictable(node_release: str) -> bool:
+    """Whether the hosts.toml texts that this release generates are known exactly. An unknown release counts as a
+    current one."""
+    return not node_release or rules.has_feature(node_release, "hosts_toml")
+
+
+def lacking(shape: Mapping[str, Any], settings: Mapping[str, Any], node_release: str) -> list[str]:
+    """What the wanted state needs and this release does not have, as sentences."""
+    if not node_release:
+        return []
+    return [
+        str(item["message"])
+        for item in rules.lacking_features(
+            shape,
+            default_endpoint=not settings.get("disable_default_endpoint"),
+            embedded_registry=bool(settings.get("embedded_registry")),
+            release=node_release,
+        )
+    ]

@@ -1,0 +1,179 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The service that runs K3s: systemd units and OpenRC scripts behind one small interface."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import NamedTuple
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome, run
+
+# No call here waits for the service itself, so one that takes longer means that the init system is stuck.
+_CALL_TIMEOUT = 30.0
+
+
+class ServiceState(NamedTuple):
+    """What the init system says. It never proves health: a K3s that hangs is ``running`` or ``starting``.
+
+    ``state``: ``absent`` (no such service), ``stopped`` (by someone's decision), ``failed`` (given up on),
+    ``starting`` or ``running``.
+    ``started`` is the epoch time at which the main process began, 0.0 when there is none; with ``main_pid``
+    it identifies one start of the service.
+    ``restarts`` counts automatic restarts since the last deliberate one, where the init system counts them.
+    """
+
+    state: str
+    main_pid: int
+    started: float
+    restarts: int
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is meant to run."""
+        return self.state in ("starting", "running")
+
+
+class ServiceProblem(Exception):
+    """The init system refused or does not answer."""
+
+
+def process_started(pid: int) -> float:
+    """The epoch time at which process ``pid`` began, 0.0 when there is no such process."""
+    try:
+        with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as handle:
+            # The command name may contain anything, parentheses and spaces included; it ends at the last ")".
+            fields = handle.read().rpartition(")")[2].split()
+        with open("/proc/uptime", encoding="ascii") as handle:
+            uptime = float(handle.read().split()[0])
+        ticks = int(fields[19])
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    return time.time() - (uptime - ticks / os.sysconf("SC_CLK_TCK"))
+
+
+class Systemd:
+    """A systemd unit."""
+
+    def __init__(self, service: str) -> None:
+        self.service = service
+
+    def state(self) -> ServiceState:
+        """One ``systemctl show``: some 5 ms."""
+        outcome = run(
+            ["systemctl", "show", "--property=LoadState,ActiveState,SubState,MainPID,NRestarts", self.service + ".service"],
+            _CALL_TIMEOUT,
+        )
+        if not outcome.ok:
+            raise ServiceProblem("systemctl show %s failed: %s" % (self.service, outcome.err.strip()))
+        values = dict(line.split("=", 1) for line in outcome.out.splitlines() if "=" in line)
+        main_pid = int(values.get("MainPID") or 0)
+        if values.get("LoadState") in ("not-found", None):
+            state = "absent"
+        else:
+            state = {
+                "active": "running",
+                "reloading": "running",
+                "activating": "starting",
+                "deactivating": "starting",
+                "failed": "failed",
+            }.get(values.get("ActiveState", ""), "stopped")
+        return ServiceState(
+            state, main_pid, process_started(main_pid) if main_pid else 0.0, int(values.get("NRestarts") or 0)
+        )
+
+    def restart(self) -> None:
+        """Ask for a restart and return at once: with a configuration that K3s cannot read, ``systemctl restart k3s``
+        waits for ever (Type=notify, TimeoutStartSec=0)."""
+        run(["systemctl", "reset-failed", self.service + ".service"], _CALL_TIMEOUT)
+        self._must(run(["systemctl", "restart", "--no-block", self.service + ".service"], _CALL_TIMEOUT))
+
+    def log(self, since: float, lines: int) -> list[str]:
+        """The last ``lines`` journal lines since the epoch time ``since``."""
+        outcome = run(
+            [
+                "journalctl", "--no-pager", "--quiet", "--output=cat", "--unit=" + self.service,
+                "--since=@%d" % int(since), "--lines=%d" % lines,
+            ],
+            _CALL_TIMEOUT,
+        )  # fmt: skip
+        return outcome.out.splitlines()
+
+    def _must(self, outcome: Outcome) -> None:
+        if not outcome.ok:
+            raise ServiceProblem("systemd refused to restart %s: %s" % (self.service, outcome.err.strip()))
+
+
+class OpenRC:
+    """An OpenRC service as K3s' installer writes it: run by supervise-daemon, logging to ``/var/log/<name>.log``."""
+
+    def __init__(self, service: str, root: str = "/") -> None:
+        self.service = service
+        self.root = root
+
+    def state(self) -> ServiceState:
+        if not os.path.exists(os.path.join(self.root, "etc/init.d", self.service)):
+            return ServiceState("absent", 0, 0.0, 0)
+        outcome = run(["rc-service", "--nocolor", self.service, "status"], _CALL_TIMEOUT)
+        text = outcome.out + outcome.err
+        if "starting" in text:
+            state = "starting"
+        elif "started" in text:
+            state = "running"
+        elif "crashed" in text:
+            state = "failed"
+        elif "stopped" in text:
+            state = "stopped"
+        else:
+            raise ServiceProblem("rc-service %s status says: %s" % (self.service, text.strip()))
+        pid = self._main_pid()
+        return ServiceState(state, pid, process_started(pid) if pid else 0.0, 0)
+
+    def _main_pid(self) -> int:
+        """The supervised process: the child of supervise-daemon, whose own id is in the pid file."""
+        try:
+            with open(os.path.join(self.root, "run", self.service + ".pid"), encoding="ascii") as handle:
+                supervisor = int(handle.read().strip())
+            with open("/proc/%d/task/%d/children" % (supervisor, supervisor), encoding="ascii") as handle:
+                children = handle.read().split()
+        except (OSError, ValueError):
+            return 0
+        return int(children[0]) if children else supervisor
+
+    def restart(self) -> None:
+        """supervise-daemon returns as soon as the process has been started, ready or not."""
+        outcome = run(["rc-service", "--nocolor", self.service, "restart"], 90.0)
+        if not outcome.ok:
+            raise ServiceProblem(
+                "OpenRC refused to restart %s: %s" % (self.service, (outcome.err or outcome.out).strip())
+            )
+
+    def log(self, since: float, lines: int) -> list[str]:
+        """The last ``lines`` lines of the service's log file; its lines' own times are not read, so a few may be
+        older than ``since``."""
+        path = os.path.join(self.root, "var/log", self.service + ".log")
+        try:
+            with open(path, "rb") as handle:
+                handle.seek(0, os.SEEK_END)
+                handle.seek(max(0, handle.tell() - 256 * 1024))
+                text = handle.read().decode("utf-8", "replace")
+        except OSError:
+            return []
+        return text.splitlines()[-lines:]
+
+
+def service_of(name: str, root: str = "/") -> Systemd | OpenRC:
+    """The service ``name`` under the init system that runs here.
+
+    :raises ServiceProblem: under any other init system, and for a name that no unit can have.
+    """
+    if not re.match(r"^[A-Za-z0-9:_.@-]+$", name):
+        raise ServiceProblem("%r is not a service name" % name)
+    if os.path.isdir(os.path.join(root, "run/systemd/system")):
+        return Systemd(name)
+    if os.path.isdir(os.path.join(root, "run/openrc")):
+        return OpenRC(name, root)
+    raise ServiceProblem("neither systemd nor OpenRC runs on this node")

@@ -1,0 +1,203 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stage: find out what a node needs, do at once what is safe at once, lay out the rest for the commit.
+
+Safe at once is what no running K3s has to be restarted for: a change of certificate contents (containerd
+reads them at every pull), of the text of registries.yaml that leaves the loaded configuration equal, and
+everything on a node where K3s is not installed or was stopped on purpose.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
+    files,
+    health,
+    kubernetes,
+    loaded,
+    placing,
+    release,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
+    OpenRC,
+    ServiceProblem,
+    ServiceState,
+    Systemd,
+    service_of,
+)
+
+
+class StageRefused(Exception):
+    """The wanted state cannot work on this node; nothing has been touched."""
+
+
+def pending_reasons(paths: NodePaths, desired: Desired, state: ServiceState, node_release: str) -> list[str]:
+    """Why the running K3s does not have the wanted state loaded; empty when it has."""
+    reasons: list[str] = []
+    if release.predictable(node_release):
+        found = loaded.generated(paths)
+        if not found.complete:
+            reasons.append("K3s has not written containerd's config.toml")
+        else:
+            reasons.extend(loaded.differences(found, desired.predictions, desired.auth))
+    else:
+        # Before hosts.toml existed nothing that K3s generates tells which text it has read.
+        reasons.extend(_newer_than_start(paths.registries_yaml, paths.service, desired, state))
+    reasons.extend(_newer_than_start(paths.drop_in, paths.service, desired, state))
+    return reasons
+
+
+def _newer_than_start(path: str, service: str, desired: Desired, state: ServiceState) -> list[str]:
+    wanted = next((item for item in desired.files if item.path == path), None)
+    content = files.read(path).content
+    if wanted is not None and content != wanted.content:
+        return ["%s is to change" % path]
+    if wanted is None and placing.is_ours(content):
+        return ["%s is to go" % path]
+    if wanted is not None and state.started and os.stat(path).st_mtime > state.started + 1:
+        return ["%s is newer than the running %s" % (path, service)]
+    return []
+
+
+def template_that_drops_credentials(paths: NodePaths) -> str:
+    """The custom containerd template in use that writes no credentials, "" when there is none.
+
+    K3s prefers ``config-v3.toml.tmpl``; a template either extends K3s' base template or has to carry the
+    credentials' stanza itself.
+    """
+    folder = os.path.dirname(paths.containerd_config)
+    for name in ("config-v3.toml.tmpl", "config.toml.tmpl"):
+        path = os.path.join(folder, name)
+        content = files.read(path).content
+        if content is not None:
+            text = content.decode("utf-8", "replace")
+            return "" if 'template "base"' in text or "registry.configs" in text else path
+    return ""
+
+
+def stage(paths: NodePaths, desired: Desired, *, in_place: bool, check_mode: bool) -> dict[str, Any]:
+    """Compare, and act as the module's text above says.
+
+    :param in_place: put everything in place, whatever runs; the caller sees to the restart.
+    :returns: the module's result without its diff: see RETURN of the module k3s_registries.
+    :raises StageRefused: when the node's release or its containerd template cannot do what is wanted.
+    :raises FileProblem: when a file cannot be read or written.
+    :raises ServiceProblem: when the init system does not answer.
+    """
+    memory = Memory(paths)
+    record = memory.record()
+    changes = placing.changes(paths, desired, record)
+    transaction = memory.transaction()
+    state, service = _service(paths)
+    result: dict[str, Any] = {
+        "changed": bool(changes),
+        "restart": False,
+        "reasons": [],
+        "files": [{"path": change.path, "action": change.action} for change in changes],
+        "service": paths.service,
+        "service_state": state.state,
+        "release": "",
+        "node_name": "",
+        "foreign": placing.is_foreign(paths, record),
+        "registries": list(desired.registries),
+        "generation": record["generation"],
+        "health": {},
+        "before": record["description"] if not placing.is_edited(paths, record) else _unknown_text(paths, record),
+        "certificates_before": record["certificates"],
+    }
+    if state.state != "absent":
+        result["release"] = release.installed(paths, keep=not check_mode)
+        _refuse_what_cannot_work(paths, desired, result["release"])
+
+    if state.alive:
+        reasons = []
+        if transaction is not None:
+            reasons.append("an earlier run ended in the middle (%s)" % transaction["step"])
+        reasons.extend(pending_reasons(paths, desired, state, result["release"]))
+        if reasons:
+            result["reasons"] = reasons
+            result["restart"] = True
+            result["node_name"] = kubernetes.node_name(paths)
+            result["health"] = _health(paths, state, service, memory, record, transaction)
+            if not in_place:
+                if not check_mode:
+                    memory.write_candidate(desired.text())
+                return result
+
+    if check_mode:
+        return result
+    if changes or (transaction is not None and not state.alive):
+        _put_in_place(paths, memory, desired, record)
+    elif _record_is_stale(record, desired, paths) and not desired.absent:
+        placing.remember(paths, memory, desired, record["previous"])
+    elif desired.absent and os.path.isdir(paths.state_dir) and not result["restart"]:
+        memory.forget()
+    if not result["restart"] and not desired.absent:
+        memory.drop_candidate()
+    return result
+
+
+def _service(paths: NodePaths) -> tuple[ServiceState, Systemd | OpenRC | None]:
+    try:
+        service = service_of(paths.service)
+    except ServiceProblem:
+        # An image being built, or a container without an init system: K3s cannot be running here.
+        return ServiceState("absent", 0, 0.0, 0), None
+    return service.state(), service
+
+
+def _put_in_place(paths: NodePaths, memory: Memory, desired: Desired, record: dict[str, Any]) -> None:
+    previous = placing.save_found(paths, memory, desired, record) if not desired.absent else 0
+    placing.place(paths, desired, record)
+    placing.remember(paths, memory, desired, previous)
+    memory.end_transaction()
+
+
+def _record_is_stale(record: dict[str, Any], desired: Desired, paths: NodePaths) -> bool:
+    return record["description"] != desired.description or placing.is_edited(paths, record)
+
+
+def _unknown_text(paths: NodePaths, record: dict[str, Any]) -> str:
+    if files.read(paths.registries_yaml).content is None:
+        return ""
+    return "# %s was not written by this collection, or edited since; its content is not shown, it may hold secrets\n" % (
+        paths.registries_yaml
+    )
+
+
+def _refuse_what_cannot_work(paths: NodePaths, desired: Desired, node_release: str) -> None:
+    problems = release.lacking(desired.shape, desired.settings, node_release)
+    if problems:
+        raise StageRefused("; ".join(problems))
+    if desired.auth:
+        template = template_that_drops_credentials(paths)
+        if template:
+            raise StageRefused(
+                "%s replaces K3s' containerd configuration and writes no registry credentials, so containerd would never "
+                'get those for %s. Begin the template with {{ template "base" . }}, or remove it'
+                % (template, ", ".join(sorted(desired.auth)))
+            )
+
+
+def _health(
+    paths: NodePaths,
+    state: ServiceState,
+    service: Systemd | OpenRC | None,
+    memory: Memory,
+    record: dict[str, Any],
+    transaction: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """How the node is before anything is done to it, and whether the pending change itself explains an illness."""
+    seen = health.observe(paths, state)
+    explained = False
+    if not seen.healthy:
+        edited = record["registries_sha256"] != "" and placing.is_edited(paths, record)
+        unreadable = service is not None and any("server is not ready: yaml" in line for line in service.log(0.0, 20))
+        explained = transaction is not None or edited or unreadable
+    return {"healthy": seen.healthy, "sentence": seen.sentence(), "explained": explained}

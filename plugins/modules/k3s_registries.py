@@ -1,0 +1,249 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts a node's private-registry configuration in place, or stages it for a rollout."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: k3s_registries
+short_description: Put a K3s node's private-registry configuration in place, or stage it for a rollout
+version_added: 1.0.0
+description:
+  - Checks the configuration and the certificates on the controller, by the rules that K3s and containerd really follow,
+    and stops there, before the node is touched, when something is wrong.
+  - Compares the node with what is wanted in one remote call. What needs no restart is put in place at once, file by file
+    and atomically - changed certificates, a text that leaves the loaded configuration equal, and everything on a node
+    where K3s is not installed or not running.
+  - With O(stage=true) what needs a restart is laid out beside the live files, and nothing live is touched;
+    M(k3sfleet.registries.k3s_rollout) brings it into force. Without, it is put in place and RV(restart) tells the
+    caller to restart K3s.
+  - Whether K3s has loaded a configuration is found by comparing what it generated at its last start
+    (C(certs.d/*/hosts.toml) and the credentials in C(config.toml)) with what it should have generated, so a node whose
+    K3s was never restarted after an edit is found too.
+notes:
+  - The module runs as root on the node. It needs nothing there but Python 3.8 or later.
+  - Secrets are neither returned nor shown in diffs. They are on the node in files of mode 0600 only.
+author:
+  - the k3sfleet.registries authors (@k3sfleet)
+extends_documentation_fragment:
+  - k3sfleet.registries.attributes
+  - k3sfleet.registries.node
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Shows registries.yaml without secrets and the certificates by subject, fingerprint and expiry.
+  action:
+    support: full
+  platform:
+    platforms: posix
+options:
+  config:
+    description:
+      - The content of registries.yaml as K3s documents it, with the keys V(mirrors) and V(configs).
+      - Below C(configs.<registry>.tls) the keys C(ca_src), C(cert_src) and C(key_src) name files on the controller
+        (encrypted with ansible-vault or not), C(ca_content), C(cert_content) and C(key_content) give PEM text. Both are
+        checked and shipped. C(ca_file), C(cert_file) and C(key_file) name files that are on the node already.
+      - Required with O(state=present).
+    type: dict
+  state:
+    description:
+      - V(present) puts the configuration in place, V(absent) takes away everything that the collection has put there, and
+        only that.
+    type: str
+    choices: [present, absent]
+    default: present
+  stage:
+    description: Lay out what needs a restart for M(k3sfleet.registries.k3s_rollout) instead of putting it in place.
+    type: bool
+    default: false
+  validate_only:
+    description: Check the configuration and the certificates on the controller and do nothing else.
+    type: bool
+    default: false
+  disable_default_endpoint:
+    description:
+      - Sets K3s' C(disable-default-registry-endpoint) in a drop-in of our own below C(config.yaml.d).
+      - Not set, it is left alone.
+    type: bool
+  embedded_registry:
+    description: Sets K3s' C(embedded-registry) on servers in the drop-in. Not set, it is left alone.
+    type: bool
+  system_default_registry:
+    description: Sets K3s' C(system-default-registry) on servers in the drop-in. Not set, it is left alone.
+    type: str
+  keep_generations:
+    description: How many earlier states of the managed files are kept on the node to go back to.
+    type: int
+    default: 3
+  cluster:
+    description: Tells this cluster from others that the same run works on. The role sets it.
+    type: str
+    default: ""
+  prepared:
+    description: What the controller has made from the other options. Set by the action plugin only.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Put the configuration in place and see whether K3s has to be restarted
+  k3sfleet.registries.k3s_registries:
+    node_role: agent
+    config:
+      mirrors:
+        docker.io:
+          endpoint:
+            - https://registry.example.com:5000
+      configs:
+        "registry.example.com:5000":
+          auth:
+            username: robot
+            password: "{{ vault_registry_password }}"
+          tls:
+            ca_src: files/registry-ca.crt
+  become: true
+  register: registries
+
+- name: Take away what the collection has put on a node
+  k3sfleet.registries.k3s_registries:
+    node_role: agent
+    state: absent
+  become: true
+"""
+
+RETURN = r"""
+restart:
+  description: Whether K3s has to be restarted to have the wanted configuration loaded.
+  returned: success, when not O(validate_only)
+  type: bool
+reasons:
+  description: Why, as sentences that name files and registries.
+  returned: success, when not O(validate_only)
+  type: list
+  elements: str
+  sample: ["certs.d/docker.io/hosts.toml is not there"]
+files:
+  description: The files that differ, each with its RV(files[].path) and RV(files[].action).
+  returned: success, when not O(validate_only)
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: The file on the node.
+      type: str
+    action:
+      description: V(create), V(update), V(mode) or V(remove).
+      type: str
+foreign:
+  description: Whether registries.yaml was there and not written by the collection. It is kept as a generation.
+  returned: success, when not O(validate_only)
+  type: bool
+service:
+  description: The service that runs K3s.
+  returned: success, when not O(validate_only)
+  type: str
+service_state:
+  description: V(absent), V(stopped), V(failed), V(starting) or V(running).
+  returned: success, when not O(validate_only)
+  type: str
+release:
+  description: The installed release, empty when it is not installed.
+  returned: success, when not O(validate_only)
+  type: str
+  sample: v1.34.3+k3s1
+node_name:
+  description: The node's name in the cluster, when a restart is needed.
+  returned: success, when not O(validate_only)
+  type: str
+health:
+  description: How the node was before anything was done to it, when a restart is needed.
+  returned: success, when not O(validate_only)
+  type: dict
+  contains:
+    healthy:
+      description: Whether every piece of evidence was there.
+      type: bool
+    sentence:
+      description: The evidence in words.
+      type: str
+    explained:
+      description: Whether the pending change itself explains an illness.
+      type: bool
+registries:
+  description: The registries that the configuration is for.
+  returned: success, when not O(validate_only)
+  type: list
+  elements: str
+generation:
+  description: The number of the generation in place, 0 when there is none.
+  returned: success, when not O(validate_only)
+  type: int
+certificates:
+  description: The shipped certificates, without keys.
+  returned: success, when there are some
+  type: list
+  elements: dict
+  contains:
+    registry:
+      description: The key below C(configs).
+      type: str
+    source:
+      description: V(ca) or V(cert).
+      type: str
+    subject:
+      description: The subject.
+      type: str
+    issuer:
+      description: The issuer.
+      type: str
+    sha256:
+      description: The fingerprint.
+      type: str
+    not_after:
+      description: The end of its validity, ISO 8601 in UTC.
+      type: str
+    days_left:
+      description: Days until then.
+      type: int
+findings:
+  description: What the check of the configuration found, each with code, level, path, message and fix.
+  returned: always
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, paths_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import DesiredProblem, from_text
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import StageRefused, stage
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=STAGE_ARGUMENTS, supports_check_mode=True)
+    if not module.params["prepared"]:
+        module.fail_json(
+            msg="the configuration was not prepared on the controller: use k3sfleet.registries.k3s_registries as a task, "
+            "its action plugin does that"
+        )
+    try:
+        result = stage(
+            paths_of(module.params),
+            from_text(module.params["prepared"]),
+            in_place=not module.params["stage"],
+            check_mode=module.check_mode,
+        )
+    except (FileProblem, ServiceProblem, StageRefused, DesiredProblem, Unsafe) as problem:
+        module.fail_json(msg=str(problem))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

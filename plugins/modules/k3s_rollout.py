@@ -1,0 +1,200 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Brings a staged configuration into force on one node, or puts the node back as it was."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: k3s_rollout
+short_description: Bring a staged registry configuration into force, node by node on proven health
+version_added: 1.0.0
+description:
+  - Takes what M(k3sfleet.registries.k3s_registries) has staged on the node, puts it in place, restarts K3s without waiting
+    for systemd, and waits under its own deadline until the node is proven healthy - containerd's CRI conditions, the
+    kubelet, the API, the node Ready with a heartbeat or lease newer than the restart, the etcd vote where there is one.
+  - Then compares what K3s generated with what it should have generated, and pulls the canary images.
+  - When any of it fails, the previous files are put back, K3s is restarted once more and waited for, and the task fails
+    with the reason and the log lines that show it.
+  - All of this is one remote call, which goes on to its end on the node when the controller dies.
+  - Only one server is in it at any time, whatever the strategy, C(serial) or C(throttle) of the play. Agents run as many at
+    once as the task's C(throttle) allows.
+  - Once more than O(max_failures) nodes of the run have failed, the rest is left untouched, and says so.
+  - Does nothing, and makes no remote call, on a node that needs no restart.
+notes:
+  - In check mode it shows the plan of the rollout.
+author:
+  - the k3sfleet.registries authors (@k3sfleet)
+extends_documentation_fragment:
+  - k3sfleet.registries.attributes
+  - k3sfleet.registries.node
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+    details:
+      - M(k3sfleet.registries.k3s_registries) shows what changes when it stages.
+  action:
+    support: full
+  platform:
+    platforms: posix
+options:
+  staged:
+    description: The registered result of M(k3sfleet.registries.k3s_registries) on this node.
+    type: dict
+    default: {}
+  restart_timeout:
+    description: Seconds to wait for a healthy node after a restart.
+    type: int
+    default: 300
+  on_failure:
+    description: V(rollback) puts the node back as it was, V(keep) leaves the new configuration in place for inspection.
+    type: str
+    choices: [rollback, keep]
+    default: rollback
+  max_failures:
+    description: How many nodes of the run may fail before the rest is left untouched.
+    type: int
+    default: 0
+  canary_images:
+    description: Images that have to be pulled on the node after its restart.
+    type: list
+    elements: str
+    default: []
+  canary_timeout:
+    description: Seconds for one canary image.
+    type: int
+    default: 120
+  agent_batch:
+    description: How many agents restart at once; shown in the plan, the task's C(throttle) enforces it.
+    type: str
+    default: "1"
+  force:
+    description: Go on although nodes were ill before the rollout or another server is not fit.
+    type: bool
+    default: false
+  cluster:
+    description: Tells this cluster from others that the same run works on. The role sets it.
+    type: str
+    default: ""
+"""
+
+EXAMPLES = r"""
+- name: Stage
+  k3sfleet.registries.k3s_registries:
+    node_role: agent
+    config: "{{ k3s_registries }}"
+    stage: true
+  become: true
+  register: staged
+
+- name: Roll out, two agents at a time
+  k3sfleet.registries.k3s_rollout:
+    node_role: agent
+    staged: "{{ staged }}"
+    canary_images:
+      - docker.io/rancher/mirrored-pause:3.6
+  become: true
+  throttle: 2
+"""
+
+RETURN = r"""
+restarted:
+  description: Whether K3s was restarted.
+  returned: always
+  type: bool
+rolled_back:
+  description: Whether the node was put back as it was.
+  returned: always
+  type: bool
+untouched:
+  description: Whether the node was left as it was because the rollout had stopped.
+  returned: always
+  type: bool
+step:
+  description: The last step that was reached.
+  returned: always
+  type: str
+  sample: done
+seconds:
+  description: How long it took.
+  returned: always
+  type: float
+health:
+  description: The evidence of the node's health, in words.
+  returned: always
+  type: str
+  sample: containerd ready, kubelet ready, API ready, node Ready
+canaries:
+  description: The pulled canary images.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    image:
+      description: The image.
+      type: str
+    seconds:
+      description: How long its pull took.
+      type: float
+differences:
+  description: In what K3s' generated files differ from the prediction.
+  returned: always
+  type: list
+  elements: str
+log:
+  description: On failure, the last lines of the service's log or of containerd.log, without secrets.
+  returned: always
+  type: list
+  elements: str
+"""
+
+import signal
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS, paths_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import (
+    Commit,
+    CommitOptions,
+    Failure,
+    Refused,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ROLLOUT_ARGUMENTS, supports_check_mode=True)
+    if module.check_mode:
+        module.exit_json(changed=bool(module.params["staged"].get("restart")))
+    # A cut connection must not stop a commit half way: it goes on to its end, which is one of two good states.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    parameters = module.params
+    try:
+        commit = Commit(
+            paths_of(parameters),
+            CommitOptions(
+                restart_timeout=parameters["restart_timeout"],
+                on_failure=parameters["on_failure"],
+                canary_images=parameters["canary_images"],
+                canary_timeout=parameters["canary_timeout"],
+                force=parameters["force"],
+            ),
+        )
+    except (ServiceProblem, Unsafe) as problem:
+        module.fail_json(msg=str(problem))
+    try:
+        result = commit.run()
+    except Refused as problem:
+        module.fail_json(msg=str(problem), **commit.result)
+    except (Failure, FileProblem, ServiceProblem) as problem:
+        module.fail_json(msg=str(problem), **commit.result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Words for people: a configuration without its secrets, findings, the lines of a diff."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any, Iterable, Mapping
+
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.encode import encode
+
+HIDDEN = "********"
+_SECRET_KEYS = ("password", "auth", "identity_token")
+_USERINFO = re.compile(r"(://)[^/@]*@")
+
+
+def without_secrets(normal: Mapping[str, Any]) -> dict[str, Any]:
+    """A normalised configuration with every secret hidden: passwords, tokens, user information in URLs."""
+    hidden: dict[str, Any] = copy.deepcopy(dict(normal))
+    for mirror in hidden["mirrors"].values():
+        if mirror:
+            mirror["endpoint"] = [_USERINFO.sub(r"\1%s@" % HIDDEN, endpoint) for endpoint in mirror["endpoint"]]
+    for entry in hidden["configs"].values():
+        auth = (entry or {}).get("auth")
+        if auth:
+            for key in _SECRET_KEYS:
+                if auth.get(key):
+                    auth[key] = HIDDEN
+    return hidden
+
+
+def description(normal: Mapping[str, Any], drop_in: str, certificates: Iterable[Mapping[str, Any]]) -> str:
+    """What diffs show of a wanted state: registries.yaml without secrets, the drop-in, the certificates' facts."""
+    lines = [encode(without_secrets(normal)).rstrip("\n")]
+    if drop_in:
+        lines.extend(["", "# config.yaml.d", *drop_in.rstrip("\n").splitlines()[1:]])
+    for fact in certificates:
+        lines.append(
+            "# %s %s %s: %s, issued by %s, sha256 %s, until %s"
+            % (
+                fact.get("registry"), fact.get("source"), fact.get("position"), fact.get("subject"), fact.get("issuer"),
+                fact.get("sha256"), fact.get("not_after"),
+            )  # fmt: skip
+        )
+    return "\n".join(lines) + "\n"
+
+
+def finding_lines(findings: Iterable[Mapping[str, str]]) -> list[str]:
+    """Findings as lines: code, level, path, what is wrong; what to do on a line of its own."""
+    lines = []
+    for finding in findings:
+        lines.append("%(code)s %(level)s %(path)s: %(message)s" % finding)
+        if finding.get("fix"):
+            lines.append("    fix: %s" % finding["fix"])
+    return lines
+
+
+def error_text(errors: list[dict[str, str]], warnings: list[dict[str, str]]) -> str:
+    """The message of a run that stops because of what the user wrote."""
+    count = "%d error%s" % (len(errors), "" if len(errors) == 1 else "s")
+    if warnings:
+        count += " and %d warning%s" % (len(warnings), "" if len(warnings) == 1 else "s")
+    return "\n".join(
+        ["k3s_registries has %s; nothing has been touched." % count, *finding_lines([*errors, *warnings])]
+    )
+
+
+def diff(before: str, after: str, files: Iterable[Mapping[str, str]], node_file: str) -> dict[str, str]:
+    """An Ansible diff between two descriptions. What a description cannot show, because it is secret, is named."""
+    changed = list(files)
+    if before == after and changed:
+        after = after + "".join("# %s: %s\n" % (_action(item["action"]), item["path"]) for item in changed)
+    return {
+        "before": before,
+        "after": after,
+        "before_header": node_file + " (secrets hidden)",
+        "after_header": node_file + " (secrets hidden)",
+    }
+
+
+def _action(action: str) -> str:
+    return {
+        "create": "created",
+        "update": "changed in what is hidden here",
+        "mode": "owner or mode put right",
+        "remove": "removed",
+    }[action]

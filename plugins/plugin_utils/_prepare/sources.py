@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the certificates of a configuration come from, and which files on the node they become."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Mapping, NamedTuple
+
+PARTS = (("ca", "ca.crt", 0o644), ("cert", "client.crt", 0o644), ("key", "client.key", 0o600))
+"""Part, file name on the node, mode there."""
+
+SHIPPING_KEYS = tuple(part + suffix for part, _name, _mode in PARTS for suffix in ("_src", "_content"))
+"""The keys of ``tls`` that the collection adds to K3s' own."""
+
+
+class SourceProblem(Exception):
+    """A source cannot be read; the text names the path in the configuration, the file and what to do."""
+
+
+class Source(NamedTuple):
+    """One certificate or key to ship: ``where`` names it in messages, ``text`` is its content."""
+
+    registry: str
+    part: str
+    where: str
+    text: str
+
+
+def config_path(registry: str, *keys: str) -> str:
+    """``configs."registry.example.com:5000".tls.ca_src``"""
+    return ".".join(('configs."%s"' % registry,) + keys)
+
+
+def folder_name(registry: str) -> str:
+    """The folder of a registry's certificates: its name with ``:`` as ``_``, and nothing that leaves the folder."""
+    name = registry.replace(":", "_").replace("/", "_").replace("\\", "_")
+    return "wildcard" if name == "*" else name.lstrip(".") or "_"
+
+
+def collect(config: Mapping[str, Any], read_file: Callable[[str], bytes]) -> list[Source]:
+    """Every source that ``config`` names, read.
+
+    :param read_file: reads a path of the controller, decrypting vault files; raises OSError or ValueError.
+    :raises SourceProblem: for the first one that cannot be read or is no text.
+    """
+    found = []
+    for registry, entry in (config.get("configs") or {}).items():
+        tls = (entry or {}).get("tls") or {} if isinstance(entry, Mapping) else {}
+        if not isinstance(tls, Mapping):
+            continue
+        for part, _name, _mode in PARTS:
+            content, path = tls.get(part + "_content"), tls.get(part + "_src")
+            if content:
+                where = config_path(registry, "tls", part + "_content")
+                if not isinstance(content, str):
+                    raise SourceProblem("%s: PEM text is needed, not a %s" % (where, type(content).__name__))
+                found.append(Source(registry, part, where, content))
+            elif path:
+                where = "%s (%s)" % (config_path(registry, "tls", part + "_src"), path)
+                found.append(Source(registry, part, where, _read(read_file, str(path), where)))
+    return found
+
+
+def _read(read_file: Callable[[str], bytes], path: str, where: str) -> str:
+    try:
+        data = read_file(path)
+    except (OSError, ValueError) as error:
+        raise SourceProblem(
+            "%s: cannot be read on the controller: %s. A relative path is looked for in files/ beside the playbook "
+            "and the role" % (where, error)
+        ) from error
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        # Left to the certificate check, which tells DER and PKCS#12 apart and says how to convert them.
+        return data.decode("latin-1")
+
+
+def on_the_node(cert_dir: str, source: Source) -> tuple[str, int]:
+    """Path and mode of a source's file on the node."""
+    name, mode = next((name, mode) for part, name, mode in PARTS if part == source.part)
+    return os.path.join(cert_dir, folder_name(source.registry), name), mode
+
+
+def with_node_paths(config: Mapping[str, Any], sources: list[Source], cert_dir: str) -> dict[str, Any]:
+    """``config`` as K3s reads it: the collection's own keys gone, the paths of shipped files in their place."""
+    configs: dict[str, Any] = {}
+    for registry, entry in (config.get("configs") or {}).items():
+        entry = dict(entry or {})
+        if entry.get("tls") is not None:
+            tls = {key: value for key, value in entry["tls"].items() if key not in SHIPPING_KEYS}
+            for source in sources:
+                if source.registry == registry:
+                    tls[source.part + "_file"] = on_the_node(cert_dir, source)[0]
+            entry["tls"] = tls
+        configs[registry] = entry
+    return {"mirrors": dict(config.get("mirrors") or {}), "configs": configs}

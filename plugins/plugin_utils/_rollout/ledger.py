@@ -1,0 +1,59 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the run knows about its rollout: one small file that all of Ansible's worker processes share.
+
+Ansible runs a task for many hosts in processes that share no memory, and its ``throttle`` goes on after a
+failure. So the processes of one ``ansible-playbook`` meet in a file in Ansible's own temporary folder, which
+only this user can read and which goes away with the process. It holds host names, counts and sentences,
+never a secret.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from typing import Any, Iterator
+
+_EMPTY: dict[str, Any] = {"staged": {}, "failed": {}, "shown": False}
+
+
+class Ledger:
+    """The shared state of the rollout over one cluster.
+
+    :param folder: Ansible's temporary folder of this run (``C.DEFAULT_LOCAL_TMP``).
+    :param cluster: what tells this cluster from others in the same run.
+    """
+
+    def __init__(self, folder: str, cluster: str) -> None:
+        self._stem = os.path.join(folder, "k3sfleet-" + hashlib.sha256(cluster.encode("utf-8")).hexdigest()[:16])
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[dict[str, Any]]:
+        """The state, locked for as long as the block runs and written back at its end."""
+        with self.exclusively("ledger"):
+            path = self._stem + ".json"
+            try:
+                with open(path, encoding="utf-8") as handle:
+                    state = json.load(handle)
+            except FileNotFoundError:
+                state = json.loads(json.dumps(_EMPTY))
+            yield state
+            temporary = path + ".new"
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+                json.dump(state, handle)
+            os.replace(temporary, path)
+
+    @contextlib.contextmanager
+    def exclusively(self, what: str) -> Iterator[None]:
+        """Only one process of the run is inside at a time. The lock goes with its process, however that ends."""
+        descriptor = os.open("%s.%s.lock" % (self._stem, what), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)

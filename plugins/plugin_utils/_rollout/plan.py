@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whose turn it is, and whether there still are turns: pure decisions over the ledger's state."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, NamedTuple
+
+
+class Turn(NamedTuple):
+    """``go``, or not, with the reason in ``why``; ``position`` of ``total`` once it has ended."""
+
+    go: bool
+    position: int = 0
+    total: int = 0
+    why: str = ""
+
+
+def to_restart(state: Mapping[str, Any]) -> list[str]:
+    """The hosts of the run that have to be restarted, servers first, in the order of staging."""
+    hosts = [host for host, seen in state["staged"].items() if seen["restart"]]
+    return sorted(hosts, key=lambda host: state["staged"][host]["role"] != "server")
+
+
+def unfit(state: Mapping[str, Any]) -> list[str]:
+    """Hosts that were ill before anything was done to them, for another reason than the pending change."""
+    return [
+        "%s: %s" % (host, seen["health"]["sentence"])
+        for host, seen in sorted(state["staged"].items())
+        if seen.get("health") and not seen["health"]["healthy"] and not seen["health"]["explained"]
+    ]
+
+
+def turn(state: Mapping[str, Any], host: str, max_failures: int, force: bool) -> Turn:
+    """Decide for ``host``.
+
+    :param max_failures: how many hosts may fail before the rest is left untouched.
+    :param force: go on although hosts were ill before.
+    """
+    failed = state["failed"]
+    if len(failed) > max_failures:
+        return Turn(
+            False,
+            why="left as it was, untouched: the rollout stopped after %s failed" % ", ".join(sorted(failed)),
+        )
+    ill = unfit(state)
+    if ill and not force:
+        return Turn(
+            False,
+            why="nothing was restarted, because the cluster was not healthy before the rollout (%s). Put that right, "
+            "take the node out with --limit, or go ahead with k3s_registries_force: true" % "; ".join(ill),
+        )
+    return Turn(True)
+
+
+def ended(state: Mapping[str, Any]) -> Turn:
+    """How many of the hosts that restart have ended, well or not, as ``position`` of ``total``."""
+    order = to_restart(state)
+    return Turn(True, sum(1 for host in order if state["staged"][host].get("ended")), len(order))
+
+
+def plan_lines(state: Mapping[str, Any], batch: str) -> list[str]:
+    """The rollout in words, a line each: what restarts, in which order, and why."""
+    order = to_restart(state)
+    if not order:
+        return []
+    servers = [host for host in order if state["staged"][host]["role"] == "server"]
+    agents = [host for host in order if host not in servers]
+    lines = ["Rollout plan: %d of %d nodes restart" % (len(order), len(state["staged"]))]
+    if servers:
+        lines.append("  servers, one at a time: " + ", ".join(servers))
+    if agents:
+        lines.append("  agents, %s at a time: %s" % (batch, ", ".join(agents)))
+    reasons: dict[str, list[str]] = {}
+    for host in order:
+        reasons.setdefault("; ".join(state["staged"][host]["reasons"]), []).append(host)
+    for reason, hosts in reasons.items():
+        lines.append("  because on %s: %s" % (", ".join(hosts), reason))
+    return lines
+
+
+def progress_line(turn_taken: Turn, host: str, result: Mapping[str, Any]) -> str:
+    """``[2/3] node restarted and healthy after 4.2 s, canary pulled``"""
+    head = "[%d/%d] %s " % (turn_taken.position, turn_taken.total, host)
+    seconds = "%.1f s" % float(result.get("seconds") or 0.0)
+    if result.get("failed"):
+        ending = "and put back as it was" if result.get("rolled_back") else "(last step: %s)" % result.get("step")
+        return head + "FAILED after %s %s" % (seconds, ending)
+    action = "restarted and healthy" if result.get("restarted") else str(result.get("step"))
+    canaries = ", ".join(item["image"] for item in result.get("canaries") or [])
+    return head + "%s after %s" % (action, seconds) + (", pulled " + canaries if canaries else "")
