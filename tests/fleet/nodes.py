@@ -1,0 +1,163 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fleet's nodes: containers that boot systemd and are reached over SSH."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.fleet import podman, sshkeys, units
+from tests.fleet.archive import Archive
+from tests.fleet.certificates import issue, load
+from tests.fleet.process import FleetError, run, say
+from tests.fleet.state import REGISTRY_HOST, USER, Fleet, Node
+
+_STAND_IN = Path(__file__).resolve().parent / "stand_in"
+_LIBRARY = "usr/local/lib/k3s-stand-in"
+# -I and -S: nothing of the node's own Python reaches the stand-in, nor the other way round.
+_COMMAND = """\
+#!/usr/bin/python3 -IS
+import os
+import sys
+
+sys.path[:0] = ["/%s", "/%s/vendor"]
+from stand_in.__main__ import main
+
+name = os.path.basename(sys.argv[0])
+sys.exit(main(([name] if name in ("kubectl", "crictl", "ctr") else []) + sys.argv[1:]))
+""" % (_LIBRARY, _LIBRARY)
+
+
+def create_all(fleet: Fleet, image: str) -> None:
+    """Make the nodes that are not there yet, boot them, and wait until SSH answers."""
+    public = sshkeys.make(fleet.folder / "ssh" / "id_ed25519", "fleet-" + fleet.name)
+    host_keys = {node.name: sshkeys.make(fleet.folder / "ssh" / node.name, node.name) for node in fleet.nodes}
+    known = ["%s,%s %s" % (node.name, node.address, host_keys[node.name]) for node in fleet.nodes]
+    (fleet.folder / "ssh" / "known_hosts").write_text("".join(known), encoding="utf-8")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda node: _create(fleet, node, image, public), fleet.nodes))
+
+
+def _create(fleet: Fleet, node: Node, image: str, public_key: str) -> None:
+    name = fleet.container(node.name)
+    volumes = []
+    for folder in ("rancher", "kubelet"):
+        volume = "%s-%s" % (name, folder)
+        podman.podman("volume", "create", *podman.labels(fleet.name), volume)
+        volumes += ["--volume", "%s:/var/lib/%s:exec,dev,suid" % (volume, folder)]
+    podman.podman(
+        "create", "--name", name, "--hostname", node.name, *podman.labels(fleet.name),
+        "--network", fleet.name, "--ip", node.address, "--no-hosts", "--dns", "127.0.0.1",
+        "--privileged", "--systemd=always", "--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000",
+        "--tz", "Etc/UTC", *volumes, image,
+    )  # fmt: skip
+    podman.podman("cp", "--archive=false", "-", name + ":/", stdin=_files(fleet, node, public_key))
+    podman.podman("start", name)
+
+
+def _files(fleet: Fleet, node: Node, public_key: str) -> bytes:
+    archive = Archive()
+    names = ["127.0.0.1 localhost", "::1 localhost", "%s %s" % (fleet.registry.address, REGISTRY_HOST)]
+    names += ["%s %s" % (other.address, other.name) for other in fleet.nodes]
+    archive.file("etc/hosts", "\n".join(names) + "\n")
+    ssh = fleet.folder / "ssh"
+    archive.file("etc/ssh/ssh_host_ed25519_key", (ssh / node.name).read_bytes(), 0o600)
+    archive.file("etc/ssh/ssh_host_ed25519_key.pub", (ssh / (node.name + ".pub")).read_bytes())
+    archive.folder("home/%s" % USER, 0o755, 1000)
+    archive.folder("home/%s/.ssh" % USER, 0o700, 1000)
+    archive.file("home/%s/.ssh/authorized_keys" % USER, public_key, 0o600, 1000)
+    _add_k3s(archive, fleet, node)
+    return archive.content()
+
+
+def _add_k3s(archive: Archive, fleet: Fleet, node: Node) -> None:
+    service = fleet.service(node)
+    for path, text in units.files(fleet.distribution, service, node.role).items():
+        archive.file(path, text, 0o600 if path.endswith(".env") else 0o644)
+    archive.link(*units.link(fleet.distribution, service))
+    archive.folder("etc/rancher/" + fleet.distribution)
+    add_stand_in(archive, fleet, node)
+
+
+def add_stand_in(archive: Archive, fleet: Fleet, node: Node) -> None:
+    """The command, its library and the facts that it needs about its node."""
+    archive.tree(_STAND_IN, _LIBRARY + "/stand_in", ".py")
+    archive.file("usr/local/bin/" + fleet.distribution, _COMMAND, 0o755)
+    if fleet.distribution == "k3s":
+        for name in ("kubectl", "crictl", "ctr"):
+            archive.link("usr/local/bin/" + name, "k3s")
+    facts = {
+        "program": fleet.distribution,
+        "release": fleet.release,
+        "name": node.name,
+        "role": node.role,
+        "address": node.address,
+        "servers": {server.name: server.address for server in fleet.servers},
+        "token": fleet.token,
+        "grace_seconds": fleet.grace_seconds,
+    }
+    archive.file("etc/k3s-stand-in/node.json", json.dumps(facts, indent=2), 0o600)
+    pki = fleet.folder / "pki"
+    archive.file("etc/k3s-stand-in/tls/ca.crt", (pki / "cluster-ca.crt").read_bytes())
+    if node.role == "server":
+        stem = pki / ("api-" + node.name)
+        issue(load(pki / "cluster-ca"), node.name, (node.name, node.address, "127.0.0.1", "localhost")).write(stem)
+        archive.file("etc/k3s-stand-in/tls/server.crt", stem.with_name(stem.name + ".crt").read_bytes())
+        archive.file("etc/k3s-stand-in/tls/server.key", stem.with_name(stem.name + ".key").read_bytes(), 0o600)
+
+
+def wait_for_ssh(fleet: Fleet, patience: float = 60.0) -> None:
+    """:raises FleetError: naming the first node whose port 22 stays silent."""
+    deadline = time.monotonic() + patience
+    for node in fleet.nodes:
+        while True:
+            try:
+                with socket.create_connection((node.address, 22), timeout=2) as connection:
+                    if connection.recv(4) == b"SSH-":
+                        break
+            except OSError:
+                pass
+            if time.monotonic() > deadline:
+                raise FleetError("%s does not answer on port 22 after %d s" % (node.name, patience))
+            time.sleep(0.1)
+
+
+def wait_until_ready(fleet: Fleet, patience: float = 180.0) -> None:
+    """Until a server says that every node is Ready.
+
+    :raises FleetError: naming the nodes that are not.
+    """
+    deadline = time.monotonic() + patience
+    missing = {node.name for node in fleet.nodes}
+    kubectl = "/var/lib/rancher/rke2/bin/kubectl" if fleet.distribution == "rke2" else "k3s kubectl"
+    kubeconfig = "%s/%s.yaml" % (fleet.config_dir, fleet.distribution)
+    command = "%s --kubeconfig %s get nodes -o json" % (kubectl, kubeconfig)
+    while True:
+        answer = execute(fleet, fleet.servers[0].name, ["sh", "-c", command], check=False)
+        if answer.returncode == 0:
+            for item in json.loads(answer.stdout)["items"]:
+                if any(c["type"] == "Ready" and c["status"] == "True" for c in item["status"]["conditions"]):
+                    missing.discard(item["metadata"]["name"])
+            if not missing:
+                return
+        if time.monotonic() > deadline:
+            raise FleetError("not Ready after %d s: %s" % (patience, ", ".join(sorted(missing))))
+        time.sleep(0.3)
+
+
+def execute(fleet: Fleet, node: str, command: list[str], check: bool = True, stdin: bytes | None = None):  # type: ignore[no-untyped-def]
+    """Run a command as root on a node, past SSH; ``node`` may be `registry`."""
+    interactive = ["--interactive"] if stdin is not None else []
+    return run(["podman", "exec", *interactive, fleet.container(node), *command], stdin=stdin, check=check)
+
+
+def start_stopped(fleet: Fleet, states: dict[str, str]) -> None:
+    for name, state in states.items():
+        if state != "running":
+            say("Starting %s again" % name)
+            podman.podman("start", name)

@@ -1,0 +1,80 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The few podman calls that the fleet makes. Everything it creates carries two labels: fleet and checkout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.fleet.process import FleetError, run
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+FLEET_LABEL = "k3sfleet.fleet"
+CHECKOUT_LABEL = "k3sfleet.checkout"
+
+
+def podman(*arguments: str, stdin: bytes | None = None, check: bool = True, timeout: float = 300.0) -> Any:
+    """Run podman with runc as its runtime: crun refuses hybrid cgroups."""
+    return run(["podman", "--runtime", "runc", *arguments], stdin, check, timeout)
+
+
+def labels(fleet: str) -> list[str]:
+    return ["--label", "%s=%s" % (FLEET_LABEL, fleet), "--label", "%s=%s" % (CHECKOUT_LABEL, CHECKOUT)]
+
+
+def _filters(fleet: str) -> list[str]:
+    return ["--filter", "label=%s=%s" % (FLEET_LABEL, fleet), "--filter", "label=%s=%s" % (CHECKOUT_LABEL, CHECKOUT)]
+
+
+def containers(fleet: str) -> dict[str, str]:
+    """Name and state of the fleet's containers."""
+    found = json.loads(podman("ps", "--all", "--format", "json", *_filters(fleet)).stdout or "[]")
+    return {item["Names"][0]: item["State"] for item in found or []}
+
+
+def volumes(fleet: str) -> list[str]:
+    return str(podman("volume", "ls", "--quiet", *_filters(fleet)).stdout).split()
+
+
+def network_exists(name: str) -> bool:
+    return bool(podman("network", "exists", name, check=False).returncode == 0)
+
+
+def create_network(fleet: str) -> str:
+    """Create the fleet's network and return its subnet, `10.89.3.0/24`.
+
+    Without podman's DNS: the nodes find each other in /etc/hosts, and no name of the outside resolves, so that what
+    a node pulls came through the fleet's registry.
+    """
+    if not network_exists(fleet):
+        podman("network", "create", "--disable-dns", *labels(fleet), fleet)
+    content = json.loads(podman("network", "inspect", fleet).stdout)[0]
+    if content.get("labels", {}).get(CHECKOUT_LABEL) != str(CHECKOUT):
+        raise FleetError("the podman network %s belongs to somebody else; use another fleet name" % fleet)
+    return str(content["subnets"][0]["subnet"])
+
+
+def remove(fleet: str) -> int:
+    """Remove the fleet's containers, volumes and network; returns how many containers there were."""
+    found = containers(fleet)
+    if found:
+        podman("rm", "--force", "--time", "0", "--volumes", *found)
+    left = volumes(fleet)
+    if left:
+        podman("volume", "rm", "--force", *left)
+    if network_exists(fleet):
+        content = json.loads(podman("network", "inspect", fleet).stdout)[0]
+        if content.get("labels", {}).get(CHECKOUT_LABEL) == str(CHECKOUT):
+            podman("network", "rm", "--force", fleet)
+    return len(found)
+
+
+def fleets() -> list[str]:
+    """Names of this checkout's fleets that have containers."""
+    found = json.loads(
+        podman("ps", "--all", "--format", "json", "--filter", "label=%s=%s" % (CHECKOUT_LABEL, CHECKOUT)).stdout or "[]"
+    )
+    return sorted({item["Labels"][FLEET_LABEL] for item in found or []})

@@ -1,0 +1,249 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The node's kubelet and, on servers, the controllers that judge nodes.
+
+A kubelet writes its node's conditions when it starts, when they change and otherwise every five minutes, and renews
+its lease every ten seconds.
+"""
+
+from __future__ import annotations
+
+import http.server
+import threading
+import time
+from typing import Any, Callable
+
+from stand_in import client, cri, log
+from stand_in.faults import Faults
+from stand_in.node import Node
+from stand_in.store import Etcd, Store, Unavailable
+
+_STATUS_SECONDS = 300.0
+_LEASE_SECONDS = 10.0
+_GOOD = {
+    "MemoryPressure": ("False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    "DiskPressure": ("False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    "PIDPressure": ("False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+    "Ready": ("True", "KubeletReady", "kubelet is posting ready status"),
+}
+
+
+def now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def micro_now() -> str:
+    moment = time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + ".%06dZ" % (moment % 1 * 1e6)
+
+
+def seconds_of(text: str) -> float:
+    """A Kubernetes time as epoch seconds, 0.0 for none."""
+    import calendar
+
+    return calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")) if text else 0.0
+
+
+def merge_condition(conditions: list[dict[str, str]], kind: str, status: str, reason: str, message: str) -> None:
+    for condition in conditions:
+        if condition["type"] == kind:
+            break
+    else:
+        condition = {"type": kind, "status": "", "lastTransitionTime": now()}
+        conditions.append(condition)
+    if condition["status"] != status:
+        condition["lastTransitionTime"] = now()
+    condition.update(status=status, reason=reason, message=message, lastHeartbeatTime=now())
+
+
+class Kubelet:
+    def __init__(self, node: Node, faults: Faults, stop: threading.Event) -> None:
+        self.node = node
+        self.faults = faults
+        self.stop = stop
+
+    def run(self) -> None:
+        log.info("Running kubelet --config-dir=%s/etc/kubelet.conf.d --kubeconfig=%s" % (self.node.agent_dir, self.node.kubelet_kubeconfig))
+        self._serve_healthz()
+        posted = 0.0
+        said: Any = None
+        while not self.stop.is_set():
+            conditions = self._conditions()
+            try:
+                if not self.faults.has("stale-heartbeat"):
+                    if conditions != said or time.monotonic() - posted > _STATUS_SECONDS:
+                        self._post_status(conditions)
+                        said, posted = conditions, time.monotonic()
+                    self._renew_lease()
+                self.stop.wait(_LEASE_SECONDS)
+            except (client.Refused, client.Unreachable) as error:
+                log.log("error", "Unable to register node with API server: %s" % error)
+                self.stop.wait(1.0)
+
+    def _conditions(self) -> dict[str, tuple[str, str, str]]:
+        conditions = dict(_GOOD)
+        problem = ""
+        if self.faults.has("not-ready"):
+            problem = "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady"
+        else:
+            try:
+                runtime, _ = cri.Runtime(self.node.socket).status(5.0)
+                problem = ", ".join("%s=false" % c.type for c in runtime if not c.status)
+            except cri.CRIError as error:
+                problem = "container runtime is down: %s" % error
+        if problem:
+            conditions["Ready"] = ("False", "KubeletNotReady", problem)
+        return conditions
+
+    def _serve_healthz(self) -> None:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:  # noqa: N802
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+            def log_message(self, *arguments: Any) -> None:
+                pass
+
+        http.server.ThreadingHTTPServer.allow_reuse_address = True
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 10248), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def _client(self) -> client.Client:
+        return client.Client(self.node.kubelet_kubeconfig)
+
+    def _post_status(self, wanted: dict[str, tuple[str, str, str]]) -> None:
+        api = self._client()
+        path = "/api/v1/nodes/" + self.node.name
+        for _ in range(20):
+            try:
+                found = api.request("GET", path)
+            except client.Refused as refusal:
+                if refusal.code != 404:
+                    raise
+                found = api.request("POST", "/api/v1/nodes", self._new_node())
+            for kind, (status, reason, message) in wanted.items():
+                merge_condition(found["status"]["conditions"], kind, status, reason, message)
+            found["status"]["nodeInfo"] = self._node_info()
+            try:
+                api.request("PUT", path + "/status", found)
+                return
+            except client.Refused as refusal:
+                if refusal.reason != "Conflict":
+                    raise
+        raise client.Unreachable("the node object changes all the time")
+
+    def _node_info(self) -> dict[str, str]:
+        return {
+            "kubeletVersion": self.node.release,
+            "containerRuntimeVersion": "containerd://1.6.20",
+            "operatingSystem": "linux",
+            "architecture": "amd64",
+            "osImage": "Debian GNU/Linux 12 (bookworm)",
+        }
+
+    def _new_node(self) -> dict[str, Any]:
+        labels = {"kubernetes.io/hostname": self.node.name, "kubernetes.io/os": "linux"}
+        if self.node.is_server:
+            labels["node-role.kubernetes.io/control-plane"] = "true"
+            if self.node.has_etcd:
+                labels["node-role.kubernetes.io/etcd"] = "true"
+        return {
+            "kind": "Node",
+            "apiVersion": "v1",
+            "metadata": {"name": self.node.name, "labels": labels},
+            "spec": {},
+            "status": {
+                "addresses": [
+                    {"type": "InternalIP", "address": self.node.address},
+                    {"type": "Hostname", "address": self.node.name},
+                ],
+                "conditions": [],
+                "nodeInfo": self._node_info(),
+            },
+        }
+
+    def _renew_lease(self) -> None:
+        api = self._client()
+        folder = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+        spec = {"holderIdentity": self.node.name, "leaseDurationSeconds": 40, "renewTime": micro_now()}
+        try:
+            lease = api.request("GET", "%s/%s" % (folder, self.node.name))
+        except client.Refused as refusal:
+            if refusal.code != 404:
+                raise
+            metadata = {"name": self.node.name}
+            lease = {"kind": "Lease", "apiVersion": "coordination.k8s.io/v1", "metadata": metadata, "spec": spec}
+            api.request("POST", folder, lease)
+            return
+        lease["spec"].update(spec)
+        api.request("PUT", "%s/%s" % (folder, self.node.name), lease)
+
+
+class Controllers:
+    """What runs on every server: nodes without a sign of life become Unknown, and this member's vote is written down."""
+
+    def __init__(self, node: Node, store: Store, faults: Faults, stop: threading.Event) -> None:
+        self.node = node
+        self.store = store
+        self.faults = faults
+        self.stop = stop
+
+    def run(self) -> None:
+        while not self.stop.is_set():
+            try:
+                self._judge_nodes()
+                if isinstance(self.store, Etcd):
+                    self._write_vote()
+            except Unavailable:
+                pass
+            self.stop.wait(1.0)
+
+    def _change(self, name: str, change: Callable[[Any], bool]) -> None:
+        from stand_in.store import Changed
+
+        entry = self.store.get("/registry/nodes/" + name)
+        if entry is None or not change(entry.value["status"]["conditions"]):
+            return
+        try:
+            self.store.replace(entry.key, entry.value, entry.revision)
+        except Changed:
+            return
+
+    def _judge_nodes(self) -> None:
+        leases = {entry.value["metadata"]["name"]: entry.value for entry in self.store.list("/registry/leases/kube-node-lease/")}
+
+        def judge(name: str, conditions: list[dict[str, str]]) -> bool:
+            lease = leases.get(name, {"spec": {}})["spec"].get("renewTime", "")
+            signs = [seconds_of(c["lastHeartbeatTime"]) for c in conditions if c["type"] == "Ready"]
+            if time.time() - max([seconds_of(lease), *signs, 0.0]) <= self.node.grace_seconds:
+                return False
+            changed = False
+            for condition in conditions:
+                if condition["type"] in _GOOD and condition["status"] != "Unknown":
+                    condition.update(status="Unknown", reason="NodeStatusUnknown", lastTransitionTime=now())
+                    condition["message"] = "Kubelet stopped posting node status."
+                    changed = True
+            return changed
+
+        for entry in self.store.list("/registry/nodes/"):
+            name = entry.value["metadata"]["name"]
+            if judge(name, entry.value["status"]["conditions"]):
+                self._change(name, lambda conditions, name=name: judge(name, conditions))  # type: ignore[misc]
+
+    def _write_vote(self) -> None:
+        voting = self.store.voting() and not self.faults.has("etcd-vote-lost")
+        status, reason, message = (
+            ("True", "MemberNotLearner", "Node is a voting member of the etcd cluster")
+            if voting
+            else ("False", "MemberIsLearner", "Node has not been promoted to voting member of the etcd cluster")
+        )
+
+        def change(conditions: list[dict[str, str]]) -> bool:
+            if any(c["type"] == "EtcdIsVoter" and c["status"] == status for c in conditions):
+                return False
+            merge_condition(conditions, "EtcdIsVoter", status, reason, message)
+            return True
+
+        self._change(self.node.name, change)
