@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 import sys
+from typing import Any
 
-from tests.fleet import nodes, state, up
+from tests.fleet import access_log, deps, events, faults, image, nodes, podman, registry, state, up
 from tests.fleet.process import FleetError
 
 
@@ -35,7 +38,67 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("node")
     command.add_argument("words", nargs=argparse.REMAINDER)
     command.set_defaults(call=_exec)
+    _add_trouble(commands)
+    _add_reports(commands)
     return parser
+
+
+def _add_trouble(commands: Any) -> None:
+    command = commands.add_parser("fault", help="make a node's stand-in misbehave from its next start on")
+    command.add_argument("name")
+    command.add_argument("node")
+    command.add_argument("fault", help="clear, or one of: " + ", ".join(faults.FAULTS))
+    command.add_argument("--while", dest="mentions", default="", metavar="TEXT", help="only while registries.yaml contains TEXT")
+    command.add_argument("--once", action="store_true", help="for one start only")
+    command.set_defaults(call=lambda o: faults.set_fault(state.load(o.name), o.node, o.fault, o.mentions, o.once))
+
+    calls = {
+        "power-off": ("pull the plug", faults.power_off),
+        "power-on": ("and put it back", faults.power_on),
+        "heal": ("undo cut", faults.heal),
+    }
+    for name, (text, call) in calls.items():
+        command = commands.add_parser(name, help=text)
+        command.add_argument("name")
+        command.add_argument("node")
+        command.set_defaults(call=lambda o, call=call: call(state.load(o.name), o.node))
+    command = commands.add_parser("cut", help="cut a node off from the controller")
+    command.add_argument("name")
+    command.add_argument("node")
+    command.add_argument("--everything", action="store_true", help="from the cluster as well")
+    command.set_defaults(call=lambda o: faults.cut(state.load(o.name), o.node, o.everything))
+
+    command = commands.add_parser("reissue", help="give the registry a new server certificate")
+    command.add_argument("name")
+    command.add_argument("--new-ca", action="store_true", help="of a new CA")
+    command.set_defaults(call=lambda o: print(registry.reissue(state.load(o.name), o.new_ca)))
+
+
+def _add_reports(commands: Any) -> None:
+    command = commands.add_parser("events", help="JSON: when each K3s stopped, started and was ready; who was away at once")
+    command.add_argument("name")
+    command.add_argument("--since", type=float, default=0.0, help="epoch seconds")
+    command.set_defaults(call=lambda o: _print(events.report(state.load(o.name), o.since)))
+    command = commands.add_parser("access-log", help="JSON: what the registry was asked, by whom, and what it answered")
+    command.add_argument("name")
+    command.add_argument("--since", type=float, default=0.0, help="epoch seconds")
+    command.set_defaults(call=lambda o: _print(access_log.entries(state.load(o.name), o.since)))
+
+    command = commands.add_parser("deps", help="install what the fleet needs, or say what is missing")
+    command.set_defaults(call=lambda o: deps.ensure())
+    command = commands.add_parser("clean", help="every fleet of this checkout, the node image and the cache")
+    command.set_defaults(call=_clean)
+
+
+def _print(content: Any) -> None:
+    print(json.dumps(content, indent=2))
+
+
+def _clean(_: argparse.Namespace) -> None:
+    if shutil.which("podman"):
+        up.down_all()
+        image.remove()
+    shutil.rmtree(podman.CHECKOUT / ".cache", ignore_errors=True)
 
 
 def _down(options: argparse.Namespace) -> None:

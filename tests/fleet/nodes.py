@@ -111,10 +111,12 @@ def add_stand_in(archive: Archive, fleet: Fleet, node: Node) -> None:
         archive.file("etc/k3s-stand-in/tls/server.key", stem.with_name(stem.name + ".key").read_bytes(), 0o600)
 
 
-def wait_for_ssh(fleet: Fleet, patience: float = 60.0) -> None:
+def wait_for_ssh(fleet: Fleet, patience: float = 60.0, only: str = "") -> None:
     """:raises FleetError: naming the first node whose port 22 stays silent."""
     deadline = time.monotonic() + patience
     for node in fleet.nodes:
+        if only and node.name != only:
+            continue
         while True:
             try:
                 with socket.create_connection((node.address, 22), timeout=2) as connection:

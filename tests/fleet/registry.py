@@ -18,7 +18,8 @@ CONTAINER = "registry"
 _CONFIG = """\
 version: 0.1
 log:
-  level: info
+  # Only the lines below info carry the user's name.
+  level: debug
   formatter: json
   accesslog:
     disabled: true
