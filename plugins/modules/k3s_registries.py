@@ -41,6 +41,7 @@ attributes:
   action:
     support: full
   platform:
+    support: full
     platforms: posix
 options:
   config:

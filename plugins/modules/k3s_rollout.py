@@ -40,6 +40,7 @@ attributes:
   action:
     support: full
   platform:
+    support: full
     platforms: posix
 options:
   staged:

@@ -10,6 +10,7 @@ last check; a run that finds one knows which generation was the last good one.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import Any, Callable, Sequence
@@ -20,9 +21,13 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
     loaded,
     placing,
     release,
-    stage,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired, DesiredProblem, from_text
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
+    Desired,
+    DesiredProblem,
+    from_text,
+    inside,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import GenerationDamaged, Generations
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
@@ -71,11 +76,13 @@ class Commit:
         options: CommitOptions,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.paths = paths
         self.options = options
         self.sleep = sleep
         self.now = now
+        self.clock = clock
         self.memory = Memory(paths)
         self.service: Systemd | OpenRC = service_of(paths.service)
         self.redactor = Redactor(())
@@ -117,7 +124,7 @@ class Commit:
             self._bring_into_force(desired, record, state, base)
         except (Failure, FileProblem, ServiceProblem) as problem:
             self.result["seconds"] = round(self.now() - began, 1)
-            self._put_back(desired, base, str(problem), began)
+            self._put_back(desired, base, str(problem))
         self.result["seconds"] = round(self.now() - began, 1)
         return self.result
 
@@ -149,11 +156,12 @@ class Commit:
         return found
 
     def _bring_into_force(self, desired: Desired, record: dict[str, Any], state: ServiceState, base: int) -> None:
+        hanging = state.alive and not health.observe(self.paths, state).proven
         placing.place(self.paths, desired, record)
         self.result["changed"] = True
         self.result["step"] = "files in place"
         if state.alive:
-            self._reload(desired, state, base)
+            self._reload(base, hanging)
             self._compare_with_prediction(desired)
             self._pull_canaries()
             self.result["step"] = "done"
@@ -163,20 +171,15 @@ class Commit:
         placing.remember(self.paths, self.memory, desired, base)
         self.memory.end_transaction()
 
-    def _reload(self, desired: Desired | None, state: ServiceState, base: int) -> None:
-        """Have K3s read the files that are in place, by its own reload loop when it hangs in that, else by a restart."""
-        before = health.observe(self.paths, state)
-        since = self.now()
-        if before.proven == () and desired is not None:
-            # containerd is not up: K3s may be waiting for a registries.yaml it can read.
-            healed = health.wait(
-                self.paths, self.service, 0.0, _RELOAD_LOOP, lambda _state: self._not_loaded(desired), self.sleep
-            )
-            if healed.healthy:
-                self.result["step"] = "healed without a restart"
-                self.result["health"] = healed.sentence()
-                return
-        self.memory.write_transaction(base, "restarting %s" % self.paths.service, _stamp(since))
+    def _reload(self, base: int, hanging: bool) -> None:
+        """Have K3s read the files that are in place: by its own loop when it hangs in that, else by a restart.
+
+        :param hanging: whether containerd was not up before the files were put in place.
+        :raises Failure: when the node is not healthy within ``restart_timeout``.
+        """
+        if hanging and self._heals_by_itself(self.now()):
+            return
+        self.memory.write_transaction(base, "restarting %s" % self.paths.service, _stamp(self.now()))
         old = self.service.state()
         since = self.now()
         self.service.restart()
@@ -189,16 +192,22 @@ class Commit:
             self.options.restart_timeout,
             lambda new: self._hopeless(old, new, since),
             self.sleep,
+            self.clock,
         )
         self.result["health"] = seen.sentence()
         if not seen.healthy:
-            self._collect_log(since)
+            self.result["log"] = self.redactor.lines(self.service.log(since, _LOG_LINES))
             raise Failure("after %.0f s: %s" % (self.now() - since, seen.sentence()))
         self.result["step"] = "healthy"
 
-    def _not_loaded(self, desired: Desired) -> str:
-        del desired
-        return ""
+    def _heals_by_itself(self, since: float) -> bool:
+        """Whether a K3s without containerd comes up now that the files are right: it may have been waiting for a
+        registries.yaml that it can read, and reads it anew in a loop."""
+        seen = health.wait(self.paths, self.service, since, _RELOAD_LOOP, lambda _state: "", self.sleep, self.clock)
+        if seen.healthy:
+            self.result["step"] = "healed without a restart"
+            self.result["health"] = seen.sentence()
+        return seen.healthy
 
     def _hopeless(self, old: ServiceState, new: ServiceState, since: float) -> str:
         """A reason to stop waiting before the deadline, "" while there is hope."""
@@ -236,23 +245,23 @@ class Commit:
             self.result["canaries"].append({"image": image, "seconds": round(self.now() - began, 1)})
             self.result["step"] = "canary pulled"
 
-    def _collect_log(self, since: float) -> None:
-        lines = self.service.log(since, _LOG_LINES)
-        self.result["log"] = self.redactor.lines(lines)
-
-    def _put_back(self, desired: Desired, base: int, problem: str, began: float) -> None:
+    def _put_back(self, desired: Desired, base: int, problem: str) -> None:
         """Put the last good generation back, and end in :class:`Failure` in any case."""
         if self.options.on_failure == "keep":
             raise Failure("%s. The new configuration was left in place (on_failure: keep)" % problem)
         reached = self.result["step"]
         was_restarted = self.result["restarted"]
-        self.memory.write_transaction(base, "putting generation %d back" % base, _stamp(self.now()))
         log = self.result["log"]
         try:
-            record = Generations(self.paths).restore(base, (item.path for item in desired.files if item.mode))
+            with contextlib.suppress(FileProblem):
+                # On a full disk the older note has to do: it names the same generation.
+                self.memory.write_transaction(base, "putting generation %d back" % base, _stamp(self.now()))
             state = self.service.state()
-            if state.alive and (was_restarted or not health.observe(self.paths, state).healthy):
-                self._reload(None, state, base)
+            hanging = state.alive and not health.observe(self.paths, state).proven
+            shipped = [item.path for item in desired.files if inside(item.path, self.paths.cert_dir)]
+            record = Generations(self.paths).restore(base, shipped)
+            if state.alive and (was_restarted or hanging):
+                self._reload(base, hanging)
         except (Failure, FileProblem, GenerationDamaged, ServiceProblem) as second:
             self.result["step"] = "putting it back failed"
             self.result["log"] = log
@@ -260,9 +269,7 @@ class Commit:
         self.memory.write_record(record)
         self.memory.drop_candidate()
         self.memory.end_transaction()
-        self.result.update(
-            changed=False, rolled_back=True, restarted=was_restarted, step=reached, log=log, differences=self.result["differences"]
-        )
+        self.result.update(changed=False, rolled_back=True, step=reached, log=log)
         raise Failure("%s. The node was put back as it was and is healthy" % problem)
 
 
@@ -278,6 +285,3 @@ def _tail(path: str, lines: int) -> list[str]:
             return handle.read().decode("utf-8", "replace").splitlines()[-lines:]
     except OSError:
         return []
-
-
-__all__ = ["Commit", "CommitOptions", "Failure", "Refused", "stage"]

@@ -90,30 +90,72 @@ def make_directory(path: str, mode: int) -> None:
         raise _problem("create the folder", path, error) from error
 
 
-def write(path: str, content: bytes, mode: int) -> None:
-    """Put ``content`` at ``path`` in one step: a reader sees the old file or the new one, after a crash too.
+class Writes:
+    """Several files to put in place together.
 
-    A symbolic link at ``path`` is written through, as K3s reads through it.
+    :meth:`add` writes a file's content beside its target, :meth:`finish` renames them all, in the order in which
+    they were added. What can fail for want of space or rights fails before the first target is touched, and a reader
+    sees each file as it was or as it will be, after a crash too.
     """
-    target = os.path.realpath(path) if os.path.islink(path) else path
-    make_directory(os.path.dirname(target), 0o755)
-    temporary = target + TEMPORARY_SUFFIX
-    try:
-        _remove_if_there(temporary)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+    def __init__(self) -> None:
+        self._ready: list[tuple[str, str]] = []
+
+    def add(self, path: str, content: bytes, mode: int) -> None:
+        """Prepare ``content`` for ``path``. A symbolic link there is written through, as K3s reads through it.
+
+        :raises FileProblem: when it cannot be written; everything prepared so far has been removed again then.
+        """
+        target = os.path.realpath(path) if os.path.islink(path) else path
+        temporary = target + TEMPORARY_SUFFIX
         try:
+            make_directory(os.path.dirname(target), 0o755)
+            _remove_if_there(temporary)
+            self._ready.append((temporary, target))
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+            descriptor = os.open(temporary, flags, 0o600)
             with os.fdopen(descriptor, "wb") as handle:
                 handle.write(content)
                 handle.flush()
                 os.fchmod(handle.fileno(), mode)
                 os.fsync(handle.fileno())
-            os.rename(temporary, target)
-        except BaseException:
-            _remove_if_there(temporary)
-            raise
-        sync_directory(os.path.dirname(target))
-    except OSError as error:
-        raise _problem("write", path, error) from error
+        except (OSError, FileProblem) as error:
+            self._give_up()
+            raise error if isinstance(error, FileProblem) else _problem("write", path, error) from error
+
+    def finish(self) -> None:
+        """Rename everything prepared to its target.
+
+        :raises FileProblem: at the first rename that fails; what was renamed before stays.
+        """
+        while self._ready:
+            temporary, target = self._ready[0]
+            try:
+                os.rename(temporary, target)
+            except OSError as error:
+                self._give_up()
+                raise _problem("write", target, error) from error
+            self._ready.pop(0)
+            sync_directory(os.path.dirname(target))
+
+    def _give_up(self) -> None:
+        for temporary, _target in self._ready:
+            try:
+                _remove_if_there(temporary)
+            except OSError:
+                # The next run overwrites it.
+                continue
+        self._ready = []
+
+
+def write(path: str, content: bytes, mode: int) -> None:
+    """Put ``content`` at ``path`` in one step: see :class:`Writes`.
+
+    :raises FileProblem: when it cannot be written.
+    """
+    writes = Writes()
+    writes.add(path, content, mode)
+    writes.finish()
 
 
 def remove(path: str) -> bool:

@@ -121,11 +121,14 @@ class Generations:
                     % (number, self.folder, entry["path"])
                 )
             restored.append((entry["path"], content, int(entry["mode"])))
+        writes = files.Writes()
         for path, content, mode in sorted(restored, key=lambda item: item[0].endswith(".yaml")):
+            if content is not None and not files.matches(path, content, mode):
+                writes.add(path, content, mode)
+        writes.finish()
+        for path, content, _mode in restored:
             if content is None:
                 files.remove(path)
-            elif not files.matches(path, content, mode):
-                files.write(path, content, mode)
         for path in set(unwanted) - {entry["path"] for entry in manifest["files"]}:
             files.remove(path)
             files.remove_empty_directory(os.path.dirname(path))

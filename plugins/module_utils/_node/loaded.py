@@ -64,17 +64,22 @@ def _host_differences(found: Mapping[str, str], predicted: Mapping[str, str]) ->
             sentences.append("certs.d/%s/hosts.toml is not there" % host)
         elif host not in wanted:
             sentences.append("certs.d/%s/hosts.toml belongs to an earlier configuration" % host)
-        elif found[host] != wanted[host]:
+        elif _settings(found[host]) != _settings(wanted[host]):
             sentences.append("certs.d/%s/hosts.toml differs (%s)" % (host, _first_difference(found[host], wanted[host])))
     return sentences
 
 
+def _settings(text: str) -> list[str]:
+    """The lines that matter. Releases differ in blank lines and in an empty ``[host]`` table before the others."""
+    return [line.rstrip() for line in text.splitlines() if line.strip() and line.strip() != "[host]"]
+
+
 def _first_difference(found: str, wanted: str) -> str:
-    found_lines, wanted_lines = found.splitlines(), wanted.splitlines()
+    found_lines, wanted_lines = _settings(found), _settings(wanted)
     for number, (left, right) in enumerate(zip(found_lines, wanted_lines), 1):
         if left != right:
-            return "line %d" % number
-    return "line %d" % (min(len(found_lines), len(wanted_lines)) + 1)
+            return "from setting %d on" % number
+    return "from setting %d on" % (min(len(found_lines), len(wanted_lines)) + 1)
 
 
 def _auth_differences(found: Mapping[str, Mapping[str, str]], wanted: Mapping[str, Mapping[str, str]]) -> list[str]:

@@ -69,7 +69,7 @@ def is_foreign(paths: NodePaths, record: dict[str, Any]) -> bool:
 
 def is_edited(paths: NodePaths, record: dict[str, Any]) -> bool:
     """Whether registries.yaml is not what the last finished run left."""
-    return _digest(paths) != record["registries_sha256"]
+    return bool(_digest(paths) != record["registries_sha256"])
 
 
 def managed_paths(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list[str]:
@@ -84,14 +84,16 @@ def place(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> None:
     Order: certificates, drop-in, registries.yaml, then removals; K3s may start at any moment of it and must
     not find a registries.yaml that names a certificate which is not there.
 
-    :raises FileProblem: at the first file that cannot be written.
+    :raises FileProblem: when a file cannot be written: for want of space or rights before any is changed.
     """
+    writes = files.Writes()
     for item in desired.files:
         if inside(item.path, paths.cert_dir):
             files.make_directory(paths.cert_dir, 0o700)
             files.make_directory(os.path.dirname(item.path), 0o700)
         if not files.matches(item.path, item.content, item.mode):
-            files.write(item.path, item.content, item.mode)
+            writes.add(item.path, item.content, item.mode)
+    writes.finish()
     for path in obsolete(paths, desired, record):
         files.remove(path)
         if inside(path, paths.cert_dir):

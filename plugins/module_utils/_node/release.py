@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping, cast
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import run
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules import release as rules
 
-_VERSION = re.compile(r"\b(v\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?\+(?:k3s|rke2r?)\d+)\b")
+if TYPE_CHECKING:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
+
+_VERSION = re.compile(r"\b(v\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?\+(?:k3s|rke2r?)[0-9a-z-]+)")
 
 
 def installed(paths: NodePaths, *, keep: bool) -> str:
@@ -48,19 +51,25 @@ def installed(paths: NodePaths, *, keep: bool) -> str:
 def predictable(node_release: str) -> bool:
     """Whether the hosts.toml texts that this release generates are known exactly. An unknown release counts as a
     current one."""
-    return not node_release or rules.has_feature(node_release, "hosts_toml")
+    return rules.hosts_toml_is_exact(_parsed(node_release))
 
 
 def lacking(shape: Mapping[str, Any], settings: Mapping[str, Any], node_release: str) -> list[str]:
     """What the wanted state needs and this release does not have, as sentences."""
-    if not node_release:
+    release = _parsed(node_release)
+    if release is None:
         return []
-    return [
-        str(item["message"])
-        for item in rules.lacking_features(
-            shape,
-            default_endpoint=not settings.get("disable_default_endpoint"),
-            embedded_registry=bool(settings.get("embedded_registry")),
-            release=node_release,
-        )
-    ]
+    found = rules.lacking_features(
+        cast("Config", shape),
+        default_endpoint=not settings.get("disable_default_endpoint"),
+        embedded_registry=bool(settings.get("embedded_registry")),
+        release=release,
+    )
+    return [item["message"] for item in found]
+
+
+def _parsed(node_release: str) -> rules.Release | None:
+    try:
+        return rules.parse_release(node_release) if node_release else None
+    except rules.ReleaseError:
+        return None

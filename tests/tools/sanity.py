@@ -1,0 +1,81 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs ``ansible-test sanity`` on a copy of the working tree, without ignores and without anything but PyPI.
+
+ansible-test makes virtual environments without pip and downloads a script to put it there. Where that download
+cannot be reached, and to need one host less where it can, the script it would have downloaded is one of our own,
+which takes the pip that Python itself carries. A home folder in the cache keeps all of this out of the user's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from collection_copy import copy
+
+BOOTSTRAP = """
+import ensurepip
+import os
+import subprocess
+import sys
+
+ensurepip.bootstrap(default_pip=True)
+del os.environ["PIP_CONFIG_FILE"]  # ensurepip turns pip's settings off, for itself
+wanted = [argument for argument in sys.argv[1:] if argument not in ("--no-setuptools", "--no-wheel")]
+sys.exit(subprocess.call([sys.executable, "-m", "pip", "install"] + wanted))
+"""
+
+
+def pip_versions(python: Path) -> set[str]:
+    """The pip versions that this ansible-test asks for, out of its own sources."""
+    code = "import ansible_test._internal.python_requirements as module; print(module.__file__)"
+    source = Path(subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip())
+    return set(re.findall(r"pip='([0-9.]+)'", source.read_text(encoding="utf-8")))
+
+
+def keep_pip_settings(home: Path) -> None:
+    """Give pip in the other home the user's settings: ansible-test passes no environment on."""
+    settings = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], check=True, capture_output=True, text=True
+    ).stdout
+    values: dict[str, str] = {}
+    for line in settings.splitlines():
+        name, _equals, value = line.partition("=")
+        scope, _dot, key = name.rpartition(".")
+        if scope in ("global", ":env:") and key not in ("require-virtualenv", "user"):
+            values[key] = value.strip("'")
+    path = home / ".config" / "pip" / "pip.conf"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("[global]\n" + "".join("%s = %s\n" % pair for pair in values.items()), encoding="utf-8")
+    path.chmod(0o600)
+
+
+def main() -> int:
+    checkout = Path.cwd()
+    cache = checkout / ".cache" / "sanity"
+    home = cache / "home"
+    scripts = home / ".ansible" / "test" / "cache"
+    scripts.mkdir(parents=True, exist_ok=True)
+    versions = pip_versions(Path(sys.executable))
+    if not versions:
+        sys.exit("tests/tools/sanity.py: this ansible-test names its pip version in another way; adapt pip_versions()")
+    for version in versions:
+        (scripts / ("get_pip_%s.py" % version.replace(".", "_"))).write_text(BOOTSTRAP, encoding="utf-8")
+    keep_pip_settings(home)
+    target = copy(checkout, cache)
+    version = "%d.%d" % sys.version_info[:2]
+    return subprocess.run(
+        ["ansible-test", "sanity", "--requirements", "--python", version, "--color", "no", *sys.argv[1:]],
+        cwd=target,
+        env=dict(os.environ, HOME=str(home)),
+        check=False,
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

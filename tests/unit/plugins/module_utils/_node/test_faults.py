@@ -1,0 +1,178 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The power goes, or the disk is full, at every single write of stage and commit.
+
+Whatever the moment: K3s, started again on what it finds, has the old configuration or the new one; no file is half
+written; the next run ends with the new one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any, Callable
+
+import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import Failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
+
+from tests.unit.plugins.module_utils._node.fake_node import FakeK3s, Node, wanted
+
+_WRITES = ("rename", "unlink", "mkdir", "rmdir", "fsync", "fchmod")
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of it runs any more, cleaning up included."""
+
+
+class Faults:
+    """Makes the n-th write of the process the last one (``kill``), or makes all from the n-th on fail (``full``)."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.monkeypatch = monkeypatch
+        self.count = 0
+        self.at = -1
+        self.how = ""
+        for name in _WRITES:
+            self._wrap(name, getattr(os, name))
+        real_open = os.open
+
+        def opened(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+            if flags & os.O_CREAT:
+                self._step()
+            return real_open(path, flags, *rest, **more)
+
+        monkeypatch.setattr(os, "open", opened)
+
+    def _wrap(self, name: str, real: Callable[..., Any]) -> None:
+        def wrapped(*arguments: Any, **more: Any) -> Any:
+            if name in ("unlink", "rmdir"):
+                # A full disk still lets files go; a process that is gone does not.
+                self._step(removes=True)
+            else:
+                self._step()
+            return real(*arguments, **more)
+
+        self.monkeypatch.setattr(os, name, wrapped)
+
+    def _step(self, removes: bool = False) -> None:
+        self.count += 1
+        if self.at < 0 or self.count <= self.at:
+            return
+        if self.how == "kill":
+            raise Killed
+        if not removes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def arm(self, how: str, at: int) -> None:
+        self.count, self.at, self.how = 0, at, how
+
+    def disarm(self) -> int:
+        count, self.at = self.count, -1
+        return count
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch, node: Node) -> Faults:
+    return Faults(monkeypatch)
+
+
+def _attempt(node: Node, k3s: FakeK3s, faults: Faults, how: str, at: int) -> tuple[bool, bool]:
+    """One run of two steps with a fault; whether it ended without one, and whether it said that all is well."""
+    two = wanted(node.paths, "two", "pass-word-2", "CA 2")
+    faults.arm(how, at)
+    try:
+        node.apply(two)
+    except Killed:
+        return True, False
+    except (FileProblem, Failure):
+        return True, False
+    finally:
+        reached = faults.disarm()
+    return reached > at, True
+
+
+@pytest.mark.parametrize("how", ["kill", "full"])
+def test_every_write_may_be_the_last(node: Node, k3s: FakeK3s, faults: Faults, how: str) -> None:
+    one, two = wanted(node.paths, "one", "pass-word-1", "CA 1"), wanted(node.paths, "two", "pass-word-2", "CA 2")
+    k3s.knows(one, two)
+    allowed = {one.files[-1].content, two.files[-1].content}
+    at, hit = 0, True
+    while hit:
+        node.apply(one)
+        assert k3s.loaded_text().endswith("one\n")
+        hit, well = _attempt(node, k3s, faults, how, at)
+        assert node.registries() in allowed, "write %d left a file that is neither" % at
+        if how == "kill":
+            k3s.restart()  # the node boots again
+        assert not k3s.hanging
+        if well:
+            assert k3s.loaded_text().endswith("two\n")
+        node.apply(two)
+        assert k3s.loaded_text().endswith("two\n"), "the run after write %d did not converge" % at
+        result = node.stage(two)
+        assert (result["changed"], result["restart"]) == (False, False)
+        leftovers = [name for name in node.tree() if name.endswith("-new") or "candidate" in name or "transaction" in name]
+        assert not leftovers
+        at += 1
+    assert at > 30, "the faults were not injected"
+
+
+def test_a_kill_while_putting_back_is_repaired_by_the_next_run(node: Node, k3s: FakeK3s, faults: Faults) -> None:
+    one, two = wanted(node.paths, "one", "pass-word-1", "CA 1"), wanted(node.paths, "two", "pass-word-2", "CA 2")
+    k3s.knows(one, two)
+    at, hit = 0, True
+    while hit:
+        k3s.ill = set()
+        node.apply(one)
+        k3s.ill = {"two"}
+        hit, _well = _attempt(node, k3s, faults, "kill", at)
+        assert node.registries() in {one.files[-1].content, two.files[-1].content}
+        k3s.restart()
+        k3s.ill = set()
+        node.apply(one)
+        assert k3s.loaded_text().endswith("one\n")
+        assert not node.stage(one)["restart"]
+        at += 3
+        hit = hit and at < 400
+    assert at > 30
+
+
+def test_a_full_disk_is_named(node: Node, k3s: FakeK3s, faults: Faults) -> None:
+    one = wanted(node.paths, "one")
+    faults.arm("full", 0)
+    with pytest.raises(FileProblem, match="No space left on device; free some space"):
+        node.stage(one)
+
+
+def test_a_damaged_generation_is_named_and_nothing_is_touched(node: Node, k3s: FakeK3s) -> None:
+    one, two = wanted(node.paths, "one"), wanted(node.paths, "two")
+    k3s.knows(one, two)
+    node.apply(one)
+    for name in node.tree():
+        if "generations" in name and "manifest" not in name:
+            with open(os.path.join(node.paths.config_dir, name), "w", encoding="utf-8") as handle:
+                handle.write("damaged")
+    k3s.ill = {"two"}
+    node.stage(two)
+    with pytest.raises(Failure, match=r"Putting generation \d+ back failed too: generation \d+ .* is damaged"):
+        node.commit()
+    # What could not be put back is still a whole configuration, and the next run takes it up.
+    assert node.registries() == two.files[-1].content
+    k3s.ill = set()
+    node.apply(two)
+    assert not node.stage(two)["restart"]
+
+
+def test_a_damaged_candidate_is_refused_before_anything_is_touched(node: Node, k3s: FakeK3s) -> None:
+    one = wanted(node.paths, "one")
+    k3s.knows(one)
+    node.stage(one)
+    path = os.path.join(node.paths.state_dir, "candidate.json")
+    with open(path, "w", encoding="utf-8") as handle:
+        handle.write('{"format": 1, "files": ["canary-secret"')
+    with pytest.raises(Exception, match="damaged.*run the playbook again") as problem:
+        node.commit()
+    assert "canary-secret" not in str(problem.value)
+    assert node.registries() == b""
