@@ -25,18 +25,22 @@ def labels(fleet: str) -> list[str]:
     return ["--label", "%s=%s" % (FLEET_LABEL, fleet), "--label", "%s=%s" % (CHECKOUT_LABEL, CHECKOUT)]
 
 
-def _filters(fleet: str) -> list[str]:
-    return ["--filter", "label=%s=%s" % (FLEET_LABEL, fleet), "--filter", "label=%s=%s" % (CHECKOUT_LABEL, CHECKOUT)]
+def _ours(found: str, fleet: str = "") -> list[dict[str, Any]]:
+    """Of podman's JSON list, what carries this checkout's label, and the fleet's. Picked here and not by --filter:
+    several label filters mean "all of them" for containers and "any of them" for volumes."""
+    items = json.loads(found or "[]") or []
+    ours = [item for item in items if (item.get("Labels") or {}).get(CHECKOUT_LABEL) == str(CHECKOUT)]
+    return [item for item in ours if not fleet or item["Labels"].get(FLEET_LABEL) == fleet]
 
 
 def containers(fleet: str) -> dict[str, str]:
     """Name and state of the fleet's containers."""
-    found = json.loads(podman("ps", "--all", "--format", "json", *_filters(fleet)).stdout or "[]")
-    return {item["Names"][0]: item["State"] for item in found or []}
+    found = _ours(podman("ps", "--all", "--format", "json").stdout, fleet)
+    return {item["Names"][0]: item["State"] for item in found}
 
 
 def volumes(fleet: str) -> list[str]:
-    return str(podman("volume", "ls", "--quiet", *_filters(fleet)).stdout).split()
+    return [item["Name"] for item in _ours(podman("volume", "ls", "--format", "json").stdout, fleet)]
 
 
 def network_exists(name: str) -> bool:
@@ -64,17 +68,14 @@ def remove(fleet: str) -> int:
         podman("rm", "--force", "--time", "0", "--volumes", *found)
     left = volumes(fleet)
     if left:
-        podman("volume", "rm", "--force", *left)
+        podman("volume", "rm", *left)
     if network_exists(fleet):
         content = json.loads(podman("network", "inspect", fleet).stdout)[0]
         if content.get("labels", {}).get(CHECKOUT_LABEL) == str(CHECKOUT):
-            podman("network", "rm", "--force", fleet)
+            podman("network", "rm", fleet)
     return len(found)
 
 
 def fleets() -> list[str]:
     """Names of this checkout's fleets that have containers."""
-    found = json.loads(
-        podman("ps", "--all", "--format", "json", "--filter", "label=%s=%s" % (CHECKOUT_LABEL, CHECKOUT)).stdout or "[]"
-    )
-    return sorted({item["Labels"][FLEET_LABEL] for item in found or []})
+    return sorted({item["Labels"][FLEET_LABEL] for item in _ours(podman("ps", "--all", "--format", "json").stdout)})
