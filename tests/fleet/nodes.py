@@ -29,7 +29,9 @@ sys.path[:0] = ["/%s", "/%s/vendor"]
 from stand_in.__main__ import main
 
 name = os.path.basename(sys.argv[0])
-sys.exit(main(([name] if name in ("kubectl", "crictl", "ctr") else []) + sys.argv[1:]))
+if name in ("kubectl", "crictl", "ctr"):
+    sys.exit(main([name, *sys.argv[1:]]))
+sys.exit(main(sys.argv[1:]))
 """ % (_LIBRARY, _LIBRARY)
 
 

@@ -18,9 +18,9 @@ def main(arguments: list[str]) -> int:
         print("%s version %s (%s)\ngo version go1.24.11" % (node.program, node.release, COMMIT))
         return 0
     if command == "crictl":
-        from stand_in.crictl import Crictl
+        from stand_in.crictl import Crictl, endpoint
 
-        return Crictl(node.socket).main(arguments[1:])
+        return Crictl(endpoint(node)).main(arguments[1:])
     if command == "kubectl":
         from stand_in.kubectl import Kubectl
 

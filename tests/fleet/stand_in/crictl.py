@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 from stand_in import cri
 from stand_in.go_url import quote
+from stand_in.node import Node
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -22,6 +24,18 @@ def duration(text: str) -> float:
     if re.match(r"^\d+$", text):
         return float(text)
     return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9.]+)(ms|s|m|h)", text))
+
+
+def endpoint(node: Node) -> str:
+    """The socket: K3s' own crictl knows it, RKE2's separate one reads it from the file in CRI_CONFIG_FILE."""
+    if node.program == "k3s":
+        return node.socket
+    try:
+        with open(os.environ.get("CRI_CONFIG_FILE", "/etc/crictl.yaml"), encoding="utf-8") as handle:
+            found = re.search(r"runtime-endpoint:\s*unix://(\S+)", handle.read())
+    except OSError:
+        found = None
+    return found.group(1) if found else "/run/containerd/containerd.sock"
 
 
 class Crictl:

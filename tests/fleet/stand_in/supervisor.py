@@ -51,6 +51,8 @@ class Supervisor:
             self.stop.wait(0.5)
             log.fatal("starting kubernetes: preparing server: failed to bootstrap cluster data: asked to crash by the test fleet")
         self._install_certificates()
+        if self.node.program == "rke2":
+            self._install_rke2_programs()
         if self.node.is_server:
             self._start_server()
         else:
@@ -96,6 +98,17 @@ class Supervisor:
                 path = os.path.join(self.node.data_dir, target)
                 os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
                 shutil.copy(os.path.join(TLS, source), path)
+
+    def _install_rke2_programs(self) -> None:
+        """RKE2 unpacks its programs at start; crictl finds containerd through CRI_CONFIG_FILE."""
+        folder = self.node.data_dir + "/bin"
+        os.makedirs(folder, exist_ok=True)
+        for name in ("kubectl", "crictl", "ctr"):
+            if not os.path.lexists(os.path.join(folder, name)):
+                os.symlink("/usr/local/bin/rke2", os.path.join(folder, name))
+        os.makedirs(self.node.agent_dir + "/etc", exist_ok=True)
+        with open(self.node.agent_dir + "/etc/crictl.yaml", "w", encoding="utf-8") as handle:
+            handle.write("runtime-endpoint: unix://%s\n" % self.node.socket)
 
     def _start_server(self) -> None:
         assert self.store is not None
