@@ -31,3 +31,50 @@ links: $(LINK) ## the ansible_collections path that Ansible needs, whatever the 
 $(LINK):
 	@mkdir -p $(dir $@)
 	@ln -sfn $(CURDIR) $@
+
+include tests/fleet/fleet.mk
+
+.PHONY: test
+test: lint unit sanity conformance molecule integration ## everything CI runs
+	@echo "make test: everything passed"
+
+.PHONY: lint
+lint: venv links ## ansible-lint (production), yamllint, ruff, mypy (strict), changelog fragments
+	$(BIN)/ruff check .
+	$(BIN)/yamllint --strict .
+	cd $(COLLECTIONS) && MYPYPATH=. $(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache \
+		-p ansible_collections.k3sfleet.registries.plugins
+	$(BIN)/ansible-lint
+	$(BIN)/antsibull-changelog lint
+
+.PHONY: unit
+unit: venv links ## the pure parts and the node parts with injected faults
+	$(BIN)/pytest tests/unit
+
+.PHONY: sanity
+sanity: venv ## ansible-test sanity, without ignores
+	$(BIN)/python tests/tools/sanity.py
+
+.PHONY: conformance
+conformance: venv links fleet-deps ## what we say containerd does, against a real containerd
+	$(BIN)/pytest tests/conformance
+
+.PHONY: molecule
+molecule: venv links fleet-deps ## the molecule scenarios, on real nodes
+	$(BIN)/molecule test --scenario-name default
+
+.PHONY: integration
+integration: venv links fleet-deps ## proofs on a fleet: pulls, order, leaks, drift, bad input
+	$(BIN)/pytest tests/integration
+
+.PHONY: bench
+bench: venv links fleet-deps ## every budget as a ratio, measured side by side in one run
+	$(BIN)/python -m tests.bench
+
+.PHONY: docs
+docs: venv links ## docs/ that are generated from the code
+	$(BIN)/python -m tests.tools.make_docs
+
+.PHONY: clean
+clean: fleet-clean ## everything that the other targets have made, fleets included
+	rm -rf $(VENV) .ansible .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/output

@@ -12,8 +12,8 @@ module: k3s_registries
 short_description: Put a K3s node's private-registry configuration in place, or stage it for a rollout
 version_added: 1.0.0
 description:
-  - Checks the configuration and the certificates on the controller, by the rules that K3s and containerd really follow,
-    and stops there, before the node is touched, when something is wrong.
+  - Checks the configuration and the certificates on the controller, by the rules that K3s and containerd really
+    follow, and stops there, before the node is touched, when something is wrong.
   - Compares the node with what is wanted in one remote call. What needs no restart is put in place at once, file by file
     and atomically - changed certificates, a text that leaves the loaded configuration equal, and everything on a node
     where K3s is not installed or not running.
@@ -48,14 +48,14 @@ options:
     description:
       - The content of registries.yaml as K3s documents it, with the keys V(mirrors) and V(configs).
       - Below C(configs.<registry>.tls) the keys C(ca_src), C(cert_src) and C(key_src) name files on the controller
-        (encrypted with ansible-vault or not), C(ca_content), C(cert_content) and C(key_content) give PEM text. Both are
-        checked and shipped. C(ca_file), C(cert_file) and C(key_file) name files that are on the node already.
+        (encrypted with ansible-vault or not), C(ca_content), C(cert_content) and C(key_content) give PEM text. Both
+        are checked and shipped. C(ca_file), C(cert_file) and C(key_file) name files that are on the node already.
       - Required with O(state=present).
     type: dict
   state:
     description:
-      - V(present) puts the configuration in place, V(absent) takes away everything that the collection has put there, and
-        only that.
+      - V(present) puts the configuration in place, V(absent) takes away everything that the collection has put there,
+        and only that.
     type: str
     choices: [present, absent]
     default: present
@@ -231,8 +231,8 @@ def main() -> None:
     module = AnsibleModule(argument_spec=STAGE_ARGUMENTS, supports_check_mode=True)
     if not module.params["prepared"]:
         module.fail_json(
-            msg="the configuration was not prepared on the controller: use k3sfleet.registries.k3s_registries as a task, "
-            "its action plugin does that"
+            msg="the configuration was not prepared on the controller: use k3sfleet.registries.k3s_registries as a "
+            "task, its action plugin does that"
         )
     try:
         result = stage(

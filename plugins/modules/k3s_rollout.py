@@ -12,15 +12,16 @@ module: k3s_rollout
 short_description: Bring a staged registry configuration into force, node by node on proven health
 version_added: 1.0.0
 description:
-  - Takes what M(k3sfleet.registries.k3s_registries) has staged on the node, puts it in place, restarts K3s without waiting
-    for systemd, and waits under its own deadline until the node is proven healthy - containerd's CRI conditions, the
-    kubelet, the API, the node Ready with a heartbeat or lease newer than the restart, the etcd vote where there is one.
+  - Takes what M(k3sfleet.registries.k3s_registries) has staged on the node, puts it in place, restarts K3s without
+    waiting for systemd, and waits under its own deadline until the node is proven healthy - containerd's CRI
+    conditions, the kubelet, the API, the node Ready with a heartbeat or lease newer than the restart, the etcd vote
+    where there is one.
   - Then compares what K3s generated with what it should have generated, and pulls the canary images.
   - When any of it fails, the previous files are put back, K3s is restarted once more and waited for, and the task fails
     with the reason and the log lines that show it.
   - All of this is one remote call, which goes on to its end on the node when the controller dies.
-  - Only one server is in it at any time, whatever the strategy, C(serial) or C(throttle) of the play. Agents run as many at
-    once as the task's C(throttle) allows.
+  - Only one server is in it at any time, whatever the strategy, C(serial) or C(throttle) of the play. Agents run as
+    many at once as the task's C(throttle) allows.
   - Once more than O(max_failures) nodes of the run have failed, the rest is left untouched, and says so.
   - Does nothing, and makes no remote call, on a node that needs no restart.
 notes:

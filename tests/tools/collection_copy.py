@@ -26,7 +26,12 @@ def copy(checkout: Path, folder: Path) -> Path:
     target = folder / "ansible_collections" / "k3sfleet" / "registries"
     for old in list(target.rglob("*")) if target.exists() else []:
         relative = old.relative_to(target)
-        if old.is_file() and str(relative) not in names and relative.parts[0] != ".git" and relative.parts[:2] != ("tests", "output"):
+        if (
+            old.is_file()
+            and str(relative) not in names
+            and relative.parts[0] != ".git"
+            and relative.parts[:2] != ("tests", "output")
+        ):
             old.unlink()
     for name in names:
         place = target / name

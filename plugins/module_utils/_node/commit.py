@@ -29,7 +29,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired 
     inside,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import GenerationDamaged, Generations
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
+    GenerationDamaged,
+    Generations,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.redact import Redactor

@@ -40,7 +40,9 @@ def observe(paths: NodePaths, service: ServiceState, since: float = 0.0) -> Heal
     """
     proven: list[str] = []
     if not service.alive or not service.main_pid:
-        return Health((), "%s is %s" % (paths.service, service.state if not service.alive else "waiting to be started again"))
+        return Health(
+            (), "%s is %s" % (paths.service, service.state if not service.alive else "waiting to be started again")
+        )
 
     conditions = kubernetes.runtime_conditions(paths)
     if conditions is None:
@@ -75,7 +77,10 @@ def observe(paths: NodePaths, service: ServiceState, since: float = 0.0) -> Heal
     vote = known.get("EtcdIsVoter")
     if vote is not None:
         if vote.get("status") != "True":
-            return Health(tuple(proven), "the node's etcd member has no vote (%s)" % (vote.get("reason") or "EtcdIsVoter is False"))
+            return Health(
+                tuple(proven),
+                "the node's etcd member has no vote (%s)" % (vote.get("reason") or "EtcdIsVoter is False"),
+            )
         proven.append("etcd voter")
     if paths.node_role == "server" and service.state != "running":
         return Health(tuple(proven), "%s has not finished starting" % paths.service)

@@ -111,9 +111,7 @@ def conditions_of(node: dict[str, Any]) -> dict[str, dict[str, str]]:
 def is_control_plane(node: dict[str, Any]) -> bool:
     """Whether a Node is a server of the cluster."""
     labels = (node.get("metadata") or {}).get("labels") or {}
-    return any(
-        "node-role.kubernetes.io/" + role in labels for role in ("control-plane", "master", "etcd")
-    )
+    return any("node-role.kubernetes.io/" + role in labels for role in ("control-plane", "master", "etcd"))
 
 
 def epoch(timestamp: str | None) -> float:

@@ -45,7 +45,9 @@ def generated(paths: NodePaths) -> Generated:
     return Generated(hosts, read_auth_tables(config.decode("utf-8", "replace")), True)
 
 
-def differences(found: Generated, predictions: Sequence[Mapping[str, str]], auth: Mapping[str, Mapping[str, str]]) -> list[str]:
+def differences(
+    found: Generated, predictions: Sequence[Mapping[str, str]], auth: Mapping[str, Mapping[str, str]]
+) -> list[str]:
     """In what ``found`` differs from the nearest of ``predictions`` and from ``auth``; empty when it is loaded.
 
     The sentences name registries, never credentials.
@@ -65,7 +67,9 @@ def _host_differences(found: Mapping[str, str], predicted: Mapping[str, str]) ->
         elif host not in wanted:
             sentences.append("certs.d/%s/hosts.toml belongs to an earlier configuration" % host)
         elif _settings(found[host]) != _settings(wanted[host]):
-            sentences.append("certs.d/%s/hosts.toml differs (%s)" % (host, _first_difference(found[host], wanted[host])))
+            sentences.append(
+                "certs.d/%s/hosts.toml differs (%s)" % (host, _first_difference(found[host], wanted[host]))
+            )
     return sentences
 
 

@@ -112,7 +112,9 @@ def save_found(paths: NodePaths, memory: Memory, desired: Desired, record: dict[
         return int(record["generation"])
     memory.make()
     foreign = is_foreign(paths, record)
-    found = dict(record, registries_sha256=_digest(paths), description="", certificates=[], previous=record["generation"])
+    found = dict(
+        record, registries_sha256=_digest(paths), description="", certificates=[], previous=record["generation"]
+    )
     return generations.save(managed_paths(paths, desired, record), found, foreign=foreign)
 
 

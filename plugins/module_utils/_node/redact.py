@@ -16,7 +16,9 @@ _PATTERNS = (
     (re.compile(r"(?i)\b(authorization\\?\"?\s*[:=]\s*\\?\"?)(?:basic|bearer)?\s*[^\s\"\\,]+"), r"\1" + HIDDEN),
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), r"\1 " + HIDDEN),
     (
-        re.compile(r"(?i)\b((?:[a-z]+_)?(?:password|passwd|identity_?token|refresh_token|access_token|token|secret)\\?\"?\s*[:=]\s*\\?\"?)[^\s\"\\,&]+"),
+        re.compile(
+            r"(?i)\b((?:[a-z]+_)?(?:password|passwd|identity_?token|refresh_token|access_token|token|secret)\\?\"?\s*[:=]\s*\\?\"?)[^\s\"\\,&]+"
+        ),
         r"\1" + HIDDEN,
     ),
 )

@@ -64,7 +64,12 @@ class Systemd:
     def state(self) -> ServiceState:
         """One ``systemctl show``: some 5 ms."""
         outcome = run(
-            ["systemctl", "show", "--property=LoadState,ActiveState,SubState,MainPID,NRestarts", self.service + ".service"],
+            [
+                "systemctl",
+                "show",
+                "--property=LoadState,ActiveState,SubState,MainPID,NRestarts",
+                self.service + ".service",
+            ],
             _CALL_TIMEOUT,
         )
         if not outcome.ok:

@@ -166,8 +166,9 @@ def _record_is_stale(record: dict[str, Any], desired: Desired, paths: NodePaths)
 def _unknown_text(paths: NodePaths, record: dict[str, Any]) -> str:
     if files.read(paths.registries_yaml).content is None:
         return ""
-    return "# %s was not written by this collection, or edited since; its content is not shown, it may hold secrets\n" % (
-        paths.registries_yaml
+    text = "# %s was not written by this collection, or edited since; its content may hold secrets and is not shown
+"
+    return text % paths.registries_yaml
     )
 
 

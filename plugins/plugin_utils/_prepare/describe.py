@@ -38,11 +38,9 @@ def description(normal: Mapping[str, Any], drop_in: str, certificates: Iterable[
         lines.extend(["", "# config.yaml.d", *drop_in.rstrip("\n").splitlines()[1:]])
     for fact in certificates:
         lines.append(
-            "# %s %s %s: %s, issued by %s, sha256 %s, until %s"
-            % (
-                fact.get("registry"), fact.get("source"), fact.get("position"), fact.get("subject"), fact.get("issuer"),
-                fact.get("sha256"), fact.get("not_after"),
-            )  # fmt: skip
+            "# {registry} {source} {position}: {subject}, issued by {issuer}, sha256 {sha256}, until {not_after}".format(
+                **fact
+            )
         )
     return "\n".join(lines) + "\n"
 
@@ -62,9 +60,7 @@ def error_text(errors: list[dict[str, str]], warnings: list[dict[str, str]]) -> 
     count = "%d error%s" % (len(errors), "" if len(errors) == 1 else "s")
     if warnings:
         count += " and %d warning%s" % (len(warnings), "" if len(warnings) == 1 else "s")
-    return "\n".join(
-        ["k3s_registries has %s; nothing has been touched." % count, *finding_lines([*errors, *warnings])]
-    )
+    return "\n".join(["k3s_registries has %s; nothing has been touched." % count, *finding_lines([*errors, *warnings])])
 
 
 def diff(before: str, after: str, files: Iterable[Mapping[str, str]], node_file: str) -> dict[str, str]:

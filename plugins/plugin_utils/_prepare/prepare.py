@@ -69,9 +69,7 @@ def prepare(
     :raises SourceProblem: when a certificate source cannot be read.
     """
     prepared = Prepared()
-    prepared.findings.extend(
-        lint(config, default_endpoint=not settings.disable_default_endpoint, shipping_keys=True)
-    )
+    prepared.findings.extend(lint(config, default_endpoint=not settings.disable_default_endpoint, shipping_keys=True))
     if prepared.errors:
         return prepared
     shipped = sources.collect(config, read_file)
@@ -125,25 +123,18 @@ def predictions(normal: Any, settings: Settings, paths: NodePaths) -> tuple[dict
     found: list[dict[str, str]] = []
     for mirror in mirrors:
         for default in defaults:
-            texts = {
-                host: _with_embedded_certificates(text, paths) if mirror else text
-                for host, text in hosts_toml(normal, default, mirror, paths.distribution).items()
-            }
+            texts = hosts_toml(
+                normal, default, mirror, paths.distribution, embedded_mirror_tls=_embedded_mirror_tls(paths)
+            )
             if texts not in found:
                 found.append(texts)
     return tuple(found)
 
 
-def _with_embedded_certificates(text: str, paths: NodePaths) -> str:
-    """The rules name the cluster's own certificates by placeholders; this is where K3s keeps them."""
-    program = paths.distribution
-    for placeholder, name in (
-        ("server-ca", "server-ca.crt"),
-        ("client-cert", "client-%s-controller.crt" % program),
-        ("client-key", "client-%s-controller.key" % program),
-    ):
-        text = text.replace('"%s"' % placeholder, '"%s/%s"' % (paths.agent_dir, name))
-    return text
+def _embedded_mirror_tls(paths: NodePaths) -> dict[str, str]:
+    """Where K3s keeps the cluster's own certificates, with which the embedded mirror is reached."""
+    stem = "%s/client-%s-controller" % (paths.agent_dir, paths.distribution)
+    return {"ca_file": paths.agent_dir + "/server-ca.crt", "cert_file": stem + ".crt", "key_file": stem + ".key"}
 
 
 def _check_certificates(
