@@ -166,10 +166,8 @@ def _record_is_stale(record: dict[str, Any], desired: Desired, paths: NodePaths)
 def _unknown_text(paths: NodePaths, record: dict[str, Any]) -> str:
     if files.read(paths.registries_yaml).content is None:
         return ""
-    text = "# %s was not written by this collection, or edited since; its content may hold secrets and is not shown
-"
+    text = "# %s was not written by this collection, or edited since; its content may hold secrets and is not shown\n"
     return text % paths.registries_yaml
-    )
 
 
 def _refuse_what_cannot_work(paths: NodePaths, desired: Desired, node_release: str) -> None:
@@ -180,7 +178,7 @@ def _refuse_what_cannot_work(paths: NodePaths, desired: Desired, node_release: s
         template = template_that_drops_credentials(paths)
         if template:
             raise StageRefused(
-                "%s replaces K3s' containerd configuration and writes no registry credentials, so containerd would never "
+                "%s replaces K3s' containerd configuration and writes no registry credentials: containerd would never "
                 'get those for %s. Begin the template with {{ template "base" . }}, or remove it'
                 % (template, ", ".join(sorted(desired.auth)))
             )

@@ -37,11 +37,8 @@ def description(normal: Mapping[str, Any], drop_in: str, certificates: Iterable[
     if drop_in:
         lines.extend(["", "# config.yaml.d", *drop_in.rstrip("\n").splitlines()[1:]])
     for fact in certificates:
-        lines.append(
-            "# {registry} {source} {position}: {subject}, issued by {issuer}, sha256 {sha256}, until {not_after}".format(
-                **fact
-            )
-        )
+        text = "# {registry} {source} {position}: {subject}, issued by {issuer}, sha256 {sha256}, until {not_after}"
+        lines.append(text.format(**fact))
     return "\n".join(lines) + "\n"
 
 
