@@ -1,0 +1,135 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cluster's own lock: a Lease in kube-system that says which run may restart nodes.
+
+Creating a Lease is atomic in the API, so of two runs (two AWX jobs, a person and a schedule) exactly one gets it.
+It is renewed while the run lives; one whose time is up belongs to a run that died and may be taken over. A server
+lengthens it for its own commit, which goes on when the controller dies.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Callable, NamedTuple
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+
+NAME = "k3sfleet-registries-rollout"
+NAMESPACE = "kube-system"
+
+
+class LeaseUnavailable(Exception):
+    """The API does not answer, or refuses Leases."""
+
+
+class LeaseHeld(Exception):
+    """Another run has it; the text says who, since when, and until when."""
+
+
+class Holder(NamedTuple):
+    """``identity`` names the run (user, controller, process), ``duration`` is in seconds from each renewal."""
+
+    identity: str
+    duration: int
+
+
+def take(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time) -> str:
+    """Take the Lease, renew it, or take it over when its time is up.
+
+    :returns: ``taken``, ``renewed``, or ``taken over from <identity>``.
+    :raises LeaseHeld: when another run holds it.
+    :raises LeaseUnavailable: when the API does not answer.
+    """
+    for _attempt in range(3):
+        found = _get(paths)
+        if found is None:
+            outcome = _send(paths, "create", _manifest(holder, now(), now(), None))
+            if outcome == "done":
+                return "taken"
+            continue
+        spec = found.get("spec") or {}
+        identity = str(spec.get("holderIdentity") or "")
+        if identity == holder.identity:
+            if _send(paths, "replace", _manifest(holder, _since(spec), now(), found)) == "done":
+                return "renewed"
+            continue
+        expires = kubernetes.epoch(spec.get("renewTime")) + float(spec.get("leaseDurationSeconds") or 0)
+        if identity and expires > now():
+            raise LeaseHeld(
+                "the cluster is being worked on by %s, since %s (last sign of life %s, counts as gone %d s from now)"
+                % (identity, spec.get("acquireTime"), spec.get("renewTime"), int(expires - now()) + 1)
+            )
+        if _send(paths, "replace", _manifest(holder, now(), now(), found)) == "done":
+            return "taken over from %s" % identity if identity else "taken"
+    raise LeaseHeld("another run took the lease %s/%s at the same moment" % (NAMESPACE, NAME))
+
+
+def give_back(paths: NodePaths, holder: Holder) -> bool:
+    """Give the Lease back when it is ours; whether it was.
+
+    It stays as an object without a holder: deleting it could hit one that another run has just taken over, replacing
+    it with the version we have seen cannot.
+
+    :raises LeaseUnavailable: when the API does not answer.
+    """
+    found = _get(paths)
+    if found is None or (found.get("spec") or {}).get("holderIdentity") != holder.identity:
+        return False
+    return _send(paths, "replace", _manifest(Holder("", 1), time.time(), time.time(), found)) == "done"
+
+
+def _get(paths: NodePaths) -> dict[str, Any] | None:
+    outcome = kubernetes.kubectl(
+        paths, "--namespace=" + NAMESPACE, "get", "lease", NAME, "--output=json", kubeconfig=paths.admin_kubeconfig
+    )
+    if outcome.ok:
+        try:
+            value = json.loads(outcome.out)
+        except ValueError:
+            value = None
+        if isinstance(value, dict):
+            return value
+        raise LeaseUnavailable("the API answers with something that is no Lease")
+    if "NotFound" in outcome.err or "not found" in outcome.err:
+        return None
+    raise LeaseUnavailable("the API does not show the Lease %s/%s: %s" % (NAMESPACE, NAME, outcome.err.strip()))
+
+
+def _send(paths: NodePaths, verb: str, manifest: dict[str, Any]) -> str:
+    """``done``, or ``conflict`` when another run was faster."""
+    outcome = kubernetes.kubectl(
+        paths, verb, "--filename=-", kubeconfig=paths.admin_kubeconfig, stdin=json.dumps(manifest)
+    )
+    if outcome.ok:
+        return "done"
+    if any(word in outcome.err for word in ("AlreadyExists", "already exists", "Conflict", "NotFound", "modified")):
+        return "conflict"
+    raise LeaseUnavailable("the API does not take the Lease %s/%s: %s" % (NAMESPACE, NAME, outcome.err.strip()))
+
+
+def _since(spec: dict[str, Any]) -> float:
+    return kubernetes.epoch(spec.get("acquireTime")) or time.time()
+
+
+def _manifest(holder: Holder, acquired: float, renewed: float, found: dict[str, Any] | None) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": NAME, "namespace": NAMESPACE}
+    if found is not None:
+        # The version we have seen: the API refuses the change when someone else was faster.
+        metadata["resourceVersion"] = (found.get("metadata") or {}).get("resourceVersion")
+    spec: dict[str, Any] = {
+        "leaseDurationSeconds": holder.duration,
+        "acquireTime": _micro_time(acquired),
+        "renewTime": _micro_time(renewed),
+    }
+    if holder.identity:
+        spec["holderIdentity"] = holder.identity
+    return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
+
+
+def _micro_time(moment: float) -> str:
+    """Kubernetes' MicroTime: RFC 3339 with six digits."""
+    whole = int(moment)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + ".%06dZ" % int((moment - whole) * 1_000_000)
