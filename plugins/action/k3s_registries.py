@@ -10,6 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, paths_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import ledger_of, plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
@@ -22,7 +23,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepa
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
 
 _CONTROLLER_ONLY = (
-    "config", "state", "validate_only", "disable_default_endpoint", "embedded_registry", "system_default_registry",
+    "config", "validate_only", "disable_default_endpoint", "embedded_registry", "system_default_registry",
     "cluster", "keep_generations",
 )  # fmt: skip
 
@@ -37,7 +38,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         arguments = self._arguments()
         prepared = self._prepare(arguments)
         result["findings"] = prepared.findings
-        if prepared.errors or prepared.desired is None:
+        if prepared.errors:
             result.update(failed=True, changed=False, msg=describe.error_text(prepared.errors, prepared.warnings))
             return result
         if prepared.warnings:
@@ -46,22 +47,27 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result["changed"] = False
             return result
 
-        desired = prepared.desired
+        return self._on_the_node(arguments, prepared.desired, result, task_vars)
+
+    def _on_the_node(
+        self, arguments: dict[str, Any], desired: Desired | None, result: dict[str, Any], task_vars: Any
+    ) -> dict[str, Any]:
+        """The one remote call, and its answer without what is only for the diff."""
         node_arguments = {
             key: value for key, value in arguments.items() if key not in _CONTROLLER_ONLY and value is not None
         }
-        node_arguments["prepared"] = desired.text()
+        if desired is not None:
+            node_arguments["prepared"] = desired.text()
         answer = self._execute_module(
             module_name="k3sfleet.registries.k3s_registries", module_args=node_arguments, task_vars=task_vars
         )
-        before = answer.pop("before", "")
-        answer.pop("certificates_before", None)
+        before, after = answer.pop("before", ""), answer.pop("after", "")
         result.update(answer)
         if not answer.get("failed"):
-            result["certificates"] = list(desired.certificates)
-            if self._task.diff and (answer.get("files") or before != desired.description):
+            result["certificates"] = list(desired.certificates) if desired is not None else []
+            if self._task.diff and (answer.get("files") or before != after):
                 file = paths_of(arguments).registries_yaml
-                result["diff"] = describe.diff(before, desired.description, answer.get("files") or [], file)
+                result["diff"] = describe.diff(before, after, answer.get("files") or [], file)
         if arguments["stage"]:
             self._note(arguments, answer, (task_vars or {}).get("inventory_hostname", ""))
         return result
@@ -84,6 +90,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         try:
             paths = paths_of(arguments)
+            if arguments["state"] == "previous":
+                # The node knows it: everything it needs is in the kept generation.
+                return Prepared()
             if arguments["state"] == "absent":
                 return Prepared(desired=nothing(settings, paths))
             return prepare(arguments["config"], settings, paths, self._read_file)

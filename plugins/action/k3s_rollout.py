@@ -1,11 +1,15 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Controller half of k3s_rollout: whose turn it is, when to stop, what to tell."""
+"""Controller half of k3s_rollout: whose turn it is, when to stop, what to tell, and the cluster's Lease."""
 
 from __future__ import annotations
 
 import contextlib
+import getpass
+import os
+import socket
+import uuid
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -13,7 +17,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import ledger_of, plain
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import plan
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import keeper, plan
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.ledger import Ledger
 
 _CONTROLLER_ONLY = ("staged", "max_failures", "agent_batch", "cluster")
@@ -30,39 +34,44 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         del tmp
         _validated, arguments = self.validate_argument_spec(argument_spec=ROLLOUT_ARGUMENTS)
         arguments = plain(arguments)
-        host = str((task_vars or {}).get("inventory_hostname", ""))
-        result.update(changed=False, restarted=False, rolled_back=False, untouched=False, step="nothing to do")
+        ledger = ledger_of(arguments)
+        result["changed"] = False
+        if arguments["operation"] == "hold":
+            return self._hold(ledger, arguments, result, task_vars)
+        if arguments["operation"] == "release":
+            return self._release(ledger, arguments, result, task_vars)
+        result.update(restarted=False, rolled_back=False, untouched=False, step="nothing to do")
         if not arguments["staged"].get("restart"):
             return result
-        ledger = ledger_of(arguments)
-        with ledger.opened() as state:
-            if not state["shown"]:
-                state["shown"] = True
-                for line in plan.plan_lines(state, arguments["agent_batch"]):
-                    display.display(line)
+        self._show_plan(ledger, arguments)
         if self._task.check_mode:
             result.update(changed=True, step="would restart %s" % arguments["staged"].get("service"))
             return result
+        return self._commit(ledger, arguments, result, task_vars)
 
+    def _show_plan(self, ledger: Ledger, arguments: dict[str, Any]) -> None:
+        with ledger.opened() as state:
+            lines = [] if state["shown"] else plan.plan_lines(state, arguments["agent_batch"])
+            state["shown"] = True
+        for line in lines:
+            display.display(line)
+
+    def _commit(
+        self, ledger: Ledger, arguments: dict[str, Any], result: dict[str, Any], task_vars: Any
+    ) -> dict[str, Any]:
+        host = str((task_vars or {}).get("inventory_hostname", ""))
         servers_one_at_a_time = (
             ledger.exclusively("servers") if arguments["node_role"] == "server" else contextlib.nullcontext()
         )
         with servers_one_at_a_time:
             with ledger.opened() as state:
                 turn = plan.turn(state, host, arguments["max_failures"], arguments["force"])
+                arguments["lease_holder"] = state["holder"] if state["held"] else ""
             if not turn.go:
                 result.update(failed=True, untouched=True, step="not started", msg=turn.why)
                 return result
             try:
-                answer = self._execute_module(
-                    module_name="k3sfleet.registries.k3s_rollout",
-                    module_args={
-                        key: value
-                        for key, value in arguments.items()
-                        if key not in _CONTROLLER_ONLY and value is not None
-                    },
-                    task_vars=task_vars,
-                )
+                answer = self._module(arguments, task_vars)
             except AnsibleError as error:
                 # The connection is gone; the node goes on by itself. Nobody knows yet how it ended.
                 self._ended(ledger, host, dict(result, failed=True, step="connection lost", msg=str(error)))
@@ -78,3 +87,97 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if result.get("failed") or result.get("unreachable"):
                 state["failed"][host] = str(result.get("msg", ""))
             display.display(plan.progress_line(plan.ended(state), host, result))
+
+    def _hold(
+        self, ledger: Ledger, arguments: dict[str, Any], result: dict[str, Any], task_vars: Any
+    ) -> dict[str, Any]:
+        with ledger.opened() as state:
+            if state["held"]:
+                result["lease"] = "held"
+                return result
+            arguments["lease_holder"] = state["holder"] = state["holder"] or _identity()
+            explained = plan.api_may_be_away(state)
+        if self._task.check_mode:
+            result["lease"] = "would be taken"
+            return result
+        try:
+            answer = self._module(arguments, task_vars)
+        except AnsibleError as error:
+            answer = {"failed": True, "msg": "the server through which the lease is taken: %s" % error}
+        if answer.get("failed"):
+            return self._without_lease(answer, arguments["force"], explained, result)
+        with ledger.opened() as state:
+            state["held"] = True
+        result.update(answer)
+        keeper.leave_behind(
+            os.getppid(),
+            wanted=lambda: _still_held(ledger),
+            renew=lambda: self._quietly(dict(arguments, operation="hold"), task_vars),
+            give_back=lambda: self._quietly(dict(arguments, operation="release"), task_vars),
+        )
+        return result
+
+    def _without_lease(
+        self, answer: dict[str, Any], force: bool, explained: bool, result: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The Lease could not be taken: stop, unless that is what the run is about to mend or the operator insists."""
+        reason = str(answer.get("msg") or "no reason given")
+        if answer.get("lease") != "held" and explained:
+            result["warnings"] = [
+                "Going on without the cluster's lease, since the servers themselves are ill: " + reason
+            ]
+            return result
+        if force:
+            result["warnings"] = [
+                "Going on without the cluster's lease, because k3s_registries_force is set: " + reason
+            ]
+            return result
+        result.update(
+            failed=True,
+            msg="nothing was restarted: %s. Wait for it or mend it, or go ahead with k3s_registries_force: true"
+            % reason,
+        )
+        return result
+
+    def _release(
+        self, ledger: Ledger, arguments: dict[str, Any], result: dict[str, Any], task_vars: Any
+    ) -> dict[str, Any]:
+        with ledger.opened() as state:
+            held, state["held"] = state["held"], False
+            arguments["lease_holder"] = state["holder"]
+        if held and not self._task.check_mode:
+            answer = self._module(arguments, task_vars)
+            result["lease"] = answer.get("lease") or answer.get("msg")
+        return result
+
+    def _module(self, arguments: dict[str, Any], task_vars: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = self._execute_module(
+            module_name="k3sfleet.registries.k3s_rollout",
+            module_args={
+                key: value for key, value in arguments.items() if key not in _CONTROLLER_ONLY and value is not None
+            },
+            task_vars=task_vars,
+        )
+        return answer
+
+    def _quietly(self, arguments: dict[str, Any], task_vars: Any) -> None:
+        """For the keeper, which must not talk to a main process that may be gone."""
+        if hasattr(display, "_final_q"):
+            display._final_q = None
+        self._module(arguments, task_vars)
+
+
+def _still_held(ledger: Ledger) -> bool:
+    try:
+        with ledger.opened() as state:
+            return bool(state["held"])
+    except OSError:
+        # Ansible has removed its temporary folder: the run has ended.
+        return False
+
+
+def _identity() -> str:
+    """Names this run to others: the AWX job or the user, the controller, the process, and a part no other run has."""
+    job = os.environ.get("JOB_ID") or os.environ.get("AWX_JOB_ID")
+    who = "AWX job %s" % job if job else getpass.getuser()
+    return "%s on %s, process %d (%s)" % (who, socket.gethostname(), os.getppid(), uuid.uuid4().hex[:8])

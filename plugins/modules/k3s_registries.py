@@ -56,8 +56,10 @@ options:
     description:
       - V(present) puts the configuration in place, V(absent) takes away everything that the collection has put there,
         and only that.
+      - V(previous) goes back to the state before the last change, which the node has kept. A node that has gone back
+        already stays there.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, previous]
     default: present
   stage:
     description: Lay out what needs a restart for M(k3sfleet.registries.k3s_rollout) instead of putting it in place.
@@ -222,26 +224,34 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, paths_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import DesiredProblem, from_text
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import GenerationDamaged
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import NodeBusy
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import StageRefused, stage
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import (
+    StageRefused,
+    previous_state,
+    stage,
+)
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=STAGE_ARGUMENTS, supports_check_mode=True)
-    if not module.params["prepared"]:
+    previous = module.params["state"] == "previous"
+    if not previous and not module.params["prepared"]:
         module.fail_json(
             msg="the configuration was not prepared on the controller: use k3sfleet.registries.k3s_registries as a "
             "task, its action plugin does that"
         )
     try:
-        result = stage(
-            paths_of(module.params),
-            from_text(module.params["prepared"]),
-            in_place=not module.params["stage"],
-            check_mode=module.check_mode,
-        )
-    except (FileProblem, ServiceProblem, StageRefused, DesiredProblem, Unsafe) as problem:
+        paths = paths_of(module.params)
+        desired = previous_state(paths) if previous else from_text(module.params["prepared"])
+        if desired is None:
+            module.exit_json(changed=False, restart=False, reasons=["no earlier state is kept on this node"], files=[])
+        result = stage(paths, desired, in_place=not module.params["stage"], check_mode=module.check_mode)
+    except (
+        DesiredProblem, FileProblem, GenerationDamaged, NodeBusy, ServiceProblem, StageRefused, Unsafe
+    ) as problem:  # fmt: skip
         module.fail_json(msg=str(problem))
     module.exit_json(**result)
 

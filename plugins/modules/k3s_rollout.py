@@ -44,6 +44,20 @@ attributes:
     support: full
     platforms: posix
 options:
+  operation:
+    description:
+      - V(commit) brings the staged state of this node into force.
+      - V(hold) takes the cluster's Lease C(kube-system/k3sfleet-registries-rollout) through this server and renews it
+        until the run ends, so that two runs never restart nodes of one cluster at the same time. When another run has
+        it, the task fails and says who, since when.
+      - V(release) gives it back.
+    type: str
+    choices: [commit, hold, release]
+    default: commit
+  lease_holder:
+    description: Names this run in the Lease. Set by the action plugin.
+    type: str
+    default: ""
   staged:
     description: The registered result of M(k3sfleet.registries.k3s_registries) on this node.
     type: dict
@@ -104,6 +118,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+lease:
+  description: What became of the cluster's Lease.
+  returned: with O(operation=hold) and O(operation=release)
+  type: str
+  sample: taken
 restarted:
   description: Whether K3s was restarted.
   returned: always
@@ -155,6 +174,7 @@ log:
 """
 
 import signal
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS, paths_of
@@ -165,7 +185,16 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit i
     Refused,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.lease import (
+    RENEWED_FOR,
+    Holder,
+    LeaseHeld,
+    LeaseUnavailable,
+    give_back,
+    take,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import NodeBusy
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
 
 
@@ -176,26 +205,39 @@ def main() -> None:
     # A cut connection must not stop a commit half way: it goes on to its end, which is one of two good states.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parameters = module.params
+    result: dict[str, Any] = {}
     try:
-        commit = Commit(
-            paths_of(parameters),
-            CommitOptions(
-                restart_timeout=parameters["restart_timeout"],
-                on_failure=parameters["on_failure"],
-                canary_images=parameters["canary_images"],
-                canary_timeout=parameters["canary_timeout"],
-                force=parameters["force"],
-            ),
-        )
-    except (ServiceProblem, Unsafe) as problem:
-        module.fail_json(msg=str(problem))
-    try:
-        result = commit.run()
-    except Refused as problem:
-        module.fail_json(msg=str(problem), **commit.result)
-    except (Failure, FileProblem, ServiceProblem) as problem:
-        module.fail_json(msg=str(problem), **commit.result)
+        paths = paths_of(parameters)
+        if parameters["operation"] == "commit":
+            commit = Commit(
+                paths,
+                CommitOptions(
+                    restart_timeout=parameters["restart_timeout"],
+                    on_failure=parameters["on_failure"],
+                    canary_images=parameters["canary_images"],
+                    canary_timeout=parameters["canary_timeout"],
+                    force=parameters["force"],
+                    lease_holder=parameters["lease_holder"],
+                ),
+            )
+            result = commit.result
+            commit.run()
+        else:
+            result = _lease(paths, parameters)
+    except LeaseUnavailable as problem:
+        module.fail_json(msg=str(problem), lease="unavailable", **result)
+    except LeaseHeld as problem:
+        module.fail_json(msg=str(problem), lease="held", **result)
+    except (Failure, FileProblem, NodeBusy, Refused, ServiceProblem, Unsafe) as problem:
+        module.fail_json(msg=str(problem), **result)
     module.exit_json(**result)
+
+
+def _lease(paths: NodePaths, parameters: dict[str, Any]) -> dict[str, Any]:
+    holder = Holder(parameters["lease_holder"], RENEWED_FOR)
+    if parameters["operation"] == "release":
+        return {"changed": False, "lease": "given back" if give_back(paths, holder) else "not held"}
+    return {"changed": False, "lease": take(paths, holder)}
 
 
 if __name__ == "__main__":

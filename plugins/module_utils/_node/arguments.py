@@ -23,7 +23,7 @@ NODE_ARGUMENTS: dict[str, dict[str, Any]] = {
 STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
     config={"type": "dict", "no_log": True},
-    state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+    state={"type": "str", "choices": ["present", "absent", "previous"], "default": "present"},
     stage={"type": "bool", "default": False},
     validate_only={"type": "bool", "default": False},
     disable_default_endpoint={"type": "bool"},
@@ -36,6 +36,8 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
 
 ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
+    operation={"type": "str", "choices": ["commit", "hold", "release"], "default": "commit"},
+    lease_holder={"type": "str", "default": ""},
     staged={"type": "dict", "default": {}},
     restart_timeout={"type": "int", "default": 300},
     on_failure={"type": "str", "choices": ["rollback", "keep"], "default": "rollback"},

@@ -18,6 +18,7 @@ from typing import Any, Callable, Sequence
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
     health,
     kubernetes,
+    lease,
     loaded,
     placing,
     release,
@@ -53,13 +54,14 @@ _LOG_LINES = 30
 
 @dataclass(frozen=True)
 class CommitOptions:
-    """How to go about it. Times in seconds."""
+    """How to go about it. Times in seconds. ``lease_holder`` names the run that has the cluster's Lease."""
 
     restart_timeout: float = 300.0
     on_failure: str = "rollback"
     canary_images: Sequence[str] = ()
     canary_timeout: float = 120.0
     force: bool = False
+    lease_holder: str = ""
 
 
 class Failure(Exception):
@@ -107,7 +109,12 @@ class Commit:
         :raises Refused: when another server of the cluster is not fit; nothing has been touched.
         :raises Failure: when it did not come into force; ``result`` says whether the node was put back.
         :raises FileProblem: when a file could not be written before anything was changed.
+        :raises NodeBusy: when another run is changing this node.
         """
+        with self.memory.locked():
+            return self._run()
+
+    def _run(self) -> dict[str, Any]:
         text = self.memory.candidate_text()
         record = self.memory.record()
         if text is None:
@@ -119,6 +126,7 @@ class Commit:
         self.redactor = Redactor(secret for table in desired.auth.values() for secret in table.values())
         state = self.service.state()
         if state.alive:
+            self._hold_lease(2 * self.options.restart_timeout + self.options.canary_timeout * 4)
             self._check_other_servers()
         began = self.now()
         base = self._base(desired, record, state)
@@ -129,7 +137,26 @@ class Commit:
             self.result["seconds"] = round(self.now() - began, 1)
             self._put_back(desired, base, str(problem))
         self.result["seconds"] = round(self.now() - began, 1)
+        if state.alive:
+            self._hold_lease(lease.RENEWED_FOR)
         return self.result
+
+    def _hold_lease(self, duration: float) -> None:
+        """On a server, hold the cluster's Lease for as long as this commit may take at the most.
+
+        The commit goes on when the controller dies, and no other run may restart a server meanwhile.
+
+        :raises Refused: when another run has taken the Lease.
+        """
+        if self.paths.node_role != "server" or not self.options.lease_holder:
+            return
+        try:
+            lease.take(self.paths, lease.Holder(self.options.lease_holder, int(duration)))
+        except lease.LeaseHeld as held:
+            raise Refused("not restarted: %s" % held) from held
+        except lease.LeaseUnavailable:
+            # This server's own API is away, which is what the commit may be about to mend.
+            return
 
     def _check_other_servers(self) -> None:
         if self.paths.node_role != "server" or self.options.force:
@@ -224,7 +251,7 @@ class Commit:
         return ""
 
     def _compare_with_prediction(self, desired: Desired) -> None:
-        if not release.predictable(release.installed(self.paths, keep=True)):
+        if not desired.predictions or not release.predictable(release.installed(self.paths, keep=True)):
             return
         found = loaded.generated(self.paths)
         self.result["differences"] = loaded.differences(found, desired.predictions, desired.auth)

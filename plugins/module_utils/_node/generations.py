@@ -16,6 +16,12 @@ import time
 from typing import Any, Iterable
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
+    Desired,
+    DesiredFile,
+    DesiredProblem,
+    from_text,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 
 
@@ -37,9 +43,12 @@ class Generations:
             return []
         return sorted(int(name) for name in names if name.isdigit())
 
-    def save(self, paths: Iterable[str], record: dict[str, Any], *, foreign: bool = False) -> int:
+    def save(
+        self, paths: Iterable[str], record: dict[str, Any], *, desired_text: str = "", foreign: bool = False
+    ) -> int:
         """Keep what lies at ``paths`` now, "nothing" included, with the record that describes it.
 
+        :param desired_text: the wanted state that it came from, as shipped; "" when it is not known.
         :param foreign: what is kept was not made by the collection; such a generation is never pruned.
         :returns: the new generation's number; it stands in the kept record too.
         :raises FileProblem: when it cannot be read or written; nothing has been kept then.
@@ -62,6 +71,8 @@ class Generations:
                 )
                 files.write(os.path.join(temporary, str(index)), state.content, 0o600)
             entries.append(entry)
+        if desired_text:
+            files.write(os.path.join(temporary, "desired.json"), desired_text.encode("utf-8"), 0o600)
         manifest = {
             "number": number,
             "saved_at": _now(),
@@ -99,6 +110,52 @@ class Generations:
         manifest: dict[str, Any] = value
         return manifest
 
+    def desired(self, number: int) -> Desired:
+        """The wanted state that generation ``number`` stands for.
+
+        For what was found on the node and not made by the collection it is made of the kept files, without
+        predictions: what K3s makes of them is not known here.
+
+        :raises GenerationDamaged: when a part is missing or not what was kept.
+        """
+        folder = os.path.join(self.folder, str(number))
+        manifest = self.manifest(number)
+        text = files.read(os.path.join(folder, "desired.json")).content
+        if text is not None:
+            try:
+                return from_text(text.decode("utf-8", "replace"))
+            except DesiredProblem as problem:
+                raise GenerationDamaged("generation %d in %s: %s" % (number, self.folder, problem)) from problem
+        found = tuple(
+            DesiredFile(path, content, mode) for path, content, mode in self._contents(number) if content is not None
+        )
+        return Desired(
+            files=found,
+            predictions=(),
+            auth={},
+            shape={"mirrors": {}, "configs": {}},
+            settings={},
+            description="# generation %d, found on the node on %s\n" % (number, manifest["saved_at"]) if found else "",
+            certificates=(),
+            registries=(),
+        )
+
+    def _contents(self, number: int) -> list[tuple[str, bytes | None, int]]:
+        """Path, content (None: no file) and mode of every file of a generation, checked; registries.yaml last."""
+        contents: list[tuple[str, bytes | None, int]] = []
+        for entry in self.manifest(number)["files"]:
+            if entry["stored"] is None:
+                contents.append((entry["path"], None, 0))
+                continue
+            content = files.read(os.path.join(self.folder, str(number), entry["stored"])).content
+            if content is None or hashlib.sha256(content).hexdigest() != entry["sha256"]:
+                raise GenerationDamaged(
+                    "generation %d in %s is damaged: the kept copy of %s is not what was saved"
+                    % (number, self.folder, entry["path"])
+                )
+            contents.append((entry["path"], content, int(entry["mode"])))
+        return sorted(contents, key=lambda item: item[0].endswith(".yaml"))
+
     def restore(self, number: int, unwanted: Iterable[str] = ()) -> dict[str, Any]:
         """Put every file of generation ``number`` back, or away where there was none, and return its record.
 
@@ -109,24 +166,13 @@ class Generations:
         :raises FileProblem: when a file cannot be written.
         """
         manifest = self.manifest(number)
-        restored: list[tuple[str, bytes | None, int]] = []
-        for entry in manifest["files"]:
-            if entry["stored"] is None:
-                restored.append((entry["path"], None, 0))
-                continue
-            content = files.read(os.path.join(self.folder, str(number), entry["stored"])).content
-            if content is None or hashlib.sha256(content).hexdigest() != entry["sha256"]:
-                raise GenerationDamaged(
-                    "generation %d in %s is damaged: the kept copy of %s is not what was saved"
-                    % (number, self.folder, entry["path"])
-                )
-            restored.append((entry["path"], content, int(entry["mode"])))
+        contents = self._contents(number)
         writes = files.Writes()
-        for path, content, mode in sorted(restored, key=lambda item: item[0].endswith(".yaml")):
+        for path, content, mode in contents:
             if content is not None and not files.matches(path, content, mode):
                 writes.add(path, content, mode)
         writes.finish()
-        for path, content, _mode in restored:
+        for path, content, _mode in contents:
             if content is None:
                 files.remove(path)
         for path in set(unwanted) - {entry["path"] for entry in manifest["files"]}:

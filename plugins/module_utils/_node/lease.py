@@ -19,6 +19,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths im
 
 NAME = "k3sfleet-registries-rollout"
 NAMESPACE = "kube-system"
+RENEWED_FOR = 60
+"""Seconds from one renewal after which a run counts as gone."""
 
 
 class LeaseUnavailable(Exception):

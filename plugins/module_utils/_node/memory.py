@@ -11,9 +11,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
-from typing import Any
+import time
+from typing import Any, Callable, Iterator
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
@@ -25,8 +28,17 @@ _EMPTY_RECORD: dict[str, Any] = {
     "certificates": [],
     "generation": 0,
     "previous": 0,
+    "rolled_back": False,
     "committed_at": "",
 }
+
+
+LOCK_WAIT = 600.0
+"""Seconds that a run waits for a commit which goes on after its controller died."""
+
+
+class NodeBusy(Exception):
+    """Another run is changing this node."""
 
 
 class Memory:
@@ -57,6 +69,39 @@ class Memory:
         """Make the state folder, root-only."""
         files.make_directory(self.paths.config_dir, 0o755)
         files.make_directory(self.paths.state_dir, 0o700)
+
+    @contextlib.contextmanager
+    def locked(self, wait: float = LOCK_WAIT, sleep: Callable[[float], None] = time.sleep) -> Iterator[None]:
+        """Keep other runs from changing this node while the block runs.
+
+        The lock is on the configuration folder itself, so there is no file to leave behind, and the kernel gives it
+        back when the process ends in whatever way.
+
+        :raises NodeBusy: when another run still has it after ``wait`` seconds.
+        """
+        try:
+            descriptor = os.open(self.paths.config_dir, os.O_RDONLY)
+        except OSError:
+            # No folder yet: K3s is not installed, and there is nothing two runs could break.
+            yield
+            return
+        try:
+            deadline = time.monotonic() + wait
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError:
+                    if time.monotonic() >= deadline:
+                        under_way = self.transaction() or {"step": "staging", "started": "?"}
+                        raise NodeBusy(
+                            "another run has been changing this node for more than %d s (%s, since %s); "
+                            "run again when it has ended" % (wait, under_way["step"], under_way["started"])
+                        ) from None
+                    sleep(0.5)
+            yield
+        finally:
+            os.close(descriptor)
 
     def record(self) -> dict[str, Any]:
         """What the last finished run put in place, every key present."""

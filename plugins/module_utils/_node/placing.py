@@ -132,9 +132,10 @@ def remember(paths: NodePaths, memory: Memory, desired: Desired, previous: int) 
         "certificates": list(desired.certificates),
         "generation": 0,
         "previous": previous,
+        "rolled_back": bool(desired.settings.get("rolled_back")),
         "committed_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    record["generation"] = generations.save(managed_paths(paths, desired, record), record)
+    record["generation"] = generations.save(managed_paths(paths, desired, record), record, desired_text=desired.text())
     memory.write_record(record)
     generations.prune(int(desired.settings.get("keep_generations", 3)))
 

@@ -11,6 +11,7 @@ everything on a node where K3s is not installed or was stopped on purpose.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
@@ -22,6 +23,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
     release,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import Generations
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
@@ -40,7 +42,7 @@ class StageRefused(Exception):
 def pending_reasons(paths: NodePaths, desired: Desired, state: ServiceState, node_release: str) -> list[str]:
     """Why the running K3s does not have the wanted state loaded; empty when it has."""
     reasons: list[str] = []
-    if release.predictable(node_release):
+    if desired.predictions and release.predictable(node_release):
         found = loaded.generated(paths)
         if not found.complete:
             reasons.append("K3s has not written containerd's config.toml")
@@ -81,6 +83,22 @@ def template_that_drops_credentials(paths: NodePaths) -> str:
     return ""
 
 
+def previous_state(paths: NodePaths) -> Desired | None:
+    """The wanted state of the node before the last change, None when none is kept.
+
+    On a node that has gone back already it is the one in place, so that a rollback over a fleet which was
+    interrupted can be run again: it goes back once, not once more.
+
+    :raises GenerationDamaged: when it cannot be read.
+    """
+    record = Memory(paths).record()
+    number = record["generation"] if record["rolled_back"] else record["previous"]
+    if number not in Generations(paths).numbers():
+        return None
+    desired = Generations(paths).desired(number)
+    return replace(desired, settings=dict(desired.settings, rolled_back=True))
+
+
 def stage(paths: NodePaths, desired: Desired, *, in_place: bool, check_mode: bool) -> dict[str, Any]:
     """Compare, and act as the module's text above says.
 
@@ -89,8 +107,16 @@ def stage(paths: NodePaths, desired: Desired, *, in_place: bool, check_mode: boo
     :raises StageRefused: when the node's release or its containerd template cannot do what is wanted.
     :raises FileProblem: when a file cannot be read or written.
     :raises ServiceProblem: when the init system does not answer.
+    :raises NodeBusy: when another run is changing this node.
     """
     memory = Memory(paths)
+    if check_mode:
+        return _stage(paths, memory, desired, in_place, check_mode)
+    with memory.locked():
+        return _stage(paths, memory, desired, in_place, check_mode)
+
+
+def _stage(paths: NodePaths, memory: Memory, desired: Desired, in_place: bool, check_mode: bool) -> dict[str, Any]:
     record = memory.record()
     changes = placing.changes(paths, desired, record)
     transaction = memory.transaction()
@@ -108,8 +134,8 @@ def stage(paths: NodePaths, desired: Desired, *, in_place: bool, check_mode: boo
         "registries": list(desired.registries),
         "generation": record["generation"],
         "health": {},
+        "after": desired.description,
         "before": record["description"] if not placing.is_edited(paths, record) else _unknown_text(paths, record),
-        "certificates_before": record["certificates"],
     }
     if state.state != "absent":
         result["release"] = release.installed(paths, keep=not check_mode)

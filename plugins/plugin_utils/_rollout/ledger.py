@@ -18,7 +18,7 @@ import json
 import os
 from typing import Any, Iterator
 
-_EMPTY: dict[str, Any] = {"staged": {}, "failed": {}, "shown": False}
+_EMPTY: dict[str, Any] = {"staged": {}, "failed": {}, "shown": False, "holder": "", "held": False}
 
 
 class Ledger:

@@ -32,6 +32,14 @@ def unfit(state: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def api_may_be_away(state: Mapping[str, Any]) -> bool:
+    """Whether every server of the run that has to be restarted is ill because of what the run is about to mend."""
+    servers = [seen for seen in state["staged"].values() if seen["role"] == "server" and seen["restart"]]
+    return bool(servers) and all(
+        seen["health"] and not seen["health"]["healthy"] and seen["health"]["explained"] for seen in servers
+    )
+
+
 def turn(state: Mapping[str, Any], host: str, max_failures: int, force: bool) -> Turn:
     """Decide for ``host``.
 

@@ -138,7 +138,9 @@ class Node:
             self.time += seconds
 
         options.setdefault("restart_timeout", 5.0)
-        self.last = commit.Commit(self.paths, commit.CommitOptions(**options), sleep, lambda: self.time, lambda: self.time)
+        self.last = commit.Commit(
+            self.paths, commit.CommitOptions(**options), sleep, lambda: self.time, lambda: self.time
+        )
         return self.last.run()
 
     def apply(self, desired: Desired, **options: Any) -> dict[str, Any]:

@@ -113,7 +113,9 @@ def test_every_write_may_be_the_last(node: Node, k3s: FakeK3s, faults: Faults, h
         assert k3s.loaded_text().endswith("two\n"), "the run after write %d did not converge" % at
         result = node.stage(two)
         assert (result["changed"], result["restart"]) == (False, False)
-        leftovers = [name for name in node.tree() if name.endswith("-new") or "candidate" in name or "transaction" in name]
+        leftovers = [
+            name for name in node.tree() if name.endswith("-new") or "candidate" in name or "transaction" in name
+        ]
         assert not leftovers
         at += 1
     assert at > 30, "the faults were not injected"

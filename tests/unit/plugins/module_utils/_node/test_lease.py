@@ -1,0 +1,93 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cluster's Lease against an API that creates atomically and refuses outdated versions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes, lease
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.lease import Holder
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+
+ONE, TWO = Holder("run one", 60), Holder("run two", 60)
+
+
+class FakeApi:
+    """Answers as kubectl does. ``before_write`` runs just before a write, as another run would."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, Any] | None = None
+        self.version = 0
+        self.away = False
+        self.before_write: Any = None
+
+    def kubectl(self, paths: Any, *arguments: str, kubeconfig: str = "", stdin: str | None = None) -> Outcome:
+        if self.away:
+            return Outcome(1, "", "The connection to the server 127.0.0.1:6443 was refused")
+        if "get" in arguments:
+            if self.stored is None:
+                return Outcome(1, "", 'Error from server (NotFound): leases "x" not found')
+            return Outcome(0, json.dumps(self.stored), "")
+        hook, self.before_write = self.before_write, None
+        if hook:
+            hook()
+        wanted = json.loads(stdin or "")
+        if arguments[0] == "create" and self.stored is not None:
+            return Outcome(1, "", "Error from server (AlreadyExists): leases already exists")
+        seen = wanted["metadata"].get("resourceVersion")
+        if arguments[0] == "replace" and (self.stored is None or seen != str(self.version)):
+            return Outcome(1, "", "Error from server (Conflict): the object has been modified")
+        self.version += 1
+        wanted["metadata"]["resourceVersion"] = str(self.version)
+        self.stored = wanted
+        return Outcome(0, "", "")
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
+    fake = FakeApi()
+    monkeypatch.setattr(kubernetes, "kubectl", fake.kubectl)
+    return fake
+
+
+def test_it_is_taken_once_renewed_and_given_back(api: FakeApi, paths: NodePaths) -> None:
+    assert lease.take(paths, ONE, lambda: 1000.0) == "taken"
+    assert lease.take(paths, ONE, lambda: 1030.5) == "renewed"
+    spec = (api.stored or {})["spec"]
+    assert (spec["acquireTime"], spec["renewTime"]) == ("1970-01-01T00:16:40.000000Z", "1970-01-01T00:17:10.500000Z")
+    assert lease.give_back(paths, ONE)
+    assert lease.take(paths, TWO, lambda: 1040.0) == "taken"
+
+
+def test_the_second_run_is_told_who_has_it_and_since_when(api: FakeApi, paths: NodePaths) -> None:
+    lease.take(paths, ONE, lambda: 1000.0)
+    with pytest.raises(lease.LeaseHeld, match=r"run one, since 1970-01-01T00:16:40.000000Z .* 31 s from now"):
+        lease.take(paths, TWO, lambda: 1030.0)
+    assert not lease.give_back(paths, TWO), "only its holder gives it back"
+
+
+def test_one_that_died_is_taken_over(api: FakeApi, paths: NodePaths) -> None:
+    lease.take(paths, ONE, lambda: 1000.0)
+    assert lease.take(paths, TWO, lambda: 1060.5) == "taken over from run one"
+
+
+def test_of_two_at_the_same_moment_one_gets_it(api: FakeApi, paths: NodePaths) -> None:
+    api.before_write = lambda: lease.take(paths, TWO, lambda: 1000.0)
+    with pytest.raises(lease.LeaseHeld, match="run two"):
+        lease.take(paths, ONE, lambda: 1000.0)
+    api.stored = None
+    lease.take(paths, Holder("dead", 1), lambda: 10.0)
+    api.before_write = lambda: lease.take(paths, TWO, lambda: 1000.0)
+    with pytest.raises(lease.LeaseHeld, match="run two"):
+        lease.take(paths, ONE, lambda: 1000.0)
+
+
+def test_an_api_that_is_away_is_no_free_lease(api: FakeApi, paths: NodePaths) -> None:
+    api.away = True
+    with pytest.raises(lease.LeaseUnavailable, match="refused"):
+        lease.take(paths, ONE)

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Going back to the previous state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import previous_state
+
+from tests.unit.plugins.module_utils._node.fake_node import FakeK3s, Node, nothing_wanted, wanted
+
+
+def back(node: Node) -> bool:
+    """One rollback run on the node; whether anything was restarted."""
+    desired = previous_state(node.paths)
+    assert desired is not None
+    return bool(node.apply(desired))
+
+
+def test_it_goes_back_once_and_stays(node: Node, k3s: FakeK3s) -> None:
+    states = [wanted(node.paths, name, "pass-" + name, "CA " + name) for name in ("one", "two", "three")]
+    k3s.knows(*states)
+    for state in states:
+        node.apply(state)
+    assert back(node)
+    assert k3s.loaded_text().endswith("two\n")
+    assert Path(node.paths.cert_dir, "registry/ca.crt").read_text() == "CA two"
+    assert not back(node), "an interrupted rollback over a fleet can be run again"
+    assert k3s.loaded_text().endswith("two\n")
+    node.apply(states[2])
+    assert back(node), "after a new change there is something to go back from again"
+    assert k3s.loaded_text().endswith("two\n")
+
+
+def test_it_goes_back_to_what_was_found(node: Node, k3s: FakeK3s) -> None:
+    k3s.known[b"mirrors: {}\n"] = nothing_wanted()
+    Path(node.paths.registries_yaml).write_bytes(b"mirrors: {}\n")
+    one = wanted(node.paths, "one", certificate="CA")
+    k3s.knows(one)
+    node.apply(one)
+    back(node)
+    assert node.registries() == b"mirrors: {}\n"
+    assert not Path(node.paths.cert_dir).exists()
+
+
+def test_it_goes_back_to_nothing(node: Node, k3s: FakeK3s) -> None:
+    one = wanted(node.paths, "one", "pass-word-1", "CA")
+    k3s.knows(one)
+    node.apply(one)
+    back(node)
+    assert node.tree() == {}
+    assert k3s.loaded_text() == ""
+
+
+def test_without_a_kept_state_there_is_none(node: Node) -> None:
+    assert previous_state(node.paths) is None
