@@ -87,6 +87,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             embedded_registry=arguments["embedded_registry"],
             system_default_registry=arguments["system_default_registry"] or None,
             keep_generations=arguments["keep_generations"],
+            live=arguments["live"],
         )
         try:
             paths = paths_of(arguments)
@@ -123,6 +124,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             state["staged"][host] = {
                 "role": arguments["node_role"],
                 "restart": bool(answer.get("restart")),
+                "live": bool(answer.get("live")),
                 "reasons": list(answer.get("reasons") or []),
                 "health": dict(answer.get("health") or {}),
             }

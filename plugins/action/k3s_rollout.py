@@ -60,9 +60,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self, ledger: Ledger, arguments: dict[str, Any], result: dict[str, Any], task_vars: Any
     ) -> dict[str, Any]:
         host = str((task_vars or {}).get("inventory_hostname", ""))
-        servers_one_at_a_time = (
-            ledger.exclusively("servers") if arguments["node_role"] == "server" else contextlib.nullcontext()
-        )
+        alone = arguments["node_role"] == "server" and not arguments["staged"].get("live")
+        servers_one_at_a_time = ledger.exclusively("servers") if alone else contextlib.nullcontext()
         with servers_one_at_a_time:
             with ledger.opened() as state:
                 turn = plan.turn(state, host, arguments["max_failures"], arguments["force"])

@@ -65,6 +65,14 @@ options:
     description: Lay out what needs a restart for M(k3sfleet.registries.k3s_rollout) instead of putting it in place.
     type: bool
     default: false
+  live:
+    description:
+      - Where only mirrors, rewrites, TLS settings or the default endpoint change, bring them into force without a
+        restart - M(k3sfleet.registries.k3s_rollout) then writes C(certs.d/*/hosts.toml) with the bytes that K3s itself
+        will write at its next start, which containerd reads at every pull.
+      - Credentials, and any doubt about what K3s would write, still lead to a restart; RV(reasons) says why.
+    type: bool
+    default: false
   validate_only:
     description: Check the configuration and the certificates on the controller and do nothing else.
     type: bool
@@ -122,6 +130,10 @@ EXAMPLES = r"""
 RETURN = r"""
 restart:
   description: Whether K3s has to be restarted to have the wanted configuration loaded.
+  returned: success, when not O(validate_only)
+  type: bool
+live:
+  description: Whether the change comes into force without a restart after all.
   returned: success, when not O(validate_only)
   type: bool
 reasons:
@@ -222,7 +234,11 @@ findings:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, paths_of
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import DesiredProblem, from_text
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
+    Desired,
+    DesiredProblem,
+    from_text,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import GenerationDamaged
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import NodeBusy
@@ -245,9 +261,10 @@ def main() -> None:
         )
     try:
         paths = paths_of(module.params)
-        desired = previous_state(paths) if previous else from_text(module.params["prepared"])
+        desired: Desired | None = previous_state(paths) if previous else from_text(module.params["prepared"])
         if desired is None:
             module.exit_json(changed=False, restart=False, reasons=["no earlier state is kept on this node"], files=[])
+            return
         result = stage(paths, desired, in_place=not module.params["stage"], check_mode=module.check_mode)
     except (
         DesiredProblem, FileProblem, GenerationDamaged, NodeBusy, ServiceProblem, StageRefused, Unsafe

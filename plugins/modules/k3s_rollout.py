@@ -127,6 +127,10 @@ restarted:
   description: Whether K3s was restarted.
   returned: always
   type: bool
+live:
+  description: Whether the change came into force without a restart.
+  returned: with O(operation=commit)
+  type: bool
 rolled_back:
   description: Whether the node was put back as it was.
   returned: always

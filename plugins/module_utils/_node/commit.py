@@ -19,6 +19,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
     health,
     kubernetes,
     lease,
+    live,
     loaded,
     placing,
     release,
@@ -91,9 +92,13 @@ class Commit:
         self.memory = Memory(paths)
         self.service: Systemd | OpenRC = service_of(paths.service)
         self.redactor = Redactor(())
+        self.interrupted = False
+        self.hosts_before: dict[str, str] = {}
+        self.hosts_after: dict[str, str] = {}
         self.result: dict[str, Any] = {
             "changed": False,
             "restarted": False,
+            "live": False,
             "rolled_back": False,
             "step": "nothing to do",
             "seconds": 0.0,
@@ -175,6 +180,7 @@ class Commit:
         """The generation to put back if this fails: the last one that is known to have worked."""
         generations = Generations(self.paths)
         transaction = self.memory.transaction()
+        self.interrupted = transaction is not None
         if transaction is not None and transaction["generation"] in generations.numbers():
             return int(transaction["generation"])
         found = placing.save_found(self.paths, self.memory, desired, record)
@@ -186,6 +192,8 @@ class Commit:
         return found
 
     def _bring_into_force(self, desired: Desired, record: dict[str, Any], state: ServiceState, base: int) -> None:
+        if state.alive and self._changes_live(desired, record, base):
+            return
         hanging = state.alive and not health.observe(self.paths, state).proven
         placing.place(self.paths, desired, record)
         self.result["changed"] = True
@@ -197,6 +205,28 @@ class Commit:
             self.result["step"] = "done"
         else:
             self.result["step"] = "files in place; %s is not running and was left so" % self.paths.service
+        self._remember(desired, base)
+
+    def _changes_live(self, desired: Desired, record: dict[str, Any], base: int) -> bool:
+        """Bring a change into force without a restart where there is no doubt about it; whether it was."""
+        found = loaded.generated(self.paths)
+        decided = live.plan(self.paths, desired, record, found, release.installed(self.paths, keep=True))
+        if decided.texts is None or self.interrupted:
+            return False
+        self.hosts_before = found.hosts
+        self.hosts_after = decided.texts
+        placing.place(self.paths, desired, record)
+        self.result["changed"] = True
+        self.result["live"] = True
+        live.write(self.paths, found.hosts, decided.texts)
+        self.result["step"] = "changed live"
+        self._compare_with_prediction(desired)
+        self._pull_canaries()
+        self.result["step"] = "done without a restart"
+        self._remember(desired, base)
+        return True
+
+    def _remember(self, desired: Desired, base: int) -> None:
         self.memory.drop_candidate()
         placing.remember(self.paths, self.memory, desired, base)
         self.memory.end_transaction()
@@ -290,6 +320,8 @@ class Commit:
             hanging = state.alive and not health.observe(self.paths, state).proven
             shipped = [item.path for item in desired.files if inside(item.path, self.paths.cert_dir)]
             record = Generations(self.paths).restore(base, shipped)
+            if self.result["live"]:
+                live.write(self.paths, self.hosts_after, self.hosts_before)
             if state.alive and (was_restarted or hanging):
                 self._reload(base, hanging)
         except (Failure, FileProblem, GenerationDamaged, ServiceProblem) as second:

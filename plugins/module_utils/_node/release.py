@@ -54,6 +54,15 @@ def predictable(node_release: str) -> bool:
     return rules.hosts_toml_is_exact(_parsed(node_release))
 
 
+def writes_current_hosts_toml(node_release: str) -> bool:
+    """Whether this release writes hosts.toml in exactly the current form. Not for an unknown release: that one is
+    never certain."""
+    parsed = _parsed(node_release)
+    if parsed is None or not rules.hosts_toml_is_exact(parsed):
+        return False
+    return rules.hosts_toml_style(parsed) == rules.hosts_toml_style(None)
+
+
 def lacking(shape: Mapping[str, Any], settings: Mapping[str, Any], node_release: str) -> list[str]:
     """What the wanted state needs and this release does not have, as sentences."""
     release = _parsed(node_release)

@@ -18,6 +18,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
     files,
     health,
     kubernetes,
+    live,
     loaded,
     placing,
     release,
@@ -124,6 +125,7 @@ def _stage(paths: NodePaths, memory: Memory, desired: Desired, in_place: bool, c
     result: dict[str, Any] = {
         "changed": bool(changes),
         "restart": False,
+        "live": False,
         "reasons": [],
         "files": [{"path": change.path, "action": change.action} for change in changes],
         "service": paths.service,
@@ -150,6 +152,12 @@ def _stage(paths: NodePaths, memory: Memory, desired: Desired, in_place: bool, c
             result["reasons"] = reasons
             result["restart"] = True
             result["node_name"] = kubernetes.node_name(paths)
+            if release.predictable(result["release"]):
+                decided = live.plan(paths, desired, record, loaded.generated(paths), result["release"])
+                if transaction is None:
+                    result["live"] = decided.texts is not None
+                if decided.doubt:
+                    result["reasons"].append("not without a restart: " + decided.doubt)
             result["health"] = _health(paths, state, service, memory, record, transaction)
             if not in_place:
                 if not check_mode:

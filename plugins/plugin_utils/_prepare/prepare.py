@@ -30,6 +30,7 @@ _EMBEDDED_MIRROR = "127.0.0.1:6443"
 class Settings:
     """Settings beside registries.yaml. None: left alone, whatever the node has.
 
+    ``live`` lets changes come into force without a restart where that is certain to work.
     ``embedded_registry`` and ``system_default_registry`` are server settings; agents get them from the server.
     """
 
@@ -37,6 +38,7 @@ class Settings:
     embedded_registry: bool | None = None
     system_default_registry: str | None = None
     keep_generations: int = 3
+    live: bool = False
 
 
 @dataclass
@@ -109,7 +111,7 @@ def nothing(settings: Settings, paths: NodePaths) -> Desired:
         predictions=predictions(empty, Settings(), paths),
         auth={},
         shape=dict(empty),
-        settings={"keep_generations": settings.keep_generations},
+        settings={"keep_generations": settings.keep_generations, "live": settings.live},
         description="",
         certificates=(),
         registries=(),

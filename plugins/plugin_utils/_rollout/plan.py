@@ -17,10 +17,13 @@ class Turn(NamedTuple):
     why: str = ""
 
 
-def to_restart(state: Mapping[str, Any]) -> list[str]:
-    """The hosts of the run that have to be restarted, servers first, in the order of staging."""
+def to_commit(state: Mapping[str, Any]) -> list[str]:
+    """The hosts of the run that have something to commit: those that change live, servers, agents, each in the order
+    of staging."""
     hosts = [host for host, seen in state["staged"].items() if seen["restart"]]
-    return sorted(hosts, key=lambda host: state["staged"][host]["role"] != "server")
+    return sorted(
+        hosts, key=lambda host: (not state["staged"][host].get("live"), state["staged"][host]["role"] != "server")
+    )
 
 
 def unfit(state: Mapping[str, Any]) -> list[str]:
@@ -64,18 +67,21 @@ def turn(state: Mapping[str, Any], host: str, max_failures: int, force: bool) ->
 
 def ended(state: Mapping[str, Any]) -> Turn:
     """How many of the hosts that restart have ended, well or not, as ``position`` of ``total``."""
-    order = to_restart(state)
+    order = to_commit(state)
     return Turn(True, sum(1 for host in order if state["staged"][host].get("ended")), len(order))
 
 
 def plan_lines(state: Mapping[str, Any], batch: str) -> list[str]:
     """The rollout in words, a line each: what restarts, in which order, and why."""
-    order = to_restart(state)
+    order = to_commit(state)
     if not order:
         return []
-    servers = [host for host in order if state["staged"][host]["role"] == "server"]
-    agents = [host for host in order if host not in servers]
-    lines = ["Rollout plan: %d of %d nodes restart" % (len(order), len(state["staged"]))]
+    live = [host for host in order if state["staged"][host].get("live")]
+    servers = [host for host in order if state["staged"][host]["role"] == "server" and host not in live]
+    agents = [host for host in order if host not in servers and host not in live]
+    lines = ["Rollout plan: %d of %d nodes restart" % (len(servers) + len(agents), len(state["staged"]))]
+    if live:
+        lines.append("  without a restart: " + ", ".join(live))
     if servers:
         lines.append("  servers, one at a time: " + ", ".join(servers))
     if agents:

@@ -28,7 +28,7 @@ def state(**failed: str) -> dict[str, Any]:
 
 
 def test_servers_come_first_and_only_who_needs_it() -> None:
-    assert plan.to_restart(state()) == ["server-1", "agent-1", "agent-3"]
+    assert plan.to_commit(state()) == ["server-1", "agent-1", "agent-3"]
 
 
 @pytest.mark.parametrize(("failures", "allowed", "go"), [(0, 0, True), (1, 0, False), (1, 1, True), (2, 1, False)])

@@ -1,0 +1,105 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A change of mirrors, rewrites, TLS or the default endpoint without a restart.
+
+containerd reads ``certs.d/*/hosts.toml`` at every pull, so writing there the very bytes that K3s will write at its
+next start brings such a change into force at once, and the next start changes nothing. Credentials stand in
+config.toml, which containerd reads at its start only: they need the restart.
+
+It is done only where there is no doubt about what K3s would write, that is, where everything it has written is
+exactly what was predicted for the configuration before.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Mapping, NamedTuple, Sequence
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files, placing, release
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
+    GenerationDamaged,
+    Generations,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.loaded import Generated
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+
+_EMBEDDED_MIRROR = "127.0.0.1:6443"
+
+
+class LivePlan(NamedTuple):
+    """``texts`` is what to write, by registry; None, and ``doubt`` says why, where only a restart will do."""
+
+    texts: dict[str, str] | None
+    doubt: str
+
+
+def plan(
+    paths: NodePaths, desired: Desired, record: Mapping[str, Any], found: Generated, node_release: str
+) -> LivePlan:
+    """Whether ``desired`` can come into force without a restart, and by which hosts.toml texts."""
+    if not desired.settings.get("live"):
+        return LivePlan(None, "")
+    if not release.writes_current_hosts_toml(node_release):
+        return LivePlan(None, "release %s writes hosts.toml in an older form" % (node_release or "unknown"))
+    if not found.complete:
+        return LivePlan(None, "K3s has not written containerd's config.toml")
+    if found.auth != desired.auth:
+        return LivePlan(None, "credentials change, and containerd reads them at its start only")
+    wanted_drop_in = next((item.content for item in desired.files if item.path == paths.drop_in), None)
+    if files.read(paths.drop_in).content != wanted_drop_in:
+        return LivePlan(None, "%s changes" % paths.drop_in)
+    before = _predictions_before(paths, record, len(desired.predictions))
+    if before is None:
+        return LivePlan(None, "registries.yaml was not written by the collection, or edited since")
+    return _texts(found.hosts, before, desired.predictions)
+
+
+def _predictions_before(paths: NodePaths, record: Mapping[str, Any], count: int) -> Sequence[Mapping[str, str]] | None:
+    if files.read(paths.registries_yaml).content is None:
+        return [{}] * count
+    if placing.is_edited(paths, dict(record)):
+        return None
+    try:
+        return Generations(paths).desired(int(record["generation"])).predictions
+    except GenerationDamaged:
+        return None
+
+
+def _texts(found: Mapping[str, str], before: Sequence[Mapping[str, str]], after: Sequence[dict[str, str]]) -> LivePlan:
+    if len(before) != len(after):
+        return LivePlan(None, "a setting that was left alone before is set now, or the reverse")
+    possible: list[dict[str, str]] = []
+    for old, new in zip(before, after):
+        without_embedded_mirror = found or _EMBEDDED_MIRROR not in new
+        if dict(old) == dict(found) and without_embedded_mirror and new not in possible:
+            possible.append(new)
+    if not possible:
+        return LivePlan(None, "certs.d is not exactly what K3s writes for the configuration before")
+    if len(possible) > 1:
+        return LivePlan(None, "what K3s would write depends on disable-default-registry-endpoint, which is left alone")
+    if any("/" in host or host in (".", "..") for host in [*possible[0], *found]):
+        return LivePlan(None, "a registry's name is not one folder below certs.d")
+    return LivePlan(possible[0], "")
+
+
+def write(paths: NodePaths, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """Put the texts of ``after`` in place of those of ``before``, with the modes that K3s uses.
+
+    :raises FileProblem: when one cannot be written.
+    """
+    writes = files.Writes()
+    for host, text in after.items():
+        folder = os.path.join(paths.certs_d, host)
+        files.make_directory(paths.certs_d, 0o700)
+        files.make_directory(folder, 0o700)
+        path = os.path.join(folder, "hosts.toml")
+        if not files.matches(path, text.encode("utf-8"), 0o644):
+            writes.add(path, text.encode("utf-8"), 0o644)
+    writes.finish()
+    for host in before:
+        if host not in after:
+            folder = os.path.join(paths.certs_d, host)
+            files.remove(os.path.join(folder, "hosts.toml"))
+            files.remove_empty_directory(folder)
