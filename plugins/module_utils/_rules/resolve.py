@@ -1,0 +1,134 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""For an image's name, the requests that containerd will make, in order.
+
+It asks each host for the manifest until one has it. Source: ``Resolve``, ``request``,
+``addNamespace`` and ``withRewritesFromHost`` in ``core/remotes/docker/resolver.go`` of K3s' fork of
+containerd, and ``PullImage`` and ``ParseAuth`` in its ``internal/cri/server/images/image_pull.go``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote_plus
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import (
+    Host,
+    HostsFileError,
+    clean_path,
+    directory_for,
+    hosts_of,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB, DOCKER_HUB_HOST
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image, parse_image
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.rewrite import rewrite
+
+if TYPE_CHECKING:
+    from typing import Any, TypedDict
+
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Auth, Config
+
+    class _AttemptKeys(TypedDict):
+        kind: str
+        endpoint: str
+        url: str
+        repository: str
+        reference: str
+        auth: bool
+        tls: dict[str, Any]
+
+    class Attempt(_AttemptKeys, total=False):
+        """One request for the manifest; see :func:`resolve_image`."""
+
+        rewrite_ambiguous: bool
+        repository_alternatives: list[str]
+        rewrites_skipped: dict[str, str]
+        https_first: bool
+        hosts_toml_error: str
+
+
+# Under which keys containerd looks for the credentials of Docker Hub's host, in this order.
+_DOCKER_HUB_ALIASES = (DOCKER_HUB_HOST, DOCKER_HUB, "index.docker.io")
+
+
+def resolve_image(
+    image: str,
+    config: Config,
+    default_endpoint: bool = True,
+    embedded_mirror: str = "",
+    engine: Any = None,
+) -> list[Attempt]:
+    """The attempts that containerd makes for an image, in order.
+
+    :param image: as a pod names it, such as ``nginx`` or ``quay.io/org/app:1@sha256:...``.
+    :param config: a normalised configuration.
+    :param default_endpoint: false where the node sets ``disable-default-registry-endpoint``.
+    :param embedded_mirror: ``host:port`` of the embedded registry mirror, "" where it is off.
+    :param engine: the module ``re2`` of google-re2; see :mod:`rewrite`.
+    :returns: for each attempt ``kind`` (``embedded``, ``mirror`` or ``default``), ``endpoint`` (as in
+        hosts.toml), ``url`` (of the manifest, ``?ns=`` included where the host is not the
+        registry's own), ``repository`` (rewritten), ``reference`` (digest or tag), ``auth`` (do
+        credentials of the configuration apply) and ``tls`` (those settings that apply). Only where
+        it is so: ``rewrite_ambiguous`` with ``repository_alternatives`` (several rewrites change the
+        name and K3s may take any), ``rewrites_skipped`` (pattern to reason), ``https_first``
+        (containerd 1.7 and later try https before this http URL) and ``hosts_toml_error`` (containerd
+        cannot read the file K3s writes, and ignores the mirror).
+    :raises ImageError: if containerd does not accept the name.
+    """
+    parsed = parse_image(image)
+    hosts, _problems = merge(config, default_endpoint, embedded_mirror)
+    directory = directory_for(parsed.registry, hosts)
+    error = ""
+    try:
+        found = hosts_of(parsed.registry, hosts[directory] if directory is not None else None)
+    except HostsFileError as problem:
+        error = str(problem)
+        found = hosts_of(parsed.registry, None)
+    attempts = [_attempt(parsed, host, config, embedded_mirror, engine) for host in found]
+    if error:
+        for attempt in attempts:
+            attempt["hosts_toml_error"] = error
+    return attempts
+
+
+def _attempt(image: Image, host: Host, config: Config, embedded_mirror: str, engine: Any) -> Attempt:
+    rewritten = rewrite(image.repository, host.rewrites, engine)
+    path = clean_path("/" + "/".join((host.path, rewritten.repository, "manifests", image.reference)))
+    namespace = "" if _is_own_host(host, image.registry) else "?ns=" + quote_plus(image.registry)
+    embedded = bool(embedded_mirror) and host.host == embedded_mirror and not host.default
+    attempt: Attempt = {
+        "kind": "default" if host.default else "embedded" if embedded else "mirror",
+        "endpoint": host.url,
+        "url": f"{host.scheme}://{host.host}{path}{namespace}",
+        "repository": rewritten.repository,
+        "reference": image.reference,
+        "auth": _has_credentials(host.host, config),
+        "tls": dict(host.tls),
+    }
+    if rewritten.alternatives:
+        attempt["rewrite_ambiguous"] = True
+        attempt["repository_alternatives"] = list(rewritten.alternatives)
+    if rewritten.skipped:
+        attempt["rewrites_skipped"] = rewritten.skipped
+    if host.tries_https_first:
+        attempt["https_first"] = True
+    return attempt
+
+
+def _is_own_host(host: Host, registry: str) -> bool:
+    return host.host == registry or (registry == DOCKER_HUB and host.host == DOCKER_HUB_HOST)
+
+
+def _has_credentials(host: str, config: Config) -> bool:
+    for name in _DOCKER_HUB_ALIASES if host == DOCKER_HUB_HOST else (host,):
+        settings = config["configs"].get(name)
+        if settings is not None and settings["auth"] is not None:
+            return _is_used(settings["auth"])
+    return False
+
+
+def _is_used(auth: Auth) -> bool:
+    """A password alone is not used: without a user name containerd looks for a token, then for ``auth``."""
+    return bool(auth["username"] or auth["identity_token"] or auth["auth"])
