@@ -1,0 +1,157 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which requests containerd makes for an image."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: resolve_image
+short_description: Show the requests that containerd makes for an image, in order
+version_added: 1.0.0
+description:
+  - For an image as a pod names it, the hosts that containerd asks for its manifest, one after the other,
+    until one has it.
+  - Names are completed as containerd does it, V(nginx) to V(docker.io/library/nginx:latest). Of a tag and
+    a digest, the digest counts.
+  - Rewrites run in RE2 where the Python package C(google-re2) is installed on the controller. Without it, those
+    that mean the same to Python's C(re) are applied, and others are listed in C(rewrites_skipped).
+author:
+  - the k3sfleet.registries authors (@k3sfleet)
+positional: config, default_endpoint, embedded_mirror
+options:
+  _input:
+    description: The image's name.
+    type: str
+    required: true
+  config:
+    description:
+      - A configuration as in C(registries.yaml), with the keys C(mirrors) and C(configs), each of which may be missing.
+      - Keys that K3s does not know are ignored, as K3s ignores them.
+    type: dict
+    required: true
+  default_endpoint:
+    description:
+      - Whether the registry itself is asked last.
+      - V(false) where the node sets C(disable-default-registry-endpoint).
+    type: bool
+    default: true
+  embedded_mirror:
+    description:
+      - Address and port of the embedded registry mirror, usually V(127.0.0.1:6443).
+      - Empty where C(embedded-registry) is off.
+    type: str
+    default: ""
+seealso:
+  - plugin: k3sfleet.registries.host_configs
+    plugin_type: filter
+  - plugin: k3sfleet.registries.hosts_toml
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Where nodes look for the pause image
+  ansible.builtin.debug:
+    msg: "{{ 'docker.io/rancher/mirrored-pause:3.6' | k3sfleet.registries.resolve_image(k3s_registries) }}"
+
+- name: No image is asked for outside
+  ansible.builtin.assert:
+    that: >-
+      item | k3sfleet.registries.resolve_image(k3s_registries, default_endpoint=false)
+      | selectattr('kind', 'eq', 'default') | length == 0
+  loop: "{{ images }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The attempts, in order.
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: V(embedded) for the embedded mirror, V(mirror) for an endpoint, V(default) for the registry itself.
+      type: str
+    endpoint:
+      description: The host's URL as in C(hosts.toml), or the one that is implied.
+      type: str
+    url:
+      description: The URL of the manifest, with C(?ns=) where the host is not the registry's own.
+      type: str
+    repository:
+      description: The repository that is asked for, after rewrites.
+      type: str
+    reference:
+      description: The digest or the tag.
+      type: str
+    auth:
+      description: Whether credentials of the configuration apply. A pod's own pull secret replaces them.
+      type: bool
+    tls:
+      description: The TLS settings that apply, such as C(ca_file), each only where it is set.
+      type: dict
+    rewrite_ambiguous:
+      description: Several rewrites change the repository, and K3s takes any of them.
+      type: bool
+      returned: when it is so
+    repository_alternatives:
+      description: The repositories that may be asked for.
+      type: list
+      elements: str
+      returned: with C(rewrite_ambiguous)
+    rewrites_skipped:
+      description: Patterns that are not applied, with the reason.
+      type: dict
+      returned: when there are any
+    https_first:
+      description: There are TLS settings for this http URL, and containerd 1.7 and later ask over https first.
+      type: bool
+      returned: when it is so
+    hosts_toml_error:
+      description: containerd cannot read the C(hosts.toml) that K3s writes, and ignores the mirror.
+      type: str
+      returned: when it is so
+"""
+
+from typing import TYPE_CHECKING
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import resolve_image as rules
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._filters import (
+    configuration,
+    flag,
+    rewrite_engine,
+    text,
+)
+
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import Attempt
+
+
+def resolve_image(
+    image: str, config: dict[str, Any] | None, default_endpoint: bool = True, embedded_mirror: str = ""
+) -> list[Attempt]:
+    """See DOCUMENTATION.
+
+    :raises AnsibleFilterError: if containerd does not accept the name, or an argument has the wrong type.
+    """
+    try:
+        return rules(
+            text(image, "resolve_image", "the image"),
+            configuration(config, "resolve_image"),
+            flag(default_endpoint, "resolve_image", "default_endpoint"),
+            text(embedded_mirror, "resolve_image", "embedded_mirror"),
+            rewrite_engine(),
+        )
+    except ImageError as error:
+        raise AnsibleFilterError(f"resolve_image: {error}") from None
+
+
+class FilterModule:
+    """Tells Ansible the filter's name."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filters of this file by name."""
+        return {"resolve_image": resolve_image}

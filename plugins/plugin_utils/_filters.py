@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the filters share: arguments as plain, checked values, and RE2 where it is installed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
+
+
+def configuration(value: Any, name: str) -> Config:
+    """A filter's argument as a normalised configuration.
+
+    :param name: the filter's, for the error.
+    :raises AnsibleFilterError: if it is no configuration; the message names the path, never a value.
+    """
+    given = plain(value)
+    if given is not None and not isinstance(given, dict):
+        raise AnsibleFilterError(
+            f"{name}: the configuration must be a mapping with the keys mirrors and configs, not"
+            f" {type(given).__name__} (from_registries_yaml makes one of a registries.yaml's text)"
+        )
+    try:
+        return normalise(given)
+    except ConfigError as error:
+        raise AnsibleFilterError(f"{name}: {error}") from None
+
+
+def text(value: Any, name: str, argument: str) -> str:
+    """A filter's argument that must be text.
+
+    :raises AnsibleFilterError: if it is anything else.
+    """
+    given = plain(value)
+    if not isinstance(given, str):
+        raise AnsibleFilterError(f"{name}: {argument} must be text, not {type(given).__name__}")
+    return given
+
+
+def flag(value: Any, name: str, argument: str) -> bool:
+    """A filter's argument that must be true or false.
+
+    :raises AnsibleFilterError: if it is anything else, such as the text ``"false"``.
+    """
+    given = plain(value)
+    if not isinstance(given, bool):
+        raise AnsibleFilterError(f"{name}: {argument} must be true or false, not {type(given).__name__}")
+    return given
+
+
+def rewrite_engine() -> Any:
+    """The module ``re2`` of google-re2, or None where it is not installed."""
+    try:
+        import re2
+    except ImportError:
+        return None
+    return re2
