@@ -106,6 +106,10 @@ _value:
       description: There are TLS settings for this http URL, and containerd 1.7 and later ask over https first.
       type: bool
       returned: when it is so
+    request_error:
+      description: The URL is none, so that nothing is asked and the next host is tried.
+      type: str
+      returned: when it is so
     hosts_toml_error:
       description: containerd cannot read the C(hosts.toml) that K3s writes, and ignores the mirror.
       type: str

@@ -91,6 +91,9 @@ def hosts_of(registry: str, merged: MergedHost | None) -> list[Host]:
         else:
             # No host is named: the wildcard's own. Without any endpoint there is no ``server`` line.
             hosts.append(_registry_itself(registry, _tls(default)))
+    if hosts and not hosts[-1].host:
+        # containerd takes the registry itself wherever the last host has no name.
+        hosts[-1] = _registry_itself(registry, hosts[-1].tls)._replace(rewrites=hosts[-1].rewrites)
     return hosts
 
 
@@ -117,7 +120,7 @@ def _host(endpoint: MergedEndpoint, default: bool) -> Host:
     return Host(default, text, url.scheme, from_go_bytes(url.host), path, _tls(endpoint), rewrites)
 
 
-def _registry_itself(registry: str, tls: dict[str, Any]) -> Host:
+def _registry_itself(registry: str, tls: Mapping[str, Any]) -> Host:
     host, scheme = registry, "https"
     if registry == DOCKER_HUB:
         host = DOCKER_HUB_HOST

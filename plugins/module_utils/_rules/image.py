@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import Address, parse_ip
 
 _OTHER_DOCKER_HUB = "index.docker.io"
 _PATH = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -67,7 +68,7 @@ def parse_image(name: str) -> Image:
     if repository.lower() != repository:
         raise ImageError(f"{name!r} is no image name: the repository {repository!r} must be lower case")
     valid = (
-        _REGISTRY.fullmatch(registry)
+        _is_registry(registry)
         and _REPOSITORY.fullmatch(repository)
         and (not colon or _TAG.fullmatch(tag))
         and (not at or _DIGEST.fullmatch(digest))
@@ -77,6 +78,12 @@ def parse_image(name: str) -> Image:
     if len(repository) > _LONGEST_REPOSITORY:
         raise ImageError(f"{name!r} is no image name: the repository is longer than {_LONGEST_REPOSITORY} characters")
     return Image(registry, repository, "" if digest else tag or "latest", digest)
+
+
+def _is_registry(text: str) -> bool:
+    if not _REGISTRY.fullmatch(text):
+        return False
+    return not text.startswith("[") or isinstance(parse_ip(text[1:].partition("]")[0]), Address)
 
 
 def _split_registry(name: str) -> tuple[str, str]:

@@ -21,6 +21,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.contain
     hosts_of,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB, DOCKER_HUB_HOST
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import from_go_bytes
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_url import GoUrlError, parse
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image, parse_image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.rewrite import rewrite
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
         repository_alternatives: list[str]
         rewrites_skipped: dict[str, str]
         https_first: bool
+        request_error: str
         hosts_toml_error: str
 
 
@@ -73,7 +76,8 @@ def resolve_image(
         credentials of the configuration apply) and ``tls`` (those settings that apply). Only where
         it is so: ``rewrite_ambiguous`` with ``repository_alternatives`` (several rewrites change the
         name and K3s may take any), ``rewrites_skipped`` (pattern to reason), ``https_first``
-        (containerd 1.7 and later try https before this http URL) and ``hosts_toml_error`` (containerd
+        (containerd 1.7 and later try https before this http URL), ``request_error`` (the URL is none, so
+        nothing is asked and the next host is tried) and ``hosts_toml_error`` (containerd
         cannot read the file K3s writes, and ignores the mirror).
     :raises ImageError: if containerd does not accept the name.
     """
@@ -97,11 +101,12 @@ def _attempt(image: Image, host: Host, config: Config, embedded_mirror: str, eng
     rewritten = rewrite(image.repository, host.rewrites, engine)
     path = clean_path("/" + "/".join((host.path, rewritten.repository, "manifests", image.reference)))
     namespace = "" if _is_own_host(host, image.registry) else "?ns=" + quote_plus(image.registry)
+    url, problem = _requested(f"{host.scheme}://{host.host}{path}{namespace}")
     embedded = bool(embedded_mirror) and host.host == embedded_mirror and not host.default
     attempt: Attempt = {
         "kind": "default" if host.default else "embedded" if embedded else "mirror",
         "endpoint": host.url,
-        "url": f"{host.scheme}://{host.host}{path}{namespace}",
+        "url": url,
         "repository": rewritten.repository,
         "reference": image.reference,
         "auth": _has_credentials(host.host, config),
@@ -114,7 +119,19 @@ def _attempt(image: Image, host: Host, config: Config, embedded_mirror: str, eng
         attempt["rewrites_skipped"] = rewritten.skipped
     if host.tries_https_first:
         attempt["https_first"] = True
+    if problem:
+        attempt["request_error"] = problem
     return attempt
+
+
+def _requested(text: str) -> tuple[str, str]:
+    """The URL as Go's HTTP client asks for it, and why it cannot (usually "")."""
+    try:
+        url = parse(text)
+    except GoUrlError as error:
+        return text, str(error)
+    url.host = url.host[:-1] if url.host.endswith(":") else url.host
+    return from_go_bytes(str(url)), "" if url.host else "no Host in request URL"
 
 
 def _is_own_host(host: Host, registry: str) -> bool:
