@@ -39,3 +39,8 @@ def test_names_are_completed_as_containerd_does(name: str, full: str) -> None:
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(ImageError, match="is no image name"):
         parse_image(name)
+
+
+def test_a_digest_makes_the_tag_void() -> None:
+    image = parse_image("quay.io/a:1@" + DIGEST)
+    assert (image.tag, image.digest, image.reference) == ("", DIGEST, DIGEST)

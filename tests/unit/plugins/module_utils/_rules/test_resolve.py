@@ -177,3 +177,9 @@ def test_paths_that_go_quotes_in_its_own_way_break_the_file() -> None:
     configs = {"m.example.com": {"tls": {"ca_file": "/ca\x01"}}}
     (attempt,) = attempts("quay.io/a", {"quay.io": {"endpoint": [MIRROR]}}, configs)
     assert "ca_file" in attempt["hosts_toml_error"]
+
+
+def test_a_registry_on_this_machine_is_not_verified_unless_its_port_says_http() -> None:
+    assert attempts("localhost:5000/x")[0]["tls"] == {"insecure_skip_verify": True}
+    assert attempts("localhost:80/x")[0]["tls"] == {}
+    assert urls("localhost:80/x") == ["http://localhost:80/v2/x/manifests/latest"]

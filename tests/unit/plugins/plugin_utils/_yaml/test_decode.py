@@ -141,7 +141,7 @@ def test_merge_keys_count_where_they_stand() -> None:
     "source",
     [
         b"\xef\xbb\xbfmirrors:\n  a:\n",
-        "\ufeffmirrors:\n  a:\n",
+        "\ufeffconfigs:\nmirrors:\n  a:\n",
         b"\xff\xfe" + "mirrors:\n  a:\n".encode("utf-16-le"),
         b"\xfe\xff" + "mirrors:\n  a:\n".encode("utf-16-be"),
         "mirrors:\r\n  a:\r\n",
