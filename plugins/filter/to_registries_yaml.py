@@ -11,7 +11,7 @@ short_description: Write a registries.yaml that K3s reads back to the same
 version_added: 1.0.0
 description:
   - Writes a configuration so that K3s decodes the text to the very same values, whatever they hold.
-  - Passwords such as V(0123), V(yes), V(~) or V(pa #ss) stay as they are.
+  - Passwords such as V(0123), V(yes) or V(~), and those with spaces and signs, stay as they are.
   - Empty keys are left out, and the order is kept.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
