@@ -54,7 +54,7 @@ def _create(fleet: Fleet, node: Node, image: str, public_key: str) -> None:
         volumes += ["--volume", "%s:/var/lib/%s:exec,dev,suid" % (volume, folder)]
     podman.podman(
         "create", "--name", name, "--hostname", node.name, *podman.labels(fleet.name),
-        "--network", fleet.name, "--ip", node.address, "--no-hosts", "--dns", "127.0.0.1",
+        *podman.address_options(fleet.name, node.address),
         "--privileged", "--systemd=always", "--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000",
         "--tz", "Etc/UTC", *volumes, image,
     )  # fmt: skip

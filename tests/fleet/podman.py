@@ -25,6 +25,13 @@ def labels(fleet: str) -> list[str]:
     return ["--label", "%s=%s" % (FLEET_LABEL, fleet), "--label", "%s=%s" % (CHECKOUT_LABEL, CHECKOUT)]
 
 
+def address_options(fleet: str, address: str) -> list[str]:
+    """Address and a hardware address of its own: one that changed at each start would stay in the neighbours' ARP
+    tables, and a registry that came back would not be found for half a minute."""
+    mac = "02:4b:33:%s" % ":".join("%02x" % int(part) for part in address.split(".")[1:])
+    return ["--network", fleet, "--ip", address, "--mac-address", mac, "--no-hosts", "--dns", "127.0.0.1"]
+
+
 def _ours(found: str, fleet: str = "") -> list[dict[str, Any]]:
     """Of podman's JSON list, what carries this checkout's label, and the fleet's. Picked here and not by --filter:
     several label filters mean "all of them" for containers and "any of them" for volumes."""

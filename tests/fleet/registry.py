@@ -70,7 +70,7 @@ def create(fleet: Fleet, image: str) -> None:
     install_certificates(fleet)
     podman.podman(
         "run", "--detach", "--name", fleet.container(CONTAINER), "--hostname", CONTAINER, *podman.labels(fleet.name),
-        "--network", fleet.name, "--ip", fleet.registry.address, "--no-hosts", "--dns", "127.0.0.1",
+        *podman.address_options(fleet.name, fleet.registry.address),
         "--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000",
         "--volume", "%s:/fleet" % folder, "--stop-signal", "SIGKILL", image, "python3", "/fleet/start.py",
     )  # fmt: skip

@@ -19,6 +19,7 @@ class CRIError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__("rpc error: code = %s desc = %s" % (code, message))
         self.code = code
+        self.message = message
 
 
 class Condition(NamedTuple):
@@ -50,7 +51,7 @@ class Runtime:
             except grpc.RpcError as error:
                 code = "".join(part.capitalize() for part in error.code().name.split("_"))
                 message = error.details() or ""
-                if code == "DeadlineExceeded":
+                if message == "Deadline Exceeded":
                     message = "context deadline exceeded"
                 elif code == "Unavailable":
                     message = (

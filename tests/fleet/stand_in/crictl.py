@@ -88,9 +88,10 @@ class Crictl:
         return 1
 
     def _failed(self, call: str, error: cri.CRIError, image: str = "") -> None:
-        moment = time.strftime("%m%d %H:%M:%S.000000", time.localtime())
+        now = time.time()
+        moment = time.strftime("%m%d %H:%M:%S", time.localtime(now)) + ".%06d" % (now % 1 * 1e6)
         suffix = ' image="%s"' % image if image else ""
-        sys.stderr.write('E%s    %d log.go:32] "%s failed" err=%s%s\n' % (moment, 4242, call, quote(str(error)), suffix))
+        sys.stderr.write('E%s    %d log.go:32] "%s failed" err=%s%s\n' % (moment, os.getpid(), call, quote(str(error)), suffix))
 
     def _json(self, value: Any) -> None:
         print(json.dumps(value, indent=2))
@@ -105,7 +106,7 @@ class Crictl:
         except cri.CRIError as error:
             self._failed("Status from runtime service", error)
             return self._fatal("getting status of runtime: %s" % error)
-        shown = [condition._asdict() for condition in conditions]
+        shown = [condition._asdict() for condition in [*conditions, _deprecations(info)]]
         self._json({**info, "status": {"conditions": shown}})
         return 0
 
@@ -119,7 +120,7 @@ class Crictl:
             identity = self.runtime.pull(words[0], timeout)
         except cri.CRIError as error:
             self._failed("PullImage from image service", error, words[0])
-            return self._fatal("pulling image: %s" % error)
+            return self._fatal("pulling image: %s" % (error.message if error.code == "Unknown" else error))
         print("Image is up to date for " + identity)
         return 0
 
@@ -165,6 +166,20 @@ class Crictl:
             print("CONTAINER           IMAGE               CREATED             STATE               NAME")
 
     command_pods = command_ps
+
+
+def _deprecations(info: dict[str, Any]) -> cri.Condition:
+    """A condition that containerd 2 has: false, and no fault, as soon as registries.yaml has credentials."""
+    configs = ((info.get("config") or {}).get("registry") or {}).get("configs") or {}
+    kind = "ContainerdHasNoDeprecationWarnings"
+    if not any((config or {}).get("auth") for config in configs.values()):
+        return cri.Condition(kind, True, "", "")
+    said = {
+        "io.containerd.deprecation/cri-registry-configs": "The `configs` property of "
+        '`[plugins.\"io.containerd.grpc.v1.cri\".registry]` is deprecated since containerd v1.5 and will be removed in '
+        "containerd v2.3.Use `config_path` instead."
+    }
+    return cri.Condition(kind, False, "ContainerdHasDeprecationWarnings", json.dumps(said))
 
 
 def _shown(image: cri.Image) -> dict[str, Any]:

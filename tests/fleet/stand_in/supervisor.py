@@ -56,8 +56,6 @@ class Supervisor:
         if self.node.is_server:
             self._start_server()
         else:
-            # An agent's unit turns active at once, whatever comes after.
-            self._ready()
             load_balancer.serve(list(self.node.servers.values()))
             self.node.write_kubeconfig(self.node.kubelet_kubeconfig, self.node.agent_service, "system:node:" + self.node.name)
         registry = self._agent_configuration()
@@ -84,7 +82,7 @@ class Supervisor:
 
     def _never_ready(self) -> None:
         while not self.stop.wait(5.0):
-            log.info("Waiting for control-plane node %s startup: nodes \"%s\" not found" % (self.node.name, self.node.name))
+            log.info('Waiting for control-plane node %s startup: nodes "%s" not found' % (self.node.name, self.node.name))
         sys.exit(0)
 
     def _install_certificates(self) -> None:
@@ -178,13 +176,15 @@ class Supervisor:
             self.containerd.start()
         if self.node.is_server:
             self._start_api()
+        else:
+            # An agent does not wait for containerd before it says that it is up; a server's takes longer anyway.
+            log.info("%s agent is up and running" % self.node.program)
+            self._ready()
         if not self.faults.has("containerd-down") and not self.containerd.wait_until_ready(self.stop):
             sys.exit(0)
         if self.node.is_server:
             log.info("%s is up and running" % self.node.program)
             self._ready()
-        else:
-            log.info("%s agent is up and running" % self.node.program)
         threading.Thread(target=self._kubelet, daemon=True).start()
 
     def _kubelet(self) -> None:
