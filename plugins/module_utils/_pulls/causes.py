@@ -82,7 +82,8 @@ _FILES = _rules(
     (
         "client_cert_unreadable",
         r"unable to read CERT file|failed to load X509 key pair|failed to load cert file"
-        r"|no corresponding (?:key|cert) file|tls: failed to (?:find|parse) [^:]*(?:PEM|private key)|tls: found a certificate rather than a key",
+        r"|no corresponding (?:key|cert) file|tls: failed to (?:find|parse) [^:]*(?:PEM|private key)"
+        r"|tls: found a certificate rather than a key",
     ),
     (
         "hosts_toml_invalid",
@@ -118,7 +119,8 @@ _CONTENT = _rules(
     (
         "manifest_unsupported",
         r"no longer supported since containerd|schema ?1\b|manifest\.v1\+|media-type: expected"
-        r"|rejecting \d+ byte manifest|unsupported (?:manifest )?media ?type|unsupported manifest|unknown manifest|no processor for media-type",
+        r"|rejecting \d+ byte manifest|unsupported (?:manifest )?media ?type|unsupported manifest|unknown manifest"
+        r"|no processor for media-type",
     ),
     (
         "not_a_registry",
@@ -212,13 +214,21 @@ _ENDINGS = _rules(
 )
 
 _QUOTED = re.compile(r"\"[^\"]*\"")
+_IMAGE = re.compile(r"(?:image|reference) \"([^\"]+)\"")
+# A registry's own message, which follows, may name further URLs.
+_ANSWERED_URL = re.compile(r"(?:request to|status code) (https?://\S+): \d{3}")
 _HOST_STATUS = re.compile(r"pulling from host (\S+) failed with")
 
 
 def classify(text: str) -> Finding:
     """The cause that an error text names; ``unknown`` where no rule fits. `text` is unescaped. Never raises."""
-    masked = _QUOTED.sub('""', mask_urls(text.replace("\n", " ")))
-    request = parse_request(text)
+    masked = text.replace("\n", " ")
+    for image in _IMAGE.findall(text):
+        # 2.x ends with the bare reference, and a reference may be made of any words.
+        masked = masked.replace(image + ": not found", ": not found")
+    masked = _QUOTED.sub('""', mask_urls(masked))
+    answered = _ANSWERED_URL.search(text)
+    request = parse_request(answered.group(1) if answered else text)
     named = _HOST_STATUS.search(text)
     host = named.group(1) if named else request.host if request else ""
     status = _status(masked)

@@ -118,6 +118,6 @@ def _unused_mirror(pull: Pull, host: str, config: NodeConfig) -> Explanation | N
         return Explanation(
             f'None of the endpoints of mirrors."{key}" was asked: K3s was not restarted since they were added, or'
             " containerd does not use the hosts.toml for them.",
-            f'Restart K3s, then see that certs.d has a valid hosts.toml with the endpoints of mirrors."{key}".endpoint.',
+            f'Restart K3s, then see that the hosts.toml in certs.d is valid and has the endpoints of mirrors."{key}".',
         )
     return None
