@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.fleet import podman, sshkeys, units
+from tests.fleet import podman, real_k3s, sshkeys, units
 from tests.fleet.archive import Archive
 from tests.fleet.certificates import issue, load
 from tests.fleet.process import FleetError, run, say
@@ -35,17 +35,17 @@ sys.exit(main(sys.argv[1:]))
 """ % (_LIBRARY, _LIBRARY)
 
 
-def create_all(fleet: Fleet, image: str) -> None:
-    """Make the nodes that are not there yet, boot them, and wait until SSH answers."""
+def create_all(fleet: Fleet, image: str, k3s: Path | None) -> None:
+    """Make the nodes and boot them; with the stand-in where ``k3s`` is None."""
     public = sshkeys.make(fleet.folder / "ssh" / "id_ed25519", "fleet-" + fleet.name)
     host_keys = {node.name: sshkeys.make(fleet.folder / "ssh" / node.name, node.name) for node in fleet.nodes}
     known = ["%s,%s %s" % (node.name, node.address, host_keys[node.name]) for node in fleet.nodes]
     (fleet.folder / "ssh" / "known_hosts").write_text("".join(known), encoding="utf-8")
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda node: _create(fleet, node, image, public), fleet.nodes))
+        list(pool.map(lambda node: _create(fleet, node, image, public, k3s), fleet.nodes))
 
 
-def _create(fleet: Fleet, node: Node, image: str, public_key: str) -> None:
+def _create(fleet: Fleet, node: Node, image: str, public_key: str, k3s: Path | None) -> None:
     name = fleet.container(node.name)
     volumes = []
     for folder in ("rancher", "kubelet"):
@@ -59,6 +59,8 @@ def _create(fleet: Fleet, node: Node, image: str, public_key: str) -> None:
         "--tz", "Etc/UTC", *volumes, image,
     )  # fmt: skip
     podman.podman("cp", "--archive=false", "-", name + ":/", stdin=_files(fleet, node, public_key))
+    if k3s is not None:
+        real_k3s.copy_binary(fleet, node, k3s)
     podman.podman("start", name)
 
 
@@ -81,8 +83,11 @@ def _add_k3s(archive: Archive, fleet: Fleet, node: Node) -> None:
     service = fleet.service(node)
     for path, text in units.files(fleet.distribution, service, node.role).items():
         archive.file(path, text, 0o600 if path.endswith(".env") else 0o644)
-    archive.link(*units.link(fleet.distribution, service))
     archive.folder("etc/rancher/" + fleet.distribution)
+    if fleet.k3s == "real":
+        real_k3s.add_files(archive, fleet, node)
+        return
+    archive.link(*units.link(fleet.distribution, service))
     add_stand_in(archive, fleet, node)
 
 
@@ -131,13 +136,13 @@ def wait_for_ssh(fleet: Fleet, patience: float = 60.0, only: str = "") -> None:
             time.sleep(0.1)
 
 
-def wait_until_ready(fleet: Fleet, patience: float = 180.0) -> None:
-    """Until a server says that every node is Ready.
+def wait_until_ready(fleet: Fleet, patience: float = 180.0, names: list[str] | None = None) -> None:
+    """Until the first server says that every node is Ready, or those in ``names``.
 
     :raises FleetError: naming the nodes that are not.
     """
     deadline = time.monotonic() + patience
-    missing = {node.name for node in fleet.nodes}
+    missing = set(names or [node.name for node in fleet.nodes])
     kubectl = "/var/lib/rancher/rke2/bin/kubectl" if fleet.distribution == "rke2" else "k3s kubectl"
     kubeconfig = "%s/%s.yaml" % (fleet.config_dir, fleet.distribution)
     command = "%s --kubeconfig %s get nodes -o json" % (kubectl, kubeconfig)

@@ -5,34 +5,39 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 
-from tests.fleet import contents, image, inventory, nodes, podman, registry
+from tests.fleet import contents, image, inventory, k3s_source, nodes, podman, real_k3s, registry
 from tests.fleet.process import FleetError, say
 from tests.fleet.state import FLEETS, REGISTRY_HOST, REGISTRY_PORT, Fleet, Node, Registry, check_name, load
-
-DEFAULT_RELEASE = {"k3s": "v1.34.3+k3s1", "rke2": "v1.34.2+rke2r1"}
 
 
 def up(name: str, servers: int, agents: int, distribution: str, k3s: str, grace_seconds: int) -> Fleet:
     """Make the fleet, or find it as it was asked for; returns when every node is Ready."""
     existing = _existing(check_name(name))
     if existing is not None:
-        _check_same(existing, servers, agents, distribution)
+        _check_same(existing, servers, agents, distribution, k3s)
         return _resume(existing)
     podman.remove(name)
     shutil.rmtree(FLEETS / name, ignore_errors=True)
+    source = k3s_source.choose(distribution, k3s)
     tag = image.ensure()
     fleet = _plan(name, servers, agents, distribution, grace_seconds)
+    fleet.k3s = "real" if source else "stand-in"
+    say("The nodes run %s" % (source or "the stand-in for %s %s" % (distribution, fleet.release)))
     say("Fleet %s: %d servers, %d agents and a registry in %s" % (name, servers, agents, fleet.subnet))
     registry.create(fleet, tag)
-    nodes.create_all(fleet, tag)
+    nodes.create_all(fleet, tag, source)
     contents.fill(fleet)
     say("Registry %s answers and has %s" % (fleet.registry.url, ", ".join(contents.IMAGES)))
     fleet.registry.images = list(contents.IMAGES)
     inventory.write(fleet)
     nodes.wait_for_ssh(fleet)
+    if source:
+        real_k3s.start(fleet)
+        fleet.release = real_k3s.running_release(fleet)
     nodes.wait_until_ready(fleet)
     fleet.save()
     say("Every node is Ready: " + ", ".join(node.name for node in fleet.nodes))
@@ -47,7 +52,12 @@ def _existing(name: str) -> Fleet | None:
     return fleet if wanted <= set(podman.containers(name)) else None
 
 
-def _check_same(fleet: Fleet, servers: int, agents: int, distribution: str) -> None:
+def _check_same(fleet: Fleet, servers: int, agents: int, distribution: str, k3s: str) -> None:
+    asked = "stand-in" if k3s == "stand-in" else "real" if os.environ.get("K3S_BINARY") else fleet.k3s
+    if asked != fleet.k3s:
+        raise FleetError("fleet %s is there with a %s K3s, asked for is a %s one; `down %s` first" % (
+            fleet.name, fleet.k3s, asked, fleet.name
+        ))  # fmt: skip
     found = (len(fleet.servers), len(fleet.nodes) - len(fleet.servers), fleet.distribution)
     if found != (servers, agents, distribution):
         raise FleetError(
@@ -75,7 +85,7 @@ def _plan(name: str, servers: int, agents: int, distribution: str, grace_seconds
     password = "pw-%s #%%x" % secrets.token_hex(12)
     place = Registry(REGISTRY_HOST, REGISTRY_PORT, prefix + ".2", "robot", password)
     return Fleet(
-        name, distribution, "stand-in", DEFAULT_RELEASE[distribution], subnet, secrets.token_hex(16), grace_seconds, place,
+        name, distribution, "stand-in", k3s_source.release(distribution), subnet, secrets.token_hex(16), grace_seconds, place,
         members,
     )  # fmt: skip
 

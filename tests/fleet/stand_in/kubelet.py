@@ -67,14 +67,13 @@ class Kubelet:
         log.info("Running kubelet --config-dir=%s/etc/kubelet.conf.d --kubeconfig=%s" % (self.node.agent_dir, self.node.kubelet_kubeconfig))
         self._serve_healthz()
         posted = 0.0
-        said: Any = None
         while not self.stop.is_set():
             conditions = self._conditions()
             try:
                 if not self.faults.has("stale-heartbeat"):
-                    if conditions != said or time.monotonic() - posted > _STATUS_SECONDS:
+                    if not posted or time.monotonic() - posted > _STATUS_SECONDS or self._said_otherwise(conditions):
                         self._post_status(conditions)
-                        said, posted = conditions, time.monotonic()
+                        posted = time.monotonic()
                     self._renew_lease()
                 self.stop.wait(_LEASE_SECONDS)
             except (client.Refused, client.Unreachable) as error:
@@ -95,6 +94,12 @@ class Kubelet:
         if problem:
             conditions["Ready"] = ("False", "KubeletNotReady", problem)
         return conditions
+
+    def _said_otherwise(self, conditions: dict[str, tuple[str, str, str]]) -> bool:
+        """Whether the cluster believes something else, which it also does after it missed this node for a while."""
+        found = self._client().request("GET", "/api/v1/nodes/" + self.node.name)["status"]["conditions"]
+        believed = {c["type"]: (c["status"], c["reason"], c["message"]) for c in found}
+        return any(believed.get(kind) != wanted for kind, wanted in conditions.items())
 
     def _serve_healthz(self) -> None:
         class Handler(http.server.BaseHTTPRequestHandler):

@@ -1,0 +1,90 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which K3s the nodes run: the one in K3S_BINARY, the official release, or the stand-in."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tests.fleet.podman import CHECKOUT
+from tests.fleet.process import FleetError, say
+
+RELEASES = "https://github.com/k3s-io/k3s/releases/download"
+DEFAULT_RELEASE = {"k3s": "v1.34.3+k3s1", "rke2": "v1.34.2+rke2r1"}
+CACHE = CHECKOUT / ".cache" / "k3s"
+_ANSWER_SECONDS = 5.0
+
+
+def release(distribution: str) -> str:
+    """K3S_VERSION or a recent stable release; the stand-in says that it is this one too.
+
+    :raises FleetError: for what is no release name.
+    """
+    name = os.environ.get("K3S_VERSION", "") if distribution == "k3s" else ""
+    name = name or DEFAULT_RELEASE[distribution]
+    if not re.match(r"^v\d+\.\d+\.\d+([-.a-z0-9]*)\+(k3s|rke2r)\d+$", name):
+        raise FleetError("K3S_VERSION=%s is no release name; %s is one" % (name, DEFAULT_RELEASE[distribution]))
+    return name
+
+
+def choose(distribution: str, wish: str) -> Path | None:
+    """The file or folder with a real K3s, None for the stand-in. Says which and why in one line.
+
+    ``wish``: `auto` or `stand-in`.
+
+    :raises FleetError: when K3S_BINARY names nothing, or a download has the wrong checksum.
+    """
+    if wish == "stand-in" or distribution != "k3s":
+        return None
+    given = os.environ.get("K3S_BINARY", "")
+    if given:
+        path = Path(given).resolve()
+        if not path.is_file() and not (path / "usr/local/bin/k3s").is_file():
+            raise FleetError("K3S_BINARY=%s is neither a file nor a folder with usr/local/bin/k3s" % given)
+        return path
+    name = release(distribution)
+    cached = CACHE / name / "k3s"
+    if cached.is_file():
+        return cached
+    try:
+        return _download(name, cached)
+    except (OSError, urllib.error.URLError) as error:
+        say("GitHub does not give K3s %s within %d s (%s): the nodes run the stand-in" % (name, _ANSWER_SECONDS, error))
+        return None
+
+
+def _download(name: str, target: Path) -> Path:
+    suffix, sums = {"x86_64": ("", "sha256sum-amd64.txt"), "aarch64": ("-arm64", "sha256sum-arm64.txt")}.get(
+        platform.machine(), ("", "sha256sum-amd64.txt")
+    )
+    folder = "%s/%s" % (RELEASES, name.replace("+", "%2B"))
+    with urllib.request.urlopen("%s/%s" % (folder, sums), timeout=_ANSWER_SECONDS) as answer:
+        listed = dict(reversed(line.split()) for line in answer.read().decode().splitlines() if len(line.split()) == 2)
+    wanted = listed.get("k3s" + suffix)
+    if wanted is None:
+        raise FleetError("%s/%s does not list k3s%s" % (folder, sums, suffix))
+    say("Downloading K3s %s (once) ..." % name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name("k3s.partial")
+    digest = hashlib.sha256()
+    with urllib.request.urlopen("%s/k3s%s" % (folder, suffix), timeout=30) as answer, partial.open("wb") as handle:
+        while True:
+            block = answer.read(1 << 20)
+            if not block:
+                break
+            digest.update(block)
+            handle.write(block)
+    if digest.hexdigest() != wanted:
+        partial.unlink()
+        raise FleetError("K3s %s: the download's checksum is %s, %s says %s" % (name, digest.hexdigest(), sums, wanted))
+    partial.chmod(0o755)
+    shutil.move(str(partial), target)
+    return target
