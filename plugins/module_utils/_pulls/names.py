@@ -9,8 +9,15 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
-DOCKER_HUB = "docker.io"
-DOCKER_HUB_HOSTS = ("docker.io", "index.docker.io", "registry-1.docker.io")
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
+    DOCKER_HUB,
+    DOCKER_HUB_HOST,
+    default_host,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import parse_image as normalised_image
+
+DOCKER_HUB_HOSTS = (DOCKER_HUB, "index.docker.io", DOCKER_HUB_HOST)
 # The embedded registry (spegel) listens behind the supervisor's port on the loopback address.
 EMBEDDED_HOSTS = ("127.0.0.1:6443", "[::1]:6443", "127.0.0.1:9345", "[::1]:9345", "localhost:6443")
 
@@ -30,7 +37,7 @@ class ImageName(NamedTuple):
     @property
     def default_host(self) -> str:
         """The host of the registry's default endpoint."""
-        return "registry-1.docker.io" if self.registry == DOCKER_HUB else self.registry
+        return default_host(self.registry)
 
 
 class RequestUrl(NamedTuple):
@@ -44,22 +51,16 @@ class RequestUrl(NamedTuple):
 
 
 def parse_image(text: str) -> ImageName:
-    """`text` normalised as CRI does: ``nginx`` is ``docker.io/library/nginx:latest``."""
-    name, at, digest = text.strip().partition("@")
-    head, slash, rest = name.partition("/")
-    if slash and ("." in head or ":" in head or head == "localhost" or head != head.lower()):
-        registry, repository = head, rest
-    else:
-        registry, repository = DOCKER_HUB, name
-    if registry == "index.docker.io":
-        registry = DOCKER_HUB
-    repository, colon, tag = repository.partition(":")
-    if registry == DOCKER_HUB and "/" not in repository:
-        repository = "library/" + repository
-    if not tag and not at:
-        colon, tag = ":", "latest"
-    full = registry + "/" + repository + (colon + tag if tag else "") + at + digest
-    return ImageName(full, registry, repository, digest or tag)
+    """`text` normalised as CRI does: ``nginx`` is ``docker.io/library/nginx:latest``.
+
+    What containerd would refuse is kept as it stands: refusing it is a failure that a log may tell of.
+    """
+    try:
+        image = normalised_image(text.strip())
+    except ImageError:
+        registry, _slash, repository = text.partition("/")
+        return ImageName(text, registry, repository, "")
+    return ImageName(image.text, image.registry, image.repository, image.reference)
 
 
 def find_urls(text: str) -> list[str]:

@@ -82,6 +82,8 @@ def _mirror_error(pull: Pull, mirrors: list[Attempt], error: str, final: Finding
 
 
 def _final_error(pull: Pull, config: NodeConfig, error: str, final: Finding, host: str, fetched: bool) -> Verdict:
+    if not host and not fetched:
+        host = _host_of(pull, error, final)
     others = [attempt for attempt in pull.attempts if not attempt.embedded and attempt.finding.cause != "unknown"]
     if others and (host in EMBEDDED_HOSTS or final.cause == "unknown") and not fetched:
         # The embedded registry only ever lacks an image; an old one answers 500 for that (spegel-org/spegel#217).
@@ -89,8 +91,6 @@ def _final_error(pull: Pull, config: NodeConfig, error: str, final: Finding, hos
         return Verdict(attempt.finding.cause, attempt.host, attempt.error, attempt.finding)
     if pull.cancelled and final.cause == "unknown":
         return Verdict("timeout", host or None, pull.cancelled.error, final)
-    if not host and not fetched:
-        host = _host_of(pull, error, final)
     return Verdict(final.cause, host or _inferred_host(pull, config, fetched), error, final)
 
 

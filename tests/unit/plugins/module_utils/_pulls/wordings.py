@@ -121,7 +121,8 @@ NO_ANSWER = [
     ),
     (
         "token_server_unavailable",
-        "failed to authorize: failed to fetch anonymous token: authorization server did not include a token in the response",
+        "failed to authorize: failed to fetch anonymous token: authorization server did not include a token in the"
+        " response",
     ),
     (
         "token_server_unavailable",
@@ -196,7 +197,8 @@ CONTENT = [
     ),
     (
         "digest_mismatch",
-        f'failed commit on ref "layer-{SHA}": commit failed: unexpected commit size 10, expected 12: failed precondition',
+        f'failed commit on ref "layer-{SHA}": commit failed: unexpected commit size 10, expected 12: failed'
+        " precondition",
         None,
     ),
     ("digest_mismatch", f'failed commit on ref "config-{SHA}": "config-{SHA}" failed size validation: 1 != 2', None),
@@ -218,7 +220,8 @@ CONTENT = [
     ("not_a_registry", "invalid character '<' looking for beginning of value", None),
     (
         "blob_missing",
-        f"{_OPEN}could not fetch content descriptor {SHA} (application/vnd.oci.image.config.v1+json) from remote: not found",
+        f"{_OPEN}could not fetch content descriptor {SHA} (application/vnd.oci.image.config.v1+json) from remote: not"
+        " found",
         None,
     ),
     ("blob_missing", f"{_OPEN}content at {_BLOB} not found: not found", "registry.example.com:5000"),
@@ -231,14 +234,15 @@ CONTENT = [
     ),
     (
         "rate_limited",
-        f"{_OPEN}unexpected status code https://registry-1.docker.io/v2/library/nginx/manifests/{SHA}: 429 Too Many Requests"
-        " - Server message: toomanyrequests: You have reached your pull rate limit. You may increase the limit by"
-        " authenticating and upgrading: https://www.docker.com/increase-rate-limit",
+        f"{_OPEN}unexpected status code https://registry-1.docker.io/v2/library/nginx/manifests/{SHA}: 429 Too Many"
+        " Requests - Server message: toomanyrequests: You have reached your pull rate limit. You may increase the limit"
+        " by authenticating and upgrading: https://www.docker.com/increase-rate-limit",
         "registry-1.docker.io",
     ),
     (
         "connection_reset",
-        'failed to copy: httpReaderSeeker: failed open: failed to do request: Get "https://cdn.example.com/x/data?verify=1": EOF',
+        "failed to copy: httpReaderSeeker: failed open: failed to do request: Get"
+        ' "https://cdn.example.com/x/data?verify=1": EOF',
         "cdn.example.com",
     ),
     ("connection_reset", "failed to copy: read tcp 10.0.0.1:1->10.0.0.9:5000: read: connection reset by peer", None),

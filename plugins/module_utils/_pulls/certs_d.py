@@ -1,0 +1,46 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads back which endpoints are configured, from the hosts.toml files that K3s has generated.
+
+A node has no YAML parser, but these files have one host per ``[host."<url>"]`` line and no credentials.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD, WILDCARD_DIRECTORY
+
+_HOST = re.compile(r'^\s*\[\s*host\s*\.\s*["\']([^"\']+)["\']\s*\]\s*$', re.MULTILINE)
+_WITH_PORT = re.compile(r"(.+)_(\d+)_")
+_LARGEST = 1 << 20
+
+
+def configured_mirrors(certs_d: str) -> dict[str, Any]:
+    """``{"mirrors": {registry: {"endpoint": [...]}}, "configs": None}`` of a certs.d folder; {} where there is none.
+
+    ``configs`` is None because hosts.toml does not tell: nothing may be concluded from it.
+    """
+    mirrors: dict[str, Any] = {}
+    try:
+        directories = sorted(os.listdir(certs_d))
+    except OSError:
+        return {}
+    for directory in directories:
+        try:
+            with open(os.path.join(certs_d, directory, "hosts.toml"), encoding="utf-8", errors="replace") as file:
+                text = file.read(_LARGEST)
+        except OSError:
+            continue
+        mirrors[_registry(directory)] = {"endpoint": _HOST.findall(text)}
+    return {"mirrors": mirrors, "configs": None} if mirrors else {}
+
+
+def _registry(directory: str) -> str:
+    if directory == WILDCARD_DIRECTORY:
+        return WILDCARD
+    with_port = _WITH_PORT.fullmatch(directory)
+    return ":".join(with_port.groups()) if with_port else directory

@@ -1,0 +1,121 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How fast and in how much memory containerd's log is diagnosed: ``python -m tests.bench.pulls [megabytes]``.
+
+Writes a log as a busy node's (150 MB in three files unless told otherwise, one of them compressed) to a temporary
+folder, reads it as the module does, and prints lines per second and the peak of Python's memory. The exit status is 1
+where a budget is missed. One core.
+"""
+
+from __future__ import annotations
+
+import gzip
+import resource
+import sys
+import tempfile
+import time
+import tracemalloc
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_files import find_log_files, read_log_file
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader import PullReader
+
+import tests.conftest  # noqa: F401 (makes the collection importable)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LINES_PER_SECOND = 10_000
+PEAK_MB = 8.0
+"""For Python's own objects, whatever the log's size: files and pulls in flight are bounded."""
+
+FILES = 3
+DEFAULT_MB = 150
+TIME = "2026-11-25T02:04:42.660472881Z"
+
+
+def busy_log(seed: int) -> Iterator[str]:
+    """Lines without end: mostly containers coming and going, one in five about a pull."""
+    number = seed * 10_000_000
+    while True:
+        number += 1
+        image = f"registry.example.com/team-{number % 40}/app:{number % 400}"
+        for step in (
+            "CreateContainer within sandbox",
+            "StartContainer for",
+            "RemoveContainer for",
+            "shim disconnected",
+        ):
+            yield (
+                f'time="{TIME}" level=info msg="{step} \\"{number:064x}\\" for &ContainerMetadata{{Name:app,Attempt:0,}}"'
+                " namespace=k8s.io runtime=io.containerd.runc.v2"
+            )
+        yield f'time="{TIME}" level=info msg="RunPodSandbox for &PodSandboxMetadata{{Name:app-{number},Attempt:0,}}"'
+        yield f'time="{TIME}" level=info msg="PullImage \\"{image}\\""'
+        url = f"https://mirror.example.com:5000/v2/team-{number % 40}/app/manifests/{number % 400}?ns=registry.example.com"
+        error = (
+            f'failed to do request: Head \\"{url}\\": tls: failed to verify certificate: x509: certificate signed by'
+        )
+        if number % 3:
+            yield f'time="{TIME}" level=info msg="PullImage \\"{image}\\" returns image reference \\"sha256:aa\\""'
+            continue
+        yield f'time="{TIME}" level=info msg="trying next host" error="{error} unknown authority" host="mirror.example.com:5000"'
+        yield f'time="{TIME}" level=info msg="fetch failed after status: 404 Not Found" host=registry.example.com'
+        yield f'time="{TIME}" level=error msg="PullImage \\"{image}\\" failed" error="{error} unknown authority"'
+
+
+def write_logs(folder: Path, megabytes: float) -> int:
+    """Writes the log and its rotated files; returns the number of lines."""
+    count = 0
+    names = ["containerd-2026-11-23T01-00-00.000.log.gz", "containerd-2026-11-24T01-00-00.000.log", "containerd.log"]
+    for seed, name in enumerate(names):
+        opened = gzip.open(folder / name, "wb", compresslevel=1) if name.endswith(".gz") else (folder / name).open("wb")
+        with opened as file:
+            left = megabytes * 1_000_000 / FILES
+            for text in busy_log(seed):
+                raw = text.encode() + b"\n"
+                file.write(raw)
+                count += 1
+                left -= len(raw)
+                if left <= 0:
+                    break
+    return count
+
+
+def diagnose(folder: Path) -> PullReader:
+    """Reads the folder's logs as the module does."""
+    reader = PullReader()
+    for path in find_log_files(str(folder / "containerd.log")):
+        reader.read(read_log_file(path))
+    reader.diagnoses()
+    return reader
+
+
+def main() -> int:
+    """Prints the measurements; 1 where a budget is missed."""
+    megabytes = float(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_MB
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        lines = write_logs(folder, megabytes)
+        start = time.process_time()
+        reader = diagnose(folder)
+        rate = lines / (time.process_time() - start)
+        assert reader.lines == lines
+        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        tracemalloc.start()
+        diagnose(folder)
+        peak = tracemalloc.get_traced_memory()[1] / 1e6
+        tracemalloc.stop()
+    fast = "ok" if rate >= LINES_PER_SECOND else "OVER BUDGET"
+    flat = "ok" if peak <= PEAK_MB else "OVER BUDGET"
+    print(f"diagnosis of {megabytes:.0f} MB of containerd.log, {lines} lines:")
+    print(f"  {'lines per second, one core':<36} {rate:10.0f} of at least {LINES_PER_SECOND}  {fast}")
+    print(f"  {'peak of Python memory':<36} {peak:10.1f} MB of at most {PEAK_MB:.0f}  {flat}")
+    print(f"  {'resident memory of the process':<36} {resident:10.1f} MB")
+    return int(rate < LINES_PER_SECOND or peak > PEAK_MB)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
