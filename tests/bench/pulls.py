@@ -19,13 +19,15 @@ import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import tests.conftest  # noqa: F401 (makes the collection importable)
+
+# isort: split
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_files import find_log_files, read_log_file
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader import PullReader
 
-import tests.conftest  # noqa: F401 (makes the collection importable)
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import IO
 
 LINES_PER_SECOND = 10_000
 PEAK_MB = 8.0
@@ -33,6 +35,7 @@ PEAK_MB = 8.0
 
 FILES = 3
 DEFAULT_MB = 150
+MIRROR = "mirror.example.com:5000"
 TIME = "2026-11-25T02:04:42.660472881Z"
 
 
@@ -42,28 +45,27 @@ def busy_log(seed: int) -> Iterator[str]:
     while True:
         number += 1
         image = f"registry.example.com/team-{number % 40}/app:{number % 400}"
-        for step in (
-            "CreateContainer within sandbox",
-            "StartContainer for",
-            "RemoveContainer for",
-            "shim disconnected",
-        ):
+        for step in ("CreateContainer within sandbox", "StartContainer for", "RemoveContainer for", "shim gone"):
             yield (
-                f'time="{TIME}" level=info msg="{step} \\"{number:064x}\\" for &ContainerMetadata{{Name:app,Attempt:0,}}"'
+                f'time="{TIME}" level=info msg="{step} \\"{number:064x}\\" for &ContainerMetadata{{Name:app,}}"'
                 " namespace=k8s.io runtime=io.containerd.runc.v2"
             )
         yield f'time="{TIME}" level=info msg="RunPodSandbox for &PodSandboxMetadata{{Name:app-{number},Attempt:0,}}"'
         yield f'time="{TIME}" level=info msg="PullImage \\"{image}\\""'
-        url = f"https://mirror.example.com:5000/v2/team-{number % 40}/app/manifests/{number % 400}?ns=registry.example.com"
-        error = (
-            f'failed to do request: Head \\"{url}\\": tls: failed to verify certificate: x509: certificate signed by'
-        )
         if number % 3:
             yield f'time="{TIME}" level=info msg="PullImage \\"{image}\\" returns image reference \\"sha256:aa\\""'
             continue
-        yield f'time="{TIME}" level=info msg="trying next host" error="{error} unknown authority" host="mirror.example.com:5000"'
+        url = f"https://{MIRROR}/v2/team-{number % 40}/app/manifests/{number % 400}?ns=registry.example.com"
+        error = f'failed to do request: Head \\"{url}\\": x509: certificate signed by unknown authority'
+        yield f'time="{TIME}" level=info msg="trying next host" error="{error}" host="{MIRROR}"'
         yield f'time="{TIME}" level=info msg="fetch failed after status: 404 Not Found" host=registry.example.com'
-        yield f'time="{TIME}" level=error msg="PullImage \\"{image}\\" failed" error="{error} unknown authority"'
+        yield f'time="{TIME}" level=error msg="PullImage \\"{image}\\" failed" error="{error}"'
+
+
+def _created(path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "wb", compresslevel=1)
+    return path.open("wb")
 
 
 def write_logs(folder: Path, megabytes: float) -> int:
@@ -71,8 +73,7 @@ def write_logs(folder: Path, megabytes: float) -> int:
     count = 0
     names = ["containerd-2026-11-23T01-00-00.000.log.gz", "containerd-2026-11-24T01-00-00.000.log", "containerd.log"]
     for seed, name in enumerate(names):
-        opened = gzip.open(folder / name, "wb", compresslevel=1) if name.endswith(".gz") else (folder / name).open("wb")
-        with opened as file:
+        with _created(folder / name) as file:
             left = megabytes * 1_000_000 / FILES
             for text in busy_log(seed):
                 raw = text.encode() + b"\n"
