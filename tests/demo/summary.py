@@ -51,8 +51,8 @@ def rows(fleet: Fleet, report: dict[str, Any], log: list[dict[str, Any]], starte
                 node.role,
                 configured(fleet, node.name),
                 seconds,
-                "%s/%s" % (last["ns"], last["repository"]) if last else "",
-                "https://%s as %s" % (last["host"], last["user"]) if last else "",
+                "%s/%s:%s" % (last["ns"], last["repository"], last["reference"]) if last else "",
+                "https://%s as %s, with client certificate" % (last["host"], last["user"]) if last else "",
                 last is not None,
                 last is not None and last["at"] >= started,
             )
@@ -61,12 +61,13 @@ def rows(fleet: Fleet, report: dict[str, Any], log: list[dict[str, Any]], starte
 
 
 def is_pull(entry: dict[str, Any], fleet: Fleet) -> bool:
-    """Whether the registry served a manifest to a client with a certificate and the password, for another registry's
+    """Whether the registry resolved a tag for a client with a certificate and the password, under another registry's
     name: through a mirror, in other words."""
     return (
         entry["kind"] == "request"
         and entry["status"] == 200
         and "/manifests/" in entry["path"]
+        and not entry["reference"].startswith("sha256:")
         and entry["user"] == fleet.registry.username
         and entry["ns"] == "docker.io"
     )

@@ -25,9 +25,10 @@ _KINDS = (
     ("stopping", re.compile(r"^Stopping ")),
     ("stopped", re.compile(r"^Stopped ")),
     ("exited", re.compile(r"Main process exited")),
+    ("containerd", re.compile(r"\bcontainerd is now running\b")),
     ("ready", re.compile(r"\b(k3s|rke2)( agent)? is up and running\b")),
 )
-_GREP = r"^(Starting|Started|Stopping|Stopped) |Main process exited|is up and running"
+_GREP = r"^(Starting|Started|Stopping|Stopped) |Main process exited|is up and running|is now running"
 _AWAY = ("stopping", "exited", "power-off")
 
 
@@ -39,7 +40,8 @@ class Event:
 
 @dataclass(frozen=True)
 class Absence:
-    """From the moment a node's K3s was told to stop, or died, until it said that it was up. ``until`` None: not yet."""
+    """From the moment a node's K3s was told to stop, or died, until it said that it was up and that containerd ran (an
+    agent says the first up to a second before the second). ``until`` None: not yet."""
 
     node: str
     role: str
@@ -80,12 +82,16 @@ def absences(node: Node, events: list[Event]) -> list[Absence]:
     """The node's absences. A first start is none: nothing was there before."""
     found: list[Absence] = []
     since: float | None = None
+    missing: set[str] = set()
     for event in events:
-        if event.what in _AWAY and since is None:
-            since = event.at
-        elif event.what == "ready" and since is not None:
-            found.append(Absence(node.name, node.role, since, event.at))
-            since = None
+        if event.what in _AWAY:
+            since = event.at if since is None else since
+            missing = {"ready", "containerd"}
+        elif event.what in missing and since is not None:
+            missing.discard(event.what)
+            if not missing:
+                found.append(Absence(node.name, node.role, since, event.at))
+                since = None
     if since is not None:
         found.append(Absence(node.name, node.role, since, None))
     return found
