@@ -398,3 +398,16 @@ def test_no_configuration_breaks_a_diagnosis(config):
     reader.read(missing_on_the_mirror("quay.io/a/b:1"))
     reader.read(unresolved("quay.io/a/c:1", [Answer("quay.io", "401 Unauthorized")], "1.7"))
     assert len(reader.diagnoses()) == 2
+
+
+@pytest.mark.parametrize("direct_first", [True, False])
+def test_a_host_that_is_mirror_and_registry_at_once(direct_first):
+    direct, mirrored = f"{MIRROR}/team/app:1", "docker.io/library/app:1"
+    status = line("trying next host after status: 404 Not Found", host=MIRROR)
+    unreachable = NO_HOST.replace("{url}", "https://registry-1.docker.io/v2/library/app/manifests/1")
+    fallback = line("fetch failed", error=unreachable, host="registry-1.docker.io")
+    starts = [started(direct), started(mirrored)] if direct_first else [started(mirrored), started(direct)]
+    end = failed(mirrored, f'failed to resolve reference "{mirrored}": {mirrored}: not found', "NotFound")
+    assert verdicts([*starts, status, succeeded(direct), fallback, end]) == [(mirrored, "not_found", MIRROR)]
+    end = failed(direct, f'failed to resolve reference "{direct}": {direct}: not found', "NotFound")
+    assert verdicts([*starts, status, end, succeeded(mirrored)]) == [(direct, "not_found", MIRROR)]
