@@ -19,7 +19,7 @@ import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import tests.conftest  # noqa: F401 (makes the collection importable)
+import tests.conftest  # noqa: F401  # pylint: disable=unused-import  # makes the collection importable
 
 # isort: split
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_files import find_log_files, read_log_file
