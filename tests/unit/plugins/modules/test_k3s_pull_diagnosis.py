@@ -91,7 +91,7 @@ def test_a_file_that_is_just_being_compressed_is_read_once(data_dir: Path) -> No
 
 
 def test_a_compressed_file_that_ends_early_gives_what_it_has(data_dir: Path) -> None:
-    packed = gzip.compress(b"".join(os.urandom(32).hex().encode() + b"\n" for _ in range(9000)))
+    packed = gzip.compress(b"".join(os.urandom(32).hex().encode() + b"\n" for _number in range(9000)))
     log_of(data_dir).write_bytes(packed[: len(packed) // 2])
     assert 0 < len(list(read_log_file(str(log_of(data_dir))))) < 9000
 

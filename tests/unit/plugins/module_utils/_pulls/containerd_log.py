@@ -40,8 +40,8 @@ class Answer:
 
 def image_parts(image: str) -> tuple[str, str, str]:
     """Registry, repository and tag of a full image name."""
-    registry, _, rest = image.partition("/")
-    repository, _, tag = rest.rpartition(":")
+    registry, _slash, rest = image.partition("/")
+    repository, _colon, tag = rest.rpartition(":")
     return registry, repository, tag
 
 
