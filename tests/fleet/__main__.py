@@ -24,8 +24,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--servers", type=int, default=1)
     command.add_argument("--agents", type=int, default=2)
     command.add_argument("--distribution", choices=("k3s", "rke2"), default="k3s")
-    command.add_argument("--k3s", choices=("auto", "stand-in"), default="auto", help="which K3s; auto: a real one if there is one")
-    command.add_argument("--grace-seconds", type=int, default=40, help="after how long without a sign a node is NotReady")
+    command.add_argument(
+        "--k3s", choices=("auto", "stand-in"), default="auto", help="which K3s; auto: a real one if there is one"
+    )
+    command.add_argument(
+        "--grace-seconds", type=int, default=40, help="after how long without a sign a node is NotReady"
+    )
     command.set_defaults(call=lambda o: up.up(o.name, o.servers, o.agents, o.distribution, o.k3s, o.grace_seconds))
 
     command = commands.add_parser("down", help="remove a fleet with everything it made")
@@ -48,7 +52,9 @@ def _add_trouble(commands: Any) -> None:
     command.add_argument("name")
     command.add_argument("node")
     command.add_argument("fault", help="clear, or one of: " + ", ".join(faults.FAULTS))
-    command.add_argument("--while", dest="mentions", default="", metavar="TEXT", help="only while registries.yaml contains TEXT")
+    command.add_argument(
+        "--while", dest="mentions", default="", metavar="TEXT", help="only while registries.yaml contains TEXT"
+    )
     command.add_argument("--once", action="store_true", help="for one start only")
     command.set_defaults(call=lambda o: faults.set_fault(state.load(o.name), o.node, o.fault, o.mentions, o.once))
 
@@ -75,7 +81,9 @@ def _add_trouble(commands: Any) -> None:
 
 
 def _add_reports(commands: Any) -> None:
-    command = commands.add_parser("events", help="JSON: when each K3s stopped, started and was ready; who was away at once")
+    command = commands.add_parser(
+        "events", help="JSON: when each K3s stopped, started and was ready; who was away at once"
+    )
     command.add_argument("name")
     command.add_argument("--since", type=float, default=0.0, help="epoch seconds")
     command.set_defaults(call=lambda o: _print(events.report(state.load(o.name), o.since)))

@@ -19,8 +19,8 @@ from typing import Any
 from tests.fleet.state import Fleet
 
 _HANDSHAKE = re.compile(r"http: TLS handshake error from (?P<address>[0-9.]+):\d+: (?P<error>.*)$")
-_USER = re.compile(r'"auth\.user\.name":"((?:[^"\\]|\\.)*)"')
-_REQUEST = re.compile(r'"http\.request\.id":"([^"]*)"')
+_USER = re.compile(r'"auth\.user\.name":\s*"((?:[^"\\]|\\.)*)"')
+_REQUEST = re.compile(r'"http\.request\.id":\s*"([^"]*)"')
 _PULL = re.compile(r"^/v2/(?P<repository>.+)/(?P<kind>manifests|blobs)/(?P<reference>[^/]+)$")
 
 
@@ -64,7 +64,11 @@ def parse(line: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     # A refused password has no line of its own at the request's end.
-    status = 401 if str(content.get("msg", "")).startswith("error authorizing context") else content.get("http.response.status")
+    status = (
+        401
+        if str(content.get("msg", "")).startswith("error authorizing context")
+        else content.get("http.response.status")
+    )
     if status is None or "http.request.uri" not in content:
         return None
     path, _, query = content["http.request.uri"].partition("?")

@@ -71,7 +71,9 @@ class Pusher:
         pki = fleet.folder / "pki"
         context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
         context.load_cert_chain(str(pki / "client.crt"), str(pki / "client.key"))
-        self.connection = http.client.HTTPSConnection(fleet.registry.address, fleet.registry.port, timeout=10, context=context)
+        self.connection = http.client.HTTPSConnection(
+            fleet.registry.address, fleet.registry.port, timeout=10, context=context
+        )
         secret = "%s:%s" % (fleet.registry.username, fleet.registry.password)
         self.headers = {"Authorization": "Basic " + base64.b64encode(secret.encode()).decode()}
 
@@ -83,7 +85,10 @@ class Pusher:
         response = self.connection.getresponse()
         said = response.read()
         if response.status >= 400 and method != "HEAD":
-            raise FleetError("the registry answered %d to %s %s: %s" % (response.status, method, path, said[:200]))
+            raise FleetError(
+                "the registry answered %d to %s %s: %s"
+                % (response.status, method, path, said[:200].decode("utf-8", "replace"))
+            )
         return response
 
     def blob(self, repository: str, content: bytes) -> None:

@@ -66,4 +66,8 @@ def _can_install() -> bool:
     except OSError:
         return False
     family = [line for line in release.splitlines() if line.startswith(("ID=", "ID_LIKE="))]
-    return os.geteuid() == 0 and bool(shutil.which("apt-get")) and any("debian" in line or "ubuntu" in line for line in family)
+    return (
+        os.geteuid() == 0
+        and bool(shutil.which("apt-get"))
+        and any("debian" in line or "ubuntu" in line for line in family)
+    )

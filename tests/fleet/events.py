@@ -56,7 +56,17 @@ class Absence:
 def of_node(fleet: Fleet, node: Node) -> list[Event]:
     """The node's events in order of time; empty when the node is off."""
     service = fleet.service(node)
-    command = ["journalctl", "--no-pager", "--quiet", "--output=json", "--output-fields=MESSAGE", "--grep", _GREP, "-u", service]
+    command = [
+        "journalctl",
+        "--no-pager",
+        "--quiet",
+        "--output=json",
+        "--output-fields=MESSAGE",
+        "--grep",
+        _GREP,
+        "-u",
+        service,
+    ]
     outcome = nodes.execute(fleet, node.name, command, check=False)
     found = [event for event in map(parse, outcome.stdout.splitlines()) if event is not None]
     found += [Event(at, what) for at, name, what in _power_record(fleet) if name == node.name]
@@ -118,11 +128,13 @@ def report(fleet: Fleet, since: float = 0.0) -> dict[str, Any]:
             "service": fleet.service(node),
             "events": [{"at": event.at, "what": event.what} for event in events if event.at >= since],
             "absences": [
-                {"since": a.since, "until": a.until, "seconds": round(a.until - a.since, 3) if a.until else None} for a in away
+                {"since": a.since, "until": a.until, "seconds": round(a.until - a.since, 3) if a.until else None}
+                for a in away
             ],
         }
     result["overlapping"] = [
-        {"nodes": [a.node, b.node], "roles": [a.role, b.role], "since": max(a.since, b.since)} for a, b in overlapping(everything)
+        {"nodes": [a.node, b.node], "roles": [a.role, b.role], "since": max(a.since, b.since)}
+        for a, b in overlapping(everything)
     ]
     return result
 

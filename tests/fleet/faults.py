@@ -37,7 +37,9 @@ def set_fault(fleet: Fleet, node: str, spec: str, mentions: str = "", once: bool
         return
     name, _, argument = spec.partition(":")
     if name not in FAULTS:
-        raise FleetError("no fault %r; there are:\n%s" % (name, "\n".join("  %-20s %s" % item for item in FAULTS.items())))
+        raise FleetError(
+            "no fault %r; there are:\n%s" % (name, "\n".join("  %-20s %s" % item for item in FAULTS.items()))
+        )
     found = nodes.execute(fleet, node, ["cat", _PATH], check=False)
     entries = json.loads(found.stdout) if found.returncode == 0 else []
     entry: dict[str, object] = {"fault": name, "argument": argument}

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.fleet.podman import podman
 from tests.fleet.process import FleetError, say
 
-FOLDER = Path(__file__).resolve().parent / "image"
+FOLDER = Path(__file__).resolve().parent / "node_image"
 SUITE = "bookworm"
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "ca-certificates", "openssl", "procps",
@@ -26,28 +26,28 @@ PACKAGES = (
 NAME = "localhost/k3sfleet-node"
 
 
+OPTIONS = (
+    "--variant=essential",
+    "--include=" + ",".join(PACKAGES),
+    '--aptopt=Acquire::Languages "none"',
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+)
+
+
+_CHANGES = ("--change", 'CMD ["/lib/systemd/systemd"]', "--change", "STOPSIGNAL SIGRTMIN+3")
+
+
 def _command() -> list[str]:
-    command = [
-        "mmdebstrap",
-        "--quiet",
-        "--variant=essential",
-        "--include=" + ",".join(PACKAGES),
-        '--aptopt=Acquire::Languages "none"',
-        "--dpkgopt=path-exclude=/usr/share/doc/*",
-        "--dpkgopt=path-exclude=/usr/share/man/*",
-        "--dpkgopt=path-exclude=/usr/share/locale/*",
-        "--customize-hook=%s" % (FOLDER / "customize"),
-        SUITE,
-        "-",
-    ]
+    command = ["mmdebstrap", "--quiet", *OPTIONS, "--customize-hook=%s" % (FOLDER / "customize"), SUITE, "-"]
     mirror = os.environ.get("FLEET_DEBIAN_MIRROR", "")
     return [*command, mirror] if mirror else command
 
 
 def tag() -> str:
     """The image's full name, from the content of its inputs."""
-    digest = hashlib.sha256(repr((SUITE, PACKAGES)).encode())
-    digest.update(Path(__file__).read_bytes())
+    digest = hashlib.sha256(repr((SUITE, OPTIONS)).encode())
     for path in sorted(FOLDER.iterdir()):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return "%s:%s" % (NAME, digest.hexdigest()[:16])
@@ -66,9 +66,10 @@ def ensure() -> str:
         maker = subprocess.Popen(_command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except FileNotFoundError:
         raise FleetError("mmdebstrap is not installed; `make fleet-deps` installs it") from None
-    assert maker.stdout is not None and maker.stderr is not None
+    assert maker.stdout is not None
+    assert maker.stderr is not None
     importer = subprocess.Popen(
-        ["podman", "import", "--quiet", "--change", 'CMD ["/lib/systemd/systemd"]', "--change", "STOPSIGNAL SIGRTMIN+3", "-", name + "-new"],
+        ["podman", "import", "--quiet", *_CHANGES, "-", name + "-new"],
         stdin=maker.stdout, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     maker.stdout.close()
@@ -76,7 +77,9 @@ def ensure() -> str:
     _, refused = importer.communicate()
     if maker.wait() or importer.returncode:
         podman("image", "rm", "--force", name + "-new", check=False)
-        raise FleetError("the node image could not be built:\n" + "\n".join((said + refused.decode()).splitlines()[-15:]))
+        raise FleetError(
+            "the node image could not be built:\n" + "\n".join((said + refused.decode()).splitlines()[-15:])
+        )
     podman("image", "tag", name + "-new", name)
     podman("image", "untag", name + "-new", name + "-new", check=False)
     _remove_older(name)

@@ -59,7 +59,10 @@ def _connection(fleet: Fleet) -> dict[str, Any]:
 
 def _registries(fleet: Fleet) -> dict[str, Any]:
     pki = fleet.folder / "pki"
-    tls = {key: str(pki / name) for key, name in (("ca_src", "ca.crt"), ("cert_src", "client.crt"), ("key_src", "client.key"))}
+    tls = {
+        key: str(pki / name)
+        for key, name in (("ca_src", "ca.crt"), ("cert_src", "client.crt"), ("key_src", "client.key"))
+    }
     auth = {"username": fleet.registry.username, "password": fleet.registry.password}
     return {
         "k3s_registries": {

@@ -19,12 +19,14 @@ from tests.fleet.state import Fleet, Node
 # Keys that `k3s agent` knows; it refuses to start with any other in its config.yaml.
 # https://docs.k3s.io/cli/agent
 _AGENT_KEYS = frozenset(
-    "token token-file server data-dir node-name with-node-id node-label node-taint image-credential-provider-bin-dir "
-    "image-credential-provider-config selinux lb-server-port protect-kernel-defaults container-runtime-endpoint "
-    "default-runtime image-service-endpoint disable-default-registry-endpoint pause-image snapshotter private-registry "
-    "airgap-extra-registry nonroot-devices node-ip bind-address node-external-ip node-internal-dns node-external-dns "
-    "resolv-conf flannel-iface flannel-conf flannel-cni-conf vpn-auth vpn-auth-file enable-pprof kubelet-arg "
-    "kube-proxy-arg rootless prefer-bundled-bin docker debug v vmodule log alsologtostderr disable-apiserver-lb".split()
+    """
+    token token-file server data-dir node-name with-node-id node-label node-taint image-credential-provider-bin-dir
+    image-credential-provider-config selinux lb-server-port protect-kernel-defaults container-runtime-endpoint
+    default-runtime image-service-endpoint disable-default-registry-endpoint pause-image snapshotter private-registry
+    airgap-extra-registry nonroot-devices node-ip bind-address node-external-ip node-internal-dns node-external-dns
+    resolv-conf flannel-iface flannel-conf flannel-cni-conf vpn-auth vpn-auth-file enable-pprof kubelet-arg
+    kube-proxy-arg rootless prefer-bundled-bin docker debug v vmodule log alsologtostderr disable-apiserver-lb
+    """.split()  # noqa: SIM905
 )
 # What a kubelet needs in a container on hybrid cgroups, with swap on the machine or without.
 _EVERYWHERE: dict[str, Any] = {"kubelet-arg": ["fail-swap-on=false", "kubelet-cgroups=", "runtime-cgroups="]}
@@ -111,7 +113,10 @@ def start(fleet: Fleet) -> None:
 
 def _start(fleet: Fleet, node: Node) -> None:
     service = fleet.service(node)
-    script = "chmod 0755 /usr/local/bin/k3s && systemctl daemon-reload && systemctl --quiet enable %s && systemctl start --no-block %s"
+    script = (
+        "chmod 0755 /usr/local/bin/k3s && systemctl daemon-reload"
+        " && systemctl --quiet enable %s && systemctl start --no-block %s"
+    )
     nodes.execute(fleet, node.name, ["sh", "-c", script % (service, service)])
 
 

@@ -8,6 +8,7 @@ The collection's tests trust the fleet, so the fleet is tried first: three serve
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import time
@@ -18,10 +19,10 @@ from tests.fleet.process import FleetError, say
 
 GRACE = 12
 MALFORMED = b"mirrors:\n  docker.io: x: y\n"
-CHECKS: list[Callable[["Cluster"], None]] = []
+CHECKS: list[Callable[[Cluster], None]] = []
 
 
-def check(function: Callable[["Cluster"], None]) -> Callable[["Cluster"], None]:
+def check(function: Callable[[Cluster], None]) -> Callable[[Cluster], None]:
     CHECKS.append(function)
     return function
 
@@ -46,10 +47,15 @@ class Cluster:
         return now
 
     def unit(self, node: str) -> str:
-        return str(self.run(node, "systemctl", "show", "--property=ActiveState", "--value", self.service(node)).stdout.strip())
+        return str(
+            self.run(node, "systemctl", "show", "--property=ActiveState", "--value", self.service(node)).stdout.strip()
+        )
 
     def journal(self, node: str, since: float) -> str:
         return str(self.run(node, "journalctl", "-o", "cat", "-u", self.service(node), "--since", "@%d" % since).stdout)
+
+    def said(self, node: str, since: float, line: str) -> bool:
+        return line in self.journal(node, since)
 
     def condition(self, node: str, kind: str, through: str = "server-1") -> str:
         answer = self.run(through, "k3s", "kubectl", "get", "node", node, "-o", "json")
@@ -76,11 +82,11 @@ class Cluster:
 
 @check
 def malformed_file_hangs_server_and_agent_and_heals_without_restart(cluster: Cluster) -> None:
+    line = "server is not ready: yaml: line 2: mapping values are not allowed in this context"
     for node in ("server-2", "agent-1"):
         cluster.configure(node, MALFORMED)
         since = cluster.restart(node)
-        line = "server is not ready: yaml: line 2: mapping values are not allowed in this context"
-        cluster.until("the line that says why", lambda node=node, since=since: line in cluster.journal(node, since))  # type: ignore[misc]
+        cluster.until("the line that says why", functools.partial(cluster.said, node, since, line))
     # Type=notify on both, as K3s' installer has it: neither unit turns active, and neither is restarted.
     assert cluster.unit("server-2") == "activating"
     assert cluster.unit("agent-1") == "activating"
@@ -172,7 +178,9 @@ def lease_is_a_lock(cluster: Cluster) -> None:
     assert cluster.run("server-1", "k3s", "kubectl", "create", "-f", "-", stdin=data).returncode == 0
     second = cluster.run("server-2", "k3s", "kubectl", "create", "-f", "-", stdin=data)
     assert "(AlreadyExists)" in second.stderr, second.stderr
-    found = json.loads(cluster.run("server-3", "k3s", "kubectl", "-n", "kube-system", "get", "lease", "smoke", "-o", "json").stdout)
+    found = json.loads(
+        cluster.run("server-3", "k3s", "kubectl", "-n", "kube-system", "get", "lease", "smoke", "-o", "json").stdout
+    )
     stale = json.dumps(found).encode()
     assert cluster.run("server-1", "k3s", "kubectl", "replace", "-f", "-", stdin=stale).returncode == 0
     conflict = cluster.run("server-1", "k3s", "kubectl", "replace", "-f", "-", stdin=stale)
@@ -200,7 +208,9 @@ def pulls_need_certificate_and_password(cluster: Cluster) -> None:
 
     def pull(tls: str, password: str) -> str:
         auth = {"username": place.username, "password": password}
-        text = 'mirrors: {docker.io: {endpoint: ["%s"]}}\nconfigs: {"%s:%d": {tls: {ca_file: /root/ca.crt%s}, auth: %s}}\n'
+        text = (
+            'mirrors: {docker.io: {endpoint: ["%s"]}}\nconfigs: {"%s:%d": {tls: {ca_file: /root/ca.crt%s}, auth: %s}}\n'
+        )
         cluster.configure("agent-1", (text % (place.url, place.host, place.port, tls, json.dumps(auth))).encode())
         cluster.run("agent-1", "systemctl", "restart", "k3s-agent")
         cluster.until("containerd", lambda: cluster.run("agent-1", "k3s", "crictl", "info").returncode == 0)
@@ -211,7 +221,9 @@ def pulls_need_certificate_and_password(cluster: Cluster) -> None:
     since = time.time()
     assert pull("", place.password) != ""
     assert any(entry["kind"] == "tls_error" for entry in access_log.entries(cluster.fleet, since - 1))
-    assert "401" in pull(pair, "wrong") or any(entry.get("status") == 401 for entry in access_log.entries(cluster.fleet, since))
+    assert "401" in pull(pair, "wrong") or any(
+        entry.get("status") == 401 for entry in access_log.entries(cluster.fleet, since)
+    )
     assert pull(pair, place.password) == ""
     served = [e for e in access_log.entries(cluster.fleet, since) if e.get("status") == 200 and e["node"] == "agent-1"]
     assert served
@@ -222,9 +234,11 @@ def pulls_need_certificate_and_password(cluster: Cluster) -> None:
 def reissued_certificate_of_a_new_ca_needs_the_new_ca(cluster: Cluster) -> None:
     image = "docker.io/rancher/mirrored-pause:3.6"
     registry.reissue(cluster.fleet, new_ca=True)
-    assert "x509" in cluster.run("agent-1", "k3s", "crictl", "pull", image).stderr + cluster.run(
-        "agent-1", "tail", "-5", "/var/lib/rancher/k3s/agent/containerd/containerd.log"
-    ).stdout
+    assert (
+        "x509"
+        in cluster.run("agent-1", "k3s", "crictl", "pull", image).stderr
+        + cluster.run("agent-1", "tail", "-5", "/var/lib/rancher/k3s/agent/containerd/containerd.log").stdout
+    )
     ca = (cluster.fleet.folder / "pki" / "ca.crt").read_bytes()
     cluster.run("agent-1", "sh", "-c", "cat > /root/ca.crt", stdin=ca)
     assert cluster.run("agent-1", "k3s", "crictl", "pull", image).returncode == 0

@@ -68,7 +68,9 @@ class Fleet:
         for node in self.nodes:
             if node.name == name:
                 return node
-        raise FleetError("fleet %s has no node %s; it has %s" % (self.name, name, ", ".join(n.name for n in self.nodes)))
+        raise FleetError(
+            "fleet %s has no node %s; it has %s" % (self.name, name, ", ".join(n.name for n in self.nodes))
+        )
 
     @property
     def servers(self) -> list[Node]:

@@ -69,7 +69,8 @@ RestartSec=5s
 ExecStartPre=-/sbin/modprobe br_netfilter
 ExecStartPre=-/sbin/modprobe overlay
 ExecStart=/usr/local/bin/rke2 {command}
-ExecStopPost=-/bin/sh -c "systemd-cgls /system.slice/%n | grep -Eo '[0-9]+ (containerd|kubelet)' | awk '{{print $1}}' | xargs -r kill"
+ExecStopPost=-/bin/sh -c "systemd-cgls /system.slice/%n \
+| grep -Eo '[0-9]+ (containerd|kubelet)' | awk '{{print $1}}' | xargs -r kill"
 """
 
 # A container of the fleet may not raise its limit of open files, and on hybrid cgroups K3s takes systemd's invocation

@@ -85,8 +85,8 @@ def _plan(name: str, servers: int, agents: int, distribution: str, grace_seconds
     password = "pw-%s #%%x" % secrets.token_hex(12)
     place = Registry(REGISTRY_HOST, REGISTRY_PORT, prefix + ".2", "robot", password)
     return Fleet(
-        name, distribution, "stand-in", k3s_source.release(distribution), subnet, secrets.token_hex(16), grace_seconds, place,
-        members,
+        name, distribution, "stand-in", k3s_source.release(distribution), subnet, secrets.token_hex(16), grace_seconds,
+        place, members,
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
 
         return Kubectl(node).main(arguments[1:])
     if command == "ctr":
-        os.execv("/usr/bin/ctr", ["ctr", "--address", node.socket, "--namespace", "k8s.io", *arguments[1:]])
+        os.execv("/usr/bin/ctr", ["ctr", "--address", node.socket, "--namespace", "k8s.io", *arguments[1:]])  # noqa: S606
     if command in ("server", "agent"):
         if os.geteuid():
             print("%s must be run as root" % command, file=sys.stderr)

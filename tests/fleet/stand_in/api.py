@@ -26,7 +26,15 @@ _RESOURCE = re.compile(
     r"(?:/(?P<name>[^/]+))?(?:/status)?$"
 )
 ADMIN = "system:admin"
-_CHECKS = "ping log etcd etcd-readiness informer-sync poststarthook/start-apiextensions-controllers shutdown".split()
+_CHECKS = [
+    "ping",
+    "log",
+    "etcd",
+    "etcd-readiness",
+    "informer-sync",
+    "poststarthook/start-apiextensions-controllers",
+    "shutdown",
+]
 
 
 class Refused(Exception):
@@ -63,7 +71,11 @@ class API:
 
     def readyz(self, verbose: bool) -> tuple[int, str]:
         etcd = self.store.healthy()
-        lines = ["[%s]%s %s" % (("+", check, "ok") if etcd or not check.startswith("etcd") else ("-", check, "failed: reason withheld")) for check in _CHECKS]
+        lines = [
+            "[%s]%s %s"
+            % (("+", check, "ok") if etcd or not check.startswith("etcd") else ("-", check, "failed: reason withheld"))
+            for check in _CHECKS
+        ]
         if not etcd:
             return 500, "\n".join([*lines, "readyz check failed"]) + "\n"
         return 200, "\n".join([*lines, "readyz check passed"]) + "\n" if verbose else "ok"
@@ -87,7 +99,9 @@ class API:
             '%s forbidden: User "%s" cannot %s resource "%s" in API group "%s" %s'
             % (
                 named, user, verb, plural, group,
-                'in the namespace "%s"' % match.group("namespace") if match.group("namespace") else "at the cluster scope",
+                'in the namespace "%s"' % match.group("namespace")
+                if match.group("namespace")
+                else "at the cluster scope",
             ),
         )  # fmt: skip
 
@@ -198,8 +212,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except Refused as refusal:
             self._send(refusal.code, refusal.status)
         except Unavailable as error:
-            refusal = Refused(500, "InternalError", "etcdserver: request timed out (%s)" % error)
-            self._send(500, refusal.status)
+            away = Refused(500, "InternalError", "etcdserver: request timed out (%s)" % error)
+            self._send(500, away.status)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815
 

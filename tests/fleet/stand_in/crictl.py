@@ -58,12 +58,24 @@ class Crictl:
             self.runtime.version(max(self.timeout, 2.0))
         except cri.CRIError as error:
             return self._fatal(
-                'validate service connection: validate CRI v1 runtime API for endpoint "unix://%s": %s' % (self.socket, error)
+                'validate service connection: validate CRI v1 runtime API for endpoint "unix://%s": %s'
+                % (self.socket, error)
             )
         return int(command([word for word in words[1:] if word != "ls"]) or 0)
 
     def _parse(self, arguments: list[str]) -> list[str]:
-        flags_with_value = {"timeout", "t", "runtime-endpoint", "r", "image-endpoint", "i", "config", "c", "output", "o"}
+        flags_with_value = {
+            "timeout",
+            "t",
+            "runtime-endpoint",
+            "r",
+            "image-endpoint",
+            "i",
+            "config",
+            "c",
+            "output",
+            "o",
+        }
         flags_with_value |= {"creds", "auth", "pull-timeout", "pt", "template", "name", "state"}
         words: list[str] = []
         rest = list(arguments)
@@ -91,7 +103,9 @@ class Crictl:
         now = time.time()
         moment = time.strftime("%m%d %H:%M:%S", time.localtime(now)) + ".%06d" % (now % 1 * 1e6)
         suffix = ' image="%s"' % image if image else ""
-        sys.stderr.write('E%s    %d log.go:32] "%s failed" err=%s%s\n' % (moment, os.getpid(), call, quote(str(error)), suffix))
+        sys.stderr.write(
+            'E%s    %d log.go:32] "%s failed" err=%s%s\n' % (moment, os.getpid(), call, quote(str(error)), suffix)
+        )
 
     def _json(self, value: Any) -> None:
         print(json.dumps(value, indent=2))
@@ -152,7 +166,7 @@ class Crictl:
         for name in words:
             image = self.runtime.image(name, max(self.timeout, 5.0))
             if image is None:
-                code = self._fatal('no such image %s' % name)
+                code = self._fatal("no such image %s" % name)
                 continue
             self.runtime.remove(image.id, max(self.timeout, 5.0))
             for tag in image.tags:
@@ -176,7 +190,7 @@ def _deprecations(info: dict[str, Any]) -> cri.Condition:
         return cri.Condition(kind, True, "", "")
     said = {
         "io.containerd.deprecation/cri-registry-configs": "The `configs` property of "
-        '`[plugins.\"io.containerd.grpc.v1.cri\".registry]` is deprecated since containerd v1.5 and will be removed in '
+        '`[plugins."io.containerd.grpc.v1.cri".registry]` is deprecated since containerd v1.5 and will be removed in '
         "containerd v2.3.Use `config_path` instead."
     }
     return cri.Condition(kind, False, "ContainerdHasDeprecationWarnings", json.dumps(said))

@@ -102,7 +102,7 @@ REGISTRY = Struct("registries.Registry", mirrors=Map(MIRROR), configs=Map(CONFIG
 class PlainLoader(yaml.CLoader):
     """Keeps every scalar's text: what it means depends on the field it goes to."""
 
-    yaml_implicit_resolvers: dict[Any, Any] = {}
+    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012
 
 
 def compose(text: bytes) -> Any:
@@ -116,7 +116,9 @@ def compose(text: bytes) -> Any:
     except yaml.reader.ReaderError as error:
         raise YAMLError("yaml: %s" % error.reason) from error
     except yaml.MarkedYAMLError as error:
-        raise YAMLError("yaml: %s%s" % (_where(error), error.problem or "unknown problem parsing YAML content")) from error
+        raise YAMLError(
+            "yaml: %s%s" % (_where(error), error.problem or "unknown problem parsing YAML content")
+        ) from error
 
 
 def _where(error: yaml.MarkedYAMLError) -> str:
@@ -188,7 +190,9 @@ class _Decoder:
             tag = _resolve(node)[0]
             text = node.value
             shown = " `%s`" % (text if len(text) <= 10 else text[:7] + "...")
-        self.errors.append("line %d: cannot unmarshal %s%s into %s" % (node.start_mark.line + 1, tag, shown, schema.name))
+        self.errors.append(
+            "line %d: cannot unmarshal %s%s into %s" % (node.start_mark.line + 1, tag, shown, schema.name)
+        )
 
     def value(self, node: Any, schema: Any, old: Any) -> Any:
         if isinstance(node, yaml.ScalarNode):
@@ -207,7 +211,11 @@ class _Decoder:
         tag, value = _resolve(node)
         if tag == "!!null":
             # A null empties pointers, maps and lists, and leaves anything else as it was.
-            return old if schema in (String, Bool) or (isinstance(schema, Struct) and not schema.pointer) else schema.zero()
+            return (
+                old
+                if schema in (String, Bool) or (isinstance(schema, Struct) and not schema.pointer)
+                else schema.zero()
+            )
         if schema is String:
             return value if tag == "!!binary" else node.value
         if schema is Bool and tag == "!!bool":

@@ -33,10 +33,7 @@ class Endpoint:
     @property
     def says_something(self) -> bool:
         return bool(
-            self.override
-            or self.config.get("auth") is not None
-            or self.config.get("tls") is not None
-            or self.rewrites
+            self.override or self.config.get("auth") is not None or self.config.get("tls") is not None or self.rewrites
         )
 
 
@@ -100,7 +97,9 @@ def inject_embedded_mirror(registry: dict[str, Any], ca: str, cert: str, key: st
     return registry
 
 
-def host_configs(registry: dict[str, Any], default_endpoint: bool, log: Log, mirror: str = EMBEDDED_MIRROR) -> dict[str, Host]:
+def host_configs(
+    registry: dict[str, Any], default_endpoint: bool, log: Log, mirror: str = EMBEDDED_MIRROR
+) -> dict[str, Host]:
     """The hosts that get a hosts.toml; "*" has become `_default`."""
     configs = registry["configs"]
     hosts: dict[str, Host] = {}
@@ -131,7 +130,10 @@ def _default_host(name: str, config: dict[str, Any], mirror: str, log: Log) -> H
     try:
         _, url, _ = _normalise(name, mirror)
     except go_url.URLError as error:
-        log("error", "Failed to generate config for registry %s: invalid endpoint URL %s for %s: %s" % (name, name, name, error))
+        log(
+            "error",
+            "Failed to generate config for registry %s: invalid endpoint URL %s for %s: %s" % (name, name, name, error),
+        )
         return None
     return Host(Endpoint(None if name == "*" else str(url), url.host, config))
 

@@ -14,10 +14,23 @@ from stand_in import client
 from stand_in.crictl import duration
 from stand_in.node import Node
 
-_WITH_VALUE = {"kubeconfig", "namespace", "n", "output", "o", "filename", "f", "request-timeout", "raw", "selector", "l"}
+_WITH_VALUE = {
+    "kubeconfig",
+    "namespace",
+    "n",
+    "output",
+    "o",
+    "filename",
+    "f",
+    "request-timeout",
+    "raw",
+    "selector",
+    "l",
+}
 _KINDS = {
     "node": "nodes", "nodes": "nodes", "no": "nodes", "pod": "pods", "pods": "pods", "po": "pods",
-    "lease": "leases", "leases": "leases", "lease.coordination.k8s.io": "leases", "leases.coordination.k8s.io": "leases",
+    "lease": "leases", "leases": "leases", "lease.coordination.k8s.io": "leases",
+    "leases.coordination.k8s.io": "leases",
 }  # fmt: skip
 
 
@@ -45,10 +58,13 @@ class Kubectl:
             return 1
         except client.Unreachable as error:
             if "timed out" in str(error):
-                sys.stderr.write("Unable to connect to the server: net/http: request canceled (Client.Timeout exceeded)\n")
+                sys.stderr.write(
+                    "Unable to connect to the server: net/http: request canceled (Client.Timeout exceeded)\n"
+                )
             else:
                 sys.stderr.write(
-                    "The connection to the server %s was refused - did you specify the right host or port?\n" % self.address
+                    "The connection to the server %s was refused - did you specify the right host or port?\n"
+                    % self.address
                 )
             return 1
         return 0
@@ -77,7 +93,7 @@ class Kubectl:
         try:
             found = client.Client(path, duration(self.flags.get("request-timeout", "")) or 30.0)
         except PermissionError:
-            raise Failure("error: error loading config file \"%s\": open %s: permission denied" % (path, path)) from None
+            raise Failure('error: error loading config file "%s": open %s: permission denied' % (path, path)) from None
         self.address = found.address
         return found
 
@@ -96,13 +112,16 @@ class Kubectl:
         except client.Refused as refusal:
             message = str(refusal)
             if path.startswith(("/readyz", "/livez", "/healthz")) and refusal.code == 500:
-                message = 'an error on the server (%s) has prevented the request from succeeding' % json.dumps(message)
+                message = "an error on the server (%s) has prevented the request from succeeding" % json.dumps(message)
             if refusal.reason == "Unauthorized":
                 raise Failure("error: You must be logged in to the server (Unauthorized)") from None
             raise Failure("Error from server (%s): %s%s" % (refusal.reason, doing, message)) from None
 
     def command_version(self, api: client.Client) -> None:
-        print("Client Version: %s\nServer Version: %s" % (self.node.release, self._ask(api, "GET", "/version")["gitVersion"]))
+        print(
+            "Client Version: %s\nServer Version: %s"
+            % (self.node.release, self._ask(api, "GET", "/version")["gitVersion"])
+        )
 
     def command_get(self, api: client.Client) -> None:
         if "raw" in self.flags:
@@ -146,7 +165,7 @@ class Kubectl:
 
             content = go_yaml.plain(data)
         if not isinstance(content, dict) or not content.get("kind"):
-            raise Failure("error: error validating \"%s\": error validating data: kind not set" % source)
+            raise Failure('error: error validating "%s": error validating data: kind not set' % source)
         return content, source
 
     def _done(self, kind: str, name: str, verb: str, answer: Any) -> None:

@@ -64,7 +64,10 @@ class Kubelet:
         self.stop = stop
 
     def run(self) -> None:
-        log.info("Running kubelet --config-dir=%s/etc/kubelet.conf.d --kubeconfig=%s" % (self.node.agent_dir, self.node.kubelet_kubeconfig))
+        log.info(
+            "Running kubelet --config-dir=%s/etc/kubelet.conf.d --kubeconfig=%s"
+            % (self.node.agent_dir, self.node.kubelet_kubeconfig)
+        )
         self._serve_healthz()
         posted = 0.0
         while not self.stop.is_set():
@@ -187,7 +190,8 @@ class Kubelet:
 
 
 class Controllers:
-    """What runs on every server: nodes without a sign of life become Unknown, and this member's vote is written down."""
+    """What runs on every server: nodes without a sign of life become Unknown, and this member's vote is
+    written down."""
 
     def __init__(self, node: Node, store: Store, faults: Faults, stop: threading.Event) -> None:
         self.node = node
@@ -217,7 +221,10 @@ class Controllers:
             return
 
     def _judge_nodes(self) -> None:
-        leases = {entry.value["metadata"]["name"]: entry.value for entry in self.store.list("/registry/leases/kube-node-lease/")}
+        leases = {
+            entry.value["metadata"]["name"]: entry.value
+            for entry in self.store.list("/registry/leases/kube-node-lease/")
+        }
 
         def judge(name: str, conditions: list[dict[str, str]]) -> bool:
             lease = leases.get(name, {"spec": {}})["spec"].get("renewTime", "")

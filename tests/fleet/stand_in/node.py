@@ -97,7 +97,9 @@ def settings(config_dir: str, arguments: list[str]) -> dict[str, Any]:
             name = str(key)
             if name.endswith("+"):
                 old = result.get(name[:-1], [])
-                result[name[:-1]] = (old if isinstance(old, list) else [old]) + (value if isinstance(value, list) else [value])
+                result[name[:-1]] = (old if isinstance(old, list) else [old]) + (
+                    value if isinstance(value, list) else [value]
+                )
             else:
                 result[name] = value
     position = 0

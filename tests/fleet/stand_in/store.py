@@ -63,7 +63,9 @@ class SQLite:
 
     def _write(self, statement: str, *values: Any) -> tuple[int, int]:
         with self.lock:
-            revision = self.connection.execute("UPDATE counter SET revision = revision + 1 RETURNING revision").fetchone()[0]
+            revision = self.connection.execute(
+                "UPDATE counter SET revision = revision + 1 RETURNING revision"
+            ).fetchone()[0]
             rows = self.connection.execute(statement, [revision if v is ... else v for v in values]).rowcount
             return revision, rows
 
@@ -87,7 +89,11 @@ class SQLite:
 
     def replace(self, key: str, value: Any, revision: int) -> int:
         new, rows = self._write(
-            "UPDATE entry SET value = ?, revision = ? WHERE key = ? AND revision = ?", json.dumps(value), ..., key, revision
+            "UPDATE entry SET value = ?, revision = ? WHERE key = ? AND revision = ?",
+            json.dumps(value),
+            ...,
+            key,
+            revision,
         )
         if not rows:
             raise Changed
@@ -155,7 +161,9 @@ class Etcd:
     @staticmethod
     def _entry(item: Any) -> Entry:
         return Entry(
-            base64.b64decode(item["key"]).decode(), json.loads(base64.b64decode(item["value"])), int(item["mod_revision"])
+            base64.b64decode(item["key"]).decode(),
+            json.loads(base64.b64decode(item["value"])),
+            int(item["mod_revision"]),
         )
 
     def get(self, key: str) -> Entry | None:

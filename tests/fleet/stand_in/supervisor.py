@@ -49,7 +49,7 @@ class Supervisor:
             self._hang()
         if self.faults.has("crash-loop"):
             self.stop.wait(0.5)
-            log.fatal("starting kubernetes: preparing server: failed to bootstrap cluster data: asked to crash by the test fleet")
+            log.fatal("starting kubernetes: preparing server: asked to crash by the test fleet")
         self._install_certificates()
         if self.node.program == "rke2":
             self._install_rke2_programs()
@@ -57,7 +57,9 @@ class Supervisor:
             self._start_server()
         else:
             load_balancer.serve(list(self.node.servers.values()))
-            self.node.write_kubeconfig(self.node.kubelet_kubeconfig, self.node.agent_service, "system:node:" + self.node.name)
+            self.node.write_kubeconfig(
+                self.node.kubelet_kubeconfig, self.node.agent_service, "system:node:" + self.node.name
+            )
         registry = self._agent_configuration()
         if self.faults.has("ready-late"):
             self.stop.wait(float(self.faults.argument("ready-late")))
@@ -82,7 +84,9 @@ class Supervisor:
 
     def _never_ready(self) -> None:
         while not self.stop.wait(5.0):
-            log.info('Waiting for control-plane node %s startup: nodes "%s" not found' % (self.node.name, self.node.name))
+            log.info(
+                'Waiting for control-plane node %s startup: nodes "%s" not found' % (self.node.name, self.node.name)
+            )
         sys.exit(0)
 
     def _install_certificates(self) -> None:
@@ -113,11 +117,14 @@ class Supervisor:
         self.store.start()
         self.api = API(self.node, self.store)
         self.api.serve()
-        self.node.write_kubeconfig(self.node.kubelet_kubeconfig, self.node.agent_service, "system:node:" + self.node.name)
+        self.node.write_kubeconfig(
+            self.node.kubelet_kubeconfig, self.node.agent_service, "system:node:" + self.node.name
+        )
         self.node.write_kubeconfig(self.node.admin_kubeconfig, "https://127.0.0.1:6443", ADMIN)
 
     def _start_api(self) -> None:
-        assert self.api is not None and self.store is not None
+        assert self.api is not None
+        assert self.store is not None
         started = time.monotonic()
         while not self.stop.is_set() and not self.store.healthy():
             if time.monotonic() - started > 5:
@@ -161,7 +168,9 @@ class Supervisor:
         context = ssl.create_default_context(cafile=TLS + "/ca.crt")
         address = ("127.0.0.1", load_balancer.PORT)
         try:
-            with socket.create_connection(address, timeout=5) as plain, context.wrap_socket(plain, server_hostname="127.0.0.1"):
+            with socket.create_connection(address, timeout=5) as plain, context.wrap_socket(
+                plain, server_hostname="127.0.0.1"
+            ):
                 return True
         except OSError as error:
             log.info("Waiting to retrieve agent configuration; server is not ready: failed to get CA certs: %s" % error)

@@ -1,0 +1,131 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the fleet makes before a node boots: certificates, configuration, archives, images."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from tests.fleet import certificates, contents, k3s_source, real_k3s, units
+from tests.fleet.archive import Archive
+from tests.fleet.process import FleetError
+from tests.fleet.state import Fleet, Node, Registry
+
+
+def fleet(servers: int = 1, agents: int = 1) -> Fleet:
+    place = Registry("r.test", 5000, "10.0.0.2", "robot", "secret")
+    members = [Node("server-%d" % n, "server", "10.0.0.1%d" % n) for n in range(1, servers + 1)]
+    members += [Node("agent-%d" % n, "agent", "10.0.0.10%d" % n) for n in range(1, agents + 1)]
+    return Fleet("f", "k3s", "real", "v1", "10.0.0.0/24", "token", 40, place, members)
+
+
+def test_good_certificates_are_good_and_bad_ones_bad(tmp_path: Path) -> None:
+    certificates.make_pki(tmp_path, ("r.test", "10.0.0.2"))
+    ca, client = certificates.load(tmp_path / "ca"), certificates.load(tmp_path / "client")
+    client.certificate.verify_directly_issued_by(ca.certificate)
+    assert certificates.load(tmp_path / "bad" / "expired-client").certificate.not_valid_after_utc < datetime.now(
+        timezone.utc
+    )
+    with pytest.raises(ValueError, match="does not match certificate issuer"):
+        certificates.load(tmp_path / "bad" / "other-ca-client").certificate.verify_directly_issued_by(ca.certificate)
+    other = load_pem_private_key((tmp_path / "bad" / "other.key").read_bytes(), None)
+    assert other.public_key() != client.certificate.public_key()
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*.key")} == {0o600}
+
+
+def test_first_server_of_several_starts_the_cluster_and_the_rest_join() -> None:
+    several = fleet(servers=3)
+    found = [real_k3s.settings(several, node) for node in several.nodes]
+    assert [content.get("cluster-init") for content in found] == [True, None, None, None]
+    assert [content.get("server") for content in found] == [None, *["https://server-1:6443"] * 3]
+    assert {content["token"] for content in found} == {"token"}
+
+
+def test_given_configuration_is_merged_and_an_agent_gets_only_what_it_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = tmp_path / "config.yaml"
+    given.write_text("flannel-backend: host-gw\nkubelet-arg: [max-pods=9]\nprivate-registry: /x.yaml\n")
+    monkeypatch.setenv("K3S_CONFIG", str(given))
+    server, agent = [real_k3s.settings(fleet(), node) for node in fleet().nodes]
+    assert server["flannel-backend"] == "host-gw"
+    assert "flannel-backend" not in agent
+    assert agent["private-registry"] == "/x.yaml"
+    assert agent["kubelet-arg"] == ["fail-swap-on=false", "kubelet-cgroups=", "runtime-cgroups=", "max-pods=9"]
+
+
+def test_k3s_binary_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("K3S_BINARY", str(tmp_path))
+    with pytest.raises(FleetError, match="usr/local/bin/k3s"):
+        k3s_source.choose("k3s", "auto")
+    assert k3s_source.choose("k3s", "stand-in") is None
+    place = tmp_path / "usr/local/bin/k3s"
+    place.parent.mkdir(parents=True)
+    place.touch()
+    assert k3s_source.choose("k3s", "auto") == tmp_path.resolve()
+
+
+def test_download_with_another_checksum_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"sha256sum-amd64.txt": b"0" * 64 + b"  k3s\n", "k3s": b"something else"}
+    monkeypatch.setattr(k3s_source.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(
+        k3s_source.urllib.request, "urlopen", lambda url, timeout: io.BytesIO(answers[url.rpartition("/")[2]])
+    )
+    with pytest.raises(FleetError, match="checksum"):
+        k3s_source._download("v1.34.3+k3s1", tmp_path / "k3s")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_units_as_the_installers_write_them() -> None:
+    k3s = units.files("k3s", "k3s-agent", "agent")["etc/systemd/system/k3s-agent.service"]
+    for line in (
+        "Type=notify",
+        "KillMode=process",
+        "Delegate=yes",
+        "TimeoutStartSec=0",
+        "Restart=always",
+        "RestartSec=5s",
+    ):
+        assert line in k3s.splitlines()
+    rke2 = units.files("rke2", "rke2-server", "server")["usr/local/lib/systemd/system/rke2-server.service"]
+    assert "ExecStart=/usr/local/bin/rke2 server" in rke2.splitlines()
+    assert next(line for line in rke2.splitlines() if line.startswith("ExecStopPost=")).endswith('kill"')
+
+
+def test_archive_makes_each_folder_once_and_keeps_modes_and_owners() -> None:
+    archive = Archive()
+    archive.folder("home/fleet/.ssh", 0o700, 1000)
+    archive.file("home/fleet/.ssh/authorized_keys", "key\n", 0o600, 1000)
+    archive.link("usr/local/bin/kubectl", "k3s")
+    with tarfile.open(fileobj=io.BytesIO(archive.content())) as found:
+        names = found.getnames()
+        assert len(names) == len(set(names))
+        keys = found.getmember("home/fleet/.ssh/authorized_keys")
+        assert (keys.mode, keys.uid) == (0o600, 1000)
+        assert found.getmember("home/fleet/.ssh").mode == 0o700
+        assert found.getmember("usr/local/bin/kubectl").linkname == "k3s"
+
+
+def test_the_images_program_starts_and_stays(tmp_path: Path) -> None:
+    import platform
+    import subprocess
+
+    if platform.machine() != "x86_64":
+        pytest.skip("the program for this machine's architecture is not tried")
+    program = tmp_path / "pause"
+    program.write_bytes(contents._program("amd64"))
+    program.chmod(0o755)
+    child = subprocess.Popen([str(program)])
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(0.2)
+    finally:
+        child.kill()
+        child.wait()
