@@ -44,7 +44,7 @@ def ensure() -> None:
     packages = missing()
     if packages and not _can_install():
         raise FleetError(
-            "missing: %s. `make fleet-deps` installs them as root on Debian 12 or Ubuntu 22.04 and later; elsewhere "
+            "missing: %s. `make fleet-deps` installs them as root on Debian 12, Ubuntu 24.04 and later; elsewhere "
             "install them by your system's means" % ", ".join(packages)
         )
     if packages:

@@ -14,6 +14,10 @@ demo: venv links fleet-deps ## a fleet, a registry, the playbook, and a table of
 	@$(FLEET) up demo --servers $(DEMO_SERVERS) --agents $(DEMO_AGENTS) --k3s $(K3S)
 	@$(BIN)/python -m tests.demo demo
 
+.PHONY: fleet-smoke
+fleet-smoke: venv fleet-deps ## does the test fleet's stand-in misbehave as K3s does? (2 minutes)
+	@$(BIN)/python -m tests.fleet.smoke
+
 .PHONY: fleet-clean
 fleet-clean: ## this checkout's fleets, the node image and everything cached
 	@if [ -x $(BIN)/python ]; then $(FLEET) clean; fi

@@ -10,6 +10,8 @@ import os
 import platform
 import re
 import shutil
+import socket
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -55,10 +57,35 @@ def choose(distribution: str, wish: str) -> Path | None:
     if cached.is_file():
         return cached
     try:
+        _knock()
         return _download(name, cached)
     except (OSError, urllib.error.URLError) as error:
         say("GitHub does not give K3s %s within %d s (%s): the nodes run the stand-in" % (name, _ANSWER_SECONDS, error))
         return None
+
+
+def _knock() -> None:
+    """Whether GitHub answers in time, the name server's time included, which no timeout of a connection covers.
+
+    :raises OSError: when it does not.
+    """
+    if urllib.request.getproxies().get("https"):
+        return
+    outcome: list[OSError | None] = []
+
+    def connect() -> None:
+        try:
+            socket.create_connection(("github.com", 443), _ANSWER_SECONDS).close()
+            outcome.append(None)
+        except OSError as error:
+            outcome.append(error)
+
+    attempt = threading.Thread(target=connect, daemon=True)
+    attempt.start()
+    attempt.join(_ANSWER_SECONDS)
+    problem = outcome[0] if outcome else TimeoutError("no answer")
+    if problem is not None:
+        raise problem
 
 
 def _download(name: str, target: Path) -> Path:
