@@ -1,0 +1,198 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Endpoints: what K3s ignores, reads differently than meant, or writes so that containerd cannot use it."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, Iterable, Iterator
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import Endpoint
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
+
+from .catalogue import ERROR, WARNING, checks, declare
+from .names import bare_host
+from .subject import Listed, Subject
+from .words import quoted, redacted
+
+Findings = Iterable[Dict[str, str]]
+
+_K3S = "k3s-io/k3s pkg/agent/containerd/config.go normalizeEndpointAddress"
+_HOST = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?\.?)+\Z|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?\]\Z")
+_HALF_A_SCHEME = re.compile(r"https?:/(?!/)")
+_BARE_IPV6 = re.compile(r"(?:[a-z]+://)?[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:/.*)?\Z")
+
+IGNORED = declare(
+    "K3R210",
+    ERROR,
+    "Endpoint that K3s ignores",
+    "Go cannot parse it as a URL; K3s logs a warning and goes on without it.",
+    _K3S,
+    "Write https://host[:port]; an IPv6 address in brackets: https://[fd00::1]:5000.",
+)
+NOT_HTTP = declare(
+    "K3R211",
+    ERROR,
+    "Endpoint that is no http or https URL",
+    "K3s accepts it without a word and containerd cannot use it: oci:// is written as it is, https:/host becomes the "
+    "host https:, an empty item becomes https:///v2.",
+    _K3S,
+    "Write https://host[:port] or http://host[:port].",
+)
+NOT_A_HOST = declare(
+    "K3R212",
+    ERROR,
+    "Endpoint with an impossible host or port",
+    "Go's URL parser accepts it, no connection can be made to it; a quote in it makes the whole hosts.toml unreadable.",
+    _K3S,
+    "Write a host name or address, and a port from 1 to 65535.",
+)
+UNUSED_PART = declare(
+    "K3R213",
+    ERROR,
+    "Part of the endpoint's URL that is not used",
+    "containerd takes scheme, host and path of an endpoint. User and password in it are not sent, and stand readable "
+    "in hosts.toml; query and fragment are dropped.",
+    "containerd core/remotes/docker/config/hosts.go",
+    'Remove it; credentials belong to configs."<host[:port]>".auth.',
+)
+LOCAL_HTTP = declare(
+    "K3R214",
+    WARNING,
+    "Local endpoint without scheme",
+    "Without a scheme an endpoint is https, but on localhost with a port other than 443 it is http.",
+    _K3S,
+    "Write the scheme: http:// or https://.",
+)
+PATH_WITHOUT_V2 = declare(
+    "K3R215",
+    WARNING,
+    "Endpoint path without /v2",
+    "A path is used exactly as written: https://host/project asks for /project/<image>/manifests/..., where most "
+    "registries answer with a web page (unexpected media type text/html).",
+    "https://github.com/k3s-io/k3s/issues/5502, https://github.com/k3s-io/k3s/issues/2161",
+    'Use https://host/v2/project, or the host alone with rewrite: {"(.*)": "project/$1"}.',
+)
+TRAILING_SLASH = declare(
+    "K3R216",
+    WARNING,
+    "Endpoint path that ends with a slash",
+    "Only no path, / and /v2 mean the usual one; /v2/ is used exactly as written.",
+    _K3S,
+    "Remove the slash at the end.",
+)
+REPEATED = declare(
+    "K3R217",
+    WARNING,
+    "Endpoint listed twice",
+    "K3s skips the second one; releases before v1.26.15, v1.27.12, v1.28.8 and v1.29.3 lost the registry's whole "
+    "configuration.",
+    "https://github.com/k3s-io/k3s/issues/9693",
+    "Remove one of the two.",
+)
+
+
+def _parsed(subject: Subject) -> Iterator[tuple[Listed, Endpoint]]:
+    for listed in subject.endpoints:
+        if listed.endpoint is not None:
+            yield listed, listed.endpoint
+
+
+def _is_usable(listed: Listed, endpoint: Endpoint) -> bool:
+    """An http or https URL with a host. `https:/host` is none: K3s reads it as the host `https:`."""
+    return endpoint.scheme in ("http", "https") and bool(endpoint.host) and not _HALF_A_SCHEME.match(listed.text)
+
+
+@checks(IGNORED)
+def endpoints_that_k3s_ignores(subject: Subject) -> Findings:
+    for listed in subject.endpoints:
+        if listed.endpoint is None:
+            fix = ""
+            if _BARE_IPV6.match(listed.text):
+                fix = "Put the IPv6 address in brackets: https://[fd00::1]:5000."
+            # Go's reason quotes the URL, with whatever user information it holds.
+            reason = "" if "@" in listed.text else f": {redacted(listed.problem)}"
+            yield IGNORED.finding(listed.path, f"K3s ignores {quoted(listed.text)}{reason}", fix)
+
+
+@checks(NOT_HTTP)
+def endpoints_that_are_no_web_address(subject: Subject) -> Findings:
+    for listed, endpoint in _parsed(subject):
+        if not listed.text.strip():
+            yield NOT_HTTP.finding(listed.path, "the endpoint is empty and becomes https:///v2")
+        elif not _is_usable(listed, endpoint):
+            host = bare_host(listed.text)
+            scheme = "http" if listed.text.startswith("http:") else "https"
+            fix = f"Did you mean {quoted(f'{scheme}://{host}')}?" if host else ""
+            yield NOT_HTTP.finding(listed.path, f"{quoted(listed.text)} is no http:// or https:// URL", fix)
+
+
+@checks(NOT_A_HOST)
+def endpoints_with_impossible_hosts(subject: Subject) -> Findings:
+    for listed, endpoint in _parsed(subject):
+        if not listed.text.strip() or not _is_usable(listed, endpoint):
+            continue
+        host, port = _split_port(endpoint.host)
+        if not _HOST.match(host):
+            yield NOT_A_HOST.finding(listed.path, f"{quoted(listed.text)} names no possible host")
+        elif port is not None and not (port.isdigit() and 0 < int(port[:6]) < 65536):
+            yield NOT_A_HOST.finding(listed.path, f"{quoted(listed.text)} names no possible port")
+
+
+@checks(UNUSED_PART)
+def endpoints_with_unused_parts(subject: Subject) -> Findings:
+    for listed, endpoint in _parsed(subject):
+        if not _is_usable(listed, endpoint):
+            continue
+        authority, separator, rest = listed.text.split("://", 1)[-1].partition("/")
+        if "@" in authority:
+            yield UNUSED_PART.finding(listed.path, f"the user information in {quoted(listed.text)} is not used")
+        elif "?" in separator + rest or "#" in separator + rest or "?" in authority or "#" in authority:
+            shown = quoted(re.split(r"[?#]", listed.text, maxsplit=1)[0])
+            yield UNUSED_PART.finding(listed.path, f"what follows {shown} is not used")
+
+
+@checks(LOCAL_HTTP)
+def local_endpoints_without_scheme(subject: Subject) -> Findings:
+    for listed, endpoint in _parsed(subject):
+        if "://" not in listed.text and endpoint.scheme == "http" and is_localhost(endpoint.host):
+            yield LOCAL_HTTP.finding(listed.path, f"{quoted(listed.text)} is asked over http, as it is on this machine")
+
+
+@checks(PATH_WITHOUT_V2)
+def paths_without_v2(subject: Subject) -> Findings:
+    for listed, endpoint in _parsed(subject):
+        path = endpoint.path.rstrip("/")
+        if _is_usable(listed, endpoint) and endpoint.override_path and "v2" not in path.split("/"):
+            better = f"{endpoint.scheme}://{endpoint.host}/v2{path}"
+            yield PATH_WITHOUT_V2.finding(
+                listed.path,
+                f"{quoted(listed.text)} asks for {quoted(path + '/<image>/manifests/<tag>')}, without /v2",
+                f'Use {quoted(better)}, or the host alone with rewrite: {{"(.*)": "{path.strip("/")}/$1"}}.',
+            )
+
+
+@checks(TRAILING_SLASH)
+def paths_with_slash_at_the_end(subject: Subject) -> Findings:
+    for listed, endpoint in _parsed(subject):
+        if _is_usable(listed, endpoint) and endpoint.override_path and endpoint.path.endswith("/"):
+            yield TRAILING_SLASH.finding(
+                listed.path,
+                f"the path of {quoted(listed.text)} is used as it is, with its slash at the end",
+                f"Write {quoted(listed.text.rstrip('/'))}.",
+            )
+
+
+@checks(REPEATED)
+def endpoints_listed_twice(subject: Subject) -> Findings:
+    seen: dict[tuple[str, str], int] = {}
+    for listed, endpoint in _parsed(subject):
+        first = seen.setdefault((listed.mirror, endpoint.url), listed.index)
+        if first != listed.index:
+            yield REPEATED.finding(listed.path, f"{quoted(listed.text)} is endpoint[{first}] again; K3s skips it")
+
+
+def _split_port(host: str) -> tuple[str, str | None]:
+    match = re.match(r"(.*?)(?::([^:\]]*))?\Z", host, re.DOTALL)
+    return (match.group(1), match.group(2)) if match else (host, None)

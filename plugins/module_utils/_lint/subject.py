@@ -1,0 +1,118 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the checks look at: the configuration as K3s keeps it, its endpoints parsed once, and its surroundings."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Sequence
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
+    DOCKER_HUB,
+    WILDCARD,
+    Endpoint,
+    EndpointError,
+    normalise_endpoint,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import Release
+
+from .words import path
+
+
+class Listed:
+    """One item of an endpoint list. `endpoint` is None where K3s ignores it, `problem` then says why."""
+
+    __slots__ = ("endpoint", "index", "mirror", "problem", "text")
+
+    def __init__(self, mirror: str, index: int, text: str, embedded_mirror: str) -> None:
+        self.mirror = mirror
+        self.index = index
+        self.text = text
+        self.endpoint: Endpoint | None = None
+        self.problem = ""
+        try:
+            self.endpoint = normalise_endpoint(text, embedded_mirror)
+        except EndpointError as error:
+            self.problem = str(error)
+
+    @property
+    def path(self) -> str:
+        return path("mirrors", self.mirror, "endpoint", self.index)
+
+
+class Subject:
+    """The configuration and everything known beside it.
+
+    `config` has the shape of `_rules.config.Config`. `shipped` holds the collection's own keys under `tls`, by host.
+    `release` is None where it is not known. `environment` is that of the K3s service, `config_template` the path of
+    a custom template for containerd's configuration, "" where there is none.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        shipped: Mapping[str, Mapping[str, str]],
+        default_endpoint: bool,
+        embedded_mirror: str,
+        release: Release | None,
+        images: Sequence[str],
+        environment: Mapping[str, str],
+        config_template: str,
+    ) -> None:
+        self.mirrors: dict[str, dict[str, Any]] = config["mirrors"]
+        self.configs: dict[str, dict[str, Any]] = config["configs"]
+        self.shipped = shipped
+        self.default_endpoint = default_endpoint
+        self.embedded_mirror = embedded_mirror
+        self.release = release
+        self.images = images
+        self.environment = environment
+        self.config_template = config_template
+        #: Compiled rewrite patterns, filled by the first check that needs them.
+        self.patterns: dict[str, Any] | None = None
+        self.endpoints: list[Listed] = [
+            Listed(name, index, text, embedded_mirror)
+            for name, mirror in self.mirrors.items()
+            for index, text in enumerate(mirror["endpoint"])
+        ]
+        self.endpoint_hosts: dict[str, list[Endpoint]] = {}
+        for listed in self.endpoints:
+            if listed.endpoint is not None:
+                self.endpoint_hosts.setdefault(listed.endpoint.registry, []).append(listed.endpoint)
+
+    def default_url(self, registry: str) -> str:
+        """The URL of the endpoint that containerd tries last for a registry, "" where K3s cannot name it."""
+        if registry == WILDCARD:
+            return ""
+        try:
+            return normalise_endpoint(registry, self.embedded_mirror).url
+        except EndpointError:
+            return ""
+
+    def is_used(self, host: str) -> bool:
+        """Whether an entry of `configs` with this key applies to an endpoint or to a mirrored registry."""
+        return host in self.mirrors or host in self.endpoint_hosts or self._is_docker_hub_in_use(host)
+
+    def _is_docker_hub_in_use(self, host: str) -> bool:
+        return host == "registry-1.docker.io" and (DOCKER_HUB in self.mirrors or DOCKER_HUB in self.endpoint_hosts)
+
+    def tls_value(self, host: str, key: str) -> str:
+        """A file of `tls` as written under K3s' key or one of ours, "" where there is none."""
+        tls = self.configs[host]["tls"] or {}
+        stem = key.rpartition("_")[0]
+        shipped = self.shipped.get(host, {})
+        return str(tls.get(key) or shipped.get(f"{stem}_src") or shipped.get(f"{stem}_content") or "")
+
+    def has_tls(self, host: str) -> bool:
+        """Whether TLS settings are given that mean something: a file, or no verification."""
+        tls = self.configs.get(host, {}).get("tls")
+        if tls is None:
+            return False
+        return bool(tls["insecure_skip_verify"]) or any(
+            self.tls_value(host, key) for key in ("ca_file", "cert_file", "key_file")
+        )
+
+    def has_auth(self, host: str) -> bool:
+        """Whether any credentials are given."""
+        auth = self.configs.get(host, {}).get("auth")
+        return bool(auth and any(auth.values()))
