@@ -1,0 +1,91 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The text of a registries.yaml as nested dicts and lists that keep each scalar's spelling and kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.shape import Scalar
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.words import path
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml import scalars
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.nodes import (
+    ALIAS,
+    MAPPING,
+    SCALAR,
+    SEQUENCE,
+    Node,
+    compose,
+)
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.reader import read_characters
+
+# A registries.yaml is four levels deep; what lies deeper is never looked at.
+_DEEPEST = 6
+
+
+class Tree:
+    """`value` is what the text says, `duplicates` the keys given twice: (path, line). Raises DecodeError."""
+
+    def __init__(self, source: str | bytes) -> None:
+        root = compose(read_characters(source))
+        self.duplicates: list[tuple[str, int]] = []
+        self.value: Any = None if root is None else self._value(root, (), 0)
+
+    def _value(self, node: Node, where: tuple[str, ...], depth: int) -> Any:
+        if node.kind == ALIAS:
+            if node.target is None:
+                return None
+            node = node.target
+        if node.kind == SCALAR:
+            return _scalar(node)
+        if depth > _DEEPEST:
+            return None
+        if node.kind == SEQUENCE:
+            return [self._value(child, where, depth + 1) for child in node.children]
+        return self._mapping(node, where, depth)
+
+    def _mapping(self, node: Node, where: tuple[str, ...], depth: int) -> dict[Any, Any]:
+        value: dict[Any, Any] = {}
+        merged: dict[Any, Any] = {}
+        children = iter(node.children)
+        for key_node, value_node in zip(children, children):
+            key = key_node.target if key_node.kind == ALIAS and key_node.target else key_node
+            if key.kind != SCALAR:
+                continue  # no key that K3s could use: its decoder says so
+            if key.value == "<<" and key.implicit:
+                merged.update(self._merged(value_node, where, depth))
+                continue
+            name = key.value
+            item = self._value(value_node, (*where, name), depth + 1)
+            if name in value:
+                self.duplicates.append((path(*_shown(where, name)), key_node.line))
+                if depth == 0 and isinstance(item, dict) and isinstance(value[name], dict):
+                    item = {**value[name], **item}  # yaml.v2 adds to a map that is there already
+            value[name] = item
+        return {**merged, **value}
+
+    def _merged(self, node: Node, where: tuple[str, ...], depth: int) -> dict[Any, Any]:
+        sources = reversed(node.children) if node.kind == SEQUENCE else [node]
+        merged: dict[Any, Any] = {}
+        for source in sources:
+            target = source.target if source.kind == ALIAS and source.target else source
+            if target.kind == MAPPING and depth <= _DEEPEST:
+                merged.update(self._mapping(target, where, depth + 1))
+        return merged
+
+
+def _scalar(node: Node) -> Scalar | None:
+    try:
+        kind = scalars.type_of(node.tag, node.value, node.implicit)
+    except scalars.ScalarError:
+        return Scalar(node.value)  # refused by the decoder, which says why
+    if kind == scalars.NULL:
+        return None
+    return Scalar.of(node.value, kind.rpartition(":")[2], kind == scalars.BOOL and scalars.truth(node.value))
+
+
+def _shown(where: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """A path whose last key may be a secret where a colon is missing under auth."""
+    hidden = len(where) > 2 and where[2] == "auth" and not name.replace("_", "").isalpha()
+    return (*where, "***" if hidden else name)
