@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, paths_of
@@ -96,7 +97,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 return Prepared()
             if arguments["state"] == "absent":
                 return Prepared(desired=nothing(settings, paths))
-            return prepare(arguments["config"], settings, paths, self._read_file)
+            return prepare(
+                arguments["config"], settings, paths, self._read_file, shared_folder=str(C.DEFAULT_LOCAL_TMP)
+            )
         except (SourceProblem, Unsafe) as problem:
             raise AnsibleActionFail("%s. Nothing has been touched." % problem) from problem
 

@@ -21,6 +21,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.contain
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._certificates.bundle import check_bundle
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe, sources
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.once import once
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.encode import encode
 
 _EMBEDDED_MIRROR = "127.0.0.1:6443"
@@ -63,11 +64,13 @@ def prepare(
     paths: NodePaths,
     read_file: Callable[[str], bytes],
     now: datetime.datetime | None = None,
+    shared_folder: str = "",
 ) -> Prepared:
     """Check ``config`` and make the wanted state of a node from it.
 
     :param config: the user's ``k3s_registries``: K3s' own keys and the collection's ``tls.*_src`` and ``*_content``.
     :param read_file: reads a certificate file of the controller, decrypting vault files.
+    :param shared_folder: where the processes of a run share what one of them has computed; "" computes all here.
     :raises SourceProblem: when a certificate source cannot be read.
     """
     prepared = Prepared()
@@ -75,7 +78,11 @@ def prepare(
     if prepared.errors:
         return prepared
     shipped = sources.collect(config, read_file)
-    findings, certificates = _check_certificates(shipped, now or datetime.datetime.now(datetime.timezone.utc))
+    findings, certificates = once(
+        shared_folder,
+        [part for source in shipped for part in source],
+        lambda: _check_certificates(shipped, now or datetime.datetime.now(datetime.timezone.utc)),
+    )
     prepared.findings.extend(findings)
     if prepared.errors:
         return prepared
