@@ -53,7 +53,8 @@ def batch_size(batch: Any, total: int) -> int:
     percentage = bool(match and match.group(2))
     if number < 1 or (percentage and number > 100):
         raise AnsibleFilterError(
-            "k3s_registries_agent_batch: %r is neither a positive number of agents nor a percentage such as 25%%" % (batch,)
+            "k3s_registries_agent_batch: %r is neither a positive number of agents nor a percentage such as 25%%"
+            % (batch,)
         )
     return max(1, total * number // 100) if percentage else number
 

@@ -14,9 +14,9 @@ version_added: 1.0.0
 description:
   - Checks the configuration and the certificates on the controller, by the rules that K3s and containerd really
     follow, and stops there, before the node is touched, when something is wrong.
-  - Compares the node with what is wanted in one remote call. What needs no restart is put in place at once, file by file
-    and atomically - changed certificates, a text that leaves the loaded configuration equal, and everything on a node
-    where K3s is not installed or not running.
+  - Compares the node with what is wanted in one remote call. What needs no restart is put in place at once, file by
+    file and atomically - changed certificates, a text that leaves the loaded configuration equal, and everything on a
+    node where K3s is not installed or not running.
   - With O(stage=true) what needs a restart is laid out beside the live files, and nothing live is touched;
     M(k3sfleet.registries.k3s_rollout) brings it into force. Without, it is put in place and RV(restart) tells the
     caller to restart K3s.

@@ -15,7 +15,10 @@ from typing import Mapping, NamedTuple, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import read_auth_tables
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import (
+    AuthTableError,
+    read_auth_tables,
+)
 
 
 class Generated(NamedTuple):
@@ -42,7 +45,12 @@ def generated(paths: NodePaths) -> Generated:
     config = files.read(paths.containerd_config).content
     if config is None:
         return Generated(hosts, {}, False)
-    return Generated(hosts, read_auth_tables(config.decode("utf-8", "replace")), True)
+    try:
+        auth = {host: dict(table) for host, table in read_auth_tables(config.decode("utf-8", "replace")).items()}
+    except AuthTableError:
+        # A template of the user's own writes the credentials in another way: what is loaded cannot be read here.
+        return Generated(hosts, {}, True)
+    return Generated(hosts, auth, True)
 
 
 def differences(

@@ -34,7 +34,11 @@ def to_go_bytes(text: str) -> str:
     """The bytes of a Go string, one character each. Lone surrogates stand for bytes that are no UTF-8."""
     if text.isascii():
         return text
-    return text.encode("utf-8", "surrogateescape").decode("latin-1")
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("latin-1")
+    except UnicodeEncodeError:
+        # Half of a surrogate pair, which JSON can spell: no text that Go could hold, but no reason to stop either.
+        return text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 def from_go_bytes(raw: str) -> str:

@@ -9,6 +9,7 @@ import copy
 import re
 from typing import Any, Iterable, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.encode import encode
 
 HIDDEN = "********"
@@ -16,9 +17,9 @@ _SECRET_KEYS = ("password", "auth", "identity_token")
 _USERINFO = re.compile(r"(://)[^/@]*@")
 
 
-def without_secrets(normal: Mapping[str, Any]) -> dict[str, Any]:
+def without_secrets(normal: Config) -> Config:
     """A normalised configuration with every secret hidden: passwords, tokens, user information in URLs."""
-    hidden: dict[str, Any] = copy.deepcopy(dict(normal))
+    hidden = copy.deepcopy(normal)
     for mirror in hidden["mirrors"].values():
         if mirror:
             mirror["endpoint"] = [_USERINFO.sub(r"\1%s@" % HIDDEN, endpoint) for endpoint in mirror["endpoint"]]
@@ -27,11 +28,11 @@ def without_secrets(normal: Mapping[str, Any]) -> dict[str, Any]:
         if auth:
             for key in _SECRET_KEYS:
                 if auth.get(key):
-                    auth[key] = HIDDEN
+                    auth[key] = HIDDEN  # type: ignore[literal-required]
     return hidden
 
 
-def description(normal: Mapping[str, Any], drop_in: str, certificates: Iterable[Mapping[str, Any]]) -> str:
+def description(normal: Config, drop_in: str, certificates: Iterable[Mapping[str, Any]]) -> str:
     """What diffs show of a wanted state: registries.yaml without secrets, the drop-in, the certificates' facts."""
     lines = [encode(without_secrets(normal)).rstrip("\n")]
     if drop_in:

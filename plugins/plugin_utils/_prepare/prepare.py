@@ -101,7 +101,7 @@ def prepare(
         files=tuple(files),
         predictions=predictions(normal, settings, paths),
         auth={host: dict(table) for host, table in auth_tables(normal).items()},
-        shape=describe.without_secrets(normal),
+        shape=dict(describe.without_secrets(normal)),
         settings=vars(settings),
         description=describe.description(normal, drop_in, certificates),
         certificates=tuple(certificates),

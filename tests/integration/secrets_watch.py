@@ -1,0 +1,87 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looking for secrets where they must not be: in output, in processes, in journals, in files that others may read."""
+
+from __future__ import annotations
+
+import base64
+import os
+import threading
+from pathlib import Path
+from typing import Iterable, Mapping
+
+_PERIOD = 0.05
+
+
+class Secrets:
+    """Named secrets and the forms in which they could slip out."""
+
+    def __init__(self, named: Mapping[str, str]) -> None:
+        self.forms: dict[str, str] = {}
+        for name, text in named.items():
+            if "PRIVATE KEY" in text:
+                # Any line of a key's body is a leak; output may break or join lines.
+                body = [line for line in text.splitlines() if line and "-----" not in line]
+                self.forms.update({line: "%s, line %d" % (name, number) for number, line in enumerate(body, 1)})
+            else:
+                self.forms[text] = name
+
+    def add_basic_auth(self, username: str, password: str) -> None:
+        """The form in which a client sends them, and Docker's config.json keeps them."""
+        joined = base64.b64encode(("%s:%s" % (username, password)).encode()).decode()
+        self.forms[joined] = "%s's basic auth" % username
+
+    def found_in(self, text: str) -> list[str]:
+        """Names of the secrets in ``text``: never the secrets, a test's report is output too."""
+        return sorted(name for form, name in self.forms.items() if form in text)
+
+    def patterns(self) -> bytes:
+        """For `grep -F -f -`."""
+        return "".join(form + "\n" for form in self.forms).encode()
+
+
+class ProcessWatch:
+    """Looks again and again at every process of this machine, the nodes' included: they are containers here."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self.secrets = secrets
+        self.found: set[str] = set()
+        self.looks = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> ProcessWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(_PERIOD):
+            self.looks += 1
+            for name in os.listdir("/proc"):
+                if name.isdigit():
+                    self._look(Path("/proc") / name)
+
+    def _look(self, process: Path) -> None:
+        for what in ("cmdline", "environ"):
+            try:
+                text = (process / what).read_bytes().decode("utf-8", "replace")
+            except OSError:
+                continue
+            for secret in self.secrets.found_in(text):
+                program = text.partition("\0")[0] if what == "cmdline" else "process %s" % process.name
+                self.found.add("%s in the %s of %s" % (secret, what, program))
+
+
+def files_with(secrets: Secrets, folders: Iterable[Path]) -> list[str]:
+    """Files below ``folders`` on this machine that contain a secret."""
+    found = []
+    for folder in folders:
+        for path in folder.rglob("*"):
+            if path.is_file() and secrets.found_in(path.read_bytes().decode("utf-8", "replace")):
+                found.append(str(path))
+    return found
