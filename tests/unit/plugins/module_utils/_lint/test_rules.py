@@ -161,7 +161,7 @@ CASES = {
 }
 # Rules that look at an argument, not at the configuration: (arguments that fire, arguments that do not).
 ARGUMENTS = {
-    "K3R261": ({"images": ["UPPER/case"]}, {"images": ["lower/case"]}),
+    "K3R261": ({"images": ["docker.io/UPPER"]}, {"images": ["lower/case"]}),
     "K3R401": ({**OLD, "default_endpoint": False}, {"k3s_version": "v1.31.4+k3s1", "default_endpoint": False}),
     "K3R402": ({**OLD, "embedded_mirror": "127.0.0.1:6443"}, OLD),
     "K3R405": ({"k3s_version": "newest"}, {"k3s_version": "1.31.4"}),
