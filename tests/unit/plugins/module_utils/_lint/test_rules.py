@@ -144,7 +144,7 @@ CASES = {
     "K3R412": (mirror("https://docker.io"), mirror("https://a.b"), {"k3s_version": "v1.29.1+k3s1"}),
     "K3R413": (
         {"configs": {R: {"tls": {"ca_file": "/a"}}}},
-        tls(ca_file="/a"),
+        {"mirrors": {R: {"endpoint": ["https://m.example.com"]}}, "configs": {R: {"tls": {"ca_file": "/a"}}}},
         {"k3s_version": "v1.29.3+k3s1"},
     ),
     "K3R414": (
