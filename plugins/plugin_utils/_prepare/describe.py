@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import copy
 import re
-from typing import Any, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Iterable, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.encode import encode
+
+if TYPE_CHECKING:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
 
 HIDDEN = "********"
 _SECRET_KEYS = ("password", "auth", "identity_token")
