@@ -35,7 +35,7 @@ $(LINK):
 include tests/fleet/fleet.mk
 
 .PHONY: test
-test: lint unit sanity conformance molecule integration ## everything CI runs
+test: lint unit demo ## everything CI runs
 	@echo "make test: everything passed"
 
 .PHONY: lint
@@ -55,10 +55,6 @@ unit: venv links ## the pure parts and the node parts with injected faults
 sanity: venv ## ansible-test sanity, without ignores
 	$(BIN)/python tests/tools/sanity.py
 
-.PHONY: conformance
-conformance: venv links fleet-deps ## what we say containerd does, against a real containerd
-	$(BIN)/pytest tests/conformance
-
 .PHONY: molecule
 molecule: venv links fleet-deps ## the molecule scenarios, on real nodes
 	$(BIN)/molecule test --scenario-name default
@@ -66,14 +62,6 @@ molecule: venv links fleet-deps ## the molecule scenarios, on real nodes
 .PHONY: integration
 integration: venv links fleet-deps ## proofs on a fleet: pulls, order, leaks, drift, bad input
 	$(BIN)/pytest tests/integration
-
-.PHONY: bench
-bench: venv links fleet-deps ## every budget as a ratio, measured side by side in one run
-	$(BIN)/python -m tests.bench
-
-.PHONY: docs
-docs: venv links ## docs/ that are generated from the code
-	$(BIN)/python -m tests.tools.make_docs
 
 .PHONY: clean
 clean: fleet-clean ## everything that the other targets have made, fleets included
