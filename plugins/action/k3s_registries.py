@@ -79,6 +79,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         converted: dict[str, Any] = plain(arguments)
         if converted["state"] == "present" and converted["config"] is None:
             raise AnsibleActionFail("config is required with state: present (the content of registries.yaml)")
+        settings = ("disable_default_endpoint", "embedded_registry", "system_default_registry")
+        if converted["state"] == "present" and not converted["config"] and all(converted[key] is None for key in settings):
+            # A forgotten variable must not empty the registries.yaml of a whole fleet.
+            raise AnsibleActionFail(
+                "k3s_registries is empty: give it the content of registries.yaml, or take the registries away with "
+                "state: absent. Nothing has been touched."
+            )
         converted.pop("prepared")
         return converted
 
