@@ -37,6 +37,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
         arguments = self._arguments()
+        hosts = (task_vars or {}).get("ansible_play_hosts") or []
+        if self._task.run_once and not arguments["validate_only"] and len(hosts) > 1:
+            raise AnsibleActionFail(
+                "run_once: one of %d nodes would get the configuration and the others look done. Take run_once away; "
+                "the role itself sees to the order. Nothing has been touched." % len(hosts)
+            )
         prepared = self._prepare(arguments)
         result["findings"] = prepared.findings
         if prepared.errors:
@@ -80,7 +86,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if converted["state"] == "present" and converted["config"] is None:
             raise AnsibleActionFail("config is required with state: present (the content of registries.yaml)")
         settings = ("disable_default_endpoint", "embedded_registry", "system_default_registry")
-        if converted["state"] == "present" and not converted["config"] and all(converted[key] is None for key in settings):
+        nothing_set = not converted["config"] and all(converted[key] is None for key in settings)
+        if converted["state"] == "present" and nothing_set:
             # A forgotten variable must not empty the registries.yaml of a whole fleet.
             raise AnsibleActionFail(
                 "k3s_registries is empty: give it the content of registries.yaml, or take the registries away with "

@@ -79,6 +79,9 @@ class Story:
     between: dict[str, Any]
     run: Run
     after: dict[str, Any]
+    restarts: dict[str, int]
+    overlaps: list[set[str]]
+    requests: list[dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +91,10 @@ def story(cluster: Cluster) -> Story:
     check = cluster.play(SITE, "--check", "--diff", "-vvv")
     between = cluster.snapshot()
     run = cluster.play(SITE, "--diff", "-vvv")
-    return Story(before, check, between, run, cluster.snapshot())
+    return Story(
+        before, check, between, run, cluster.snapshot(),
+        cluster.restarts(run.began), cluster.overlaps(run.began), cluster.requests(run.began),
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -25,9 +25,9 @@ def _with_wrong_password(variables: dict[str, Any], registry: str) -> None:
     variables["k3s_registries"]["configs"][registry]["auth"]["password"] = VAULT_PASSWORD
 
 
-def _without_image(variables: dict[str, Any], registry: str) -> None:
-    mirrors = variables["k3s_registries"]["mirrors"]
-    mirrors["docker.io"]["rewrite"] = {"^rancher/(.*)": "nowhere/$1"}
+def _without_image(variables: dict[str, Any], _registry: str) -> None:
+    variables["k3s_registries"]["mirrors"]["quay.io"] = {"endpoint": ["https://elsewhere.example.com"]}
+    variables["k3s_registries_canary_images"] = ["docker.io/rancher/no-such-image:1"]
 
 
 @pytest.mark.parametrize(

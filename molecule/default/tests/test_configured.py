@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import Any
 
+import tomllib
 import yaml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml

@@ -13,7 +13,9 @@ CONFIG = "/etc/rancher/k3s"
 CONTAINERD = "/var/lib/rancher/k3s/agent/etc/containerd"
 
 
-@pytest.mark.parametrize("path", ["registries.yaml", "registry-certs", "k3sfleet", "config.yaml.d/90-k3sfleet-registries.yaml"])
+@pytest.mark.parametrize(
+    "path", ["registries.yaml", "registry-certs", "k3sfleet", "config.yaml.d/90-k3sfleet-registries.yaml"]
+)
 def test_nothing_of_ours_is_there(node: Any, path: str) -> None:
     assert not node.file("%s/%s" % (CONFIG, path)).exists
 
