@@ -90,7 +90,7 @@ def measurements() -> Iterator[Measurement]:
 def best_of(work: Callable[[], object], runs: int = RUNS) -> float:
     """The shortest of several runs, in milliseconds of this process's own time on the processor."""
     times = []
-    for _ in range(runs):
+    for _run in range(runs):
         started = time.process_time()
         work()
         times.append(time.process_time() - started)

@@ -102,5 +102,5 @@ def go_unquote(quoted: str) -> str:
 
 def cut(text: str, separator: str) -> tuple[str, str]:
     """Go's ``strings.Cut`` without the flag: before and after the first separator."""
-    before, _, after = text.partition(separator)
+    before, _separator, after = text.partition(separator)
     return before, after

@@ -10,7 +10,10 @@ there is something to check.
 from __future__ import annotations
 
 import datetime
+import sys
 from typing import Any, Mapping
+
+from ansible.errors import AnsibleError
 
 
 def check_bundle(
@@ -40,12 +43,19 @@ def check_bundle(
     the order given, hold nothing secret: `source` (`ca`, `cert`, `server`), `position` (from 1), `subject`, `issuer`,
     `sha256`, `not_before` and `not_after` (ISO 8601, UTC), `days_left`, `kind` (`root`, `intermediate`,
     `self-signed`, `leaf`), `key_type`, `names` and `chain_length` (certificates in the same file).
-    Never raises for what the texts hold, and no text of a key appears in what it returns.
+    Raises AnsibleError where the library cryptography is not installed. Never raises for what the texts hold, and no
+    text of a key appears in what it returns.
     """
     if ca is None and cert is None and key is None and server is None:
         return [], []
+    from .certificate import HAS_CRYPTOGRAPHY
     from .checks import Checks
 
+    if not HAS_CRYPTOGRAPHY:
+        raise AnsibleError(
+            f"certificates and keys cannot be checked: the Python library cryptography is not installed on the"
+            f" controller. Install it for {sys.executable}: `pip install cryptography`."
+        )
     checks = Checks(now, sources, host)
     checks.run(ca, cert, key, server)
     return checks.report.findings, checks.report.facts

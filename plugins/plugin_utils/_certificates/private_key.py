@@ -9,10 +9,14 @@ from typing import NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import certificates as rules
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import Rule
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
 
 from .certificate import is_usable_in_go, key_type
 from .pem import Block
+
+try:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
+except ImportError:
+    load_der_private_key = None  # type: ignore[assignment]  # check_bundle says so before anything here is called
 
 _CONVERT = "openssl pkey -in {file} -out new.key"
 

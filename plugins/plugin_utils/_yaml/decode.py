@@ -196,7 +196,8 @@ class _Decoder:
     def _alias(self, node: Node, wanted: _Type, current: Any, path: str) -> _Result:
         if any(node is open_alias for open_alias in self._open_aliases):
             raise DecodeError(f"line {node.line}: anchor value contains itself", node.line, path)
-        assert node.target is not None
+        if node.target is None:  # the composer gives every alias its target
+            raise DecodeError(f"line {node.line}: unknown anchor", node.line, path)
         self._open_aliases.append(node)
         result = self.decode(node.target, wanted, current, path)
         self._open_aliases.pop()

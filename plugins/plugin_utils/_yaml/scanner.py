@@ -167,7 +167,8 @@ class YamlEvents(SimpleKeyScanner, Parser):
     def scan_block_scalar(self, style: str) -> ScalarToken:
         start = self.get_mark()
         header = _BLOCK_HEADER.match(self.buffer, self.pointer)
-        assert header is not None
+        if header is None:
+            self.fail("did not find expected | or >", start)
         self._take(header)
         chomp = header.group("chomp") or header.group("chomp_last")
         increment = header.group("indent") or header.group("indent_first")

@@ -425,3 +425,18 @@ def test_keys_never_appear_in_findings(client, server, intermediate):
         shown = json.dumps(findings(**given_))
         assert shown != "[]"
         assert not [line for line in lines if line in shown]
+
+
+def test_without_cryptography_it_says_so_and_the_module_can_still_be_imported():
+    code = (
+        "import sys, datetime; sys.path.insert(0, sys.argv[1]); sys.modules['cryptography'] = None;"
+        "from ansible_collections.k3sfleet.registries.plugins.plugin_utils._certificates import private_key;"
+        "from ansible_collections.k3sfleet.registries.plugins.plugin_utils._certificates.bundle import check_bundle;"
+        "now = datetime.datetime.now(datetime.timezone.utc);"
+        "check_bundle(ca='x', cert=None, key=None, now=now, sources={})"
+    )
+    collections = Path(__file__).resolve().parents[5] / ".ansible" / "collections"
+    done = subprocess.run([sys.executable, "-c", code, str(collections)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "cryptography is not installed on the controller" in done.stderr
+    assert "pip install cryptography" in done.stderr
