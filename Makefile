@@ -55,6 +55,10 @@ unit: venv links ## the pure parts and the node parts with injected faults
 sanity: venv ## ansible-test sanity, without ignores
 	$(BIN)/python tests/tools/sanity.py
 
+.PHONY: conformance
+conformance: venv links ## what the rules predict against what a real containerd asks for, 120 configurations
+	$(BIN)/python -m tests.conformance
+
 .PHONY: molecule
 molecule: venv links fleet-deps ## the molecule scenarios, on real nodes
 	$(BIN)/molecule test --scenario-name default
