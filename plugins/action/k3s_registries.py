@@ -69,7 +69,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             module_name="k3sfleet.registries.k3s_registries", module_args=node_arguments, task_vars=task_vars
         )
         before, after = answer.pop("before", ""), answer.pop("after", "")
+        # Those of the controller about the configuration, and the node's own about its release.
+        warnings = [*result.get("warnings", []), *answer.pop("warnings", [])]
         result.update(answer)
+        if warnings:
+            result["warnings"] = warnings
         if not answer.get("failed"):
             result["certificates"] = list(desired.certificates) if desired is not None else []
             if self._task.diff and (answer.get("files") or before != after):

@@ -14,6 +14,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import f
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import run
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules import release as rules
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.known_problems import known_problems
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
@@ -75,6 +76,20 @@ def lacking(shape: Mapping[str, Any], settings: Mapping[str, Any], node_release:
         release=release,
     )
     return [item["message"] for item in found]
+
+
+def warnings(shape: Mapping[str, Any], settings: Mapping[str, Any], node_release: str) -> list[str]:
+    """What this release is known to get wrong with the wanted state, as sentences that name the fixed release."""
+    release = _parsed(node_release)
+    if release is None:
+        return []
+    found = known_problems(
+        cast("Config", shape),
+        default_endpoint=not settings.get("disable_default_endpoint"),
+        embedded_registry=bool(settings.get("embedded_registry")),
+        release=release,
+    )
+    return ["%s: %s" % (item["path"], item["message"]) if item["path"] else item["message"] for item in found]
 
 
 def _parsed(node_release: str) -> rules.Release | None:

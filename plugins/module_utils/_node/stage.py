@@ -142,6 +142,7 @@ def _stage(paths: NodePaths, memory: Memory, desired: Desired, in_place: bool, c
     if state.state != "absent":
         result["release"] = release.installed(paths, keep=not check_mode)
         _refuse_what_cannot_work(paths, desired, result["release"])
+        result["warnings"] = release.warnings(desired.shape, desired.settings, result["release"])
 
     if state.alive:
         reasons = []
