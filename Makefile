@@ -67,6 +67,19 @@ molecule: venv links fleet-deps ## the molecule scenarios, on real nodes
 integration: venv links fleet-deps ## proofs on a fleet: pulls, order, leaks, drift, bad input
 	$(BIN)/pytest tests/integration
 
+.PHONY: ee
+ee: venv links fleet-deps ## an execution environment for AWX, built and used on a fleet
+	$(BIN)/python -m tests.ee
+	$(BIN)/pytest tests/ee
+
+.PHONY: runner
+runner: venv links fleet-deps ## what AWX does to a play, with its own engine ansible-runner, on a fleet
+	$(BIN)/pytest tests/runner
+
+.PHONY: awx-api
+awx-api: venv links ## the AWX objects against a stand-in of AWX' API
+	$(BIN)/pytest tests/awx
+
 .PHONY: clean
 clean: fleet-clean ## everything that the other targets have made, fleets included
 	rm -rf $(VENV) .ansible .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/output

@@ -1,0 +1,143 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/awx.yml against the stand-in of the API: made, made again, rotated, reduced, removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+import yaml
+
+from tests.awx import api
+from tests.fleet.podman import CHECKOUT
+from tests.tools.tool_venv import awx_collection
+
+PASSWORD = "canary-password-{{ not_a_template }}-4f1c"
+KEY = "-----BEGIN PRIVATE KEY-----\ncanary+key+line+5d0a\n-----END PRIVATE KEY-----\n"
+REGISTRIES: list[dict[str, Any]] = [
+    {"name": "main", "username": "robot", "password": PASSWORD, "ca": "-----BEGIN CERTIFICATE-----\nx\n",
+     "client_certificate": "-----BEGIN CERTIFICATE-----\ny\n", "client_key": KEY},
+    {"name": "other", "token": "canary-token-77aa"},
+]  # fmt: skip
+SETTINGS: dict[str, Any] = {
+    "k3s_registries_awx_project_url": "https://git.example.com/fleet.git",
+    "k3s_registries_awx_execution_environment": "registry.example.com/k3sfleet-ee:1",
+}
+
+
+@pytest.fixture
+def awx() -> Iterator[api.Api]:
+    with api.Api() as server:
+        yield server
+
+
+def play(awx: api.Api, folder: Path, registries: list[dict[str, Any]] = REGISTRIES, **more: Any) -> int:
+    """Run the playbook; returns how many tasks changed something."""
+    variables = folder / "variables.yml"
+    marked = yaml.safe_dump({**SETTINGS, **more, "k3s_registries_awx_registries": registries})
+    # As an operator marks a password with braces, or as a lookup returns it.
+    variables.write_text(re.sub(r"password: (?=[^ ])", "password: !unsafe ", marked), encoding="utf-8")
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")},
+        "ANSIBLE_COLLECTIONS_PATH": "%s:%s" % (CHECKOUT / ".ansible" / "collections", awx_collection()),
+        "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+        "CONTROLLER_HOST": awx.url, "CONTROLLER_OAUTH_TOKEN": api.TOKEN, "ANSIBLE_NOCOLOR": "1",
+    }  # fmt: skip
+    command = [
+        str(Path(sys.executable).with_name("ansible-playbook")), "-vvv", "--extra-vars", "@%s" % variables,
+        "playbooks/awx.yml",
+    ]  # fmt: skip
+    outcome = subprocess.run(
+        command, cwd=CHECKOUT, env=environment, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL, timeout=280,
+    )  # fmt: skip
+    output = outcome.stdout.decode("utf-8", "replace")
+    assert outcome.returncode == 0, output[-6000:]
+    assert "canary" not in output
+    found = re.search(r"localhost +: ok=\d+ +changed=(\d+)", output)
+    assert found, output[-2000:]
+    return int(found.group(1))
+
+
+def names(awx: api.Api, kind: str) -> list[str]:
+    return sorted(str(item["name"]) for item in awx.store.objects[kind].values())
+
+
+def one(awx: api.Api, kind: str, name: str) -> tuple[int, dict[str, Any]]:
+    (found,) = [pair for pair in awx.store.objects[kind].items() if pair[1].get("name") == name]
+    return found
+
+
+def test_from_nothing_to_everything_again_rotated_and_back_to_nothing(awx: api.Api, tmp_path: Path) -> None:
+    assert play(awx, tmp_path) > 0
+    everything_is_there(awx)
+
+    before = json.dumps(awx.store.objects, sort_keys=True)
+    awx.requests.clear()
+    assert play(awx, tmp_path) == 0
+    assert awx.writes() == []
+
+    rotated = [dict(REGISTRIES[0], password="canary-rotated"), REGISTRIES[1]]
+    play(awx, tmp_path, rotated)
+    assert json.dumps(awx.store.objects, sort_keys=True) == before, "a secret changed without the switch"
+    assert play(awx, tmp_path, rotated, k3s_registries_awx_update_secrets=True) > 0
+    assert one(awx, "credentials", "K3s registries - registry main")[1]["inputs"]["password"] == "canary-rotated"
+
+    play(awx, tmp_path, [rotated[0], {"name": "other", "state": "absent"}], k3s_registries_awx_verify_schedule="")
+    assert names(awx, "credential_types") == names(awx, "credentials") == ["K3s registries - registry main"]
+    assert awx.store.objects["schedules"] == {}
+
+    assert play(awx, tmp_path, k3s_registries_awx_state="absent") > 0
+    left = {kind: names(awx, kind) for kind, objects in awx.store.objects.items() if objects}
+    left.pop("workflow_approval_templates", None)  # AWX removes those with their node, the stand-in keeps them
+    assert left == {"organizations": ["Default"]}
+    awx.requests.clear()
+    assert play(awx, tmp_path, k3s_registries_awx_state="absent") == 0
+    assert awx.writes() == []
+
+
+def everything_is_there(awx: api.Api) -> None:
+    credential = one(awx, "credentials", "K3s registries - registry main")[1]
+    assert credential["inputs"]["password"] == PASSWORD
+    assert credential["inputs"]["client_key"] == KEY
+    assert set(one(awx, "credentials", "K3s registries - registry other")[1]["inputs"]) == {"token"}
+    injectors = one(awx, "credential_types", "K3s registries - registry main")[1]["injectors"]
+    assert injectors["extra_vars"]["k3s_registry_main_password"] == "{{ password }}"
+    assert injectors["extra_vars"]["k3s_registry_main_client_key_file"] == "{{ tower.filename.client_key }}"
+    assert injectors["file"]["template.client_key"] == "{{ client_key }}"
+    assert all(name.startswith("k3s_registry_main_") for name in injectors["extra_vars"])
+
+    expected = ["Apply", "Check", "Diagnose", "Mirror images", "Rollback", "Verify"]
+    assert names(awx, "job_templates") == ["K3s registries - " + name for name in expected]
+    for number, template in awx.store.objects["job_templates"].items():
+        assert len(awx.store.links[(number, "credentials")]) == 2
+        assert template["job_slice_count"] == 1
+        assert template["allow_simultaneous"] is False
+    check = one(awx, "job_templates", "K3s registries - Check")[1]
+    assert (check["job_type"], check["diff_mode"], check["playbook"]) == ("check", True, "playbooks/apply.yml")
+    number, apply = one(awx, "job_templates", "K3s registries - Apply")
+    asked = {item["variable"] for item in awx.store.surveys[number]["spec"]}
+    assert asked == {"k3s_registries_agent_batch", "k3s_registries_on_failure"}
+    assert apply["ask_limit_on_launch"] is True
+    assert workflow_order(awx) == ["check", "approve", "apply", "verify"]
+    (schedule,) = awx.store.objects["schedules"].values()
+    assert schedule["unified_job_template"] == one(awx, "job_templates", "K3s registries - Verify")[0]
+
+
+def workflow_order(awx: api.Api) -> list[str]:
+    nodes = awx.store.objects["workflow_job_template_nodes"]
+    after = {number: awx.store.links.get((number, "success_nodes"), []) for number in nodes}
+    (number,) = set(nodes) - {one for many in after.values() for one in many}
+    order = [nodes[number]["identifier"]]
+    while after[number]:
+        (number,) = after[number]
+        order.append(nodes[number]["identifier"])
+    return order
