@@ -1,0 +1,117 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook `lint`, run as people run it: what it prints, its exit status, and that no secret is in its output."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import COLLECTIONS
+
+CANARY = "c4n4ry-s3cret"
+OK = f"""
+mirrors:
+  docker.io:
+    endpoint: ["https://registry.example.com:5000"]
+    rewrite: {{"^rancher/(.*)": "mirror/$1"}}
+configs:
+  registry.example.com:5000:
+    auth: {{username: robot, password: {CANARY}}}
+"""
+WARNING = 'mirrors: {docker.io: {endpoint: ["https://a.example.com/project"]}}'
+ERROR = f"configs: {{a.example.com: {{auth: {{token: {CANARY}}}}}}}"
+
+
+class Done(NamedTuple):
+    status: int
+    output: str
+
+
+def lint(folder: Path, content: str | bytes | None, *arguments: str) -> Done:
+    """Runs the playbook in `folder` on a file with this content; None: there is no file."""
+    if content is not None:
+        (folder / "registries.yaml").write_bytes(content.encode() if isinstance(content, str) else content)
+    command = [Path(sys.executable).with_name("ansible-playbook"), "k3sfleet.registries.lint"]
+    done = subprocess.run(
+        [*command, "-e", "k3s_registries_file=registries.yaml", *arguments],
+        cwd=folder,
+        env=dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(COLLECTIONS), ANSIBLE_NOCOLOR="1", PWD=str(folder)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return Done(done.returncode, done.stdout)
+
+
+def test_a_good_file_and_the_attempts_for_an_image_in_order(tmp_path: Path) -> None:
+    done = lint(tmp_path, OK, "-e", "image=docker.io/rancher/mirrored-pause:3.6")
+    assert done.status == 0
+    assert "no findings" in done.output
+    first = "1. mirror    https://registry.example.com:5000/v2/mirror/mirrored-pause/manifests/3.6?ns=docker.io"
+    second = "2. default   https://registry-1.docker.io/v2/rancher/mirrored-pause/manifests/3.6"
+    assert first + "  with credentials" in done.output
+    assert done.output.index(first) < done.output.index(second)
+
+
+def test_without_the_default_endpoint_there_is_no_such_attempt(tmp_path: Path) -> None:
+    done = lint(tmp_path, OK, "-e", "image=nginx", "-e", "k3s_registries_disable_default_endpoint=true")
+    assert done.status == 0
+    assert "1. mirror" in done.output
+    assert "registry-1.docker.io" not in done.output
+
+
+def test_a_warning_is_shown_and_is_no_failure(tmp_path: Path) -> None:
+    done = lint(tmp_path, WARNING)
+    assert done.status == 0
+    assert r"warning  K3R215  mirrors.\"docker.io\".endpoint[0]" in done.output
+    assert "fix: Use" in done.output
+    assert "no errors, 1 warning(s)" in done.output
+
+
+def test_an_error_is_a_failure_with_its_fix(tmp_path: Path) -> None:
+    done = lint(tmp_path, ERROR, "-e", "image=nginx")
+    assert done.status != 0
+    assert "error    K3R106" in done.output
+    assert "identity_token" in done.output
+    assert "1 error(s)" in done.output
+    assert "registry-1.docker.io" not in done.output
+
+
+@pytest.mark.parametrize(
+    "content", [f"\xff\xfe\x00 {CANARY}: [".encode("latin-1"), b"\x80\x81: {", b"mirrors:\n\tdocker.io: {}\n", b"\x00"]
+)
+def test_bytes_that_are_no_yaml_are_a_finding(tmp_path: Path, content: bytes) -> None:
+    done = lint(tmp_path, content)
+    assert done.status != 0
+    assert "error    K3R" in done.output
+    assert "Traceback" not in done.output
+    assert CANARY not in done.output
+
+
+def test_a_template_in_the_file_is_not_run(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    done = lint(tmp_path, "mirrors: {\"{{ lookup('pipe', 'touch %s') }}\": null}" % mark)
+    assert "K3R109" in done.output
+    assert not mark.exists()
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    done = lint(tmp_path, None)
+    assert done.status != 0
+    assert f"{tmp_path}/registries.yaml cannot be read" in done.output
+
+
+@pytest.mark.parametrize("content", [OK, ERROR, OK + "\n\t- {", OK.replace("auth:", "auht:")])
+def test_no_secret_is_in_the_output_however_much_is_asked_for(tmp_path: Path, content: str) -> None:
+    done = lint(tmp_path, content, "-vvv", "-e", "image=nginx")
+    assert CANARY not in done.output
+    assert "Show the findings" in done.output
