@@ -11,7 +11,8 @@ import zipfile
 from pathlib import Path
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "awx"
-REQUIREMENTS = ("ansible-builder>=3.1,<4", "ansible-runner>=2.4,<3", "ansible-core>=2.18,<2.20")
+REQUIREMENTS = ("ansible-builder>=3.1,<4", "ansible-runner>=2.4,<3", "ansible-core>=2.18,<2.19")
+CONTROLLER = Path(__file__).resolve().parents[2] / "requirements" / "controller.txt"
 # The community package that carries awx.awx: Galaxy is not needed.
 BUNDLE = "ansible>=11,<12"
 
@@ -22,9 +23,8 @@ def tools() -> Path:
     done = CACHE / "tools" / ".installed"
     if not done.exists() or done.read_text(encoding="utf-8") != repr(REQUIREMENTS):
         subprocess.run([sys.executable, "-m", "venv", str(CACHE / "tools")], check=True)
-        subprocess.run(
-            [str(bin_folder / "pip"), "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS], check=True
-        )
+        pip = [str(bin_folder / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, *REQUIREMENTS, "-r", str(CONTROLLER)], check=True)
         done.write_text(repr(REQUIREMENTS), encoding="utf-8")
     return bin_folder
 
