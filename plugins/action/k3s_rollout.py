@@ -17,10 +17,15 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import ledger_of, plain
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import keeper, plan
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import keeper, patience, plan
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.ledger import Ledger
 
 _CONTROLLER_ONLY = ("staged", "max_failures", "agent_batch", "cluster")
+_NO_SERVERS = (
+    "the inventory has no host in the group %r, through which the cluster's lease is taken. Where AWX has cut the "
+    "inventory into slices, set the job template's job slicing to 1 (the role works on all nodes at once by itself); "
+    "to reach agents only, keep the servers in the inventory and use --limit"
+)
 
 display = Display()
 
@@ -99,8 +104,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if self._task.check_mode:
             result["lease"] = "would be taken"
             return result
+        if not ((task_vars or {}).get("groups") or {}).get(_server_group(arguments)):
+            no_servers = {"msg": _NO_SERVERS % _server_group(arguments)}
+            return self._without_lease(no_servers, arguments["force"], False, result)
         try:
-            answer = self._module(arguments, task_vars)
+            answer = patience.outwait(lambda: self._module(arguments, task_vars), display.display)
         except AnsibleError as error:
             answer = {"failed": True, "msg": "the server through which the lease is taken: %s" % error}
         if answer.get("failed"):
@@ -164,6 +172,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if hasattr(display, "_final_q"):
             display._final_q = None
         self._module(arguments, task_vars)
+
+
+def _server_group(arguments: dict[str, Any]) -> str:
+    return str(arguments.get("cluster") or "server").partition("/")[0]
 
 
 def _still_held(ledger: Ledger) -> bool:

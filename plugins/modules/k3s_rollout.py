@@ -123,6 +123,16 @@ lease:
   returned: with O(operation=hold) and O(operation=release)
   type: str
   sample: taken
+lease_renewed:
+  description: When the run that holds the Lease last renewed it.
+  returned: when another run holds it
+  type: str
+  sample: "2026-01-01T03:00:15.000000Z"
+lease_expires_in:
+  description: Seconds until the run that holds the Lease counts as gone.
+  returned: when another run holds it
+  type: int
+  sample: 42
 restarted:
   description: Whether K3s was restarted.
   returned: always
@@ -231,7 +241,8 @@ def main() -> None:
     except LeaseUnavailable as problem:
         module.fail_json(msg=str(problem), lease="unavailable", **result)
     except LeaseHeld as problem:
-        module.fail_json(msg=str(problem), lease="held", **result)
+        seen = {"lease_renewed": problem.renewed, "lease_expires_in": problem.expires_in}
+        module.fail_json(msg=str(problem), lease="held", **seen, **result)
     except (Failure, FileProblem, NodeBusy, Refused, ServiceProblem, Unsafe) as problem:
         module.fail_json(msg=str(problem), **result)
     module.exit_json(**result)

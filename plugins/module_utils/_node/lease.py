@@ -28,7 +28,15 @@ class LeaseUnavailable(Exception):
 
 
 class LeaseHeld(Exception):
-    """Another run has it; the text says who, since when, and until when."""
+    """Another run has it; the text says who, since when, and until when.
+
+    ``renewed`` is its last sign of life as the API gives it, ``expires_in`` the seconds until it counts as gone.
+    """
+
+    def __init__(self, text: str, renewed: str = "", expires_in: int = 0) -> None:
+        super().__init__(text)
+        self.renewed = renewed
+        self.expires_in = expires_in
 
 
 class Holder(NamedTuple):
@@ -60,9 +68,12 @@ def take(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time)
             continue
         expires = kubernetes.epoch(spec.get("renewTime")) + float(spec.get("leaseDurationSeconds") or 0)
         if identity and expires > now():
+            left = int(expires - now()) + 1
             raise LeaseHeld(
                 "the cluster is being worked on by %s, since %s (last sign of life %s, counts as gone %d s from now)"
-                % (identity, spec.get("acquireTime"), spec.get("renewTime"), int(expires - now()) + 1)
+                % (identity, spec.get("acquireTime"), spec.get("renewTime"), left),
+                str(spec.get("renewTime")),
+                left,
             )
         if _send(paths, "replace", _manifest(holder, now(), now(), found)) == "done":
             return "taken over from %s" % identity if identity else "taken"

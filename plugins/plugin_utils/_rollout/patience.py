@@ -1,0 +1,43 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting for a Lease whose holder may be dead.
+
+A run that was killed with everything it had started, as AWX does with a cancelled job, cannot give its Lease back. The
+next run tells it from one that lives: a living run renews again and again. After the last sign of a dead one there is
+at most one more, from a server that finished its commit by itself.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable
+
+AT_MOST = 150
+"""Seconds that a run waits for a Lease before it gives up."""
+_LOOK_EVERY = 5
+_SIGNS_OF_A_DEAD_RUN = 1
+
+
+def outwait(
+    ask: Callable[[], dict[str, Any]], announce: Callable[[str], object], sleep: Callable[[float], None] = time.sleep
+) -> dict[str, Any]:
+    """Ask for the Lease until it is ours or its holder is seen to live; returns the last answer.
+
+    :param ask: tries to take it. ``lease`` is ``held`` in the answer when another run has it, and then
+        ``lease_renewed`` is its last sign of life and ``lease_expires_in`` the seconds until it counts as gone.
+    :param announce: is told once, in a sentence, that the run waits.
+    """
+    answer = ask()
+    sign, signs, waited = answer.get("lease_renewed"), 0, 0
+    while answer.get("lease") == "held" and waited < AT_MOST and answer.get("lease_expires_in", AT_MOST) < AT_MOST:
+        if not waited:
+            announce("Waiting whether the run that has the lease still lives: %s" % answer.get("msg"))
+        sleep(_LOOK_EVERY)
+        waited += _LOOK_EVERY
+        answer = ask()
+        if answer.get("lease_renewed") != sign:
+            sign, signs = answer.get("lease_renewed"), signs + 1
+        if signs > _SIGNS_OF_A_DEAD_RUN:
+            break
+    return answer
