@@ -106,6 +106,8 @@ class Job:
         """No secret in any event, in the output, or in what else the job leaves for AWX to collect."""
         files = [path for path in self.artifacts.rglob("*") if path.is_file()]
         assert any(path.parent.name == "job_events" for path in files), "no events: nothing was searched"
+        given = (self.folder / "env" / "extravars").read_text(encoding="utf-8")
+        assert secrets.found_in(given), "the search does not even find what the job was given"
         for path in files:
             leaked = secrets.found_in(path.read_text(encoding="utf-8", errors="replace").replace("\\n", "\n"))
             assert not leaked, "%s: %s" % (path.name, leaked)
