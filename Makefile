@@ -59,6 +59,14 @@ sanity: venv ## ansible-test sanity, without ignores
 conformance: venv links ## what the rules predict against what a real containerd asks for, 120 configurations
 	$(BIN)/python -m tests.conformance
 
+.PHONY: docs
+docs: venv links ## the generated pages of docs/
+	$(BIN)/python -m tests.docs
+
+.PHONY: bench
+bench: venv links ## every budget: measured, allowed, and the ratio of the two
+	$(BIN)/python -m tests.bench
+
 .PHONY: molecule
 molecule: venv links fleet-deps ## the molecule scenarios, on real nodes
 	$(BIN)/molecule test --scenario-name default
