@@ -99,11 +99,26 @@ def _unreadable(problem: DecodeError, source: str | bytes) -> dict[str, str]:
         fix = 'Put the IPv6 address in quotes: "[fd00::1]:5000":'
     elif re.search(r":\s+[@%`*&!|>]", line):
         fix = "Put the value in quotes: it begins with a character that means something in YAML."
-    elif re.match(r"\s*[^\s:#'\"]+\s*$", line):
+    elif _is_bare_word(line):
         fix = "Is the colon after the key missing?"
+    elif "mapping values are not allowed" in problem.message and _line_before(lines, problem.line):
+        # The parser takes the key without a colon for text, and stumbles over the colon of the line below.
+        fix = f"Is the colon at the end of line {_line_before(lines, problem.line)} missing?"
     elif "\\" in line and '"' in line:
         fix = "Use single quotes: in double quotes a backslash begins an escape."
     return rules.UNREADABLE.finding("", f"K3s refuses the file: {problem.message}", fix)
+
+
+def _is_bare_word(line: str) -> bool:
+    return bool(re.match(r"\s*[^\s:#'\"]+\s*(?:#.*)?$", line))
+
+
+def _line_before(lines: Sequence[str], number: int) -> int:
+    """The number of the next line above `number` that is not empty, if it is a single word without a colon; else 0."""
+    for above in range(number - 1, 0, -1):
+        if lines[above - 1].strip():
+            return above if _is_bare_word(lines[above - 1]) else 0
+    return 0
 
 
 def _has_second_document(source: str | bytes) -> bool:

@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import base64
+import re
+from pathlib import Path
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import certificates as _certificates
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import lint as _module
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import text as _text
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import CATALOGUE
@@ -205,12 +208,19 @@ def test_unchecked_pattern_is_a_warning_without_re2(monkeypatch):
     assert "K3R248" not in found(rewrite("^a/", "x/"))
 
 
-def test_every_rule_has_a_case():
+def test_every_rule_has_a_case_that_fires_it_and_one_that_does_not():
+    """A rule added to the catalogue makes this fail until it has both: those in a table have them by its shape."""
     assert _module is not None
     assert _text is not None
-    elsewhere = {"K3R111", "K3R112", "K3R113", "K3R114", "K3R248"}  # the text's rules, and the one above
-    certificates = {code for code in CATALOGUE if code.startswith("K3R3")}
-    assert set(CATALOGUE) - certificates - elsewhere == set(CASES) | set(ARGUMENTS)
+    assert _certificates is not None
+    tests = Path(__file__).resolve().parents[2] / "plugin_utils"
+    texts = set(re.findall(r'^    "(K3R\d{3})": \(', (tests / "_lint/test_text.py").read_text("utf-8"), re.MULTILINE))
+    # Certificates: each is expected somewhere, and none for the good bundle (test_a_good_bundle_has_no_findings).
+    bundle = (tests / "_certificates/test_bundle.py").read_text("utf-8")
+    assert "def test_a_good_bundle_has_no_findings" in bundle
+    certificates = set(re.findall(r"K3R3\d\d", bundle))
+    without_re2 = {"K3R248"}  # test_unchecked_pattern_is_a_warning_without_re2
+    assert set(CASES) | set(ARGUMENTS) | texts | certificates | without_re2 == set(CATALOGUE)
 
 
 def test_every_feature_and_problem_of_the_rules_has_a_code():
