@@ -113,9 +113,9 @@ def _is_bare_word(line: str) -> bool:
     return bool(re.match(r"\s*[^\s:#'\"]+\s*(?:#.*)?$", line))
 
 
-def _line_before(lines: Sequence[str], number: int) -> int:
+def _line_before(lines: Sequence[str], number: int | None) -> int:
     """The number of the next line above `number` that is not empty, if it is a single word without a colon; else 0."""
-    for above in range(number - 1, 0, -1):
+    for above in range((number or 1) - 1, 0, -1):
         if lines[above - 1].strip():
             return above if _is_bare_word(lines[above - 1]) else 0
     return 0

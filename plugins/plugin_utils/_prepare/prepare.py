@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping
 
@@ -80,8 +81,10 @@ def prepare(
     shipped = sources.collect(config, read_file)
     findings, certificates = once(
         shared_folder,
-        [part for source in shipped for part in source],
-        lambda: _check_certificates(shipped, now or datetime.datetime.now(datetime.timezone.utc)),
+        [part for source in shipped for part in source] + [json.dumps(verified_hosts(config))],
+        lambda: _check_certificates(
+            shipped, verified_hosts(config), now or datetime.datetime.now(datetime.timezone.utc)
+        ),
     )
     prepared.findings.extend(findings)
     if prepared.errors:
@@ -146,8 +149,19 @@ def _embedded_mirror_tls(paths: NodePaths) -> dict[str, str]:
     return {"ca_file": paths.agent_dir + "/server-ca.crt", "cert_file": stem + ".crt", "key_file": stem + ".key"}
 
 
+def verified_hosts(config: Mapping[str, Any]) -> dict[str, str]:
+    """The host, without port, that the certificate of each registry under ``configs`` has to name; "" where nothing is
+    compared: where the key is not the host (the wildcard, docker.io), and where verification is switched off."""
+    hosts = {}
+    for registry, entry in (config.get("configs") or {}).items():
+        tls = (entry or {}).get("tls") or {}
+        host = re.sub(r":[0-9]*$", "", registry)
+        hosts[registry] = "" if registry in ("*", "docker.io") or tls.get("insecure_skip_verify") else host
+    return hosts
+
+
 def _check_certificates(
-    shipped: list[sources.Source], now: datetime.datetime
+    shipped: list[sources.Source], hosts: Mapping[str, str], now: datetime.datetime
 ) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
     findings: list[dict[str, str]] = []
     certificates: list[dict[str, Any]] = []
@@ -155,7 +169,12 @@ def _check_certificates(
         texts = {source.part: source.text for source in shipped if source.registry == registry}
         where = {source.part: source.where for source in shipped if source.registry == registry}
         found, facts = check_bundle(
-            ca=texts.get("ca"), cert=texts.get("cert"), key=texts.get("key"), now=now, sources=where
+            ca=texts.get("ca"),
+            cert=texts.get("cert"),
+            key=texts.get("key"),
+            now=now,
+            sources=where,
+            host=hosts.get(registry, ""),
         )
         findings.extend(found)
         certificates.extend(dict(fact, registry=registry) for fact in facts)
