@@ -46,6 +46,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         prepared = self._prepare(arguments)
         result["findings"] = prepared.findings
         if prepared.errors:
+            # Where the strategy lets hosts run on by themselves, any_errors_fatal does not stop the others.
+            with ledger_of(arguments).opened() as state:
+                state["refused"][str((task_vars or {}).get("inventory_hostname", ""))] = True
             result.update(failed=True, changed=False, msg=describe.error_text(prepared.errors, prepared.warnings))
             return result
         if prepared.warnings:
@@ -138,6 +141,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Tell the run's ledger what this host needs."""
         with ledger_of(arguments).opened() as state:
             state["shown"] = False
+            state["refused"].pop(host, None)
             if answer.get("failed"):
                 state["staged"].pop(host, None)
                 state["failed"][host] = str(answer.get("msg", ""))

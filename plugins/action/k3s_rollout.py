@@ -20,12 +20,13 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import keeper, patience, plan
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.ledger import Ledger
 
-_CONTROLLER_ONLY = ("staged", "max_failures", "agent_batch", "cluster")
+_CONTROLLER_ONLY = ("staged", "max_failures", "agent_batch", "at_once", "cluster")
 _NO_SERVERS = (
     "the inventory has no host in the group %r, through which the cluster's lease is taken. Where AWX has cut the "
     "inventory into slices, set the job template's job slicing to 1 (the role works on all nodes at once by itself); "
     "to reach agents only, keep the servers in the inventory and use --limit"
 )
+_UNSTAGED = {"role": "agent", "restart": True, "reasons": []}
 
 display = Display()
 
@@ -42,9 +43,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         ledger = ledger_of(arguments)
         result["changed"] = False
         if arguments["operation"] == "hold":
-            return self._hold(ledger, arguments, result, task_vars)
+            # Under the free strategies run_once does not hold; the first host takes the Lease for all.
+            with ledger.exclusively("lease"):
+                return self._hold(ledger, arguments, result, task_vars)
         if arguments["operation"] == "release":
-            return self._release(ledger, arguments, result, task_vars)
+            with ledger.exclusively("lease"):
+                return self._release(ledger, arguments, result, task_vars)
         result.update(restarted=False, rolled_back=False, untouched=False, step="nothing to do")
         if not arguments["staged"].get("restart"):
             return result
@@ -65,12 +69,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self, ledger: Ledger, arguments: dict[str, Any], result: dict[str, Any], task_vars: Any
     ) -> dict[str, Any]:
         host = str((task_vars or {}).get("inventory_hostname", ""))
-        alone = arguments["node_role"] == "server" and not arguments["staged"].get("live")
-        servers_one_at_a_time = ledger.exclusively("servers") if alone else contextlib.nullcontext()
-        with servers_one_at_a_time:
+        server = arguments["node_role"] == "server"
+        waits = not arguments["staged"].get("live") and (server or arguments["at_once"] > 0)
+        with ledger.turn_to_restart(server, arguments["at_once"]) if waits else contextlib.nullcontext():
             with ledger.opened() as state:
                 turn = plan.turn(state, host, arguments["max_failures"], arguments["force"])
                 arguments["lease_holder"] = state["holder"] if state["held"] else ""
+                if not turn.go:
+                    state["staged"].setdefault(host, dict(_UNSTAGED))["left"] = True
             if not turn.go:
                 result.update(failed=True, untouched=True, step="not started", msg=turn.why)
                 return result
@@ -87,7 +93,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _ended(self, ledger: Ledger, host: str, result: dict[str, Any]) -> None:
         """Tell the ledger and the person at the terminal how it ended on ``host``."""
         with ledger.opened() as state:
-            state["staged"].setdefault(host, {"role": "agent", "restart": True, "reasons": []})["ended"] = True
+            state["staged"].setdefault(host, dict(_UNSTAGED))["ended"] = True
             if result.get("failed") or result.get("unreachable"):
                 state["failed"][host] = str(result.get("msg", ""))
             display.display(plan.progress_line(plan.ended(state), host, result))
@@ -150,7 +156,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self, ledger: Ledger, arguments: dict[str, Any], result: dict[str, Any], task_vars: Any
     ) -> dict[str, Any]:
         with ledger.opened() as state:
-            held, state["held"] = state["held"], False
+            held = state["held"]
+            waiting = plan.to_come(state)
+            if waiting:
+                # A free strategy: whoever ends last gives it back. Should that host not come, the keeper does.
+                result["lease"] = "kept for " + ", ".join(waiting)
+                return result
+            state["held"] = False
             arguments["lease_holder"] = state["holder"]
         if held and not self._task.check_mode:
             answer = self._module(arguments, task_vars)

@@ -85,9 +85,15 @@ options:
     type: int
     default: 120
   agent_batch:
-    description: How many agents restart at once; shown in the plan, the task's C(throttle) enforces it.
+    description: How many agents restart at once, as the operator said it; shown in the plan.
     type: str
     default: "1"
+  at_once:
+    description:
+      - How many agents of the run may be in their commit at once, and never beside a server.
+      - V(0) leaves that to the task's C(throttle), which the free strategies do not heed in an included file.
+    type: int
+    default: 0
   force:
     description: Go on although nodes were ill before the rollout or another server is not fit.
     type: bool

@@ -39,10 +39,10 @@ def awx() -> Iterator[api.Api]:
         yield server
 
 
-def play(awx: api.Api, folder: Path, registries: list[dict[str, Any]] = REGISTRIES, **more: Any) -> int:
+def play(awx: api.Api, folder: Path, registries: list[dict[str, Any]] | None = None, **more: Any) -> int:
     """Run the playbook; returns how many tasks changed something."""
     variables = folder / "variables.yml"
-    marked = yaml.safe_dump({**SETTINGS, **more, "k3s_registries_awx_registries": registries})
+    marked = yaml.safe_dump({**SETTINGS, **more, "k3s_registries_awx_registries": registries or REGISTRIES})
     # As an operator marks a password with braces, or as a lookup returns it.
     variables.write_text(re.sub(r"password: (?=[^ ])", "password: !unsafe ", marked), encoding="utf-8")
     environment = {

@@ -102,7 +102,7 @@ def _print(content: Any) -> None:
     print(json.dumps(content, indent=2))
 
 
-def _clean(_: argparse.Namespace) -> None:
+def _clean(_unused: argparse.Namespace) -> None:
     if shutil.which("podman"):
         up.down_all()
         image.remove()

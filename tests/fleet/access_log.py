@@ -71,7 +71,7 @@ def parse(line: str) -> dict[str, Any] | None:
     )
     if status is None or "http.request.uri" not in content:
         return None
-    path, _, query = content["http.request.uri"].partition("?")
+    path, _unused, query = content["http.request.uri"].partition("?")
     pull = _PULL.match(path)
     return {
         "at": _json_time(content["time"]),
@@ -91,7 +91,7 @@ def parse(line: str) -> dict[str, Any] | None:
 
 def _json_time(text: str) -> float:
     """`2026-01-31T12:00:00.123456789Z`, always UTC in the registry's container."""
-    whole, _, fraction = text.rstrip("Z").partition(".")
+    whole, _unused, fraction = text.rstrip("Z").partition(".")
     return calendar.timegm(time.strptime(whole[:19], "%Y-%m-%dT%H:%M:%S")) + float("0." + (fraction or "0"))
 
 

@@ -46,10 +46,14 @@ def _program(architecture: str) -> bytes:
     return header + code
 
 
-def _layer(architecture: str, note: str) -> bytes:
+def layer_of(architecture: str, note: str, ballast: bytes = b"") -> bytes:
+    """A layer with the waiting program, a note, and ``ballast`` where the layer has to weigh something."""
+    files = [("pause", _program(architecture), 0o755), ("about", note.encode(), 0o644)]
+    if ballast:
+        files.append(("ballast", ballast, 0o644))
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content, mode in (("pause", _program(architecture), 0o755), ("about", note.encode(), 0o644)):
+        for name, content, mode in files:
             item = tarfile.TarInfo(name)
             item.size, item.mode = len(content), mode
             archive.addfile(item, io.BytesIO(content))
@@ -105,10 +109,10 @@ class Pusher:
 
     def image(self, name: str, architectures: tuple[str, ...] = ("amd64", "arm64")) -> str:
         """Push an image; returns the digest of its index."""
-        repository, _, tag = name.rpartition(":")
+        repository, _unused, tag = name.rpartition(":")
         manifests = []
         for architecture in architectures:
-            plain = _layer(architecture, name)
+            plain = layer_of(architecture, name)
             layer = gzip.compress(plain, mtime=0)
             config = json.dumps({
                 "architecture": architecture,

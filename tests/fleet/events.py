@@ -143,7 +143,7 @@ def _power_record(fleet: Fleet) -> list[tuple[float, str, str]]:
     path = fleet.folder / "power.json"
     if not path.exists():
         return []
-    return [(at, node, what) for at, node, what in json.loads(path.read_text(encoding="utf-8"))]
+    return [tuple(entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def record_power(fleet: Fleet, node: str, what: str) -> None:

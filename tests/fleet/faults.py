@@ -35,7 +35,7 @@ def set_fault(fleet: Fleet, node: str, spec: str, mentions: str = "", once: bool
     if spec == "clear":
         nodes.execute(fleet, node, ["rm", "-f", _PATH])
         return
-    name, _, argument = spec.partition(":")
+    name, _unused, argument = spec.partition(":")
     if name not in FAULTS:
         raise FleetError(
             "no fault %r; there are:\n%s" % (name, "\n".join("  %-20s %s" % item for item in FAULTS.items()))

@@ -74,7 +74,7 @@ def ensure() -> str:
     )  # fmt: skip
     maker.stdout.close()
     said = maker.stderr.read().decode("utf-8", "replace")
-    _, refused = importer.communicate()
+    _unused, refused = importer.communicate()
     if maker.wait() or importer.returncode:
         podman("image", "rm", "--force", name + "-new", check=False)
         raise FleetError(

@@ -16,9 +16,11 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from typing import Any, Iterator
 
-_EMPTY: dict[str, Any] = {"staged": {}, "failed": {}, "shown": False, "holder": "", "held": False}
+_EMPTY: dict[str, Any] = {"staged": {}, "failed": {}, "refused": {}, "shown": False, "holder": "", "held": False}
+_LOOK_EVERY = 0.2
 
 
 class Ledger:
@@ -51,9 +53,45 @@ class Ledger:
     @contextlib.contextmanager
     def exclusively(self, what: str) -> Iterator[None]:
         """Only one process of the run is inside at a time. The lock goes with its process, however that ends."""
+        with self._locked(what, fcntl.LOCK_EX):
+            yield
+
+    @contextlib.contextmanager
+    def turn_to_restart(self, server: bool, at_once: int) -> Iterator[None]:
+        """Wait until this node may restart: a server alone, agents ``at_once`` at a time and never beside a server.
+
+        Under the linear strategy the task's ``throttle`` has seen to that already. The free strategies give every host
+        an include of its own, and ``throttle`` counts per task, so it would limit nothing there.
+        """
+        if server:
+            with self._locked("restart", fcntl.LOCK_EX):
+                yield
+            return
+        with self._one_of("agent", at_once), self._locked("restart", fcntl.LOCK_SH):
+            yield
+
+    @contextlib.contextmanager
+    def _one_of(self, what: str, places: int) -> Iterator[None]:
+        while True:
+            for place in range(places):
+                with contextlib.ExitStack() as stack:
+                    try:
+                        stack.enter_context(self._locked("%s-%d" % (what, place), fcntl.LOCK_EX | fcntl.LOCK_NB))
+                    except BlockingIOError:
+                        continue
+                    yield
+                    return
+            time.sleep(_LOOK_EVERY)
+
+    @contextlib.contextmanager
+    def _locked(self, what: str, how: int) -> Iterator[None]:
         descriptor = os.open("%s.%s.lock" % (self._stem, what), os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
+            fcntl.flock(descriptor, how)
+            try:
+                yield
+            finally:
+                # Closing alone would leave it with a child that was forked meanwhile, such as the Lease's keeper.
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
         finally:
             os.close(descriptor)

@@ -43,6 +43,11 @@ def api_may_be_away(state: Mapping[str, Any]) -> bool:
     )
 
 
+def to_come(state: Mapping[str, Any]) -> list[str]:
+    """The hosts whose commit has neither ended nor been called off."""
+    return [host for host in to_commit(state) if not {"ended", "left"} & set(state["staged"][host])]
+
+
 def turn(state: Mapping[str, Any], host: str, max_failures: int, force: bool) -> Turn:
     """Decide for ``host``.
 
@@ -54,6 +59,12 @@ def turn(state: Mapping[str, Any], host: str, max_failures: int, force: bool) ->
         return Turn(
             False,
             why="left as it was, untouched: the rollout stopped after %s failed" % ", ".join(sorted(failed)),
+        )
+    refused = state.get("refused")
+    if refused:
+        return Turn(
+            False,
+            why="left as it was, untouched: the configuration for %s was refused" % ", ".join(sorted(refused)),
         )
     ill = unfit(state)
     if ill and not force:

@@ -200,7 +200,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _answer(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length) if length else b""
-        path, _, query = self.path.partition("?")
+        path, _unused, query = self.path.partition("?")
         if path == "/ping":
             self._send(200, "pong")
             return

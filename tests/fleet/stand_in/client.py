@@ -42,7 +42,7 @@ class Client:
         :raises Refused: for any status above 299.
         :raises Unreachable: without an answer.
         """
-        host, _, port = self.address.rpartition(":")
+        host, _unused, port = self.address.rpartition(":")
         connection = http.client.HTTPSConnection(host, int(port), timeout=self.timeout, context=self.context)
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, self.headers)

@@ -110,11 +110,11 @@ class Crictl:
     def _json(self, value: Any) -> None:
         print(json.dumps(value, indent=2))
 
-    def command_version(self, _: list[str]) -> None:
+    def command_version(self, _unused: list[str]) -> None:
         for name, value in self.runtime.version(self.timeout).items():
             print("%s:  %s" % (name, value))
 
-    def command_info(self, _: list[str]) -> int:
+    def command_info(self, _unused: list[str]) -> int:
         try:
             conditions, info = self.runtime.status(max(self.timeout, 5.0))
         except cri.CRIError as error:
@@ -150,7 +150,7 @@ class Crictl:
             print("%-40s %-12s %-16s %s" % ("IMAGE", "TAG", "IMAGE ID", "SIZE"))
             for image in images:
                 for name in image.tags or ["<none>:<none>"]:
-                    repository, _, tag = name.rpartition(":")
+                    repository, _unused, tag = name.rpartition(":")
                     print("%-40s %-12s %-16s %dB" % (repository, tag, image.id[7:20], image.size))
         return 0
 
@@ -173,7 +173,7 @@ class Crictl:
                 print("Deleted: " + tag)
         return code
 
-    def command_ps(self, _: list[str]) -> None:
+    def command_ps(self, _unused: list[str]) -> None:
         if self.options.get("output", self.options.get("o")) == "json":
             self._json({"containers": []})
         else:

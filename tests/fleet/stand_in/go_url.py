@@ -74,7 +74,7 @@ def parse(address: str) -> URL:
     :raises URLError: `parse "<address>": <reason>`
     """
     url = URL()
-    rest, _, url.fragment = address.partition("#")
+    rest, _unused, url.fragment = address.partition("#")
     try:
         if any(ord(c) < 0x20 or ord(c) == 0x7F for c in rest):
             raise URLError("net/url: invalid control character in URL")

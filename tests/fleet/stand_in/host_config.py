@@ -128,7 +128,7 @@ def host_configs(
 
 def _default_host(name: str, config: dict[str, Any], mirror: str, log: Log) -> Host | None:
     try:
-        _, url, _ = _normalise(name, mirror)
+        _unused, url, _unused = _normalise(name, mirror)
     except go_url.URLError as error:
         log(
             "error",

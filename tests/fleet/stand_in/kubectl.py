@@ -128,7 +128,7 @@ class Kubectl:
             answer = self._ask(api, "GET", self.flags["raw"])
             sys.stdout.write(answer if isinstance(answer, str) else json.dumps(answer) + "\n")
             return
-        kind, _, name = (self.words + [""])[1].partition("/")
+        kind, _unused, name = (self.words + [""])[1].partition("/")
         name = name or (self.words + ["", ""])[2]
         answer = self._ask(api, "GET", self._path(kind, name))
         output = self.flags.get("output", "")
@@ -189,7 +189,7 @@ class Kubectl:
         self._done(content["kind"], answer["metadata"]["name"], "replaced", answer)
 
     def command_delete(self, api: client.Client) -> None:
-        kind, _, name = (self.words + [""])[1].partition("/")
+        kind, _unused, name = (self.words + [""])[1].partition("/")
         name = name or (self.words + ["", ""])[2]
         try:
             self._ask(api, "DELETE", self._path(kind, name))

@@ -90,7 +90,7 @@ class Kubelet:
             problem = "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady"
         else:
             try:
-                runtime, _ = cri.Runtime(self.node.socket).status(5.0)
+                runtime, _unused = cri.Runtime(self.node.socket).status(5.0)
                 problem = ", ".join("%s=false" % c.type for c in runtime if not c.status)
             except cri.CRIError as error:
                 problem = "container runtime is down: %s" % error
@@ -124,7 +124,7 @@ class Kubelet:
     def _post_status(self, wanted: dict[str, tuple[str, str, str]]) -> None:
         api = self._client()
         path = "/api/v1/nodes/" + self.node.name
-        for _ in range(20):
+        for _unused in range(20):
             try:
                 found = api.request("GET", path)
             except client.Refused as refusal:

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import stat
+import time
 from pathlib import Path
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.ledger import Ledger
@@ -67,3 +68,42 @@ def test_clusters_do_not_meet_and_only_the_user_reads(tmp_path: Path) -> None:
     with Ledger(str(tmp_path), "two").opened() as state:
         assert state["shown"] is False
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+
+
+def _restart(folder: str, server: bool, at_once: int, log: str) -> None:
+    with Ledger(folder, "c").turn_to_restart(server, at_once):
+        for event in ("+", "-"):
+            with open(log, "a", encoding="ascii") as handle:
+                handle.write(event + ("s" if server else "a") + "\n")
+            time.sleep(0.05)
+
+
+def test_a_server_restarts_alone_and_agents_in_their_number(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    nodes = [True, False, False, False, True, False, False]
+    workers = [_FORK.Process(target=_restart, args=(str(tmp_path), server, 2, str(log))) for server in nodes]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    away, most = {"s": 0, "a": 0}, 0
+    for event in log.read_text(encoding="ascii").split():
+        away[event[1]] += 1 if event[0] == "+" else -1
+        most = max(most, away["a"])
+        assert away["s"] <= 1
+        assert away["s"] == 0 or away["a"] == 0
+        assert away["a"] <= 2
+    assert most == 2
+    assert away == {"s": 0, "a": 0}
+
+
+def test_a_child_left_behind_keeps_nothing_locked(tmp_path: Path) -> None:
+    with Ledger(str(tmp_path), "c").exclusively("lease"):
+        child = _FORK.Process(target=signal.pause)
+        child.start()
+    try:
+        with Ledger(str(tmp_path), "c").exclusively("lease"):
+            pass
+    finally:
+        child.kill()
+        child.join()

@@ -93,3 +93,18 @@ def test_batch_size(batch: Any, total: int, size: int) -> None:
 def test_batch_size_refuses(batch: Any) -> None:
     with pytest.raises(AnsibleFilterError, match="k3s_registries_agent_batch"):
         batch_size(batch, 10)
+
+
+def test_who_has_ended_or_was_left_is_not_to_come() -> None:
+    under_way = state()
+    assert plan.to_come(under_way) == ["server-1", "agent-1", "agent-3"]
+    under_way["staged"]["server-1"]["ended"] = True
+    under_way["staged"]["agent-3"]["left"] = True
+    assert plan.to_come(under_way) == ["agent-1"]
+
+
+def test_a_refused_configuration_anywhere_restarts_nothing() -> None:
+    turn = plan.turn({**state(), "refused": {"agent-2": True}}, "server-1", 5, force=True)
+    assert not turn.go
+    assert "agent-2" in turn.why
+    assert "untouched" in turn.why
