@@ -1,0 +1,45 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A role's argument_specs say what its defaults are, for every entry point."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+_ROLES = Path(__file__).parents[3] / "roles"
+
+
+def _specs(role: Path) -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text("utf-8"))["argument_specs"]
+    return read
+
+
+_SPECS = [
+    pytest.param(role, entry, spec, id="%s-%s" % (role.name, entry))
+    for role in sorted(_ROLES.iterdir())
+    for entry, spec in _specs(role).items()
+]
+
+
+@pytest.mark.parametrize(("role", "entry", "spec"), _SPECS)
+def test_the_documented_default_is_the_default(role: Path, entry: str, spec: dict[str, Any]) -> None:
+    defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text("utf-8"))
+    options = spec["options"]
+    assert {name: option["default"] for name, option in options.items() if "default" in option} == {
+        name: value for name, value in defaults.items() if name in options
+    }
+    assert not [name for name, option in options.items() if option.get("required") and name in defaults]
+    assert set(defaults) <= set(options), entry
+
+
+@pytest.mark.parametrize(("role", "entry", "spec"), _SPECS)
+def test_an_entry_point_has_its_tasks_and_every_option_a_description(
+    role: Path, entry: str, spec: dict[str, Any]
+) -> None:
+    assert (role / "tasks" / (entry + ".yml")).is_file()
+    assert not [name for name, option in spec["options"].items() if not option.get("description")]
