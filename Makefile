@@ -35,7 +35,7 @@ $(LINK):
 include tests/fleet/fleet.mk
 
 .PHONY: test
-test: lint unit sanity conformance demo integration molecule ## everything CI runs
+test: lint unit sanity conformance demo integration molecule ee awx-api runner ## everything CI runs
 	@echo "make test: everything passed"
 
 .PHONY: lint
