@@ -83,7 +83,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 file = paths_of(arguments).registries_yaml
                 result["diff"] = describe.diff(before, after, answer.get("files") or [], file)
         if arguments["stage"]:
-            self._note(arguments, answer, (task_vars or {}).get("inventory_hostname", ""))
+            self._note(arguments, answer, task_vars or {})
         return result
 
     def _arguments(self) -> dict[str, Any]:
@@ -137,8 +137,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if found:
                 self._loader.cleanup_tmp_file(found)
 
-    def _note(self, arguments: dict[str, Any], answer: dict[str, Any], host: str) -> None:
+    def _note(self, arguments: dict[str, Any], answer: dict[str, Any], task_vars: dict[str, Any]) -> None:
         """Tell the run's ledger what this host needs."""
+        host = str(task_vars.get("inventory_hostname", ""))
+        hosts = task_vars.get("ansible_play_hosts_all") or []
         with ledger_of(arguments).opened() as state:
             state["shown"] = False
             state["refused"].pop(host, None)
@@ -148,6 +150,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 return
             state["staged"][host] = {
                 "role": arguments["node_role"],
+                "position": hosts.index(host) if host in hosts else 0,
                 "restart": bool(answer.get("restart")),
                 "live": bool(answer.get("live")),
                 "reasons": list(answer.get("reasons") or []),

@@ -60,6 +60,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _show_plan(self, ledger: Ledger, arguments: dict[str, Any]) -> None:
         with ledger.opened() as state:
+            state["canary"] = arguments["canary_hosts"]
             lines = [] if state["shown"] else plan.plan_lines(state, arguments["agent_batch"])
             state["shown"] = True
         for line in lines:

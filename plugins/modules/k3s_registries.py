@@ -270,6 +270,8 @@ def main() -> None:
         DesiredProblem, FileProblem, GenerationDamaged, NodeBusy, ServiceProblem, StageRefused, Unsafe
     ) as problem:  # fmt: skip
         module.fail_json(msg=str(problem))
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
     module.exit_json(**result)
 
 

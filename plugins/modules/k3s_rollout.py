@@ -94,6 +94,11 @@ options:
       - V(0) leaves that to the task's C(throttle), which the free strategies do not heed in an included file.
     type: int
     default: 0
+  canary_hosts:
+    description: The hosts that go first, for the plan that is shown. The order itself is the role's.
+    type: list
+    elements: str
+    default: []
   force:
     description: Go on although nodes were ill before the rollout or another server is not fit.
     type: bool

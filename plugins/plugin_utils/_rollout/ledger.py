@@ -19,7 +19,7 @@ import os
 import time
 from typing import Any, Iterator
 
-_EMPTY: dict[str, Any] = {"staged": {}, "failed": {}, "refused": {}, "shown": False, "holder": "", "held": False}
+_EMPTY: dict[str, Any] = {"staged": {}, "failed": {}, "refused": {}, "canary": [], "shown": False, "holder": "", "held": False}
 _LOOK_EVERY = 0.2
 
 

@@ -18,12 +18,15 @@ class Turn(NamedTuple):
 
 
 def to_commit(state: Mapping[str, Any]) -> list[str]:
-    """The hosts of the run that have something to commit: those that change live, servers, agents, each in the order
-    of staging."""
-    hosts = [host for host, seen in state["staged"].items() if seen["restart"]]
-    return sorted(
-        hosts, key=lambda host: (not state["staged"][host].get("live"), state["staged"][host]["role"] != "server")
-    )
+    """The hosts of the run that have something to commit: the canary's, those that change live, servers, agents, each
+    in the order of the play."""
+
+    def place(host: str) -> tuple[bool, bool, bool, int]:
+        seen = state["staged"][host]
+        canary = host in state.get("canary", ())
+        return not canary, not seen.get("live"), seen["role"] != "server", seen.get("position", 0)
+
+    return sorted((host for host, seen in state["staged"].items() if seen["restart"]), key=place)
 
 
 def unfit(state: Mapping[str, Any]) -> list[str]:
@@ -88,9 +91,13 @@ def plan_lines(state: Mapping[str, Any], batch: str) -> list[str]:
     if not order:
         return []
     live = [host for host in order if state["staged"][host].get("live")]
-    servers = [host for host in order if state["staged"][host]["role"] == "server" and host not in live]
-    agents = [host for host in order if host not in servers and host not in live]
-    lines = ["Rollout plan: %d of %d nodes restart" % (len(servers) + len(agents), len(state["staged"]))]
+    restart = [host for host in order if host not in live]
+    canary = [host for host in restart if host in state.get("canary", ())]
+    servers = [host for host in restart if state["staged"][host]["role"] == "server" and host not in canary]
+    agents = [host for host in restart if host not in servers and host not in canary]
+    lines = ["Rollout plan: %d of %d nodes restart" % (len(restart), len(state["staged"]))]
+    if canary:
+        lines.append("  first, as the canary, one at a time: " + ", ".join(canary))
     if live:
         lines.append("  without a restart: " + ", ".join(live))
     if servers:

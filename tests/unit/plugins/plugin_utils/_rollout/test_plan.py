@@ -71,6 +71,18 @@ def test_the_plan_names_order_batch_and_reasons() -> None:
     ]
 
 
+def test_the_plan_has_the_canary_first_and_the_order_of_the_play() -> None:
+    some = {**state(), "canary": ["agent-3"]}
+    for position, host in enumerate(["server-2", "server-1", "agent-1", "agent-2", "agent-3"]):
+        some["staged"].setdefault(host, dict(some["staged"]["server-1"]))["position"] = position
+    assert plan.plan_lines(some, "1")[:4] == [
+        "Rollout plan: 4 of 5 nodes restart",
+        "  first, as the canary, one at a time: agent-3",
+        "  servers, one at a time: server-2, server-1",
+        "  agents, 1 at a time: agent-1",
+    ]
+
+
 def test_progress_counts_what_has_ended() -> None:
     some = state()
     some["staged"]["server-1"]["ended"] = True
