@@ -191,8 +191,20 @@ differences:
   returned: always
   type: list
   elements: str
+diagnosis:
+  description:
+    - Why the canary image could not be pulled, read from containerd.log; empty when it could or the log does not say.
+    - The keys are those of M(k3sfleet.registries.k3s_pull_diagnosis), without the evidence, which is in RV(log).
+  returned: with O(operation=commit)
+  type: dict
+  sample:
+    image: docker.io/rancher/mirrored-pause:3.6
+    cause: not_found
+    endpoint: https://registry.example.com:5000
+    message: registry.example.com:5000 does not have the image.
+    fix: Push the image to the mirror.
 log:
-  description: On failure, the last lines of the service's log or of containerd.log, without secrets.
+  description: On failure, the lines of the service's log or of containerd.log that show why, without secrets.
   returned: always
   type: list
   elements: str

@@ -22,8 +22,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
     live,
     loaded,
     placing,
+    pull_failure,
     release,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
     Desired,
     DesiredProblem,
@@ -105,6 +107,7 @@ class Commit:
             "health": "",
             "canaries": [],
             "log": [],
+            "diagnosis": {},
             "differences": [],
         }
 
@@ -201,7 +204,7 @@ class Commit:
         if state.alive:
             self._reload(base, hanging)
             self._compare_with_prediction(desired)
-            self._pull_canaries()
+            self._pull_canaries(desired)
             self.result["step"] = "done"
         else:
             self.result["step"] = "files in place; %s is not running and was left so" % self.paths.service
@@ -221,7 +224,7 @@ class Commit:
         live.write(self.paths, found.hosts, decided.texts)
         self.result["step"] = "changed live"
         self._compare_with_prediction(desired)
-        self._pull_canaries()
+        self._pull_canaries(desired)
         self.result["step"] = "done without a restart"
         self._remember(desired, base)
         return True
@@ -292,18 +295,29 @@ class Commit:
             )
         self.result["step"] = "loaded as predicted"
 
-    def _pull_canaries(self) -> None:
+    def _pull_canaries(self, desired: Desired) -> None:
         for image in self.options.canary_images:
             began = self.now()
             outcome = kubernetes.crictl(self.paths, "pull", image, timeout=self.options.canary_timeout)
             if not outcome.ok:
-                self.result["log"] = self.redactor.lines(_tail(self.paths.containerd_log, _LOG_LINES))
-                raise Failure(
-                    "the canary image %s could not be pulled: %s"
-                    % (image, self.redactor.text((outcome.err or outcome.out).strip()))
-                )
+                self._explain(desired, image, began)
+                raise Failure("the canary image %s could not be pulled: %s" % (image, self._reason(outcome)))
             self.result["canaries"].append({"image": image, "seconds": round(self.now() - began, 1)})
             self.result["step"] = "canary pulled"
+
+    def _explain(self, desired: Desired, image: str, since: float) -> None:
+        """Put the diagnosis of a failed pull into the result, and the lines of containerd.log that led to it."""
+        found = pull_failure.explain(self.paths, image, since, desired.shape)
+        lines = found.pop("evidence", None) or _tail(self.paths.containerd_log, _LOG_LINES)
+        self.result["log"] = self.redactor.lines(lines)
+        self.result["diagnosis"] = {key: self.redactor.text(str(value or "")) for key, value in found.items()}
+
+    def _reason(self, outcome: Outcome) -> str:
+        """The diagnosis in a sentence and what to do; what the runtime said where there is none."""
+        diagnosis = self.result["diagnosis"]
+        if diagnosis:
+            return ("%(message)s %(fix)s" % diagnosis).rstrip(".")
+        return self.redactor.text((outcome.err or outcome.out).strip())
 
     def _put_back(self, desired: Desired, base: int, problem: str) -> None:
         """Put the last good generation back, and end in :class:`Failure` in any case."""

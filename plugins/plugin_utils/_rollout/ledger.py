@@ -19,7 +19,9 @@ import os
 import time
 from typing import Any, Iterator
 
-_EMPTY: dict[str, Any] = {"staged": {}, "failed": {}, "refused": {}, "canary": [], "shown": False, "holder": "", "held": False}
+_EMPTY: dict[str, Any] = {
+    "staged": {}, "failed": {}, "refused": {}, "canary": [], "shown": False, "holder": "", "held": False
+}  # fmt: skip
 _LOOK_EVERY = 0.2
 
 

@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import Failure, Refused
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER, NodePaths
 
 from tests.unit.plugins.module_utils._node.fake_node import FakeK3s, Node, nothing_wanted, wanted
 
@@ -119,6 +122,35 @@ def test_a_failed_commit_puts_the_node_back(node: Node, k3s: FakeK3s, fault: str
     node.apply(two)
     assert b"https://two" in node.registries()
     assert not node.stage(two)["restart"]
+
+
+def test_a_failed_canary_is_explained_from_containerds_log(
+    node: Node, k3s: FakeK3s, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = wanted(node.paths, "one", "pass-word-1")
+    k3s.knows(one)
+    k3s.missing_images = {"image:1"}
+
+    def crictl(paths: NodePaths, *arguments: str, timeout: float = 0) -> Outcome:
+        moment = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
+        Path(paths.containerd_log).parent.mkdir(parents=True, exist_ok=True)
+        with open(paths.containerd_log, "a", encoding="utf-8") as log:
+            log.write(
+                'time="%s" level=error msg="PullImage \\"image:1\\" failed" error="failed to pull and unpack image '
+                '\\"docker.io/library/image:1\\": failed to resolve reference \\"docker.io/library/image:1\\": '
+                "unexpected status from HEAD request to https://robot:pass-word-1@one/v2/library/image/manifests/1?ns=docker.io: "
+                '401 Unauthorized"\n' % moment
+            )
+        return Outcome(1, "", "denied")
+
+    monkeypatch.setattr(kubernetes, "crictl", crictl)
+    node.stage(one)
+    with pytest.raises(Failure) as failure:
+        node.commit(canary_images=["image:1"])
+    assert node.last.result["diagnosis"]["cause"] == "unauthorized"
+    assert node.last.result["diagnosis"]["fix"] in str(failure.value)
+    assert len(node.last.result["log"]) == 1
+    assert "pass-word-1" not in str(failure.value) + str(node.last.result)
 
 
 def test_on_failure_keep_leaves_it_for_inspection(node: Node, k3s: FakeK3s) -> None:
