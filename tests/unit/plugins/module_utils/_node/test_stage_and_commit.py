@@ -138,7 +138,7 @@ def test_a_failed_canary_is_explained_from_containerds_log(
             log.write(
                 'time="%s" level=error msg="PullImage \\"image:1\\" failed" error="failed to pull and unpack image '
                 '\\"docker.io/library/image:1\\": failed to resolve reference \\"docker.io/library/image:1\\": '
-                "unexpected status from HEAD request to https://robot:pass-word-1@one/v2/library/image/manifests/1?ns=docker.io: "
+                "unexpected status from HEAD request to https://robot:pass-word-1@one/v2/library/image/manifests/1: "
                 '401 Unauthorized"\n' % moment
             )
         return Outcome(1, "", "denied")
