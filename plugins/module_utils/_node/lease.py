@@ -11,8 +11,9 @@ lengthens it for its own commit, which goes on when the controller dies.
 from __future__ import annotations
 
 import json
+import random
 import time
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, Iterator, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
@@ -21,6 +22,10 @@ NAME = "k3sfleet-registries-rollout"
 NAMESPACE = "kube-system"
 RENEWED_FOR = 60
 """Seconds from one renewal after which a run counts as gone."""
+
+# Where several parts of one run write at once (its servers that change live, its keeper), all but one meet a conflict.
+_TRIES = 20
+_PAUSE = 0.1
 
 
 class LeaseUnavailable(Exception):
@@ -53,7 +58,7 @@ def take(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time)
     :raises LeaseHeld: when another run holds it.
     :raises LeaseUnavailable: when the API does not answer.
     """
-    for _attempt in range(3):
+    for _again in _tries():
         found = _get(paths)
         if found is None:
             outcome = _send(paths, "create", _manifest(holder, now(), now(), None))
@@ -77,7 +82,7 @@ def take(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time)
             )
         if _send(paths, "replace", _manifest(holder, now(), now(), found)) == "done":
             return "taken over from %s" % identity if identity else "taken"
-    raise LeaseHeld("another run took the lease %s/%s at the same moment" % (NAMESPACE, NAME))
+    raise LeaseUnavailable("the Lease %s/%s is written all the time by others" % (NAMESPACE, NAME))
 
 
 def give_back(paths: NodePaths, holder: Holder) -> bool:
@@ -88,10 +93,21 @@ def give_back(paths: NodePaths, holder: Holder) -> bool:
 
     :raises LeaseUnavailable: when the API does not answer.
     """
-    found = _get(paths)
-    if found is None or (found.get("spec") or {}).get("holderIdentity") != holder.identity:
-        return False
-    return _send(paths, "replace", _manifest(Holder("", 1), time.time(), time.time(), found)) == "done"
+    for _again in _tries():
+        found = _get(paths)
+        if found is None or (found.get("spec") or {}).get("holderIdentity") != holder.identity:
+            return False
+        if _send(paths, "replace", _manifest(Holder("", 1), time.time(), time.time(), found)) == "done":
+            return True
+    raise LeaseUnavailable("the Lease %s/%s is written all the time by others" % (NAMESPACE, NAME))
+
+
+def _tries() -> Iterator[int]:
+    """The numbers of the tries, with a pause before each but the first, of another length in every process."""
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_PAUSE * random.SystemRandom().random())
+        yield attempt
 
 
 def _get(paths: NodePaths) -> dict[str, Any] | None:

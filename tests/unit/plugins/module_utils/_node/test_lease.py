@@ -87,6 +87,24 @@ def test_of_two_at_the_same_moment_one_gets_it(api: FakeApi, paths: NodePaths) -
         lease.take(paths, ONE, lambda: 1000.0)
 
 
+def test_parts_of_one_run_do_not_lock_each_other_out(api: FakeApi, paths: NodePaths) -> None:
+    lease.take(paths, ONE, lambda: 1000.0)
+    others = 5
+
+    def another_part() -> None:
+        nonlocal others
+        others -= 1
+        assert lease.take(paths, ONE, lambda: 1001.0) == "renewed"
+        api.before_write = another_part if others else None
+
+    api.before_write = another_part
+    assert lease.take(paths, ONE, lambda: 1002.0) == "renewed"
+    assert others == 0
+    api.before_write = lambda: lease.take(paths, ONE, lambda: 1003.0)
+    assert lease.give_back(paths, ONE), "a renewal in between does not keep it held"
+    assert "holderIdentity" not in (api.stored or {})["spec"]
+
+
 def test_an_api_that_is_away_is_no_free_lease(api: FakeApi, paths: NodePaths) -> None:
     api.away = True
     with pytest.raises(lease.LeaseUnavailable, match="refused"):
