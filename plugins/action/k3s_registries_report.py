@@ -1,0 +1,87 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""k3s_registries_report: gathers what the play knows into one document and writes it as HTML and JSON."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem, Writes
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import page
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.summary import summary
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "path": {"type": "path", "required": True},
+    "json_path": {"type": "path", "default": ""},
+    "mode": {"type": "str", "default": "0600"},
+    "title": {"type": "str", "default": "Private registries"},
+    "hosts": {"type": "list", "elements": "str"},
+    "info": {"type": "dict", "default": {}},
+    "probe": {"type": "dict", "default": {}},
+    "diagnosis": {"type": "dict", "default": {}},
+    "groups": {"type": "dict", "default": {}},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    _supports_check_mode = True
+    _supports_async = False
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        del tmp
+        _validated, checked = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        arguments: dict[str, Any] = plain(checked)
+        hosts = arguments["hosts"]
+        if hosts is None:
+            hosts = plain((task_vars or {}).get("ansible_play_hosts_all") or [])
+        document = build(
+            hosts, arguments["info"], arguments["probe"], arguments["diagnosis"], arguments["groups"], _now()
+        )
+        path = os.path.abspath(arguments["path"])
+        json_path = os.path.abspath(arguments["json_path"] or os.path.splitext(path)[0] + ".json")
+        if json_path == path:
+            raise AnsibleActionFail("json_path and path are both %s: one would replace the other" % path)
+        texts = {path: page.html(document, arguments["title"]), json_path: json.dumps(document, indent=1) + "\n"}
+        if not self._task.check_mode:
+            _write(texts, _mode(arguments["mode"]))
+        result.update(changed=True, path=path, json_path=json_path, summary=summary(document))
+        return result
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _mode(text: str) -> int:
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o777:
+        raise AnsibleActionFail('mode is %s: it has to be octal digits in quotes, such as "0644"' % text)
+    return mode
+
+
+def _write(texts: dict[str, str], mode: int) -> None:
+    """Both files or, as long as nothing fails while they are renamed, none."""
+    writes = Writes()
+    try:
+        for path, text in texts.items():
+            writes.add(path, text.encode("utf-8", "replace"), mode)
+        writes.finish()
+    except FileProblem as problem:
+        reason = str(getattr(problem.__cause__, "strerror", "") or problem)
+        raise AnsibleActionFail(
+            "the report cannot be written on the controller (%s): %s. Choose another path, or make this one writable"
+            % (", ".join(texts), reason)
+        ) from problem

@@ -1,0 +1,163 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What needs attention: the same trouble of many nodes said once, the worst first and then the most common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Iterator, Mapping, NamedTuple
+
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import natural
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.nodes import cell
+
+
+class Seen(NamedTuple):
+    """One observation on one node. ``text`` is what was seen there, ``detail`` a diff or other preformatted lines."""
+
+    level: str
+    code: str
+    title: str
+    fix: str
+    text: str
+    detail: str
+    fallback: bool = False
+
+
+@dataclass
+class Variant:
+    """Nodes on which the same was seen, word for word."""
+
+    text: str
+    detail: str
+    nodes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Finding:
+    """A trouble and the nodes that have it."""
+
+    level: str
+    code: str
+    title: str
+    fix: str
+    fallback: bool = False
+    variants: list[Variant] = field(default_factory=list)
+
+    @property
+    def nodes(self) -> list[str]:
+        return sorted({name for variant in self.variants for name in variant.nodes}, key=natural)
+
+    @property
+    def order(self) -> tuple[int, bool, int, str]:
+        """The worst first, then what most nodes have; an unreachable fallback is said after the mirror before it."""
+        return (words.LEVELS.index(self.level), self.fallback, -len(self.nodes), self.title)
+
+
+def findings(document: Mapping[str, Any]) -> list[Finding]:
+    """Everything of a document that somebody has to do something about, except failing pulls and certificates."""
+    groups: dict[tuple[str, ...], Finding] = {}
+    variants: dict[tuple[str, ...], Variant] = {}
+    for name, host in document["hosts"].items():
+        for seen in _of_host(name, host):
+            key = (seen.level, seen.code, seen.title, seen.fix)
+            group = groups.setdefault(key, Finding(seen.level, seen.code, seen.title, seen.fix, seen.fallback))
+            variant = variants.get((*key, seen.text, seen.detail))
+            if variant is None:
+                variant = variants[(*key, seen.text, seen.detail)] = Variant(seen.text, seen.detail)
+                group.variants.append(variant)
+            if name not in variant.nodes:
+                variant.nodes.append(name)
+    for group in groups.values():
+        group.variants.sort(key=lambda variant: -len(variant.nodes))
+    return sorted(groups.values(), key=lambda group: group.order)
+
+
+def _of_host(name: str, host: Mapping[str, Any]) -> Iterator[Seen]:
+    if host["unreachable"]:
+        yield Seen(
+            "unknown",
+            "unreachable",
+            "Unreachable",
+            "See that Ansible can log in there, and run the report again: nothing is known about these nodes.",
+            str(host["unreachable"]).replace(name, "the node"),
+            "",
+        )
+        return
+    for error in host.get("errors") or []:
+        yield Seen(
+            "unknown",
+            "module_failed",
+            f"{error.get('module')} failed",
+            "Put right what it says, and run the report again.",
+            str(error.get("message") or ""),
+            "",
+        )
+    info = host["info"] or {}
+    yield from _state(info)
+    yield from _problems(info)
+    yield from _endpoints(host)
+
+
+def _state(info: Mapping[str, Any]) -> Iterator[Seen]:
+    code = str(info.get("state") or "")
+    state = words.STATES.get(code)
+    if state is None:
+        return
+    told = {str(problem.get("code")): problem for problem in info.get("problems") or []}.get(code, {})
+    text = str(told.get("message") or state.message)
+    error = str((info.get("registries") or {}).get("error") or "")
+    if error and error not in text:
+        text = f"{text} {error}"
+    detail = "\n".join(_difference(item) for item in info.get("differences") or [])
+    yield Seen(state.level, code, state.title, str(told.get("fix") or state.fix), text, detail)
+
+
+def _difference(item: Mapping[str, Any]) -> str:
+    kind = {"missing": "is missing", "unexpected": "is not expected", "differs": "differs"}
+    head = f"{item.get('file')} {kind.get(str(item.get('kind')), item.get('kind') or '')}".strip()
+    diff = str(item.get("diff") or "").strip("\n")
+    return f"{head}\n{diff}\n" if diff else head
+
+
+def _problems(info: Mapping[str, Any]) -> Iterator[Seen]:
+    for problem in info.get("problems") or []:
+        code = str(problem.get("code") or "")
+        if code == info.get("state") and code in words.STATES:
+            continue
+        level = str(problem.get("level") or "warning")
+        title = words.first_upper(code.replace("_", " ")) or "Problem"
+        yield Seen(
+            level if level in words.LEVELS else "warning",
+            code,
+            title,
+            str(problem.get("fix") or ""),
+            str(problem.get("message") or ""),
+            "",
+        )
+
+
+def _endpoints(host: Mapping[str, Any]) -> Iterator[Seen]:
+    """Endpoints that fail; a fallback that fails is left out where no pull needs it."""
+    cells = {registry: cell(host, registry) for registry in {entry.get("registry") for entry in host["endpoints"]}}
+    by_registry: dict[Any, list[Mapping[str, Any]]] = {}
+    for entry in host["endpoints"]:
+        by_registry.setdefault(entry.get("registry"), []).append(entry)
+    for entry in host["endpoints"]:
+        registry = entry.get("registry")
+        cause = str(entry.get("cause") or "unknown")
+        level = cells[registry].level
+        if cause == "ok" or level == "ok":
+            continue
+        endpoint = str(entry.get("endpoint") or entry.get("url") or "")
+        image = str(entry.get("image") or "")
+        yield Seen(
+            level,
+            cause,
+            f"{words.first_upper(words.cause(cause))} at {endpoint}",
+            str(entry.get("fix") or ""),
+            f"{image}: {entry.get('message')}" if image else str(entry.get("message") or ""),
+            "",
+            entry.get("kind") == "default" and any(other.get("kind") != "default" for other in by_registry[registry]),
+        )

@@ -1,0 +1,87 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fleet at a glance: one sentence, one square per node, one bar per registry."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.nodes import NOT_CONFIGURED, NOT_KNOWN, Node
+
+
+class Part(NamedTuple):
+    """A count of nodes with its words; ``at`` and ``width`` are its place in a bar, in percent."""
+
+    key: str
+    level: str
+    number: int
+    text: str
+    at: float
+    width: float
+
+
+class Share(NamedTuple):
+    """How the nodes that are configured for a registry get along with it."""
+
+    registry: str
+    level: str
+    summary: str
+    parts: list[Part]
+
+
+class Block(NamedTuple):
+    """The squares of one group of nodes."""
+
+    title: str
+    nodes: list[Node]
+
+
+def headline(rows: list[Node]) -> str:
+    """The report in one line."""
+    troubled = sum(row.troubled for row in rows)
+    if not rows:
+        return "There are no nodes in this report"
+    if not troubled:
+        return "The node is well" if len(rows) == 1 else f"All {len(rows)} nodes are well"
+    need = "needs" if troubled == 1 else "need"
+    return f"{troubled} of {words.count(len(rows), 'node')} {need} attention"
+
+
+def legend(rows: list[Node]) -> list[Part]:
+    """How many nodes are in which condition, in the order of their severity."""
+    numbers = {key: sum(row.condition == key for row in rows) for key in words.CONDITIONS}
+    return [
+        Part(key, condition.level, numbers[key], condition.label, 0.0, 0.0)
+        for key, condition in words.CONDITIONS.items()
+        if numbers[key]
+    ]
+
+
+def waffle(rows: list[Node]) -> list[Block]:
+    """The nodes by group, those in trouble first."""
+    titles = {"server": "Servers", "agent": "Agents"}
+    blocks = [Block(title, [row for row in rows if row.group == group]) for group, title in titles.items()]
+    blocks.append(Block("Nodes", [row for row in rows if row.group not in titles]))
+    return [block for block in blocks if block.nodes]
+
+
+def share(registry: str, rows: list[Node]) -> Share:
+    """What a registry is to the fleet. Nodes that are not configured for it do not count."""
+    counts: dict[tuple[str, str], int] = {}
+    for row in rows:
+        cell = row.cells.get(registry, NOT_KNOWN if row.level == "unknown" else NOT_CONFIGURED)
+        if cell.level != "none":
+            counts[(cell.level, cell.word)] = counts.get((cell.level, cell.word), 0) + 1
+    total = sum(counts.values())
+    parts: list[Part] = []
+    at = 0.0
+    order = {level: index for index, level in enumerate(("ok", "warning", "error", "unknown"))}
+    for (level, word), number in sorted(counts.items(), key=lambda item: (order.get(item[0][0], 9), -item[1])):
+        width = 100 * number / total
+        parts.append(Part(level, level, number, word, round(at, 3), round(width, 3)))
+        at += width
+    bad = [part for part in parts if part.level != "ok"]
+    summary = ", ".join(f"{part.number} {part.text}" for part in bad) or f"ok on {words.count(total, 'node')}"
+    return Share(registry, words.worst([part.level for part in parts]), summary, parts)

@@ -1,0 +1,30 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report in numbers, for those who only get a number through: set_stats, a chat message, a monitoring check."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import (
+    certificates,
+    findings,
+    nodes,
+    overview,
+    pulls,
+)
+
+
+def summary(document: Mapping[str, Any]) -> dict[str, Any]:
+    """``{headline, nodes, attention, conditions, findings, failing_pulls, expiring_certificates}`` of a document."""
+    rows = nodes.nodes(document)
+    return {
+        "headline": overview.headline(rows),
+        "nodes": len(rows),
+        "attention": sum(row.troubled for row in rows),
+        "conditions": {part.key: part.number for part in overview.legend(rows)},
+        "findings": len(findings.findings(document)),
+        "failing_pulls": len(pulls.failing_pulls(document)),
+        "expiring_certificates": sum(item.level != "ok" for item in certificates.certificates(document)),
+    }

@@ -1,0 +1,160 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report's words: few, short, and the same everywhere.
+
+Every colour of the page stands beside one of them and beside a shape of its own: nothing is said by colour alone.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+#: From the worst to the best; ``unknown`` is what nobody could look at.
+LEVELS = ("error", "warning", "unknown", "info", "ok")
+
+
+class Condition(NamedTuple):
+    """How a node stands, in one word for the table and one phrase for the legend."""
+
+    level: str
+    label: str
+    legend: str
+
+
+#: A node has exactly one condition, the first of these that fits.
+CONDITIONS: dict[str, Condition] = {
+    "unreachable": Condition("unknown", "unreachable", "could not be reached"),
+    "failing": Condition("error", "cannot pull", "cannot pull from a registry"),
+    "error": Condition("error", "broken", "have an error in their configuration"),
+    "drifted": Condition("warning", "drifted", "have drifted"),
+    "pending": Condition("warning", "restart pending", "wait for a restart"),
+    "foreign": Condition("warning", "not ours", "have a registries.yaml of someone else's"),
+    "warning": Condition("warning", "warning", "have warnings"),
+    "idle": Condition("info", "not running", "do not run K3s"),
+    "unknown": Condition("unknown", "not examined", "could not be examined"),
+    "ok": Condition("ok", "ok", "are well"),
+}
+
+
+class State(NamedTuple):
+    """What a state of k3s_registries_info means, and what to do about it."""
+
+    level: str
+    title: str
+    message: str
+    fix: str
+
+
+STATES: dict[str, State] = {
+    "pending": State(
+        "warning",
+        "Restart pending",
+        "registries.yaml has changed since K3s last started: what runs is the configuration before.",
+        "Run k3sfleet.registries.site, which restarts these nodes one after another, each on proven health.",
+    ),
+    "drifted": State(
+        "warning",
+        "Drifted",
+        "What K3s generated for containerd is not what its registries.yaml leads to: someone has edited files by hand.",
+        "Look at the difference, keep what is wanted in k3s_registries, and run k3sfleet.registries.site.",
+    ),
+    "foreign": State(
+        "warning",
+        "registries.yaml is not ours",
+        "The node has a registries.yaml that this collection has not written.",
+        "Take what is wanted from it into k3s_registries and run k3sfleet.registries.site, which keeps the file.",
+    ),
+    "unreadable": State(
+        "error",
+        "registries.yaml cannot be read",
+        "K3s cannot read the registries.yaml of these nodes: a server does not start with it, an agent runs no pods.",
+        "Run k3sfleet.registries.lint on the file, or k3sfleet.registries.site to replace it.",
+    ),
+    "stopped": State(
+        "info",
+        "K3s is stopped",
+        "K3s is installed and does not run: the configuration comes into force at its next start.",
+        "Start K3s where it ought to run.",
+    ),
+    "not_installed": State(
+        "info",
+        "K3s is not installed",
+        "There is no K3s on these nodes: the configuration comes into force at its first start.",
+        "Install K3s, or take the hosts out of the groups server and agent.",
+    ),
+}
+
+#: Causes in the two or three words that fit into a table's cell.
+CAUSES: dict[str, str] = {
+    "ok": "ok",
+    "tls_unknown_authority": "unknown CA",
+    "tls_expired": "certificate expired",
+    "tls_not_yet_valid": "not yet valid",
+    "tls_name_mismatch": "wrong name",
+    "tls_no_san": "no SAN",
+    "http_server_https_client": "plain HTTP",
+    "not_tls": "no TLS",
+    "client_cert_required": "client certificate missing",
+    "client_cert_rejected": "client certificate refused",
+    "client_key_mismatch": "key does not match",
+    "client_cert_unreadable": "client certificate unreadable",
+    "ca_unreadable": "CA file unreadable",
+    "ca_invalid": "CA file invalid",
+    "connection_refused": "refused",
+    "connection_reset": "reset",
+    "dns_failure": "name unknown",
+    "timeout": "timeout",
+    "unauthorized": "unauthorized",
+    "forbidden": "forbidden",
+    "token_refused": "token refused",
+    "token_server_unavailable": "token server down",
+    "not_found": "image missing",
+    "blob_missing": "layer missing",
+    "platform_missing": "platform missing",
+    "manifest_unsupported": "manifest unsupported",
+    "digest_mismatch": "digest mismatch",
+    "not_a_registry": "not a registry",
+    "not_http": "not HTTP",
+    "no_route": "no route",
+    "rate_limited": "rate limited",
+    "server_error": "server error",
+    "hosts_toml_invalid": "hosts.toml invalid",
+    "unknown": "unknown error",
+}
+
+
+def cause(word: str) -> str:
+    """A cause in words; one that is not known here as it is, with spaces."""
+    return CAUSES.get(word) or word.replace("_", " ") or "unknown error"
+
+
+def first_upper(text: str) -> str:
+    """``text`` with its first letter in upper case, the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def worst(levels: list[str], default: str = "ok") -> str:
+    """The worst of ``levels``, ``default`` where there is none."""
+    return min(levels, key=LEVELS.index) if levels else default
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """``1 node``, ``2 nodes``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}".replace(",", "\u202f")
+
+
+def days(number: int) -> str:
+    """Days left, as one says it: ``today``, ``11 days``, ``expired 3 days ago``, ``4 years``."""
+    if number < 0:
+        return f"expired {count(-number, 'day')} ago"
+    if number == 0:
+        return "expires today"
+    return count(number // 365, "year") if number >= 1095 else count(number, "day")
+
+
+def milliseconds(value: float) -> str:
+    """A duration as one reads it: ``0.8 ms``, ``12 ms``, ``1.2 s``."""
+    if value >= 1000:
+        return f"{value / 1000:.1f} s"
+    return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"

@@ -1,0 +1,125 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a node stands: one condition, the worst; and what a registry is to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import nodes, overview, words
+
+from .hosts import document, endpoint, host, info
+
+DEFAULT_DOWN = endpoint("timeout", "default")
+
+
+def condition(**parts: Any) -> str:
+    return nodes.node("n", host(**parts)).condition
+
+
+def test_a_node_without_trouble_is_ok() -> None:
+    row = nodes.node("n", host(endpoints=[endpoint()]))
+    assert (row.condition, row.level, row.reasons, row.troubled) == ("ok", "ok", [], False)
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ({"unreachable": "no route", "info": None}, "unreachable"),
+        ({"info": None}, "unknown"),
+        ({"errors": [{"module": "k3s_registry_probe", "message": "no"}]}, "unknown"),
+        ({"info": info(state="pending")}, "pending"),
+        ({"info": info(state="drifted")}, "drifted"),
+        ({"info": info(state="foreign")}, "foreign"),
+        ({"info": info(state="unreadable")}, "error"),
+        ({"info": info(state="stopped")}, "idle"),
+        ({"info": info(state="not_installed")}, "idle"),
+        ({"pulls": [{"image": "a"}]}, "failing"),
+        ({"endpoints": [endpoint("timeout")]}, "failing"),
+        ({"endpoints": [endpoint("timeout"), endpoint("ok", "default")]}, "warning"),
+        ({"info": info(certificates=[{"days_left": -1}])}, "error"),
+        ({"info": info(certificates=[{"days_left": 30}])}, "warning"),
+        ({"info": info(certificates=[{"days_left": 31}])}, "ok"),
+        ({"info": info(certificates=[{"days_left": 99, "key_matches": False}])}, "error"),
+        ({"info": info(problems=[{"code": "x", "level": "error"}])}, "error"),
+        ({"info": info(problems=[{"code": "x", "level": "warning"}])}, "warning"),
+        ({"info": info(problems=[{"code": "x", "level": "info"}])}, "ok"),
+    ],
+)
+def test_each_trouble_has_its_condition(parts: dict[str, Any], expected: str) -> None:
+    assert condition(**parts) == expected
+
+
+def test_the_worst_condition_wins_and_the_reasons_name_all() -> None:
+    row = nodes.node(
+        "n",
+        host(
+            info=info(
+                state="pending",
+                certificates=[{"days_left": 3}],
+                problems=[{"code": "no_proxy", "level": "error"}],
+            ),
+            endpoints=[endpoint("dns_failure")],
+            pulls=[{}, {}],
+        ),
+    )
+    assert row.condition == "failing"
+    assert row.reasons == [
+        "docker.io: name unknown", "2 failing pulls", "restart pending", "certificate 3 days", "no proxy",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "level", "word"),
+    [
+        ([endpoint()], "ok", "ok"),
+        ([endpoint(), endpoint("ok", "default")], "ok", "ok"),
+        ([endpoint(), DEFAULT_DOWN], "ok", "ok"),
+        ([DEFAULT_DOWN], "error", "timeout"),
+        ([endpoint("unauthorized"), DEFAULT_DOWN], "error", "unauthorized"),
+        ([endpoint("unauthorized"), endpoint("ok", "default")], "warning", "partly: unauthorized"),
+        ([endpoint("new_cause")], "error", "new cause"),
+        ([endpoint(), endpoint("not_found", image="docker.io/a:1")], "error", "image missing"),
+    ],
+)
+def test_a_registry_is_what_its_endpoints_are_together(endpoints: list[Any], level: str, word: str) -> None:
+    found = nodes.cell(host(endpoints=endpoints), "docker.io")
+    assert (found.level, found.word) == (level, word)
+
+
+def test_a_registry_without_endpoints_is_not_configured_or_not_known() -> None:
+    assert nodes.cell(host(), "docker.io") == nodes.NOT_CONFIGURED
+    assert nodes.cell(host(unreachable="gone"), "docker.io") == nodes.NOT_KNOWN
+    assert nodes.cell(host(info=None), "docker.io") == nodes.NOT_KNOWN
+
+
+def test_trouble_comes_first_and_then_the_natural_order() -> None:
+    fleet = document(a=host(), b=host(info=info(state="pending")), c=host(unreachable="gone"), d=host())
+    assert [row.name for row in nodes.nodes(fleet)] == ["c", "b", "a", "d"]
+
+
+def test_every_state_and_condition_has_words() -> None:
+    assert {state.level for state in words.STATES.values()} <= set(words.LEVELS)
+    assert {item.level for item in words.CONDITIONS.values()} <= set(words.LEVELS)
+
+
+def test_the_headline_counts_who_needs_attention() -> None:
+    well, pending = nodes.node("a", host()), nodes.node("b", host(info=info(state="pending")))
+    stopped = nodes.node("c", host(info=info(state="stopped")))
+    assert overview.headline([]) == "There are no nodes in this report"
+    assert overview.headline([well]) == "The node is well"
+    assert overview.headline([well, stopped]) == "All 2 nodes are well"
+    assert overview.headline([well, pending]) == "1 of 2 nodes needs attention"
+
+
+def test_a_share_leaves_out_nodes_without_the_registry() -> None:
+    fleet = document(
+        a=host(endpoints=[endpoint()]), b=host(), c=host(endpoints=[endpoint("timeout")]), d=host(unreachable="gone")
+    )
+    found = overview.share("docker.io", nodes.nodes(fleet))
+    assert [(part.level, part.number) for part in found.parts] == [("ok", 1), ("error", 1), ("unknown", 1)]
+    assert round(sum(part.width for part in found.parts)) == 100
+    assert found.level == "error"
+    assert found.summary == "1 timeout, 1 not known"
