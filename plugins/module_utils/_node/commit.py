@@ -48,8 +48,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service 
     service_of,
 )
 
-# K3s reads a registries.yaml that it could not read anew every 5 to 10 s, so a hanging node heals within that.
-_RELOAD_LOOP = 15.0
+# K3s reads a registries.yaml that it could not read anew every 5 to 11 s, and a server is healthy some 10 s after that.
+_RELOAD_LOOP = 30.0
 # As many automatic restarts as this mean that it will not get better by itself.
 _CRASH_LOOP = 3
 _LOG_LINES = 30

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
@@ -12,7 +13,10 @@ from typing import Any, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired, inside
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import Generations
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
+    GenerationDamaged,
+    Generations,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER, NodePaths
 
@@ -125,6 +129,10 @@ def remember(paths: NodePaths, memory: Memory, desired: Desired, previous: int) 
         memory.forget()
         return
     generations = Generations(paths)
+    with contextlib.suppress(GenerationDamaged):
+        if previous and generations.desired(previous).files == desired.files:
+            # The same state once more, after an edit by hand was put right: the way back leads to the one before it.
+            previous = int(generations.manifest(previous)["record"]["previous"])
     record: dict[str, Any] = {
         "managed": [item.path for item in desired.files],
         "registries_sha256": _digest(paths),

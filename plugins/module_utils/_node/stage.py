@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Any
+from typing import Any, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
     files,
@@ -149,13 +149,16 @@ def _stage(paths: NodePaths, memory: Memory, desired: Desired, in_place: bool, c
         if transaction is not None:
             reasons.append("an earlier run ended in the middle (%s)" % transaction["step"])
         reasons.extend(pending_reasons(paths, desired, state, result["release"]))
+        hanging = not reasons and _hangs_on_registries_yaml(paths, changes, state)
+        if hanging:
+            reasons.append("%s runs no containerd with the %s in place" % (paths.service, paths.registries_yaml))
         if reasons:
             result["reasons"] = reasons
             result["restart"] = True
             result["node_name"] = kubernetes.node_name(paths)
             if release.predictable(result["release"]):
                 decided = live.plan(paths, desired, record, loaded.generated(paths), result["release"])
-                if transaction is None:
+                if transaction is None and not hanging:
                     result["live"] = decided.texts is not None
                 if decided.doubt:
                     result["reasons"].append("not without a restart: " + decided.doubt)
@@ -176,6 +179,16 @@ def _stage(paths: NodePaths, memory: Memory, desired: Desired, in_place: bool, c
     if not result["restart"] and not desired.absent:
         memory.drop_candidate()
     return result
+
+
+def _hangs_on_registries_yaml(paths: NodePaths, changes: Sequence[placing.Change], state: ServiceState) -> bool:
+    """Whether K3s was started with a file that someone has broken since it last came up.
+
+    What it generated then still lies there and is as wanted, so only containerd's absence tells. A K3s that cannot read
+    the file reads it anew every few seconds: the commit puts it right and sees it come up, without another restart.
+    """
+    touched = any(change.path == paths.registries_yaml for change in changes)
+    return touched and not health.observe(paths, state).proven
 
 
 def _service(paths: NodePaths) -> tuple[ServiceState, Systemd | OpenRC | None]:

@@ -120,5 +120,7 @@ def progress_line(turn_taken: Turn, host: str, result: Mapping[str, Any]) -> str
         ending = "and put back as it was" if result.get("rolled_back") else "(last step: %s)" % result.get("step")
         return head + "FAILED after %s %s" % (seconds, ending)
     action = "restarted and healthy" if result.get("restarted") else str(result.get("step"))
+    if action == "done":
+        action = "healthy without a restart"
     canaries = ", ".join(item["image"] for item in result.get("canaries") or [])
     return head + "%s after %s" % (action, seconds) + (", pulled " + canaries if canaries else "")

@@ -56,3 +56,16 @@ def test_it_goes_back_to_nothing(node: Node, k3s: FakeK3s) -> None:
 
 def test_without_a_kept_state_there_is_none(node: Node) -> None:
     assert previous_state(node.paths) is None
+
+
+def test_an_edit_by_hand_that_was_put_right_is_not_in_the_way(node: Node, k3s: FakeK3s) -> None:
+    one, two = wanted(node.paths, "one"), wanted(node.paths, "two")
+    k3s.knows(one, two)
+    node.apply(one)
+    node.apply(two)
+    Path(node.paths.registries_yaml).write_bytes(b"broken: [\n")
+    k3s.restart()
+    node.stage(two)
+    node.commit()
+    back(node)
+    assert "one" in k3s.loaded_text()
