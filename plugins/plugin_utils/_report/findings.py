@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import certificates, words
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import natural
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.nodes import cell
 
@@ -56,7 +56,7 @@ class Finding:
 
 
 def findings(document: Mapping[str, Any]) -> list[Finding]:
-    """Everything of a document that somebody has to do something about, except failing pulls and certificates."""
+    """Everything of a document that somebody has to do something about, except failing pulls."""
     groups: dict[tuple[str, ...], Finding] = {}
     variants: dict[tuple[str, ...], Variant] = {}
     for name, host in document["hosts"].items():
@@ -69,9 +69,43 @@ def findings(document: Mapping[str, Any]) -> list[Finding]:
                 group.variants.append(variant)
             if name not in variant.nodes:
                 variant.nodes.append(name)
-    for group in groups.values():
+    found = [*groups.values(), *_certificates(document)]
+    for group in found:
         group.variants.sort(key=lambda variant: -len(variant.nodes))
-    return sorted(groups.values(), key=lambda group: group.order)
+    return sorted(found, key=lambda group: group.order)
+
+
+def _certificates(document: Mapping[str, Any]) -> list[Finding]:
+    """Certificates that have ended, are about to, or cannot be used: those of one registry together, as many nodes may
+    have one each."""
+    groups: dict[tuple[str, str, str, bool], list[certificates.Certificate]] = {}
+    for found in certificates.certificates(document):
+        if found.level != "ok":
+            groups.setdefault((found.level, found.kind, found.where, bool(found.problem)), []).append(found)
+    return [_certificate(group) for group in groups.values()]
+
+
+def _certificate(group: list[certificates.Certificate]) -> Finding:
+    first = group[0]
+    where = words.address(first.where)
+    what = f"{first.kind_label} certificate of {where}"
+    if len(group) > 1:
+        what = f"{len(group)} {first.kind_label} certificates of {where}"
+    if first.problem:
+        happens = "cannot be used"
+    else:
+        happens = words.days_left(first.days_left or 0, len(group))
+        if len(group) > 1 and first.days_left != group[-1].days_left:
+            happens += " or later"
+    if first.kind == "server":
+        fix = f"Renew the certificate on {where}; the nodes need no change if its authority stays."
+    else:
+        fix = "Renew it and run k3sfleet.registries.site: a changed certificate reaches the nodes without a restart."
+    finding = Finding(first.level, "certificate", f"{words.first_upper(what)} {happens}", fix)
+    for found in group:
+        text = "; ".join(part for part in (found.problem, found.subject, found.path, found.not_after) if part)
+        finding.variants.append(Variant(text, "", list(found.nodes)))
+    return finding
 
 
 def _of_host(name: str, host: Mapping[str, Any]) -> Iterator[Seen]:
@@ -81,7 +115,7 @@ def _of_host(name: str, host: Mapping[str, Any]) -> Iterator[Seen]:
             "unreachable",
             "Unreachable",
             "See that Ansible can log in there, and run the report again: nothing is known about these nodes.",
-            str(host["unreachable"]).replace(name, "the node"),
+            str(host["unreachable"]).replace(name, "this node"),
             "",
         )
         return
@@ -155,7 +189,7 @@ def _endpoints(host: Mapping[str, Any]) -> Iterator[Seen]:
         yield Seen(
             level,
             cause,
-            f"{words.first_upper(words.cause(cause))} at {endpoint}",
+            f"{words.first_upper(words.cause(cause))} at {words.address(endpoint)}",
             str(entry.get("fix") or ""),
             f"{image}: {entry.get('message')}" if image else str(entry.get("message") or ""),
             "",

@@ -126,17 +126,19 @@ def scale(found: list[Endpoint]) -> Scale:
 def dots(endpoint: Endpoint, axis: Scale, failing: bool) -> str:
     """The dots of a strip as one SVG path, so that five hundred nodes cost one element: a zero-length line with round
     ends is a dot that stays round however the strip is stretched. Dots that would cover each other are piled up around
-    the middle, closer the more there are."""
+    the middle, so that a pile's height tells how many there are."""
     columns: dict[int, list[float]] = {}
     for node, value in sorted(endpoint.times.items(), key=lambda pair: pair[1]):
         if (node in endpoint.failing) == failing:
             place = axis.at(value) * WIDTH / 100
             columns.setdefault(round(place / _COLUMN), []).append(place)
     parts = []
-    for places in columns.values():
-        spacing = min(_SPACING, (HEIGHT - 8) / len(places))
+    fullest = max((len(places) for places in columns.values()), default=1)
+    spacing = min(_SPACING, (HEIGHT - 6) / fullest)
+    for column, places in columns.items():
         for number, place in enumerate(places):
             # 0, 1, -1, 2, -2 ...: from the middle outwards.
             offset = (number + 1) // 2 * (1 if number % 2 else -1)
-            parts.append(f"M{place:.1f} {HEIGHT / 2 + offset * spacing:.1f}h0")
+            across = place if len(places) == 1 else min(column * _COLUMN, WIDTH)
+            parts.append(f"M{across:.1f} {HEIGHT / 2 + offset * spacing:.1f}h0")
     return "".join(parts)

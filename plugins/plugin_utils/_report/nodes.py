@@ -21,8 +21,8 @@ class Cell(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A row of the matrix. ``reasons``: everything that is not well, in short. ``days_left``: of the certificate that
-    expires first, None without one."""
+    """A row of the matrix. ``reasons``: what is not well, in short, beside the condition's own label and what the cells
+    say. ``days_left``: of the certificate that expires first, None without one."""
 
     name: str
     group: str
@@ -43,6 +43,7 @@ class Node(NamedTuple):
 
 
 NOT_CONFIGURED = Cell("none", "not configured", "")
+NOT_PROBED = Cell("none", "not probed", "")
 NOT_KNOWN = Cell("unknown", "not known", "")
 
 
@@ -68,14 +69,14 @@ def node(name: str, host: Mapping[str, Any]) -> Node:
     info: Mapping[str, Any] = host["info"] or {}
     cells = {registry: cell(host, registry) for registry in {entry.get("registry") for entry in host["endpoints"]}}
     days_left = soonest(info)
-    reasons = _reasons(host, info, cells, days_left)
+    reasons = _reasons(host, info, days_left)
     condition = _condition(host, info, cells, reasons)
     return Node(
         name=name,
         group=str(host["group"]),
         condition=condition,
         level=words.CONDITIONS[condition].level,
-        reasons=[text for _level, text in reasons],
+        reasons=[text for _level, text in reasons if text != words.CONDITIONS[condition].label],
         release=str(info.get("release") or ""),
         cells={str(registry): found for registry, found in cells.items()},
         days_left=days_left,
@@ -89,7 +90,9 @@ def cell(host: Mapping[str, Any], registry: str) -> Cell:
         if entry.get("registry") == registry:
             by_image.setdefault(str(entry.get("image") or ""), []).append(entry)
     if not by_image:
-        return NOT_KNOWN if host["unreachable"] or host["info"] is None else NOT_CONFIGURED
+        if host["unreachable"] or host["info"] is None:
+            return NOT_KNOWN
+        return NOT_CONFIGURED if host["endpoints"] else NOT_PROBED
     return min((_attempts(entries) for entries in by_image.values()), key=lambda item: words.LEVELS.index(item.level))
 
 
@@ -124,23 +127,15 @@ def certificate_level(entry: Mapping[str, Any]) -> str:
     return "warning" if isinstance(left, int) and left <= EXPIRY_WARNING_DAYS else "ok"
 
 
-def _reasons(
-    host: Mapping[str, Any], info: Mapping[str, Any], cells: Mapping[Any, Cell], days_left: int | None
-) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+def _reasons(host: Mapping[str, Any], info: Mapping[str, Any], days_left: int | None) -> list[tuple[str, str]]:
     if host["unreachable"]:
-        return [("unknown", "unreachable")]
-    found += [("unknown", f"{error.get('module')} failed") for error in host.get("errors") or []]
-    found += [
-        (item.level, f"{registry}: {item.word}")
-        for registry, item in sorted(cells.items(), key=lambda pair: str(pair[0]))
-        if item.level in ("error", "warning")
-    ]
+        return [("unknown", words.CONDITIONS["unreachable"].label)]
+    found = [("unknown", f"{error.get('module')} failed") for error in host.get("errors") or []]
     if host["pulls"]:
         found.append(("error", words.count(len(host["pulls"]), "failing pull")))
     state = words.STATES.get(str(info.get("state") or ""))
     if state:
-        found.append((state.level, state.title.lower() if state.title != "K3s is stopped" else "K3s is stopped"))
+        found.append((state.level, state.short))
     found += _certificates(info, days_left)
     for level in ("error", "warning"):
         codes = {str(item.get("code")) for item in info.get("problems") or [] if item.get("level") == level}
@@ -163,7 +158,7 @@ def _certificates(info: Mapping[str, Any], days_left: int | None) -> list[tuple[
 def _condition(
     host: Mapping[str, Any], info: Mapping[str, Any], cells: Mapping[Any, Cell], reasons: list[tuple[str, str]]
 ) -> str:
-    levels = {level for level, _text in reasons}
+    levels = {level for level, _text in reasons} | {item.level for item in cells.values()}
     state = str(info.get("state") or "")
     if host["unreachable"]:
         return "unreachable"

@@ -91,7 +91,7 @@ def model(document: Mapping[str, Any]) -> dict[str, Any]:
         "ticks": certificates.TICKS,
         "configurations": configurations.configurations(document),
         "settings": configurations.settings(document),
-        "no_cell": {"unknown": nodes.NOT_KNOWN, "none": nodes.NOT_CONFIGURED},
+        "no_cell": {"unknown": nodes.NOT_KNOWN, "none": nodes.NOT_CONFIGURED, "idle": nodes.NOT_PROBED},
     }
 
 

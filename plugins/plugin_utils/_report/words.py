@@ -41,6 +41,7 @@ class State(NamedTuple):
     """What a state of k3s_registries_info means, and what to do about it."""
 
     level: str
+    short: str
     title: str
     message: str
     fix: str
@@ -49,36 +50,42 @@ class State(NamedTuple):
 STATES: dict[str, State] = {
     "pending": State(
         "warning",
+        "restart pending",
         "Restart pending",
         "registries.yaml has changed since K3s last started: what runs is the configuration before.",
         "Run k3sfleet.registries.site, which restarts these nodes one after another, each on proven health.",
     ),
     "drifted": State(
         "warning",
+        "drifted",
         "Drifted",
         "What K3s generated for containerd is not what its registries.yaml leads to: someone has edited files by hand.",
         "Look at the difference, keep what is wanted in k3s_registries, and run k3sfleet.registries.site.",
     ),
     "foreign": State(
         "warning",
+        "not ours",
         "registries.yaml is not ours",
         "The node has a registries.yaml that this collection has not written.",
         "Take what is wanted from it into k3s_registries and run k3sfleet.registries.site, which keeps the file.",
     ),
     "unreadable": State(
         "error",
+        "registries.yaml unreadable",
         "registries.yaml cannot be read",
         "K3s cannot read the registries.yaml of these nodes: a server does not start with it, an agent runs no pods.",
         "Run k3sfleet.registries.lint on the file, or k3sfleet.registries.site to replace it.",
     ),
     "stopped": State(
         "info",
+        "stopped",
         "K3s is stopped",
         "K3s is installed and does not run: the configuration comes into force at its next start.",
         "Start K3s where it ought to run.",
     ),
     "not_installed": State(
         "info",
+        "not installed",
         "K3s is not installed",
         "There is no K3s on these nodes: the configuration comes into force at its first start.",
         "Install K3s, or take the hosts out of the groups server and agent.",
@@ -134,6 +141,11 @@ def first_upper(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def address(endpoint: str) -> str:
+    """An endpoint without what nearly all of them share: ``https://`` goes, ``http://`` stays."""
+    return endpoint[len("https://") :] if endpoint.startswith("https://") else endpoint
+
+
 def worst(levels: list[str], default: str = "ok") -> str:
     """The worst of ``levels``, ``default`` where there is none."""
     return min(levels, key=LEVELS.index) if levels else default
@@ -149,8 +161,17 @@ def days(number: int) -> str:
     if number < 0:
         return f"expired {count(-number, 'day')} ago"
     if number == 0:
-        return "expires today"
+        return "today"
     return count(number // 365, "year") if number >= 1095 else count(number, "day")
+
+
+def days_left(number: int, things: int = 1) -> str:
+    """The same as the end of a sentence about one or more `things`: ``ends today``, ``end in 11 days``, ``expired 3
+    days ago``."""
+    if number < 0:
+        return days(number)
+    verb = "ends" if things == 1 else "end"
+    return f"{verb} today" if number == 0 else f"{verb} in {days(number)}"
 
 
 def milliseconds(value: float) -> str:

@@ -67,9 +67,26 @@ def test_unreachable_nodes_are_one_finding_whatever_their_names() -> None:
 def test_a_failing_fallback_is_said_after_its_mirror() -> None:
     failing = host(endpoints=[endpoint("unauthorized"), endpoint("timeout", "default")])
     assert [title for title, _nodes in titles(a=failing)] == [
-        "Unauthorized at https://mirror.example.com",
-        "Timeout at https://default.example.com",
+        "Unauthorized at mirror.example.com",
+        "Timeout at default.example.com",
     ]
+
+
+def test_a_certificate_about_to_end_is_a_finding_with_all_its_nodes() -> None:
+    shown = {"subject": "CN=r", "issuer": "CN=ca", "not_after": "x", "days_left": 9}
+    one = host(endpoints=[endpoint(certificate=shown)])
+    two = host(info=info(certificates=[certificate(-3, kind="client")]))
+    assert titles(a=one, b=one, c=two) == [
+        ("Client certificate of r:5000 expired 3 days ago", ["c"]),
+        ("Server certificate of mirror.example.com ends in 9 days", ["a", "b"]),
+    ]
+
+
+def test_a_certificate_for_each_node_is_one_finding_for_all() -> None:
+    hosts = {
+        f"n{days}": host(info=info(certificates=[certificate(days, f"f{days}", kind="client")])) for days in (0, 5)
+    }
+    assert titles(**hosts) == [("2 client certificates of r:5000 end today or later", ["n0", "n5"])]
 
 
 def pull(image: str, cause: str = "not_found", fix: str = "push it") -> dict[str, Any]:
@@ -174,7 +191,7 @@ def test_the_summary_counts() -> None:
         "nodes": 3,
         "attention": 2,
         "conditions": {"failing": 1, "pending": 1, "ok": 1},
-        "findings": 1,
+        "findings": 2,
         "failing_pulls": 1,
         "expiring_certificates": 1,
     }

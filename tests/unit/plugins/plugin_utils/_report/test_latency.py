@@ -76,7 +76,7 @@ def test_durations_are_read_at_a_glance(value: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("left", "text"),
-    [(-3, "expired 3 days ago"), (-1, "expired 1 day ago"), (0, "expires today"), (1, "1 day"), (1095, "3 years")],
+    [(-3, "expired 3 days ago"), (-1, "expired 1 day ago"), (0, "today"), (1, "1 day"), (1095, "3 years")],
 )
 def test_days_are_said_as_one_says_them(left: int, text: str) -> None:
     assert words.days(left) == text

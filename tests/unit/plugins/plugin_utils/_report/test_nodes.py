@@ -67,7 +67,7 @@ def test_the_worst_condition_wins_and_the_reasons_name_all() -> None:
     )
     assert row.condition == "failing"
     assert row.reasons == [
-        "docker.io: name unknown", "2 failing pulls", "restart pending", "certificate 3 days", "no proxy",
+        "2 failing pulls", "restart pending", "certificate 3 days", "no proxy",
     ]  # fmt: skip
 
 
@@ -90,7 +90,8 @@ def test_a_registry_is_what_its_endpoints_are_together(endpoints: list[Any], lev
 
 
 def test_a_registry_without_endpoints_is_not_configured_or_not_known() -> None:
-    assert nodes.cell(host(), "docker.io") == nodes.NOT_CONFIGURED
+    assert nodes.cell(host(endpoints=[endpoint()]), "quay.io") == nodes.NOT_CONFIGURED
+    assert nodes.cell(host(), "docker.io") == nodes.NOT_PROBED
     assert nodes.cell(host(unreachable="gone"), "docker.io") == nodes.NOT_KNOWN
     assert nodes.cell(host(info=None), "docker.io") == nodes.NOT_KNOWN
 
