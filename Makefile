@@ -88,6 +88,20 @@ runner: venv links fleet-deps ## what AWX does to a play, with its own engine an
 awx-api: venv links ## the AWX objects against a stand-in of AWX' API
 	$(BIN)/pytest tests/awx
 
+$(VENV)/.report-installed: $(VENV)/.installed requirements/report.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/report.txt
+	@touch $@
+
+.PHONY: report-check
+report-check: links $(VENV)/.report-installed ## the report's page in Chromium: every screen, keyboard, contrast, axe, 500 nodes
+	@$(BIN)/python -m tests.report deps
+	$(BIN)/pytest tests/report
+
+.PHONY: report-picture
+report-picture: links $(VENV)/.report-installed ## the pictures of a report in docs/images
+	@$(BIN)/python -m tests.report deps
+	$(BIN)/python -m tests.report picture
+
 .PHONY: clean
 clean: fleet-clean ## everything that the other targets have made, fleets included
 	rm -rf $(VENV) .ansible .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/output

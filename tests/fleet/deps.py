@@ -42,7 +42,7 @@ def ensure() -> None:
     if platform.system() != "Linux":
         raise FleetError("the test fleet needs Linux: its nodes are containers that boot systemd")
     packages = missing()
-    if packages and not _can_install():
+    if packages and not can_install():
         raise FleetError(
             "missing: %s. `make fleet-deps` installs them as root on Debian 12, Ubuntu 24.04 and later; elsewhere "
             "install them by your system's means" % ", ".join(packages)
@@ -60,7 +60,8 @@ def ensure() -> None:
         raise FleetError("the test fleet needs root: its nodes are privileged containers that boot systemd")
 
 
-def _can_install() -> bool:
+def can_install() -> bool:
+    """Whether this is a Debian or Ubuntu on which apt-get may be used."""
     try:
         release = Path("/etc/os-release").read_text(encoding="utf-8")
     except OSError:
