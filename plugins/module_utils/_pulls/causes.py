@@ -249,7 +249,7 @@ def _cause(masked: str, status: int, token: bool, url: str) -> str:
     if _RATE.search(masked):
         return "rate_limited"
     if status:
-        return _status_cause(status, url)
+        return status_cause(status, url)
     cause = _first(_CREDENTIALS, masked)
     if cause:
         return cause
@@ -288,7 +288,7 @@ def _token_cause(masked: str, status: int) -> str:
     return "token_server_unavailable"
 
 
-def _status_cause(status: int, url: str) -> str:
+def status_cause(status: int, url: str) -> str:
     """The cause of an HTTP status that a registry answered with."""
     if status == 404:
         return "blob_missing" if "/blobs/" in url else "not_found"

@@ -82,7 +82,7 @@ def hosts_of(registry: str, merged: MergedHost | None) -> list[Host]:
         then what it does.
     """
     if merged is None:
-        return [_registry_itself(registry, {})]
+        return [registry_itself(registry, {})]
     default = merged.default
     hosts = [_host(endpoint, default=False) for endpoint in merged.endpoints]
     if default is not None:
@@ -90,10 +90,10 @@ def hosts_of(registry: str, merged: MergedHost | None) -> list[Host]:
             hosts.append(_host(default, default=True))
         else:
             # No host is named: the wildcard's own. Without any endpoint there is no ``server`` line.
-            hosts.append(_registry_itself(registry, _tls(default)))
+            hosts.append(registry_itself(registry, _tls(default)))
     if hosts and not hosts[-1].host:
         # containerd takes the registry itself wherever the last host has no name.
-        hosts[-1] = _registry_itself(registry, hosts[-1].tls)._replace(rewrites=hosts[-1].rewrites)
+        hosts[-1] = registry_itself(registry, hosts[-1].tls)._replace(rewrites=hosts[-1].rewrites)
     return hosts
 
 
@@ -120,7 +120,8 @@ def _host(endpoint: MergedEndpoint, default: bool) -> Host:
     return Host(default, text, url.scheme, from_go_bytes(url.host), path, _tls(endpoint), rewrites)
 
 
-def _registry_itself(registry: str, tls: Mapping[str, Any]) -> Host:
+def registry_itself(registry: str, tls: Mapping[str, Any]) -> Host:
+    """The default endpoint of a registry where no host is named."""
     host, scheme = registry, "https"
     if registry == DOCKER_HUB:
         host = DOCKER_HUB_HOST

@@ -99,9 +99,7 @@ def resolve_image(
 
 def _attempt(image: Image, host: Host, config: Config, embedded_mirror: str, engine: Any) -> Attempt:
     rewritten = rewrite(image.repository, host.rewrites, engine)
-    path = clean_path("/" + "/".join((host.path, rewritten.repository, "manifests", image.reference)))
-    namespace = "" if _is_own_host(host, image.registry) else "?ns=" + quote_plus(image.registry)
-    url, problem = _requested(f"{host.scheme}://{host.host}{path}{namespace}")
+    url, problem = object_url(image, host, rewritten.repository, "manifests", image.reference)
     embedded = bool(embedded_mirror) and host.host == embedded_mirror and not host.default
     attempt: Attempt = {
         "kind": "default" if host.default else "embedded" if embedded else "mirror",
@@ -124,6 +122,18 @@ def _attempt(image: Image, host: Host, config: Config, embedded_mirror: str, eng
     return attempt
 
 
+def object_url(image: Image, host: Host, repository: str, kind: str, name: str) -> tuple[str, str]:
+    """The URL under which containerd asks a host for something of an image, and why it cannot (usually "").
+
+    :param repository: as it is after any rewrite.
+    :param kind: ``manifests`` or ``blobs``.
+    :param name: its tag or digest.
+    """
+    path = clean_path("/" + "/".join((host.path, repository, kind, name)))
+    namespace = "" if _is_own_host(host, image.registry) else "?ns=" + quote_plus(image.registry)
+    return _requested(f"{host.scheme}://{host.host}{path}{namespace}")
+
+
 def _requested(text: str) -> tuple[str, str]:
     """The URL as Go's HTTP client asks for it, and why it cannot (usually "")."""
     try:
@@ -138,8 +148,13 @@ def _is_own_host(host: Host, registry: str) -> bool:
     return host.host == registry or (registry == DOCKER_HUB and host.host == DOCKER_HUB_HOST)
 
 
+def credential_keys(host: str) -> tuple[str, ...]:
+    """The keys of ``configs`` under which containerd looks for the credentials of a host, in order."""
+    return _DOCKER_HUB_ALIASES if host == DOCKER_HUB_HOST else (host,)
+
+
 def _has_credentials(host: str, config: Config) -> bool:
-    for name in _DOCKER_HUB_ALIASES if host == DOCKER_HUB_HOST else (host,):
+    for name in credential_keys(host):
         settings = config["configs"].get(name)
         if settings is not None and settings["auth"] is not None:
             return _is_used(settings["auth"])

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is asked of one endpoint: its API, or the manifest of an image, with credentials where it wants some."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.authorization import Authorization
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.content import ACCEPT, Place, check_content
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure, status_failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Answer, Session, shown
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import object_url
+
+_ANONYMOUS = "it answers without credentials only for repositories that are public"
+
+
+class Seen(NamedTuple):
+    """What a check that went well saw: the HTTP status and a sentence."""
+
+    status: int
+    detail: str
+
+
+class Asker:
+    """Requests of one check: credentials are sent once the registry has asked for them, as containerd does."""
+
+    def __init__(self, session: Session, authorization: Authorization) -> None:
+        self._session = session
+        self._authorization = authorization
+
+    def __call__(self, method: str, url: str, accept: str = "", limit: int = 1 << 20, follow: bool = True) -> Answer:
+        """:raises Failure: where no answer came, or where credentials do not help."""
+        answer = self._ask(method, url, accept, limit, follow)
+        if answer.status != 401:
+            return answer
+        asked_before = bool(self._authorization.headers)
+        if asked_before:
+            raise self._authorization.refusal(answer)
+        self._authorization.answer(answer)
+        answer = self._ask(method, url, accept, limit, follow)
+        if answer.status == 401:
+            raise self._authorization.refusal(answer)
+        return answer
+
+    def _ask(self, method: str, url: str, accept: str, limit: int, follow: bool) -> Answer:
+        headers: dict[str, Any] = dict(self._authorization.headers)
+        if accept:
+            headers["Accept"] = accept
+        return self._session.request(method, url, headers, limit=limit, follow=follow)
+
+
+def api_url(host: Host) -> str:
+    """The URL of an endpoint's API itself: what answers there is a registry.
+
+    A path below ``/v2`` is a project's, which has no front page of its own, so the registry's is asked.
+    """
+    path = "/v2/" if host.path == "/v2" or host.path.startswith("/v2/") else host.path.rstrip("/") + "/"
+    return f"{host.scheme}://{host.host}{path}"
+
+
+def check_api(ask: Asker, authorization: Authorization, url: str) -> Seen:
+    """Is there a registry, and does it take the credentials?
+
+    :raises Failure: where not.
+    """
+    try:
+        answer = ask("GET", url)
+    except Failure as failure:
+        if failure.status == 401 and not failure.token and failure.cause == "unauthorized":
+            if authorization.scheme == "bearer" and authorization.credentials is None:
+                return Seen(401, _ANONYMOUS)
+        raise
+    status, where = answer.status, f"GET {shown(answer.url)}"
+    if status == 404:
+        raise Failure("not_a_registry", f"{where}: 404 Not Found", status)
+    if status != 200:
+        raise status_failure(status, answer.url, where)
+    if answer.media_type in ("text/html", "application/xhtml+xml"):
+        raise Failure("not_a_registry", f"{where}: a web page", status)
+    how = {"none": "without credentials", "basic": "with Basic credentials"}
+    token = "a token" if authorization.credentials is not None else "an anonymous token"
+    return Seen(status, f"it answers {how.get(authorization.scheme, 'with ' + token)}")
+
+
+def check_image(
+    ask: Asker, image: Image, host: Host, repository: str, platform: tuple[str, str], content: bool
+) -> Seen:
+    """Could the image be pulled from this endpoint?
+
+    :param repository: as it is after any rewrite.
+    :param content: whether the manifest's content is looked at too, and the blobs that it names.
+    :raises Failure: where not.
+    """
+
+    def url(kind: str, name: str) -> str:
+        return object_url(image, host, repository, kind, name)[0]
+
+    manifest = url("manifests", image.reference)
+    head = ask("HEAD", manifest, accept=ACCEPT)
+    if head.status != 200:
+        raise status_failure(head.status, head.url, f"HEAD {shown(manifest)}")
+    if not content:
+        return Seen(head.status, "the manifest is there")
+    return Seen(head.status, check_content(Place(ask, url), head, image.reference, platform))

@@ -1,0 +1,152 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a registry serves for an image: the manifest, the one for the node's platform, and the blobs it names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Callable, NamedTuple
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure, status_failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import is_runnable, platform_text
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Answer, shown
+
+INDEX_TYPES = (
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.index.v1+json",
+)
+MANIFEST_TYPES = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+)
+ACCEPT = ", ".join((MANIFEST_TYPES[0], INDEX_TYPES[0], MANIFEST_TYPES[1], INDEX_TYPES[1], "*/*"))
+_SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+"
+_NO_MANIFEST = ("text/", "application/json", "application/xml", "application/xhtml", "application/octet-stream")
+_NAMED = ("text/html", "text/plain", "application/json", "application/xml", "application/octet-stream")
+_LARGEST_MANIFEST = 8 << 20
+_LARGEST_CONFIG = 8 << 20
+
+Ask = Callable[..., Answer]
+
+
+class Place(NamedTuple):
+    """Where an image is asked for: ``ask(method, url, **more)`` and ``url(kind, name)``."""
+
+    ask: Ask
+    url: Callable[[str, str], str]
+
+
+def check_content(place: Place, head: Answer, reference: str, platform: tuple[str, str]) -> str:
+    """Goes on after the manifest's HEAD was answered: everything that a pull would need is there and right.
+
+    Layers are not downloaded: whether they are there, and how long they are, is asked by HEAD. The image's own
+    configuration is, and its digest is checked.
+
+    :param reference: the tag or digest.
+    :param platform: of the node.
+    :returns: a sentence about what there is.
+    :raises Failure: for what a pull would stumble over.
+    """
+    check_type(head)
+    answer, fields = _manifest(place, reference, head)
+    described = ""
+    if answer.media_type in INDEX_TYPES or isinstance(fields.get("manifests"), list):
+        entries = [entry for entry in fields.get("manifests") or [] if isinstance(entry, dict)]
+        chosen = [entry for entry in entries if is_runnable(entry.get("platform"), platform)]
+        if not chosen:
+            there = sorted({_platform_of(entry) for entry in entries} - {"unknown/unknown"})
+            words = "only " + ", ".join(there[:8]) if there else "none at all"
+            raise Failure("platform_missing", f"no {platform_text(platform)}, {words}", answer.status)
+        described = ", has " + platform_text(platform)
+        digest = str(chosen[0].get("digest") or "")
+        answer, fields = _manifest(place, digest, None)
+    blobs = _blobs(fields)
+    for number, (digest, size) in enumerate(blobs.items()):
+        _check_blob(place, digest, size, is_config=number == 0)
+    return f"the manifest{described} and its {len(blobs)} blobs are there"
+
+
+def check_type(answer: Answer) -> None:
+    """:raises Failure: where an answer is no manifest that containerd takes."""
+    kind = answer.media_type
+    if kind in INDEX_TYPES or kind in MANIFEST_TYPES:
+        return
+    # The server's own words stay out of results, so only types that are known are named.
+    named = f"{shown(answer.url)}: of {'type ' + kind if kind in _NAMED else 'another type'}"
+    if kind.startswith(_SCHEMA_1):
+        raise Failure(
+            "manifest_unsupported",
+            f"{shown(answer.url)}: of schema 1, which containerd 2.1 and later refuse",
+            answer.status,
+        )
+    if not kind or kind.startswith(_NO_MANIFEST):
+        raise Failure("not_a_registry", named, answer.status)
+    raise Failure("manifest_unsupported", named, answer.status)
+
+
+def _manifest(place: Place, reference: str, head: Answer | None) -> tuple[Answer, dict[str, Any]]:
+    url = place.url("manifests", reference)
+    answer = place.ask("GET", url, accept=ACCEPT, limit=_LARGEST_MANIFEST)
+    if answer.status != 200:
+        if answer.status == 404 and head is None:
+            raise Failure("blob_missing", f"GET {shown(url)}: the index names it, and it is not there", 404)
+        raise status_failure(answer.status, url, f"GET {shown(url)}")
+    check_type(answer)
+    promised = reference if ":" in reference else ((head and head.headers.get("Docker-Content-Digest")) or "")
+    _check_digest(promised, answer.body, url, answer.status)
+    try:
+        fields = json.loads(answer.body.decode("utf-8"))
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise Failure("manifest_unsupported", f"GET {shown(url)}: it is no JSON object", answer.status)
+    return answer, fields
+
+
+def _check_digest(promised: str, content: bytes, url: str, status: int) -> None:
+    algorithm, colon, wanted = promised.partition(":")
+    if not colon or algorithm not in ("sha256", "sha384", "sha512"):
+        return
+    if hashlib.new(algorithm, content).hexdigest() != wanted:
+        raise Failure("digest_mismatch", f"GET {shown(url)}: the content has another digest", status)
+
+
+def _blobs(fields: dict[str, Any]) -> dict[str, int]:
+    """The digests of the configuration (first) and the layers, with their sizes."""
+    found: dict[str, int] = {}
+    layers = fields.get("layers")
+    for entry in [fields.get("config"), *(layers if isinstance(layers, list) else [])]:
+        # Layers with URLs of their own are not the registry's.
+        if isinstance(entry, dict) and isinstance(entry.get("digest"), str) and not entry.get("urls"):
+            found.setdefault(entry["digest"], entry["size"] if isinstance(entry.get("size"), int) else -1)
+    return found
+
+
+def _check_blob(place: Place, digest: str, size: int, is_config: bool) -> None:
+    url = place.url("blobs", digest)
+    method = "GET" if is_config and size <= _LARGEST_CONFIG else "HEAD"
+    # Only a download may go where a redirect leads: its signature may be for nothing else.
+    answer = place.ask(method, url, limit=_LARGEST_CONFIG + 1, follow=method == "GET")
+    where, status = f"{method} {shown(url)}", answer.status
+    if status == 404:
+        raise Failure("blob_missing", where, status)
+    if status == 429 or status >= 500 or (status >= 400 and method == "GET"):
+        raise status_failure(status, url, where)
+    if status != 200:
+        return
+    length = str(len(answer.body)) if method == "GET" else answer.headers.get("Content-Length") or ""
+    if length.isdigit() and size >= 0 and int(length) != size:
+        raise Failure("digest_mismatch", f"{where}: {length} bytes instead of {size}", status)
+    if method == "GET":
+        _check_digest(digest, answer.body, url, status)
+
+
+def _platform_of(entry: dict[str, Any]) -> str:
+    platform = entry.get("platform")
+    if not isinstance(platform, dict):
+        return "unknown/unknown"
+    words = [str(platform.get("os")), str(platform.get("architecture"))]
+    text = "/".join(words + ([str(platform["variant"])] if platform.get("variant") else []))
+    return "".join(char for char in text if char.isalnum() or char in "/._-")[:40]

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The environment of the node's containerd, which decides on proxies and on the system's CAs."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Iterable, Mapping, NamedTuple
+
+_WANTED = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_ALSO_WANTED = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_PREFIX = "CONTAINERD_"
+_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
+
+
+class ServiceEnvironment(NamedTuple):
+    """The variables that matter, and where they come from: ``process`` (of the running containerd), a file, or ""."""
+
+    variables: dict[str, str]
+    source: str
+
+
+def service_environment(config_toml: str, service_names: Iterable[str], root: str = "/") -> ServiceEnvironment:
+    """What containerd runs with, or would run with.
+
+    A running containerd has the truth. Where none runs, the files are read that K3s' units and init scripts name, and
+    variables that begin with ``CONTAINERD_`` stand for those without, as K3s hands them on.
+
+    :param config_toml: the configuration that the node's containerd was started with, which tells it from others.
+    :param service_names: of the services that may run it, such as ``k3s-agent``.
+    :param root: where the node's files are.
+    """
+    running = _running(config_toml, os.path.join(root, "proc"))
+    if running is not None:
+        return ServiceEnvironment(_chosen(running), "process")
+    found: dict[str, str] = {}
+    sources = []
+    for name in service_names:
+        for pattern in ("etc/default/%s", "etc/sysconfig/%s", "etc/systemd/system/%s.service.env"):
+            sources.append(os.path.join(root, pattern % name))
+    sources += [os.path.join(root, "etc/rancher/k3s/k3s.env"), os.path.join(root, "etc/rancher/rke2/rke2.env")]
+    used = ""
+    for path in sources:
+        variables = _from_file(path)
+        if variables:
+            found.update(variables)
+            used = path
+    for name in [name for name in found if name.startswith(_PREFIX)]:
+        found[name[len(_PREFIX) :]] = found[name]
+    return ServiceEnvironment(_chosen(found), used)
+
+
+def _chosen(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: variables[name] for name in _WANTED + _ALSO_WANTED if variables.get(name)}
+
+
+def _running(config_toml: str, proc: str) -> dict[str, str] | None:
+    """The environment of the containerd that was started with this configuration, None where none runs."""
+    try:
+        processes = [name for name in os.listdir(proc) if name.isdigit()]
+    except OSError:
+        return None
+    for process in processes:
+        try:
+            with open(os.path.join(proc, process, "cmdline"), "rb") as file:
+                words = file.read().decode("utf-8", "replace").split("\0")
+            if os.path.basename(words[0]) != "containerd" or config_toml not in words:
+                continue
+            with open(os.path.join(proc, process, "environ"), "rb") as file:
+                text = file.read().decode("utf-8", "surrogateescape")
+        except OSError:
+            continue
+        return dict(pair.split("=", 1) for pair in text.split("\0") if "=" in pair)
+    return None
+
+
+def _from_file(path: str) -> dict[str, str]:
+    """The assignments of an environment file, as systemd and a shell read simple ones."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return {}
+    found = {}
+    for line in lines:
+        match = _ASSIGNMENT.fullmatch(line)
+        if match is None:
+            continue
+        value = match.group(2).strip()
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        found[match.group(1)] = value
+    return found

@@ -1,0 +1,59 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which images of an index a node can run, by the rules of containerd's ``platforms.Only(DefaultSpec())``."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+# As uname spells it, to Go's architecture and the newest variant.
+_MACHINES = {
+    "x86_64": ("amd64", ""),
+    "amd64": ("amd64", ""),
+    "i386": ("386", ""),
+    "i686": ("386", ""),
+    "aarch64": ("arm64", "v8"),
+    "arm64": ("arm64", "v8"),
+    "armv8l": ("arm", "v8"),
+    "armv7l": ("arm", "v7"),
+    "armv6l": ("arm", "v6"),
+    "armv5tel": ("arm", "v5"),
+    "loongarch64": ("loong64", ""),
+}
+_VARIANT = re.compile(r"v(\d+)")
+
+
+def node_platform(machine: str) -> tuple[str, str]:
+    """Go's architecture and variant for what ``uname -m`` says."""
+    return _MACHINES.get(machine, (machine, ""))
+
+
+def platform_text(platform: tuple[str, str]) -> str:
+    """Such as ``linux/arm64`` or ``linux/arm/v7``."""
+    architecture, variant = platform
+    return f"linux/{architecture}" + (f"/{variant}" if variant and architecture == "arm" else "")
+
+
+def is_runnable(entry: Any, platform: tuple[str, str]) -> bool:
+    """Whether a node of this platform can run what an index's entry describes; without a description it may.
+
+    arm64 also runs 32-bit arm, amd64 also 386, and an arm node every older variant.
+    """
+    if not isinstance(entry, dict):
+        return True
+    if str(entry.get("os") or "linux") != "linux":
+        return False
+    architecture, variant = platform
+    given = {"x86_64": "amd64", "aarch64": "arm64"}.get(str(entry.get("architecture")), str(entry.get("architecture")))
+    if given == "arm" and architecture in ("arm", "arm64"):
+        return _number(str(entry.get("variant") or "v7")) <= _number(variant or "v8")
+    if given == "386" and architecture == "amd64":
+        return True
+    return given == architecture
+
+
+def _number(variant: str) -> int:
+    match = _VARIANT.fullmatch(variant)
+    return int(match.group(1)) if match is not None else 7

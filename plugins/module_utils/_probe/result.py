@@ -1,0 +1,146 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A probe's result as users get it: cause, what was seen and what to do, without secrets."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Iterable, NamedTuple
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import Certificate, utc_text
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import PHASES
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import Target
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import known_secrets, redact
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
+
+_LONGEST_DETAIL = 500
+
+
+class Probed(NamedTuple):
+    """What a probe saw: ``cause`` is ``ok`` or why not, ``detail`` says more, ``secrets`` must not be shown.
+
+    :ivar sent: whether credentials were sent.
+    :ivar proxy: the host and port of the proxy that was used, "" without.
+    """
+
+    cause: str
+    detail: str
+    status: int | None = None
+    auth: str = "none"
+    times: dict[str, float | None] = dict.fromkeys(PHASES)
+    certificate: Certificate | None = None
+    protocol: str = ""
+    secrets: tuple[str, ...] = ()
+    sent: bool = False
+    proxy: str = ""
+
+
+class Describer:
+    """Makes results for the endpoints of one node."""
+
+    def __init__(self, node: NodeHosts) -> None:
+        self._node = node
+        configs = {
+            key: {"auth": {**table, "identity_token": table.get("identitytoken", "")}}
+            for key, table in node.auth.items()
+        }
+        self._config = NodeConfig({"mirrors": {}, "configs": configs})
+        self._secrets = known_secrets({"configs": configs})
+
+    def result(self, target: Target, probed: Probed) -> dict[str, Any]:
+        """The dict that the module returns for a target."""
+        host = target.host
+        endpoint = host.url if host is not None else ""
+        secrets = [*probed.secrets, *self._secrets]
+        message, fix = self._words(target, probed)
+        return {
+            "image": target.image.text if target.image is not None else "",
+            "registry": target.registry,
+            "kind": target.kind,
+            "endpoint": redact(endpoint, secrets),
+            "url": redact(target.url, secrets),
+            "cause": probed.cause,
+            "message": redact(message, secrets),
+            "fix": redact(fix, secrets),
+            "status": probed.status,
+            "times": dict(probed.times),
+            "auth": probed.auth,
+            "certificate": _certificate(probed, secrets),
+        }
+
+    def _words(self, target: Target, probed: Probed) -> tuple[str, str]:
+        host = target.host.host if target.host is not None else ""
+        detail = probed.detail[:_LONGEST_DETAIL]
+        if probed.cause == "ok":
+            return f"{host}: {detail}.", ""
+        values = self._values(target, host, probed)
+        advice = ADVICE[probed.cause]
+        message, fix = _filled(advice.message, values), _filled(advice.fix, values)
+        more, instead = self._explained(target, host, probed)
+        if probed.proxy:
+            more += f" The request went through the proxy {probed.proxy}, see HTTPS_PROXY and NO_PROXY of the service."
+        return f"{message}{more} ({detail})", instead or fix
+
+    def _values(self, target: Target, host: str, probed: Probed) -> dict[str, str]:
+        key = self._key(host)
+        mirror = f'mirrors."{target.registry}"'
+        file = probed.detail.partition(": ")[0]
+        setting = "ca_file" if probed.cause.startswith("ca_") else "cert_file (or key_file)"
+        return {
+            "host": host or "the registry",
+            "configs": f'configs."{key}"',
+            "endpoints": mirror + ".endpoint",
+            "mirror": mirror,
+            "image": target.image.text if target.image is not None else f"images of {target.registry}",
+            "repository": target.repository or "its repositories",
+            "file": f" ({file})" if file.startswith("/") else "",
+            "setting": f'configs."{key}".tls.{setting}',
+        }
+
+    def _key(self, host: str) -> str:
+        keys = credential_keys(host)
+        return next((key for key in keys if key in self._node.auth), keys[0])
+
+    def _explained(self, target: Target, host: str, probed: Probed) -> tuple[str, str]:
+        """What the node's settings add: a sentence for the message, and a better fix where there is one."""
+        tls = target.host.tls if target.host is not None else {}
+        if probed.cause == "tls_unknown_authority" and tls.get("ca_files"):
+            files = ", ".join(tls["ca_files"])
+            return f" The configured CA ({files}) is not the one that signed it.", ""
+        if probed.cause == "client_cert_required":
+            return " A client certificate is configured, so it was not taken." * bool(tls.get("client_pairs")), ""
+        if probed.cause not in ("unauthorized", "forbidden", "token_refused") or probed.sent:
+            return "", ""
+        if not self._node.auth_readable:
+            return " The credentials in config.toml are not as K3s writes them (a template?) and were not used.", ""
+        misplaced = self._config.misplaced_auth(host, target.registry)
+        if misplaced is not None:
+            return (
+                f' There are credentials under configs."{misplaced}", which are not for {host}: keys are compared byte'
+                " for byte, port and case included.",
+                f'Move the credentials from configs."{misplaced}".auth to configs."{host}".auth and restart K3s.',
+            )
+        return f" No credentials are configured for {host}.", ""
+
+
+def _certificate(probed: Probed, secrets: Iterable[str]) -> dict[str, Any] | None:
+    found = probed.certificate
+    if found is None:
+        return None
+    return {
+        "subject": redact(found.subject, secrets),
+        "issuer": redact(found.issuer, secrets),
+        "not_after": utc_text(found.not_after),
+        "days_left": found.days_left(time.time()),
+        "protocol": probed.protocol,
+    }
+
+
+def _filled(template: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        template = template.replace("{" + name + "}", value)
+    return template[:1].upper() + template[1:] if template.startswith("the ") else template

@@ -1,0 +1,130 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Probes many endpoints at once, each under a deadline of its own."""
+
+from __future__ import annotations
+
+import platform as this_machine
+import queue
+import threading
+from typing import Any, Mapping, Sequence
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.authorization import Authorization
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.checks import Asker, check_api, check_image
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import node_platform
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.result import Describer, Probed
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Session
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import Target
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Trust
+
+MOST_AT_ONCE = 128
+# What a probe may need beyond its deadline to notice that it has passed.
+_GRACE = 0.5
+
+
+class Prober:
+    """Probes from this machine.
+
+    :param node: which hosts there are, with which credentials.
+    :param environment: of the node's containerd, see :mod:`environment`.
+    :param timeout: the deadline of each probe, in seconds.
+    :param content: whether an image's content is looked at, not only its manifest's existence.
+    :param machine: the node's architecture as ``uname -m`` gives it; "" is this machine's.
+    """
+
+    def __init__(
+        self,
+        node: NodeHosts,
+        environment: Mapping[str, str],
+        timeout: float = 10.0,
+        content: bool = True,
+        machine: str = "",
+    ) -> None:
+        self._node = node
+        self._environment = environment
+        self._timeout = timeout
+        self._content = content
+        self._platform = node_platform(machine or this_machine.machine())
+        self._trust = Trust(environment)
+
+    def results(self, targets: Sequence[Target]) -> list[dict[str, Any]]:
+        """A result for each target, in order; targets that one probe answers are probed once."""
+        unique = list({target.key: target for target in targets}.values())
+        probed = self._all(unique)
+        describer = Describer(self._node)
+        return [describer.result(target, probed[target.key]) for target in targets]
+
+    def _all(self, targets: Sequence[Target]) -> dict[Any, Probed]:
+        waiting: queue.Queue[Target] = queue.Queue()
+        done: dict[Any, Probed] = {}
+        for target in targets:
+            waiting.put(target)
+
+        def work() -> None:
+            while True:
+                try:
+                    target = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                done[target.key] = self.probe(target)
+
+        # Left behind where something cannot be interrupted: a name that is looked up, a file on a dead mount.
+        threads = [threading.Thread(target=work, daemon=True) for _target in targets[:MOST_AT_ONCE]]
+        for thread in threads:
+            thread.start()
+        rounds = -(-len(targets) // MOST_AT_ONCE)
+        patience = Deadline(rounds * (self._timeout + _GRACE))
+        for thread in threads:
+            try:
+                thread.join(patience.left("wait"))
+            except Failure:
+                break
+        late = Probed("timeout", f"nothing within {self._timeout:g} s")
+        return {target.key: done.get(target.key, late) for target in targets}
+
+    def probe(self, target: Target) -> Probed:
+        """What one target answers. Never raises."""
+        if target.host is None:
+            return Probed("hosts_toml_invalid", target.problem)
+        if target.problem:
+            return Probed("unknown", f"containerd cannot ask for {target.url}: {target.problem}")
+        deadline = Deadline(self._timeout)
+        try:
+            contexts = self._trust.contexts(target.host.tls)
+        except Failure as failure:
+            return Probed(failure.cause, failure.detail)
+        https_first = target.host.host if target.host.tries_https_first else ""
+        session = Session(contexts, self._environment, deadline, https_first)
+        authorization = Authorization(session, self._node.credentials, target.repository)
+        ask = Asker(session, authorization)
+        try:
+            if target.image is None:
+                status, detail = check_api(ask, authorization, target.url)
+            else:
+                status, detail = check_image(
+                    ask, target.image, target.host, target.repository, self._platform, self._content
+                )
+            cause, code = "ok", status
+        except Failure as failure:
+            cause, detail, code = failure.cause, failure.detail, failure.status or 0
+        except Exception as error:  # pylint: disable=broad-except  # noqa: BLE001 - one probe must not end the others
+            cause, detail, code = "unknown", f"the probe failed: {type(error).__name__}", 0
+        finally:
+            session.close()
+        session.times["total"] = round(deadline.passed_ms(), 1)
+        return Probed(
+            cause,
+            detail,
+            code or None,
+            authorization.scheme,
+            session.times,
+            session.certificate,
+            session.protocol,
+            authorization.secrets,
+            authorization.credentials is not None,
+            session.proxy.text if session.proxy is not None else "",
+        )

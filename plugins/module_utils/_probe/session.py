@@ -1,0 +1,363 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HTTP as containerd speaks it to one endpoint: proxies, redirects, connections kept, everything under one deadline."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import re
+import ssl
+import time
+from typing import Any, Mapping, NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe import wire
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import (
+    Certificate,
+    CertificateError,
+    decode,
+    name_problem,
+    utc_text,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import (
+    Failure,
+    http_failure,
+    status_failure,
+    status_text,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy import (
+    Proxy,
+    ProxyError,
+    host_and_port,
+    proxy_for,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Contexts
+
+USER_AGENT = "containerd/2.1"
+"""Some registries and firewalls look at it, so it has to begin as containerd's own."""
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS = 10
+_UNSAFE = re.compile(r"[\x00-\x20\x7f]")
+_EXPIRED, _NOT_YET_VALID = 10, 9
+PHASES = ("dns", "tcp", "tls", "http", "total")
+
+
+class Answer(NamedTuple):
+    """What came back: ``url`` is that of the last request, after redirects."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+    url: str
+
+    @property
+    def media_type(self) -> str:
+        """The content type without parameters, in lower case."""
+        return (self.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+
+    @property
+    def host(self) -> str:
+        return host_of(self.url)
+
+
+def host_of(url: str) -> str:
+    """``host[:port]`` of a URL, without userinfo."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+class Session:
+    """Requests to an endpoint, and to whatever it refers to, with the TLS settings of that endpoint.
+
+    :ivar times: milliseconds of the phases of the first connection; ``http`` is the sum of all requests.
+    :ivar certificate: what the endpoint's server showed, None without TLS.
+    :ivar protocol: the version of TLS, "" without.
+    :ivar proxy: the proxy that was used last, None without.
+    """
+
+    def __init__(
+        self,
+        contexts: Contexts,
+        environment: Mapping[str, str],
+        deadline: Deadline,
+        https_first: str = "",
+    ) -> None:
+        self._contexts = contexts
+        self._environment = environment
+        self._deadline = deadline
+        # The host of an http endpoint with TLS settings: containerd 1.7 and later try https there first.
+        self._https_first = https_first
+        self._kept: dict[tuple[str, str], wire.Plain | wire.Tls] = {}
+        self._http = 0.0
+        self.times: dict[str, float | None] = dict.fromkeys(PHASES)
+        self.certificate: Certificate | None = None
+        self.protocol = ""
+        self.proxy: Proxy | None = None
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        limit: int = 1 << 20,
+        follow: bool = True,
+    ) -> Answer:
+        """Asks, and follows redirects; what a redirect leads to on another host gets no ``Authorization``.
+
+        :param limit: how much of an answer's body is read, in bytes.
+        :raises Failure: where no answer came.
+        """
+        given = dict(headers or {})
+        for _number in range(_MOST_REDIRECTS):
+            answer = self._asked(method, url, given, body, limit)
+            location = answer.headers.get("Location")
+            if not follow or answer.status not in _REDIRECTS or not location:
+                return answer
+            target = urljoin(url, location)
+            if urlsplit(target).scheme not in ("http", "https") or not host_of(target):
+                raise Failure("not_a_registry", f"{method} {shown(url)}: redirects to no web address", answer.status)
+            if host_of(target) != host_of(url):
+                given.pop("Authorization", None)
+            if method == "POST" and answer.status in (301, 302, 303):
+                method, body = "GET", b""
+            url = target
+        raise Failure("not_a_registry", f"{method} {shown(url)}: more than {_MOST_REDIRECTS} redirects")
+
+    def close(self) -> None:
+        for connection in self._kept.values():
+            connection.close()
+        self._kept.clear()
+
+    def _asked(self, method: str, url: str, headers: dict[str, str], body: bytes, limit: int) -> Answer:
+        scheme = urlsplit(url).scheme
+        if scheme != "http" or host_of(url) != self._https_first:
+            return self._exchanged(method, url, headers, body, limit)
+        try:
+            return self._exchanged(method, "https" + url[len("http") :], headers, body, limit)
+        except Failure as failure:
+            without_port = not re.search(r":\d+\Z", self._https_first)
+            again = failure.cause == "http_server_https_client" or "TLS handshake" in failure.detail
+            if not again and not (without_port and failure.cause in ("connection_refused", "timeout", "no_route")):
+                raise
+        self._https_first = ""
+        return self._exchanged(method, url, headers, body, limit)
+
+    def _exchanged(self, method: str, url: str, headers: dict[str, str], body: bytes, limit: int) -> Answer:
+        key = (urlsplit(url).scheme, host_of(url))
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            try:
+                return self._spoken(kept, method, url, headers, body, limit)
+            except Failure as failure:
+                # The server may close a kept connection at any time: only on a fresh one does that say anything.
+                if failure.cause != "connection_reset":
+                    raise
+        return self._spoken(self._connected(*key), method, url, headers, body, limit)
+
+    def _spoken(
+        self, connection: wire.Plain | wire.Tls, method: str, url: str, headers: dict[str, str], body: bytes, limit: int
+    ) -> Answer:
+        parts = urlsplit(url)
+        target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
+        fields = {"Host": host_of(url), "User-Agent": USER_AGENT, **headers}
+        if self.proxy is not None and parts.scheme == "http":
+            target = f"http://{host_of(url)}{target}"
+            if self.proxy.authorization:
+                fields["Proxy-Authorization"] = self.proxy.authorization
+        if body:
+            fields["Content-Length"] = str(len(body))
+        connection.doing = doing = f"{method} {shown(url)}"
+        started = time.monotonic()
+        try:
+            connection.send(_head(method, target, fields) + body)
+            response = _response(connection, method, doing)
+            content, complete = _content(response, limit, doing)
+        except Failure:
+            connection.close()
+            raise
+        finally:
+            self._http += time.monotonic() - started
+            self.times["http"] = round(self._http * 1000, 1)
+        if complete and not response.will_close:
+            self._kept[(parts.scheme, host_of(url))] = connection
+        else:
+            connection.close()
+        return Answer(response.status, response.headers, content, url)
+
+    def _connected(self, scheme: str, host: str) -> wire.Plain | wire.Tls:
+        try:
+            name, port = host_and_port(host, scheme)
+            self.proxy = proxy_for(self._environment, scheme, host)
+        except ProxyError as error:
+            raise Failure("unknown", f"the proxy of the service: {error}") from None
+        except ValueError as error:
+            raise Failure("unknown", f"{host}: {error}") from None
+        if scheme != "https":
+            return self._reached(name, port, "")
+        connection = self._reached(name, port, host)
+        secured = wire.Tls(connection, self._contexts.checked, name, self._contexts.has_certificate)
+        started = time.monotonic()
+        try:
+            secured.shake()
+        except ssl.SSLCertVerificationError as error:
+            secured.close()
+            raise self._unverified(name, port, host, error.verify_code) from None
+        except Failure:
+            secured.close()
+            raise
+        self._note_tls(secured, started)
+        if self._contexts.verifies:
+            certificate = _decoded(secured.certificate)
+            problem = name_problem(certificate, name) if certificate is not None else ""
+            if problem:
+                secured.close()
+                raise Failure(problem, _names_text(certificate, name))
+        return secured
+
+    def _reached(self, name: str, port: int, tunnel: str) -> wire.Plain | wire.Tls:
+        """A connection to a host, or to its proxy; through the proxy where there is a ``tunnel`` to make."""
+        proxy = self.proxy
+        if proxy is not None:
+            name, port = proxy.host, proxy.port
+        started = time.monotonic()
+        addresses = wire.resolve(name, port, self._deadline)
+        found = time.monotonic()
+        self._note("dns", found - started)
+        label = f"{name}:{port}" if proxy is None else f"the proxy {name}:{port}"
+        connection: wire.Plain | wire.Tls = wire.connect(addresses, label, self._deadline)
+        self._note("tcp", time.monotonic() - found)
+        if proxy is None:
+            return connection
+        if proxy.secure:
+            connection = wire.Tls(connection, self._contexts.checked, name, self._contexts.has_certificate)
+            try:
+                connection.shake()
+            except ssl.SSLCertVerificationError:
+                raise Failure("tls_unknown_authority", f"the certificate of {label} does not verify") from None
+        if tunnel:
+            _tunnel(connection, tunnel, proxy)
+        return connection
+
+    def _unverified(self, name: str, port: int, host: str, code: int) -> Failure:
+        """Why a certificate is not accepted, in the order in which Go looks: time, name, chain.
+
+        OpenSSL looks at the chain first, and tells nothing of a certificate that it refuses, so it is looked at again.
+        """
+        certificate = None
+        try:
+            looked = wire.Tls(
+                self._reached(name, port, host), self._contexts.unchecked, name, self._contexts.has_certificate
+            )
+            started = time.monotonic()
+            looked.shake()
+            self._note_tls(looked, started)
+            looked.close()
+            certificate = _decoded(looked.certificate)
+        except (Failure, ssl.SSLError):
+            pass
+        now = time.time()
+        if certificate is not None:
+            if certificate.not_after < now:
+                return Failure("tls_expired", f"{certificate.subject} expired {utc_text(certificate.not_after)}")
+            if certificate.not_before > now:
+                since = utc_text(certificate.not_before)
+                return Failure("tls_not_yet_valid", f"{certificate.subject} is valid from {since} on")
+            problem = name_problem(certificate, name)
+            if problem:
+                return Failure(problem, _names_text(certificate, name))
+        shown_as = certificate.subject if certificate is not None else f"the certificate of {name}"
+        if code == _EXPIRED:
+            return Failure("tls_expired", f"a CA of {shown_as} has expired")
+        if code == _NOT_YET_VALID:
+            return Failure("tls_not_yet_valid", f"a CA of {shown_as} is not valid yet")
+        issuer = f", issued by {certificate.issuer}" if certificate is not None else ""
+        return Failure("tls_unknown_authority", shown_as + issuer)
+
+    def _note(self, phase: str, seconds: float) -> None:
+        if self.times[phase] is None:
+            self.times[phase] = round(seconds * 1000, 1)
+
+    def _note_tls(self, secured: wire.Tls, started: float) -> None:
+        self._note("tls", time.monotonic() - started)
+        if self.certificate is None:
+            self.certificate = _decoded(secured.certificate)
+            self.protocol = secured.protocol
+
+
+class _Socket:
+    """What ``http.client`` wants of a socket."""
+
+    def __init__(self, connection: wire.Plain | wire.Tls) -> None:
+        self._connection = connection
+
+    def makefile(self, *_arguments: Any, **_more: Any) -> io.BufferedReader:
+        return io.BufferedReader(wire.Reader(self._connection))
+
+
+def shown(url: str) -> str:
+    """A URL for people: without userinfo, and without the values of parameters, which may be signatures."""
+    parts = urlsplit(url)
+    query = "?" + parts.query if re.fullmatch(r"ns=[\w.:-]+", parts.query) else "?..." if parts.query else ""
+    return f"{parts.scheme}://{host_of(url)}{parts.path}{query}"
+
+
+def _head(method: str, target: str, fields: Mapping[str, str]) -> bytes:
+    target = _UNSAFE.sub(lambda match: f"%{ord(match.group()):02X}", target)
+    lines = [f"{method} {target} HTTP/1.1"]
+    lines += [f"{name}: " + re.sub(r"[\r\n]", " ", value) for name, value in fields.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
+
+
+def _response(connection: wire.Plain | wire.Tls, method: str, doing: str) -> http.client.HTTPResponse:
+    response = http.client.HTTPResponse(_Socket(connection), method=method)  # type: ignore[arg-type]
+    try:
+        response.begin()
+    except http.client.HTTPException as error:
+        raise http_failure(error, doing) from None
+    except ValueError:
+        raise Failure("not_http", f"{doing}: the answer is not HTTP") from None
+    return response
+
+
+def _content(response: http.client.HTTPResponse, limit: int, doing: str) -> tuple[bytes, bool]:
+    """The body as far as the limit, and whether that was all."""
+    try:
+        content = response.read(limit)
+        return content, not content or response.isclosed() or (len(content) < limit and not response.read(1))
+    except http.client.HTTPException as error:
+        raise http_failure(error, doing) from None
+    except ValueError:
+        raise Failure("not_http", f"{doing}: the answer's body is not HTTP") from None
+
+
+def _tunnel(connection: wire.Plain | wire.Tls, host: str, proxy: Proxy) -> None:
+    target = host if re.search(r":\d+\Z", host) else host + ":443"
+    connection.doing = doing = f"CONNECT {target} at the proxy {proxy.text}"
+    fields = {"Host": target, "User-Agent": USER_AGENT}
+    if proxy.authorization:
+        fields["Proxy-Authorization"] = proxy.authorization
+    connection.send(_head("CONNECT", target, fields))
+    status = _response(connection, "CONNECT", doing).status
+    if status != 200:
+        connection.close()
+        if status < 500 and status not in (403, 407, 429):
+            raise Failure("server_error", f"{doing}: {status_text(status)}", status)
+        raise status_failure(status, "", doing)
+
+
+def _decoded(der: bytes) -> Certificate | None:
+    try:
+        return decode(der)
+    except CertificateError:
+        return None
+
+
+def _names_text(certificate: Certificate | None, name: str) -> str:
+    if certificate is None:
+        return f"not for {name}"
+    names = ", ".join((certificate.dns + certificate.addresses)[:8]) or "no name but the common name"
+    return f"{certificate.subject} is for {names}, not for {name}"

@@ -1,0 +1,152 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""TLS as containerd has it for a host: the system's CAs and those configured, the client certificate, the checks.
+
+Source: ``updateTLSConfigFromHost`` in containerd's ``core/remotes/docker/config/hosts.go`` and Go's
+``crypto/x509/root_unix.go``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+import ssl
+from typing import Any, Mapping
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure
+
+_SYSTEM_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
+# Any certificate in the pool is an anchor to Go, not only self-signed ones. Python names the flag from 3.10 on.
+_PARTIAL_CHAIN = 0x80000
+_PAIR_PROBLEMS = (
+    ("MISMATCH", "client_key_mismatch"),
+    ("DIFFERENT", "client_key_mismatch"),
+)
+
+
+class Trust:
+    """The system's CAs as containerd sees them.
+
+    :param environment: of the service: ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` count.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._der = _der(_system_pem(environment))
+
+    def contexts(self, settings: Mapping[str, Any]) -> Contexts:
+        """What the settings of a host (as :mod:`hosts_file` gives them) make of TLS.
+
+        :raises Failure: where a file of theirs cannot be used.
+        """
+        return Contexts(self._der, settings)
+
+
+class Contexts:
+    """How to shake hands with a host: ``checked`` verifies, ``unchecked`` only looks at what is shown.
+
+    :ivar verifies: false where the certificate is to be taken as it is (``skip_verify``).
+    :ivar has_certificate: whether a client certificate is configured.
+    """
+
+    def __init__(self, system: bytes, settings: Mapping[str, Any]) -> None:
+        self.verifies = not settings.get("insecure_skip_verify", False)
+        self.has_certificate = bool(settings.get("client_pairs"))
+        own = b"".join(_authorities(path) for path in settings.get("ca_files", ()))
+        self._pairs = list(settings.get("client_pairs", ()))
+        self.unchecked = self._context()
+        self.checked = self.unchecked
+        if self.verifies:
+            self.checked = self._context()
+            self.checked.verify_mode = ssl.CERT_REQUIRED
+            self.checked.verify_flags |= _PARTIAL_CHAIN  # type: ignore[assignment]
+            if system or own:
+                self.checked.load_verify_locations(cadata=system + own)
+
+    def _context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        # The name is checked by Go's rules afterwards.
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        for certificate, key in self._pairs:
+            _load_pair(context, certificate, key or certificate)
+        return context
+
+
+def _load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    for path in (certificate, key):
+        _read(path, "client_cert_unreadable")
+    try:
+        # Without a password of ours OpenSSL would ask for one on the terminal.
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    except (ssl.SSLError, OSError, ValueError) as error:
+        reason = str(getattr(error, "reason", "") or "")
+        cause = next((cause for word, cause in _PAIR_PROBLEMS if word in reason), "client_cert_unreadable")
+        raise Failure(cause, f"{certificate}, {key}: {reason.lower().replace('_', ' ') or 'no PEM'}") from None
+
+
+def _read(path: str, cause: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(1 << 22)
+    except OSError as error:
+        raise Failure(cause, f"{path}: {error.strerror}") from None
+
+
+def _authorities(path: str) -> bytes:
+    found = _der(_read(path, "ca_unreadable"))
+    if not found:
+        raise Failure("ca_invalid", f"{path}: no PEM certificate in it")
+    return found
+
+
+def _der(pem: bytes) -> bytes:
+    """The certificates of a PEM text one after the other, as OpenSSL takes them; what is none is left out, as in Go."""
+    found = []
+    for body in _CERTIFICATE.findall(pem):
+        try:
+            found.append(base64.b64decode(b"".join(body.split()), validate=True))
+        except (binascii.Error, ValueError):
+            continue
+    if not _is_accepted(b"".join(found)):
+        found = [der for der in found if _is_accepted(der)]
+    return b"".join(found)
+
+
+def _is_accepted(der: bytes) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=der)
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
+
+
+def _system_pem(environment: Mapping[str, str]) -> bytes:
+    named = environment.get("SSL_CERT_FILE")
+    content = b""
+    for path in (named,) if named else _SYSTEM_FILES:
+        try:
+            with open(path, "rb") as file:
+                content = file.read()
+            break
+        except OSError:
+            continue
+    for folder in filter(None, environment.get("SSL_CERT_DIR", "").split(":")):
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            try:
+                with open(os.path.join(folder, name), "rb") as file:
+                    content += b"\n" + file.read(1 << 20)
+            except OSError:
+                continue
+    return content

@@ -1,0 +1,231 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Connections with a deadline: names resolved, TCP connected, TLS shaken, bytes sent and received.
+
+TLS works on memory, not on the socket, so that what a server sends first can be looked at when it is no TLS, and so
+that TLS can run inside TLS through a proxy.
+"""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import socket
+import ssl
+import threading
+from typing import Any
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import (
+    Failure,
+    connection_failure,
+    tls_failure,
+)
+
+_CHUNK = 1 << 16
+# Go gives each address its share of the time, but no less than this, where there is that much.
+_LEAST_PER_ADDRESS = 2.0
+
+Address = Any
+
+
+def resolve(host: str, port: int, deadline: Deadline) -> list[Address]:
+    """The addresses of a host, as ``getaddrinfo`` gives them.
+
+    The call cannot be interrupted, so it runs in a thread that is left behind when the deadline passes.
+
+    :raises Failure: ``dns_failure``, also where nothing came in time.
+    """
+    doing = f"look up {host}"
+    found: list[Any] = []
+
+    def look_up() -> None:
+        try:
+            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            found.append(error)
+
+    thread = threading.Thread(target=look_up, daemon=True)
+    thread.start()
+    thread.join(deadline.left(doing))
+    if not found:
+        raise Failure("dns_failure", f"{doing}: no answer within {deadline.seconds:g} s")
+    if isinstance(found[0], Exception):
+        reason = getattr(found[0], "strerror", None) or "not a name that can be looked up"
+        raise Failure("dns_failure", f"{doing}: {reason}")
+    return list(found[0])
+
+
+def connect(addresses: list[Address], name: str, deadline: Deadline) -> Plain:
+    """A connection to the first address that takes one.
+
+    :param name: ``host:port``, for the failure's text.
+    :raises Failure: of the first address, as Go reports it.
+    """
+    first: Failure | None = None
+    for number, (family, kind, protocol, _name, address) in enumerate(addresses):
+        doing = f"connect to {name}"
+        if address[0] not in name:
+            doing += f" ({address[0]})"
+        try:
+            left = deadline.left(doing)
+        except Failure as failure:
+            raise first or failure from None
+        share = max(left / (len(addresses) - number), min(left, _LEAST_PER_ADDRESS))
+        opened = None
+        try:
+            opened = socket.socket(family, kind, protocol)
+            opened.settimeout(share)
+            opened.connect(address)
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return Plain(opened, deadline)
+        except OSError as error:
+            if opened is not None:
+                opened.close()
+            first = first or connection_failure(error, doing)
+    raise first or Failure("dns_failure", f"look up {name}: no address")
+
+
+class Plain:
+    """A TCP connection. ``doing`` is set by whoever uses it, for the text of failures."""
+
+    def __init__(self, opened: socket.socket, deadline: Deadline) -> None:
+        self._socket = opened
+        self._deadline = deadline
+        self.doing = "connect"
+
+    def send(self, data: bytes) -> None:
+        """Sends all of it, or nothing any more where the other side has gone: what it said last is still to be read."""
+        try:
+            self._socket.settimeout(self._deadline.left(self.doing))
+            self._socket.sendall(data)
+        except OSError as error:
+            failure = self._failure(error)
+            if failure.cause != "connection_reset":
+                raise failure from None
+
+    def receive(self) -> bytes:
+        """What has come; b"" at the end."""
+        try:
+            self._socket.settimeout(self._deadline.left(self.doing))
+            return self._socket.recv(_CHUNK)
+        except OSError as error:
+            raise self._failure(error) from None
+
+    def _failure(self, error: OSError) -> Failure:
+        failure = connection_failure(error, self.doing)
+        return self._deadline.passed(self.doing) if failure.cause == "timeout" else failure
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class Tls:
+    """TLS on top of a connection. :meth:`shake` first."""
+
+    def __init__(self, below: Plain | Tls, context: ssl.SSLContext, host: str, certificate_sent: bool) -> None:
+        self._below = below
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._host = host
+        self._certificate_sent = certificate_sent
+        self._first = b""
+        try:
+            self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=_server_name(host))
+        except (ValueError, UnicodeError):
+            raise Failure("unknown", f"{host} is no name for TLS") from None
+
+    @property
+    def doing(self) -> str:
+        return self._below.doing
+
+    @doing.setter
+    def doing(self, text: str) -> None:
+        self._below.doing = text
+
+    def shake(self) -> None:
+        """:raises ssl.SSLCertVerificationError: where the server's certificate does not verify.
+        :raises Failure: for everything else."""
+        self.doing = f"TLS handshake with {self._host}"
+        self._run(self._object.do_handshake)
+
+    @property
+    def certificate(self) -> bytes:
+        """The server's certificate, DER; b"" where it has none."""
+        return self._object.getpeercert(True) or b""
+
+    @property
+    def protocol(self) -> str:
+        """Such as ``TLSv1.3``."""
+        return self._object.version() or ""
+
+    def send(self, data: bytes) -> None:
+        self._run(lambda: self._object.write(data))
+
+    def receive(self) -> bytes:
+        try:
+            return bytes(self._run(lambda: self._object.read(_CHUNK)))
+        except Failure as failure:
+            # Without a closing alert: where an answer ends is told by HTTP, not by TLS.
+            if failure.cause == "connection_reset" and failure.detail.endswith("was closed"):
+                return b""
+            raise
+
+    def close(self) -> None:
+        self._below.close()
+
+    def _run(self, step: Any) -> Any:
+        while True:
+            try:
+                done = step()
+                self._flush()
+                return done
+            except ssl.SSLWantReadError:
+                self._flush()
+                data = self._below.receive()
+                self._first = self._first or data[:8]
+                if data:
+                    self._incoming.write(data)
+                else:
+                    self._incoming.write_eof()
+            except ssl.SSLCertVerificationError:
+                self._flush()
+                raise
+            except ssl.SSLError as error:
+                self._flush()
+                raise tls_failure(error, self._first, self.doing, self._certificate_sent) from None
+
+    def _flush(self) -> None:
+        data = self._outgoing.read()
+        if data:
+            self._below.send(data)
+
+
+def _server_name(host: str) -> str | None:
+    """Go names the server in the handshake only where it is a name."""
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host.rstrip(".")
+    return None
+
+
+class Reader(io.RawIOBase):
+    """A connection as a file to read from, for ``http.client``."""
+
+    def __init__(self, connection: Plain | Tls) -> None:
+        super().__init__()
+        self._connection = connection
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest:
+            self._rest = self._connection.receive()
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count

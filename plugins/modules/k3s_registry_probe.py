@@ -1,0 +1,321 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Says what each registry endpoint answers to a node, with that node's own certificates and credentials."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: k3s_registry_probe
+short_description: Say what each registry endpoint answers to a node
+version_added: 1.0.0
+description:
+  - Asks every endpoint that a K3s or RKE2 node's containerd is configured with, from that node, with its CAs, client
+    certificates, credentials and proxies, and returns for each one whether it works and, where it does not, the cause
+    and a fix in one sentence that names the place in C(registries.yaml).
+  - For the images in O(images) it goes through what containerd will ask, in order and with mirrors, rewrites, the
+    C(ns) parameter and tokens, down to the manifest for the node's architecture and the blobs that it names.
+  - What is asked comes from the files that K3s generated (C(certs.d/*/hosts.toml) and the credentials in
+    C(config.toml)), so it works on nodes that this collection has never touched, and finds a C(hosts.toml) that was
+    edited by hand. With O(config) a configuration is tried that the node does not have yet.
+  - Endpoints are asked at the same time, each with a deadline of its own. Nothing on the node is changed, no image is
+    pulled, and nothing of what a server says is repeated in the result but the names in its certificate.
+notes:
+  - Reading the credentials needs C(become=true). The node needs nothing but Python 3.8 or later.
+  - The causes are those of M(k3sfleet.registries.k3s_pull_diagnosis), and V(ok).
+  - An endpoint of the kind V(default) that does not answer is no fault where the nodes are not meant to reach it.
+  - Layers are not downloaded; whether they are there and how long they are is asked. So a layer that is damaged but has
+    its right length is found by a pull only.
+author:
+  - the k3sfleet.registries authors (@k3sfleet)
+extends_documentation_fragment:
+  - k3sfleet.registries.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  action:
+    support: none
+  platform:
+    support: full
+    platforms: posix
+options:
+  distribution:
+    description: Which distribution runs on the node.
+    type: str
+    choices: [k3s, rke2]
+    default: k3s
+  data_dir:
+    description: The value of C(--data-dir). Empty means C(/var/lib/rancher/<distribution>).
+    type: path
+    default: ""
+  service:
+    description:
+      - The service that runs the distribution, whose environment files tell the proxies where no containerd runs.
+      - Empty means the names that the distribution's installer gives.
+    type: str
+    default: ""
+  images:
+    description: Images to look for, with or without registry and tag as C(crictl pull) takes them.
+    type: list
+    elements: str
+    default: []
+  all_endpoints:
+    description: Ask every configured endpoint whether it works at all. V(false) asks for O(images) only.
+    type: bool
+    default: true
+  content:
+    description:
+      - Look at what an image's manifest says, too - the platforms of an index, digests, whether the blobs are there.
+      - V(false) asks whether the manifest is there and nothing else.
+    type: bool
+    default: true
+  timeout:
+    description: The deadline of each endpoint in seconds, for everything from its name to the last answer.
+    type: float
+    default: 10.0
+  config:
+    description:
+      - A registries configuration with the keys C(mirrors) and C(configs), as
+        P(k3sfleet.registries.from_registries_yaml#filter) returns it, to try instead of what the node has.
+      - Its C(ca_file), C(cert_file) and C(key_file) are files on the node.
+    type: dict
+  default_endpoint:
+    description: Only with O(config). V(false) where the node sets C(disable-default-registry-endpoint).
+    type: bool
+    default: true
+  embedded_mirror:
+    description: Only with O(config). The C(host:port) of the embedded registry mirror, empty where it is off.
+    type: str
+    default: ""
+seealso:
+  - module: k3sfleet.registries.k3s_pull_diagnosis
+  - plugin: k3sfleet.registries.resolve_image
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Ask every endpoint of every node, and for the image that every pod needs
+  k3sfleet.registries.k3s_registry_probe:
+    images:
+      - docker.io/rancher/mirrored-pause:3.6
+  become: true
+  register: probe
+
+- name: Show what does not work
+  ansible.builtin.debug:
+    msg: "{{ item.message }} {{ item.fix }}"
+  loop: "{{ probe.endpoints | rejectattr('cause', 'eq', 'ok') }}"
+  loop_control:
+    label: "{{ item.registry }} {{ item.endpoint }}"
+
+- name: Try a configuration before it is rolled out, and stop where a mirror would not work
+  k3sfleet.registries.k3s_registry_probe:
+    config: "{{ lookup('ansible.builtin.file', 'registries.yaml') | k3sfleet.registries.from_registries_yaml }}"
+    timeout: 5
+  become: true
+  register: probe
+  failed_when: probe is failed or
+    probe.endpoints | selectattr('kind', 'eq', 'mirror') | rejectattr('cause', 'eq', 'ok') | length > 0
+"""
+
+RETURN = r"""
+endpoints:
+  description:
+    - One entry for each endpoint, then one for each attempt for each image, in the order in which containerd asks.
+    - A C(hosts.toml) that containerd cannot read is an entry of its own, with an empty RV(endpoints[].endpoint).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    image:
+      description: The image, normalised as containerd does; empty where the endpoint itself was asked.
+      type: str
+      sample: docker.io/rancher/mirrored-pause:3.6
+    registry:
+      description: The registry whose images the endpoint serves, V(*) for all without settings of their own.
+      type: str
+      sample: docker.io
+    kind:
+      description: V(embedded), V(mirror) or V(default).
+      type: str
+    endpoint:
+      description: The endpoint as it stands in hosts.toml.
+      type: str
+      sample: https://registry.example.com:5000/v2
+    url:
+      description: What was asked first, without credentials.
+      type: str
+      sample: https://registry.example.com:5000/v2/rancher/mirrored-pause/manifests/3.6?ns=docker.io
+    cause:
+      description: V(ok), or one word for why it does not work.
+      type: str
+      sample: tls_unknown_authority
+    message:
+      description: What was seen.
+      type: str
+    fix:
+      description: What to do, in one sentence that names the path in the configuration. Empty with V(ok).
+      type: str
+    status:
+      description: The HTTP status, V(null) where there was none.
+      type: int
+      sample: 200
+    times:
+      description: Milliseconds of each phase, V(null) where it was not reached.
+      type: dict
+      contains:
+        dns:
+          description: Looking up the name (of the proxy where there is one).
+          type: float
+        tcp:
+          description: Connecting.
+          type: float
+        tls:
+          description: The TLS handshake.
+          type: float
+        http:
+          description: All requests together, those to a token server included.
+          type: float
+        total:
+          description: Everything.
+          type: float
+    auth:
+      description: What the endpoint asked for - V(none), V(basic) or V(bearer).
+      type: str
+    certificate:
+      description: The server's certificate, V(null) where none was shown.
+      type: dict
+      contains:
+        subject:
+          description: Who it is for.
+          type: str
+          sample: CN=registry.example.com
+        issuer:
+          description: Who signed it.
+          type: str
+        not_after:
+          description: When it expires, in UTC.
+          type: str
+          sample: "2027-01-31T00:00:00Z"
+        days_left:
+          description: Whole days until then, negative afterwards.
+          type: int
+        protocol:
+          description: The version of TLS.
+          type: str
+          sample: TLSv1.3
+proxy_source:
+  description:
+    - Where the proxies come from - V(process) is the running containerd, otherwise a file. Empty where no proxy is set.
+  returned: success
+  type: str
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.environment import service_environment
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import (
+    NodeHosts,
+    PlannedHosts,
+    read_node,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.run import Prober
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import endpoint_targets, image_targets
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import known_secrets
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import HostsTomlError
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
+
+if TYPE_CHECKING:
+    from typing import Any
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "distribution": {"type": "str", "choices": ["k3s", "rke2"], "default": "k3s"},
+    "data_dir": {"type": "path", "default": ""},
+    "service": {"type": "str", "default": ""},
+    "images": {"type": "list", "elements": "str", "default": []},
+    "all_endpoints": {"type": "bool", "default": True},
+    "content": {"type": "bool", "default": True},
+    "timeout": {"type": "float", "default": 10.0},
+    "config": {"type": "dict", "no_log": True},
+    "default_endpoint": {"type": "bool", "default": True},
+    "embedded_mirror": {"type": "str", "default": ""},
+}
+_SERVICES = {"k3s": ("k3s", "k3s-agent"), "rke2": ("rke2-server", "rke2-agent")}
+
+
+def run(module: AnsibleModule) -> dict[str, Any]:
+    """The module's result; fails through `module` where an option cannot be understood or a file cannot be read."""
+    parameters = module.params
+    distribution = parameters["distribution"]
+    agent = os.path.join(parameters["data_dir"] or "/var/lib/rancher/" + distribution, "agent")
+    config_toml = os.path.join(agent, "etc", "containerd", "config.toml")
+    if not parameters["timeout"] > 0:
+        module.fail_json(msg="timeout must be more than 0 seconds")
+    try:
+        images = [parse_image(name) for name in parameters["images"]]
+    except ImageError as error:
+        module.fail_json(msg=f"images: {error}")
+    node = _node(module, os.path.join(agent, "etc", "containerd", "certs.d"), config_toml)
+    services = (parameters["service"],) if parameters["service"] else _SERVICES[distribution]
+    environment = service_environment(config_toml, services)
+    prober = Prober(node, environment.variables, parameters["timeout"], parameters["content"])
+    targets = endpoint_targets(node) if parameters["all_endpoints"] else []
+    targets += image_targets(node, images)
+    proxied = any(name.lower().endswith("s_proxy") or name.lower() == "http_proxy" for name in environment.variables)
+    return {
+        "changed": False,
+        "endpoints": prober.results(targets),
+        "proxy_source": environment.source if proxied else "",
+    }
+
+
+def _node(module: AnsibleModule, certs_d: str, config_toml: str) -> NodeHosts:
+    parameters = module.params
+    if parameters["config"] is not None:
+        try:
+            config = normalise(parameters["config"])
+            return PlannedHosts(config, parameters["default_endpoint"], parameters["embedded_mirror"], certs_d)
+        except (ConfigError, HostsTomlError) as error:
+            module.fail_json(msg=f"config: {error}")
+    if not os.path.isdir(os.path.dirname(config_toml)):
+        module.fail_json(
+            msg=f"There is no {os.path.dirname(config_toml)}: is {parameters['distribution']} installed, has it run,"
+            " and may this user look there (become: true)? If its data is elsewhere, set data_dir; to try a"
+            " configuration without it, set config."
+        )
+    try:
+        return read_node(certs_d, config_toml)
+    except OSError as error:
+        module.fail_json(msg=f"Cannot read {config_toml}: {error.strerror}. Reading it needs become: true.")
+    raise AssertionError
+
+
+def hide_only_credentials(module: AnsibleModule) -> dict[str, Any]:
+    """Keeps O(config) out of the result and its credentials out of everything, but lets endpoints be named.
+
+    Ansible would blank every value of an option with secrets in it, wherever it stands: each URL in the result.
+    """
+    config = module.params["config"]
+    values = getattr(module, "no_log_values", None)
+    if config is not None and isinstance(values, set):
+        values.intersection_update(known_secrets(config))
+    hidden = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    return {"module_args": {**module.params, "config": None if config is None else hidden}}
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    invocation = hide_only_credentials(module)
+    module.exit_json(**run(module), invocation=invocation)
+
+
+if __name__ == "__main__":
+    main()
