@@ -137,7 +137,7 @@ def endpoint(registry: str, kind: str, url: str, total: float, dice: random.Rand
         "image": "",
         "registry": registry,
         "kind": kind,
-        "endpoint": url,
+        "endpoint": f"{url}/v2",
         "url": f"{url}/v2/",
         "cause": "ok",
         "message": "",

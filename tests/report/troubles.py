@@ -44,7 +44,7 @@ def strike(hosts: dict[str, Host], dice: random.Random) -> None:
 def fail(host: Host, url: str, cause: str, message: str, fix: str, status: int | None = None) -> None:
     """Every request to an endpoint fails."""
     for entry in host["endpoints"]:
-        if entry["endpoint"] == url:
+        if entry["endpoint"] == f"{url}/v2":
             entry.update(cause=cause, message=message, fix=fix, status=status)
             if status is None:
                 entry.update(certificate=None)
@@ -69,7 +69,7 @@ def wrong_authority(_name: str, host: Host) -> None:
     )
     fail(host, url, "tls_unknown_authority", message, fix)
     for entry in host["endpoints"]:
-        if entry["kind"] == "default" and entry["endpoint"] != url:
+        if entry["kind"] == "default" and entry["endpoint"] != f"{url}/v2":
             entry.update(cause="timeout", message=f"No answer from {entry['endpoint']} within 5 seconds.", status=None)
     host["pulls"] = [
         pull(image, "tls_unknown_authority", "registry.example.com:5000", message, fix)
@@ -116,9 +116,9 @@ def expiring(name: str, host: Host) -> None:
             entry.update(days_left=11, not_after=after(11), fingerprint_sha256="c3" * 32, subject="CN=k3s node (2025)")
     host["info"]["problems"].append(
         {
-            "code": "no_proxy_lacks_registry",
+            "code": "proxy",
             "level": "warning",
-            "message": "HTTPS_PROXY is set for K3s and NO_PROXY lacks registry.example.com.",
+            "message": "HTTPS_PROXY (unit) sends requests to registry.example.com through a proxy.",
             "fix": "Add registry.example.com to NO_PROXY in /etc/systemd/system/k3s-agent.service.env.",
         }
     )

@@ -139,13 +139,18 @@ def _state(info: Mapping[str, Any]) -> Iterator[Seen]:
     state = words.STATES.get(code)
     if state is None:
         return
-    told = {str(problem.get("code")): problem for problem in info.get("problems") or []}.get(code, {})
-    text = str(told.get("message") or state.message)
-    error = str((info.get("registries") or {}).get("error") or "")
-    if error and error not in text:
-        text = f"{text} {error}"
+    registries = info.get("registries") or {}
+    error = str(registries.get("error") or "")
     detail = "\n".join(_difference(item) for item in info.get("differences") or [])
-    yield Seen(state.level, code, state.title, str(told.get("fix") or state.fix), text, detail)
+    told = [problem for problem in info.get("problems") or [] if problem.get("code") == code]
+    if not told:
+        text = f"{state.message} {error}".strip()
+        yield Seen(state.level, code, state.title, state.fix, text, detail)
+    for number, problem in enumerate(told):
+        text = str(problem.get("message") or state.message)
+        # The difference belongs to all of them and is shown once.
+        shown = detail if number == len(told) - 1 else ""
+        yield Seen(state.level, code, state.title, str(problem.get("fix") or state.fix), text, shown)
 
 
 def _difference(item: Mapping[str, Any]) -> str:
@@ -158,14 +163,13 @@ def _difference(item: Mapping[str, Any]) -> str:
 def _problems(info: Mapping[str, Any]) -> Iterator[Seen]:
     for problem in info.get("problems") or []:
         code = str(problem.get("code") or "")
-        if code == info.get("state") and code in words.STATES:
+        if code in words.OF_CERTIFICATES or (code == info.get("state") and code in words.STATES):
             continue
         level = str(problem.get("level") or "warning")
-        title = words.first_upper(code.replace("_", " ")) or "Problem"
         yield Seen(
             level if level in words.LEVELS else "warning",
             code,
-            title,
+            words.problem(code),
             str(problem.get("fix") or ""),
             str(problem.get("message") or ""),
             "",
@@ -185,11 +189,13 @@ def _endpoints(host: Mapping[str, Any]) -> Iterator[Seen]:
         if cause == "ok" or level == "ok":
             continue
         endpoint = str(entry.get("endpoint") or entry.get("url") or "")
+        # A hosts.toml that cannot be read has no endpoint.
+        where = f"at {words.address(endpoint)}" if endpoint else f"for {registry}"
         image = str(entry.get("image") or "")
         yield Seen(
             level,
             cause,
-            f"{words.first_upper(words.cause(cause))} at {words.address(endpoint)}",
+            f"{words.first_upper(words.cause(cause))} {where}",
             str(entry.get("fix") or ""),
             f"{image}: {entry.get('message')}" if image else str(entry.get("message") or ""),
             "",

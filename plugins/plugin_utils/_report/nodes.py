@@ -139,9 +139,8 @@ def _reasons(host: Mapping[str, Any], info: Mapping[str, Any], days_left: int | 
     found += _certificates(info, days_left)
     for level in ("error", "warning"):
         codes = {str(item.get("code")) for item in info.get("problems") or [] if item.get("level") == level}
-        codes -= set(words.STATES)
-        if codes:
-            found.append((level, ", ".join(sorted(code.replace("_", " ") for code in codes))))
+        codes -= {*words.OF_CERTIFICATES, str(info.get("state"))}
+        found += [(level, text) for text in sorted(words.problem(code) for code in codes)]
     return found
 
 

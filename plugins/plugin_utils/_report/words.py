@@ -10,6 +10,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+# Importing the linter fills its catalogue, whose titles name the linter's findings here.
+import ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint  # noqa: F401
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import CATALOGUE
+
 #: From the worst to the best; ``unknown`` is what nobody could look at.
 LEVELS = ("error", "warning", "unknown", "info", "ok")
 
@@ -131,19 +135,49 @@ CAUSES: dict[str, str] = {
 }
 
 
+#: Problems of k3s_registries_info that are no states, in the words of a headline.
+PROBLEMS: dict[str, str] = {
+    "readable_by_others": "Credentials are readable by others",
+    "template_overrides": "A template drops what K3s writes",
+    "config_unreadable": "K3s' configuration cannot be read",
+    "external_runtime": "Another container runtime",
+    "proxy": "A proxy stands before a mirror",
+}
+#: Problems that say of a certificate what its own finding says.
+OF_CERTIFICATES = frozenset(
+    (
+        "certificate_unreadable",
+        "certificate_not_yet_valid",
+        "certificate_expired",
+        "certificate_expiring",
+        "key_mismatch",
+    )
+)
+
+
+def problem(code: str) -> str:
+    """A problem's code as a headline: that of a state, of the linter's rule, or the code itself with spaces."""
+    if code in STATES:
+        return STATES[code].title
+    if code in CATALOGUE:
+        return CATALOGUE[code].title
+    return PROBLEMS.get(code) or first_upper(code.replace("_", " ")) or "Problem"
+
+
 def cause(word: str) -> str:
     """A cause in words; one that is not known here as it is, with spaces."""
     return CAUSES.get(word) or word.replace("_", " ") or "unknown error"
 
 
 def first_upper(text: str) -> str:
-    """``text`` with its first letter in upper case, the others as they are."""
-    return text[:1].upper() + text[1:]
+    """``text`` with its first letter in upper case, unless it begins with the name of a file."""
+    return text if "." in text.partition(" ")[0] else text[:1].upper() + text[1:]
 
 
 def address(endpoint: str) -> str:
-    """An endpoint without what nearly all of them share: ``https://`` goes, ``http://`` stays."""
-    return endpoint[len("https://") :] if endpoint.startswith("https://") else endpoint
+    """An endpoint without what nearly all of them share: ``https://`` and ``/v2`` go, ``http://`` stays."""
+    shown = endpoint[len("https://") :] if endpoint.startswith("https://") else endpoint
+    return shown[: -len("/v2")] if shown.endswith("/v2") else shown
 
 
 def worst(levels: list[str], default: str = "ok") -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import CATALOGUE
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import (
     certificates,
     configurations,
@@ -17,7 +18,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import
 
 from .hosts import document, endpoint, host, info
 
-PROBLEM = {"code": "no_proxy_lacks_registry", "level": "warning", "message": "lacks it", "fix": "add it"}
+PROBLEM = {"code": "proxy", "level": "warning", "message": "lacks it", "fix": "add it"}
 DIFFERENCE = {"file": "/x/hosts.toml", "kind": "differs", "diff": "-a\n+b\n"}
 
 
@@ -31,14 +32,14 @@ def test_a_fleet_without_trouble_has_no_findings() -> None:
 
 def test_the_same_problem_of_many_nodes_is_one_finding() -> None:
     troubled = host(info=info(problems=[PROBLEM]))
-    assert titles(**{"n-10": troubled, "n-9": troubled}) == [("No proxy lacks registry", ["n-9", "n-10"])]
+    assert titles(**{"n-10": troubled, "n-9": troubled}) == [("A proxy stands before a mirror", ["n-9", "n-10"])]
 
 
 def test_errors_come_before_warnings_and_many_nodes_before_few() -> None:
     bad = host(info=info(problems=[{**PROBLEM, "level": "error", "code": "broken"}]))
     found = titles(a=host(info=info(state="pending")), b=host(info=info(state="pending")), c=bad,
                    d=host(info=info(problems=[PROBLEM])))  # fmt: skip
-    assert [title for title, _nodes in found] == ["Broken", "Restart pending", "No proxy lacks registry"]
+    assert [title for title, _nodes in found] == ["Broken", "Restart pending", "A proxy stands before a mirror"]
 
 
 def test_drift_is_shown_once_per_difference() -> None:
@@ -55,6 +56,32 @@ def test_a_state_and_the_problem_that_says_the_same_are_one_finding() -> None:
     told = {"code": "pending", "level": "warning", "message": "its own words", "fix": "its own fix"}
     (found,) = findings.findings(document(a=host(info=info(state="pending", problems=[told]))))
     assert (found.variants[0].text, found.fix) == ("its own words", "its own fix")
+
+
+def test_every_problem_of_the_state_is_said_and_the_difference_once() -> None:
+    told = [{"code": "drifted", "level": "warning", "message": text, "fix": "same"} for text in ("one", "two")]
+    (found,) = findings.findings(document(a=host(info=info(state="drifted", problems=told, differences=[DIFFERENCE]))))
+    assert [(variant.text, bool(variant.detail)) for variant in found.variants] == [("one", False), ("two", True)]
+
+
+def test_problems_have_the_headline_of_their_state_of_their_rule_or_of_their_own() -> None:
+    problems = [
+        {"code": code, "level": "warning", "message": "m", "fix": "f"} for code in ("drifted", "K3R101", "new_word")
+    ]
+    found = [title for title, _nodes in titles(a=host(info=info(state="foreign", problems=problems)))]
+    assert CATALOGUE["K3R101"].title in found
+    assert {"Drifted", "New word", "registries.yaml is not ours"} < set(found)
+
+
+def test_what_a_problem_says_of_a_certificate_is_said_once() -> None:
+    problem = {"code": "certificate_expiring", "level": "warning", "message": "m", "fix": "f"}
+    one = host(info=info(certificates=[certificate(12)], problems=[problem]))
+    assert titles(a=one) == [("CA certificate of r:5000 ends in 12 days", ["a"])]
+
+
+def test_a_hosts_toml_that_cannot_be_read_has_no_endpoint() -> None:
+    broken = endpoint("hosts_toml_invalid", endpoint="", url="")
+    assert titles(a=host(endpoints=[broken])) == [("hosts.toml invalid for docker.io", ["a"])]
 
 
 def test_unreachable_nodes_are_one_finding_whatever_their_names() -> None:

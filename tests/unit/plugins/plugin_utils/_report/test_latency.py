@@ -30,9 +30,16 @@ def test_answers_silence_and_failures_are_told_apart() -> None:
 
 
 def test_a_node_asked_twice_is_one_dot_its_slowest() -> None:
-    entries = [endpoint(times={"total": 10}), endpoint(image="a", times={"total": 40})]
+    entries = [endpoint(times={"total": 10}), endpoint(registry="quay.io", times={"total": 40})]
     (found,) = latency.endpoints(document(a=host(endpoints=entries)))
     assert found.times == {"a": 40}
+
+
+def test_an_image_counts_only_where_the_endpoint_itself_was_not_asked() -> None:
+    one = host(endpoints=[endpoint(times={"total": 10}), endpoint(image="x", times={"total": 400})])
+    two = host(endpoints=[endpoint(image="x", times={"total": 300})])
+    (found,) = latency.endpoints(document(a=one, b=two))
+    assert found.times == {"a": 10, "b": 300}
 
 
 def test_the_slowest_endpoint_comes_first_and_the_silent_one_last() -> None:

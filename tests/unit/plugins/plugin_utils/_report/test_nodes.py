@@ -59,7 +59,7 @@ def test_the_worst_condition_wins_and_the_reasons_name_all() -> None:
             info=info(
                 state="pending",
                 certificates=[{"days_left": 3}],
-                problems=[{"code": "no_proxy", "level": "error"}],
+                problems=[{"code": "proxy", "level": "error"}],
             ),
             endpoints=[endpoint("dns_failure")],
             pulls=[{}, {}],
@@ -67,7 +67,7 @@ def test_the_worst_condition_wins_and_the_reasons_name_all() -> None:
     )
     assert row.condition == "failing"
     assert row.reasons == [
-        "2 failing pulls", "restart pending", "certificate 3 days", "no proxy",
+        "2 failing pulls", "restart pending", "certificate 3 days", "A proxy stands before a mirror",
     ]  # fmt: skip
 
 
