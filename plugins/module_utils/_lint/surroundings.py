@@ -92,8 +92,8 @@ def registries_behind_the_proxy(subject: Subject) -> Findings:
         endpoint = listed.endpoint
         if endpoint is None or not endpoint.host or endpoint.host in reported:
             continue
-        proxy = _of_containerd(subject.environment, f"{endpoint.scheme}_PROXY")
-        if proxy and not _bypasses(endpoint.host, _of_containerd(subject.environment, "NO_PROXY")):
+        proxy = variable_of_containerd(subject.environment, f"{endpoint.scheme}_PROXY")
+        if proxy and not bypasses_proxy(endpoint.host, variable_of_containerd(subject.environment, "NO_PROXY")):
             reported.add(endpoint.host)
             yield THROUGH_PROXY.finding(
                 listed.path, f"{quoted(endpoint.host)} is not in NO_PROXY and is asked through {quoted(proxy)}"
@@ -110,7 +110,7 @@ def templates_that_may_drop_credentials(subject: Subject) -> Findings:
         )
 
 
-def _of_containerd(environment: Mapping[str, str], name: str) -> str:
+def variable_of_containerd(environment: Mapping[str, str], name: str) -> str:
     """A variable as containerd sees it: K3s gives it the one with the prefix CONTAINERD_ where there is one."""
     upper = name.upper()
     for candidate in (f"CONTAINERD_{upper}", upper, upper.lower()):
@@ -119,7 +119,7 @@ def _of_containerd(environment: Mapping[str, str], name: str) -> str:
     return ""
 
 
-def _bypasses(host: str, no_proxy: str) -> bool:
+def bypasses_proxy(host: str, no_proxy: str) -> bool:
     """Go's golang.org/x/net/http/httpproxy: names with their subdomains, addresses, networks, `*`."""
     name = re.sub(r":\d*\Z", "", host).strip("[]").lower()
     if is_localhost(host):

@@ -54,11 +54,12 @@ def read(path: str) -> FileState:
         return ABSENT
     except OSError as error:
         raise _problem("read", path, error) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        raise FileProblem("cannot read %s: it is %s; move it out of the way" % (path, kind))
     with os.fdopen(descriptor, "rb") as handle:
-        status = os.fstat(handle.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-            raise FileProblem("cannot read %s: it is %s; move it out of the way" % (path, kind))
         try:
             content = handle.read()
         except OSError as error:

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks a node about its registries, and makes sense of the answer on the controller, where YAML can be read.
+
+The node's answer holds credentials. It comes sealed with a key of this one call, see ``_info/sealed.py``, and what is
+returned is made here without them.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.k3sfleet.registries.plugins.module_utils._info.arguments import INFO_ARGUMENTS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import SealBroken, new_key, unseal
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.info import Observation, info
+
+_MODULE = "k3sfleet.registries.k3s_registries_info"
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        del tmp
+        _validated, checked = self.validate_argument_spec(argument_spec=INFO_ARGUMENTS)
+        arguments = plain(checked)
+        answer = self._ask(arguments, task_vars)
+        if "said" not in answer:
+            result.update(answer)
+            return result
+        seen = Observation(answer["said"])
+        files, pairs = seen.unseen()
+        if files or pairs:
+            # Named in a way that only a YAML parser understands (an anchor, an escape in a quoted path).
+            again = self._ask(dict(arguments, certificate_files=files, certificate_pairs=pairs), task_vars)
+            if "said" in again:
+                seen = Observation(again["said"])
+        result.update(changed=False, info=info(seen, datetime.datetime.now(datetime.timezone.utc)))
+        return result
+
+    def _ask(self, arguments: dict[str, Any], task_vars: Any) -> dict[str, Any]:
+        """``{said: ...}``, or the module's failure as it is."""
+        key = new_key()
+        answer = plain(
+            self._execute_module(module_name=_MODULE, module_args=dict(arguments, key=key), task_vars=task_vars)
+        )
+        sealed = answer.pop("sealed", None)
+        if answer.get("failed") or answer.get("unreachable") or not sealed:
+            return dict(answer)
+        try:
+            return {"said": unseal(sealed, key)}
+        except SealBroken as problem:
+            raise AnsibleActionFail("k3s_registries_info: %s; run it again" % problem) from problem

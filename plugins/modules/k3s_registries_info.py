@@ -1,0 +1,323 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Says what a node's registries are, what K3s has loaded of them, and what is wrong with either."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: k3s_registries_info
+short_description: Say what registries a node has, and what its K3s has loaded of them
+version_added: 1.0.0
+description:
+  - Reads C(registries.yaml) as K3s decodes it, compares what K3s generated at its last start with what the file leads
+    to, and looks at everything that comes between the two - templates of containerd's configuration, drop-ins and
+    flags, proxies, certificates.
+  - Works on any node, whether this collection has ever been there or not, and where K3s is not installed.
+  - Changes nothing and restarts nothing. A node needs only Python.
+  - Credentials never appear in the result, nor in what Ansible prints at C(-vvv). The node seals its answer with a key
+    made for this one call, and the controller takes them out.
+author:
+  - the k3sfleet.registries authors (@k3sfleet)
+extends_documentation_fragment:
+  - k3sfleet.registries.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  action:
+    support: full
+  platform:
+    support: full
+    platforms: posix
+options:
+  distribution:
+    description: Which distribution runs on the node. Empty means the one whose unit is installed, V(k3s) where none is.
+    type: str
+    choices: ["", k3s, rke2]
+    default: ""
+  node_role:
+    description: Whether the node is a server or an agent. Empty means what its unit says, V(agent) where there is none.
+    type: str
+    choices: ["", server, agent]
+    default: ""
+  service:
+    description:
+      - The service that runs it.
+      - Empty means C(k3s), C(k3s-agent), C(rke2-server) or C(rke2-agent).
+    type: str
+    default: ""
+  config_dir:
+    description: The folder of C(config.yaml). Empty means C(/etc/rancher/<distribution>).
+    type: path
+    default: ""
+  data_dir:
+    description:
+      - The value of C(--data-dir).
+      - Empty means what K3s' own configuration says, C(/var/lib/rancher/<distribution>) where it says nothing.
+    type: path
+    default: ""
+  cert_dir:
+    description:
+      - The folder for shipped certificates, one folder per registry in it.
+      - Empty means C(<config_dir>/registry-certs).
+    type: path
+    default: ""
+  registries_file:
+    description:
+      - The value of C(--private-registry).
+      - Empty means what K3s' own configuration says, C(<config_dir>/registries.yaml) where it says nothing.
+    type: path
+    default: ""
+  certificate_files:
+    description: Certificate files to read beside those that the node itself finds named. The action plugin sets it.
+    type: list
+    elements: str
+    default: []
+  certificate_pairs:
+    description: Pairs of certificate and key file, in the same way.
+    type: list
+    elements: list
+    default: []
+  key:
+    description: The key with which the node seals its answer. The action plugin makes a new one for each call.
+    type: str
+  cluster:
+    description: Not used; accepted so that the defaults of the action group can be set for all of its modules.
+    type: str
+    default: ""
+seealso:
+  - module: k3sfleet.registries.k3s_registries
+  - module: k3sfleet.registries.k3s_pull_diagnosis
+  - module: k3sfleet.registries.k3s_registries_report
+"""
+
+EXAMPLES = r"""
+- name: Look at the node
+  k3sfleet.registries.k3s_registries_info:
+  become: true
+  register: registries
+
+- name: Say what is wrong
+  ansible.builtin.debug:
+    msg: "{{ item.code }}: {{ item.message }} {{ item.fix }}"
+  loop: "{{ registries.info.problems }}"
+  loop_control:
+    label: "{{ item.code }}"
+
+- name: Stop where a restart is pending or somebody has edited files by hand
+  ansible.builtin.assert:
+    that: registries.info.state not in ['pending', 'drifted']
+"""
+
+RETURN = r"""
+info:
+  description: What is known about the node's registries. Secrets are masked.
+  returned: success
+  type: dict
+  contains:
+    distribution:
+      description: V(k3s) or V(rke2).
+      type: str
+    release:
+      description: The installed release, empty where none is.
+      type: str
+      sample: v1.34.3+k3s1
+    role:
+      description: V(server) or V(agent).
+      type: str
+    unit:
+      description: The service, empty where there is none.
+      type: str
+      sample: k3s-agent.service
+    unit_state:
+      description: What the init system says of it, which proves nothing about K3s' health.
+      type: str
+      sample: active
+    started_at:
+      description: When the running K3s was started, empty where none runs.
+      type: str
+      sample: "2026-11-25T02:05:36Z"
+    registries:
+      description: The file.
+      type: dict
+      contains:
+        path:
+          description: Where K3s looks for it.
+          type: str
+          sample: /etc/rancher/k3s/registries.yaml
+        exists:
+          description: Whether it is there.
+          type: bool
+        managed:
+          description: Whether this collection has written it.
+          type: bool
+        mode:
+          description: Its mode.
+          type: str
+          sample: "0600"
+        config:
+          description: What K3s gets out of it, every known key present; V(null) without a file that K3s accepts.
+          type: dict
+        error:
+          description: Why K3s cannot use it, in K3s' words without values.
+          type: str
+    generation:
+      description: The number of the generation that the collection has put in place, empty on other nodes.
+      type: str
+      sample: "3"
+    state:
+      description:
+        - V(loaded), the running K3s has loaded what is in place.
+        - V(pending), it has not, since that is newer than its start, staged, or the remains of an interrupted run.
+        - V(drifted), somebody has edited files that the collection or K3s had written.
+        - V(foreign), registries.yaml is not the collection's; RV(info.differences) says what is loaded of it.
+        - V(unreadable), K3s cannot use the file. V(stopped), V(not_installed), no K3s runs that could load anything.
+      type: str
+      sample: loaded
+    differences:
+      description: Generated files that are not as the configuration leads to.
+      type: list
+      elements: dict
+      contains:
+        file:
+          description: The path.
+          type: str
+        kind:
+          description: V(missing), V(unexpected) or V(differs).
+          type: str
+        diff:
+          description: A unified diff from what is there to what is predicted, secrets masked.
+          type: str
+    templates:
+      description: Custom templates of containerd's configuration that leave something out.
+      type: list
+      elements: dict
+      contains:
+        path:
+          description: The template.
+          type: str
+        message:
+          description: What it leaves out.
+          type: str
+    settings:
+      description: K3s' own settings that matter to registries, in K3s' order, so that the last one of a key counts.
+      type: list
+      elements: dict
+      contains:
+        source:
+          description: The file, or V(unit) for the service's command line.
+          type: str
+        key:
+          description: The setting.
+          type: str
+          sample: disable-default-registry-endpoint
+        value:
+          description: Its value.
+          type: raw
+    proxies:
+      description: Proxy variables of the service through which mirrors are asked.
+      type: list
+      elements: dict
+      contains:
+        source:
+          description: The environment file, or V(unit).
+          type: str
+        variable:
+          description: Its name.
+          type: str
+          sample: HTTPS_PROXY
+        registries:
+          description: The mirrors that NO_PROXY does not name.
+          type: list
+          elements: str
+    certificates:
+      description: The certificates in the files that the configuration names.
+      type: list
+      elements: dict
+      contains:
+        registry:
+          description: The key of C(configs).
+          type: str
+        kind:
+          description: V(ca) or V(client).
+          type: str
+        path:
+          description: The file on the node.
+          type: str
+        subject:
+          description: Whom it is for.
+          type: str
+        issuer:
+          description: Who signed it.
+          type: str
+        fingerprint_sha256:
+          description: Its fingerprint.
+          type: str
+        not_before:
+          description: Its begin.
+          type: str
+        not_after:
+          description: Its end.
+          type: str
+        days_left:
+          description: Whole days until then, negative afterwards, V(null) where there is no certificate.
+          type: int
+        key_matches:
+          description: Whether the key beside a client certificate belongs to it, V(null) where there is none to tell.
+          type: bool
+        error:
+          description: Why it cannot be used.
+          type: str
+    problems:
+      description: What somebody has to do something about, the linter's findings included.
+      type: list
+      elements: dict
+      contains:
+        code:
+          description: A word or a lint code.
+          type: str
+          sample: certificate_expiring
+        level:
+          description: V(error), V(warning) or V(info).
+          type: str
+        message:
+          description: What is wrong, where.
+          type: str
+        fix:
+          description: What to do.
+          type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._info.arguments import INFO_ARGUMENTS, info_paths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._info.observe import observe
+from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import seal
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleModule(argument_spec=INFO_ARGUMENTS, supports_check_mode=True)
+    parameters = module.params
+    if not parameters["key"]:
+        module.fail_json(msg="key is missing: this module works through its action plugin only, which sets it")
+    try:
+        said = observe(
+            info_paths(parameters),
+            find_data_dir=not parameters["data_dir"],
+            find_registries_file=not parameters["registries_file"],
+            certificates=parameters["certificate_files"],
+            pairs=parameters["certificate_pairs"],
+        )
+    except (FileProblem, Unsafe) as problem:
+        module.fail_json(msg="%s. Looking at a node's registries needs become: true." % problem)
+    module.exit_json(changed=False, sealed=seal(said, parameters["key"]))
+
+
+if __name__ == "__main__":
+    main()

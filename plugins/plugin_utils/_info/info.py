@@ -1,0 +1,225 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known about a node's registries, out of what the node has said: the result of ``k3s_registries_info``."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Any, Mapping
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.surroundings import (
+    bypasses_proxy,
+    variable_of_containerd,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
+    EndpointError,
+    normalise_endpoint,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import HostsTomlError
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import (
+    Release,
+    ReleaseError,
+    parse_release,
+)
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info import certificates, loaded, problems
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.settings import Settings
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._lint.text import lint_text
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.describe import without_secrets
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
+
+if TYPE_CHECKING:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
+
+# The rules of the linter that this result says in its own words, from what it knows better.
+_SAID_HERE = ("K3R262", "K3R263")
+
+
+class Observation:
+    """What a node has said, with its registries.yaml decoded."""
+
+    def __init__(self, said: Mapping[str, Any]) -> None:
+        self.said = said
+        self.text: str = said["registries"]["text"]
+        self.error = str(said["registries"]["error"])
+        self.config: Config | None = None
+        if not self.error:
+            try:
+                self.config = decode(self.bytes)
+            except DecodeError as error:
+                self.error = error.message
+
+    @property
+    def bytes(self) -> bytes:
+        return self.text.encode("utf-8", "surrogateescape")
+
+    def unseen(self) -> tuple[list[str], list[list[str]]]:
+        """Certificate files and pairs that the decoded configuration names and the node has not looked at."""
+        if self.config is None:
+            return [], []
+        named = certificates.named(self.config)
+        pairs = {(item[0], item[1]) for item in self.said["pairs"]}
+        return (
+            [item.path for item in named if item.path not in self.said["certificates"]],
+            [[item.path, item.key] for item in named if item.key and (item.path, item.key) not in pairs],
+        )
+
+
+def info(seen: Observation, now: datetime.datetime) -> dict[str, Any]:
+    """The result, without secrets. See RETURN of the module."""
+    said = seen.said
+    environment = [(source, variables) for source, variables in said["environment"]]
+    texts = [(path, text) for path, text, _changed_at in said["config_files"]]
+    settings = Settings(said["distribution"], said["command"], environment, texts)
+    registries = {key: said["registries"][key] for key in ("path", "exists", "managed", "mode")}
+    registries.update(config=without_secrets(seen.config) if seen.config is not None else None, error=seen.error)
+    if not registries["exists"]:
+        registries["config"] = None
+    running = said["service_state"] in ("running", "starting")
+    differences = _differences(seen, settings)
+    templates, of_templates = problems.of_templates(said["templates"], seen.config)
+    facts = _certificates(seen, now)
+    proxies = _proxies(seen.config, environment)
+    newer = _newer_than_start(said)
+    found = [
+        *problems.of_registries(registries, _has_secrets(seen.config)),
+        *problems.of_loading(running and not seen.error, newer, differences, said["ours"]),
+        *of_templates,
+        *problems.of_settings(settings),
+        *problems.of_proxies(proxies),
+        *problems.of_certificates(facts),
+        *_lint(seen, settings),
+    ]
+    return {
+        "distribution": said["distribution"],
+        "release": said["release"],
+        "role": said["role"],
+        "unit": said["unit"],
+        "unit_state": said["unit_state"],
+        "started_at": _stamp(said["started"]),
+        "registries": registries,
+        "generation": str(said["ours"]["generation"] or ""),
+        "state": _state(said, registries, found, running),
+        "differences": differences,
+        "templates": templates,
+        "settings": settings.listed(),
+        "proxies": proxies,
+        "certificates": facts,
+        "problems": found,
+    }
+
+
+def _state(said: Mapping[str, Any], registries: Mapping[str, Any], found: list[dict[str, str]], running: bool) -> str:
+    codes = {item["code"] for item in found}
+    if not said["installed"]:
+        return "not_installed"
+    if registries["error"]:
+        return "unreadable"
+    if registries["exists"] and not registries["managed"]:
+        return "foreign"
+    if not running:
+        return "stopped"
+    return next((code for code in ("drifted", "pending") if code in codes), "loaded")
+
+
+def _release(text: str) -> Release | None:
+    try:
+        return parse_release(text) if text else None
+    except ReleaseError:
+        return None
+
+
+def _differences(seen: Observation, settings: Settings) -> list[dict[str, str]]:
+    said = seen.said
+    if said["service_state"] not in ("running", "starting") or seen.config is None:
+        return []
+    generated = said["generated"]
+    if not generated["complete"]:
+        return [{"file": generated["config_toml"], "kind": "missing", "diff": ""}]
+    addresses = loaded.embedded_addresses(settings, generated["hosts"], said["role"])
+    try:
+        predicted = loaded.predictions(
+            seen.config, settings, addresses, said["distribution"], said["agent_dir"], _release(said["release"])
+        )
+    except HostsTomlError:
+        # A release of early 2024 or before: what it generates cannot be told, so only times are left to go by.
+        newer = said["registries"]["changed_at"] > said["started"] + 1 > 1
+        return [{"file": said["registries"]["path"], "kind": "differs", "diff": ""}] if newer else []
+    with_auth = all(template["writes_auth"] for template in said["templates"])
+    return loaded.differences(generated, predicted, seen.config, with_auth)
+
+
+def _newer_than_start(said: Mapping[str, Any]) -> list[str]:
+    if not said["started"]:
+        return []
+    written = [(said["registries"]["path"], said["registries"]["changed_at"])]
+    written += [(path, changed_at) for path, _text, changed_at in said["config_files"]]
+    # The kernel counts a process' start in hundredths of a second, file systems round, too.
+    newer = [path for path, changed_at in written if changed_at > said["started"] + 1]
+    if not said["registries"]["exists"] and said["generated"]["hosts"]:
+        newer.append("%s (removed)" % said["registries"]["path"])
+    return newer
+
+
+def _certificates(seen: Observation, now: datetime.datetime) -> list[dict[str, Any]]:
+    matches = {(cert, key): same for cert, key, same in seen.said["pairs"]}
+    return certificates.described(seen.config or normalise({}), seen.said["certificates"], matches, now)
+
+
+def _has_secrets(config: Config | None) -> bool:
+    return any(entry["auth"] is not None for entry in (config["configs"] if config else {}).values())
+
+
+def _proxies(config: Config | None, environment: list[tuple[str, Mapping[str, str]]]) -> list[dict[str, Any]]:
+    """The proxy variables that mirrors are asked through, with those mirrors."""
+    merged: dict[str, str] = {}
+    for _source, variables in environment:
+        merged.update(variables)
+    hosts: dict[str, list[str]] = {}
+    for mirror in (config["mirrors"] if config else {}).values():
+        for text in mirror["endpoint"]:
+            try:
+                endpoint = normalise_endpoint(text)
+            except EndpointError:
+                continue
+            known = hosts.setdefault("%s_PROXY" % endpoint.scheme.upper(), [])
+            if endpoint.host and endpoint.host not in known:
+                known.append(endpoint.host)
+    no_proxy = variable_of_containerd(merged, "NO_PROXY")
+    found = []
+    for name, asked in hosts.items():
+        proxied = [host for host in asked if not bypasses_proxy(host, no_proxy)]
+        if variable_of_containerd(merged, name) and proxied:
+            variable = next(key for key in ("CONTAINERD_" + name, name, name.lower()) if merged.get(key))
+            source = next(source for source, variables in reversed(environment) if variables.get(variable))
+            found.append({"source": source, "variable": variable, "registries": proxied})
+    return found
+
+
+def _lint(seen: Observation, settings: Settings) -> list[dict[str, str]]:
+    """What the linter says about the file, an unreadable one's own sentence aside."""
+    if not seen.text or seen.said["registries"]["error"]:
+        return []
+    found = lint_text(
+        seen.bytes,
+        k3s_version=seen.said["release"] if _release(seen.said["release"]) else "",
+        default_endpoint=not settings.flag("disable-default-registry-endpoint"),
+    )
+    return [
+        problems.problem(
+            item["code"],
+            item["level"],
+            ": ".join(part for part in (item["path"], item["message"]) if part),
+            item["fix"],
+        )
+        for item in found
+        if item["code"] not in _SAID_HERE
+    ]
+
+
+def _stamp(epoch: float) -> str:
+    if not epoch:
+        return ""
+    return datetime.datetime.fromtimestamp(epoch, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

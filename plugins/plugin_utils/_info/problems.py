@@ -1,0 +1,213 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What somebody has to do something about on a node: ``{code, level, message, fix}`` each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
+
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.settings import Settings
+
+if TYPE_CHECKING:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
+
+#: Days before its end from which on a certificate is a warning.
+EXPIRY_WARNING_DAYS = 30
+_SITE = "run k3sfleet.registries.site"
+
+
+def problem(code: str, level: str, message: str, fix: str) -> dict[str, str]:
+    """One problem. ``level`` is ``error``, ``warning`` or ``info``."""
+    return {"code": code, "level": level, "message": message, "fix": fix}
+
+
+def of_registries(registries: Mapping[str, Any], has_secrets: bool) -> Iterator[dict[str, str]]:
+    """Those of registries.yaml as a file."""
+    path = registries["path"]
+    if registries["error"]:
+        yield problem(
+            "unreadable",
+            "error",
+            "K3s cannot use %s: %s" % (path, registries["error"]),
+            "Correct the file (k3sfleet.registries.lint says more), or put k3s_registries in its place: %s." % _SITE,
+        )
+    elif registries["exists"] and not registries["managed"]:
+        yield problem(
+            "foreign",
+            "warning",
+            "%s was not written by this collection." % path,
+            "Take what is wanted from it into k3s_registries and %s, which keeps the file." % _SITE,
+        )
+    if has_secrets and registries["mode"] and int(registries["mode"], 8) & 0o077:
+        yield problem(
+            "readable_by_others",
+            "warning",
+            "%s holds credentials and has mode %s: others on the node can read them." % (path, registries["mode"]),
+            "Set its mode to 0600.",
+        )
+
+
+def of_loading(
+    running: bool, newer: Sequence[str], differences: Sequence[Mapping[str, str]], ours: Mapping[str, Any]
+) -> Iterator[dict[str, str]]:
+    """Drift and pending restarts.
+
+    :param newer: files that were written after K3s has started.
+    """
+    if ours["edited"]:
+        yield problem(
+            "drifted",
+            "warning",
+            "Changed by hand since the collection wrote it: %s."
+            % ", ".join("%s (%s)" % (item["file"], _KINDS[item["kind"]]) for item in ours["edited"]),
+            "Take what is wanted from it into k3s_registries and %s, which puts back what is wanted." % _SITE,
+        )
+    if ours["interrupted"]:
+        yield problem(
+            "pending",
+            "warning",
+            "An earlier run ended in the middle (%s)." % ours["interrupted"],
+            "Repair the node: %s." % _SITE,
+        )
+    elif ours["candidate"]:
+        yield problem(
+            "pending",
+            "warning",
+            "A new configuration is laid out on this node and waits for its rollout.",
+            "Bring it into force: %s." % _SITE,
+        )
+    if not running:
+        return
+    if differences and not newer and not ours["interrupted"]:
+        yield problem(
+            "drifted",
+            "warning",
+            "What K3s generated at its start is not what its registries.yaml leads to (%s), and nothing is newer than "
+            "that start: someone has edited the generated files." % _files(differences),
+            "K3s writes them anew when it starts: %s." % _SITE,
+        )
+    elif differences:
+        yield problem(
+            "pending",
+            "warning",
+            "The running K3s has not loaded what is in place (%s)%s."
+            % (_files(differences), "; newer than its start: " + ", ".join(newer) if newer else ""),
+            "K3s reads it at its start: %s." % _SITE,
+        )
+
+
+_KINDS = {"missing": "removed", "unexpected": "added", "differs": "edited"}
+
+
+def _files(differences: Sequence[Mapping[str, str]]) -> str:
+    names = list(dict.fromkeys(item["file"] for item in differences))
+    more = " and %d more" % (len(names) - 3) if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def of_templates(
+    templates: Sequence[Mapping[str, Any]], config: Config | None
+) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """The templates that drop something, for the result, and the problems that they are."""
+    listed, problems = [], []
+    with_auth = [name for name, entry in (config["configs"] if config else {}).items() if entry["auth"] is not None]
+    for template in templates:
+        dropped = []
+        if not template["writes_auth"]:
+            dropped.append("no registry credentials")
+        if not template["writes_config_path"]:
+            dropped.append("no config_path, so that no mirror and no TLS setting is used")
+        if not dropped:
+            continue
+        message = "%s replaces K3s' containerd configuration and writes %s" % (
+            template["path"], " and ".join(dropped)
+        )  # fmt: skip
+        listed.append({"path": template["path"], "message": message})
+        hurts = bool(with_auth) or not template["writes_config_path"]
+        if with_auth and not template["writes_auth"]:
+            message += ": containerd does not get those for %s" % ", ".join(sorted(with_auth))
+        problems.append(
+            problem(
+                "template_overrides",
+                "error" if hurts else "warning",
+                message + ".",
+                'Begin the template with {{ template "base" . }}, or remove it, and restart K3s.',
+            )
+        )
+    return listed, problems
+
+
+def of_settings(settings: Settings) -> Iterator[dict[str, str]]:
+    """Those of K3s' own configuration."""
+    for path in settings.unreadable:
+        yield problem(
+            "config_unreadable",
+            "error",
+            "%s is no YAML: K3s does not start with it." % path,
+            "Correct the file; `k3s server` or `k3s agent` says the line.",
+        )
+    for key in ("container-runtime-endpoint", "docker"):
+        if settings.flag(key) if key == "docker" else settings.value(key):
+            yield problem(
+                "external_runtime",
+                "error",
+                "%s is set (%s): K3s uses a container runtime that does not read what it makes of registries.yaml."
+                % (key, settings.source(key)),
+                "Configure the registries of that runtime, or take %s away and restart K3s." % key,
+            )
+
+
+def of_proxies(proxies: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
+    """Those of the service's environment."""
+    for entry in proxies:
+        yield problem(
+            "proxy",
+            "warning",
+            "%s (%s) sends requests to %s through a proxy: NO_PROXY does not name them."
+            % (entry["variable"], entry["source"], ", ".join(entry["registries"])),
+            "Add them to NO_PROXY in the service's environment file and restart K3s, unless the proxy is meant.",
+        )
+
+
+def of_certificates(certificates: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
+    """Those of the certificates that the configuration names."""
+    for entry in certificates:
+        setting = 'configs."%s".tls.%s' % (entry["registry"], "ca_file" if entry["kind"] == "ca" else "cert_file")
+        place = "%s (%s)" % (setting, entry["path"])
+        left = entry["days_left"]
+        if entry["error"] and not entry["subject"]:
+            yield problem(
+                "certificate_unreadable",
+                "error",
+                "%s: %s." % (place, entry["error"]),
+                "Put a readable PEM certificate there.",
+            )
+        elif entry["error"]:
+            yield problem(
+                "certificate_not_yet_valid",
+                "error",
+                "%s: %s is %s." % (place, entry["subject"], entry["error"]),
+                "Set the clocks right, or issue it anew.",
+            )
+        elif left is not None and left < 0:
+            yield problem(
+                "certificate_expired",
+                "error",
+                "%s: %s ended on %s." % (place, entry["subject"], entry["not_after"]),
+                "Renew it; no restart is needed, containerd reads it at every pull.",
+            )
+        elif left is not None and left <= EXPIRY_WARNING_DAYS:
+            yield problem(
+                "certificate_expiring",
+                "warning",
+                "%s: %s ends in %d days, on %s." % (place, entry["subject"], left, entry["not_after"]),
+                "Renew it; no restart is needed, containerd reads it at every pull.",
+            )
+        if entry["key_matches"] is False:
+            yield problem(
+                "key_mismatch",
+                "error",
+                "%s: the key beside it belongs to another certificate." % place,
+                "Put the pair that belongs together into cert_file and key_file.",
+            )
