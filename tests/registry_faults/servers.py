@@ -259,3 +259,35 @@ def closed_port() -> Iterator[int]:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]
+
+
+def tunnel_to(port: int) -> Callable[[socket.socket], None]:
+    """A proxy that answers every CONNECT with a tunnel to one port of this machine, and nothing else."""
+
+    def behave(connection: socket.socket) -> None:
+        asked = b""
+        while b"\r\n\r\n" not in asked:
+            data = connection.recv(4096)
+            if not data:
+                return
+            asked += data
+        if not asked.startswith(b"CONNECT "):
+            return
+        with socket.create_connection(("127.0.0.1", port)) as other:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_copy, args=(other, connection), daemon=True)
+            back.start()
+            _copy(connection, other)
+            back.join()
+
+    return behave
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            data = source.recv(65536)
+            if not data:
+                break
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)

@@ -14,6 +14,8 @@ import http.client
 import ssl
 from typing import Any
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import status_cause
+
 _NO_ROUTE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EPERM, errno.EACCES)
 _BROKEN = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ESHUTDOWN, errno.ENOTCONN)
 
@@ -106,8 +108,6 @@ def http_failure(error: http.client.HTTPException, where: str) -> Failure:
 
 def status_failure(status: int, url: str, where: str, **more: Any) -> Failure:
     """The failure that an HTTP status stands for."""
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import status_cause
-
     return Failure(status_cause(status, url), f"{where}: {status_text(status)}", status, **more)
 
 

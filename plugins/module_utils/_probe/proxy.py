@@ -95,7 +95,7 @@ def _fits(entry: str, name: str, port: int, address: ipaddress.IPv4Address | ipa
     if wanted_port and wanted_port != str(port):
         return False
     try:
-        return address is not None and ipaddress.ip_address(wanted) == address
+        return ipaddress.ip_address(wanted) == address
     except ValueError:
         pass
     if wanted.startswith("*."):
