@@ -29,7 +29,10 @@ _HEADER = re.compile(
     r"(?i)((?:proxy-)?authorization(?:\s*=\s*|\\*\"\s*:\s*)|(?:(?:set-)?cookie|x-[\w-]*(?:token|key|secret)[\w-]*"
     r"|private-token)\\*\"?\s*[=:]\s*)(\\*[\"\[]*)[^\"\\\n]+"
 )
-_SCHEME = re.compile(r"(?i)\b(bearer|basic|negotiate|digest|token)(\s+)(?=[^\s]*[\d=._~+/-])[A-Za-z0-9._~+/=-]{8,}")
+# A word that only ends a sentence ("Basic authentication.") is no credential.
+_SCHEME = re.compile(
+    r"(?i)\b(bearer|basic|negotiate|digest|token)(\s+)(?=[^\s]*(?:[\d=_~+/-]|\.[^\s]))[A-Za-z0-9._~+/=-]{8,}"
+)
 _SECRETIVE = r"[\w.-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key)[\w-]*"
 _KEYED = re.compile(
     r"(?i)(\b" + _SECRETIVE + r"\s*=\s*(?:\\*[\"'])?|[\"']" + _SECRETIVE + r"\\*[\"']\s*:\s*\\*[\"'])"

@@ -31,6 +31,7 @@ class Variant:
 
     text: str
     detail: str
+    fix: str
     nodes: list[str] = field(default_factory=list)
 
 
@@ -41,13 +42,17 @@ class Finding:
     level: str
     code: str
     title: str
-    fix: str
     fallback: bool = False
     variants: list[Variant] = field(default_factory=list)
 
     @property
     def nodes(self) -> list[str]:
         return sorted({name for variant in self.variants for name in variant.nodes}, key=natural)
+
+    @property
+    def fixes(self) -> list[str]:
+        """What to do: one sentence for all of its variants, or one for each kind of them."""
+        return list(dict.fromkeys(variant.fix for variant in self.variants if variant.fix))
 
     @property
     def order(self) -> tuple[int, bool, int, str]:
@@ -61,11 +66,12 @@ def findings(document: Mapping[str, Any]) -> list[Finding]:
     variants: dict[tuple[str, ...], Variant] = {}
     for name, host in document["hosts"].items():
         for seen in _of_host(name, host):
-            key = (seen.level, seen.code, seen.title, seen.fix)
-            group = groups.setdefault(key, Finding(seen.level, seen.code, seen.title, seen.fix, seen.fallback))
-            variant = variants.get((*key, seen.text, seen.detail))
+            key = (seen.level, seen.code, seen.title)
+            group = groups.setdefault(key, Finding(*key, seen.fallback))
+            same = (*key, seen.text, seen.detail, seen.fix)
+            variant = variants.get(same)
             if variant is None:
-                variant = variants[(*key, seen.text, seen.detail)] = Variant(seen.text, seen.detail)
+                variant = variants[same] = Variant(seen.text, seen.detail, seen.fix)
                 group.variants.append(variant)
             if name not in variant.nodes:
                 variant.nodes.append(name)
@@ -101,10 +107,10 @@ def _certificate(group: list[certificates.Certificate]) -> Finding:
         fix = f"Renew the certificate on {where}; the nodes need no change if its authority stays."
     else:
         fix = "Renew it and run k3sfleet.registries.site: a changed certificate reaches the nodes without a restart."
-    finding = Finding(first.level, "certificate", f"{words.first_upper(what)} {happens}", fix)
+    finding = Finding(first.level, "certificate", f"{words.first_upper(what)} {happens}")
     for found in group:
         text = "; ".join(part for part in (found.problem, found.subject, found.path, found.not_after) if part)
-        finding.variants.append(Variant(text, "", list(found.nodes)))
+        finding.variants.append(Variant(text, "", fix, list(found.nodes)))
     return finding
 
 

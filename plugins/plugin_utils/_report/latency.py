@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.nodes import cell
 
 PHASES = ("dns", "tcp", "tls", "http")
 WIDTH = 1000
@@ -29,13 +30,15 @@ class Tick(NamedTuple):
 class Endpoint:
     """What the nodes measured at one endpoint. ``times``: node to milliseconds, of those that got an answer by HTTP;
     ``silent``: nodes that got none. What is asked for an image takes longer and counts only where the endpoint itself
-    was not asked."""
+    was not asked. ``needed``: that it is silent is a fault; behind an air gap the registry itself is, and no pull needs
+    it as long as its mirrors work."""
 
     name: str
     registries: list[str] = field(default_factory=list)
     times: dict[str, float] = field(default_factory=dict)
     failing: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
+    needed: bool = False
     phases: dict[str, list[float]] = field(default_factory=lambda: {phase: [] for phase in PHASES})
 
     @property
@@ -85,6 +88,7 @@ def endpoints(document: Mapping[str, Any]) -> list[Endpoint]:
     """The endpoints of a document, the slowest by its median first; those that answered nobody at the end."""
     found: dict[str, Endpoint] = {}
     for node, host in document["hosts"].items():
+        levels = {registry: cell(host, registry).level for registry in {e.get("registry") for e in host["endpoints"]}}
         asked = {entry.get("endpoint") or entry.get("url") for entry in host["endpoints"] if not entry.get("image")}
         for entry in host["endpoints"]:
             if entry.get("image") and (entry.get("endpoint") or entry.get("url")) in asked:
@@ -97,6 +101,8 @@ def endpoints(document: Mapping[str, Any]) -> list[Endpoint]:
             if registry and registry not in endpoint.registries:
                 endpoint.registries.append(registry)
             _measure(endpoint, node, entry)
+            if levels[entry.get("registry")] != "ok":
+                endpoint.needed = endpoint.needed or node in endpoint.silent
     for endpoint in found.values():
         endpoint.silent -= set(endpoint.times)
     return sorted(found.values(), key=lambda endpoint: (not endpoint.times, -endpoint.median, endpoint.name))
@@ -106,15 +112,14 @@ def _measure(endpoint: Endpoint, node: str, entry: Mapping[str, Any]) -> None:
     if entry.get("cause") != "ok":
         endpoint.failing.add(node)
     times: Mapping[str, Any] = entry.get("times") or {}
-    total = times.get("total")
-    if not isinstance(total, (int, float)) or entry.get("status") is None:
+    phases = {phase: float(times[phase]) for phase in PHASES if isinstance(times.get(phase), (int, float))}
+    if entry.get("status") is None or not phases:
         endpoint.silent.add(node)
         return
-    endpoint.times[node] = max(float(total), endpoint.times.get(node, 0.0))
-    for phase in PHASES:
-        value = times.get(phase)
-        if isinstance(value, (int, float)):
-            endpoint.phases[phase].append(float(value))
+    # Not `total`, in which the node's own work is, such as loading its certificates.
+    endpoint.times[node] = max(sum(phases.values()), endpoint.times.get(node, 0.0))
+    for phase, value in phases.items():
+        endpoint.phases[phase].append(value)
 
 
 def scale(found: list[Endpoint]) -> Scale:

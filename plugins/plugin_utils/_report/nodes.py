@@ -48,11 +48,11 @@ NOT_KNOWN = Cell("unknown", "not known", "")
 
 
 def nodes(document: Mapping[str, Any]) -> list[Node]:
-    """The nodes of a document, those in trouble first."""
+    """The nodes of a document, those in trouble first, and then servers before agents."""
     order = list(words.CONDITIONS)
     found = [node(name, host) for name, host in document["hosts"].items()]
     # Python's sort is stable: within a condition the document's order, which is the natural one, stays.
-    return sorted(found, key=lambda item: order.index(item.condition))
+    return sorted(found, key=lambda item: (order.index(item.condition), item.group != "server"))
 
 
 def registries(document: Mapping[str, Any]) -> list[str]:
@@ -140,7 +140,7 @@ def _reasons(host: Mapping[str, Any], info: Mapping[str, Any], days_left: int | 
     for level in ("error", "warning"):
         codes = {str(item.get("code")) for item in info.get("problems") or [] if item.get("level") == level}
         codes -= {*words.OF_CERTIFICATES, str(info.get("state"))}
-        found += [(level, text) for text in sorted(words.problem(code) for code in codes)]
+        found += [(level, text) for text in sorted(words.reason(code) for code in codes)]
     return found
 
 

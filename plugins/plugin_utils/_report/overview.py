@@ -44,7 +44,9 @@ def headline(rows: list[Node]) -> str:
     if not rows:
         return "There are no nodes in this report"
     if not troubled:
-        return "The node is well" if len(rows) == 1 else f"All {len(rows)} nodes are well"
+        return {1: "The node is well", 2: "Both nodes are well"}.get(len(rows), f"All {len(rows)} nodes are well")
+    if troubled == len(rows):
+        return {1: "The node needs", 2: "Both nodes need"}.get(troubled, f"All {troubled} nodes need") + " attention"
     need = "needs" if troubled == 1 else "need"
     return f"{troubled} of {words.count(len(rows), 'node')} {need} attention"
 

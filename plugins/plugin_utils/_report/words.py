@@ -164,6 +164,11 @@ def problem(code: str) -> str:
     return PROBLEMS.get(code) or first_upper(code.replace("_", " ")) or "Problem"
 
 
+def reason(code: str) -> str:
+    """A problem's code as one of several reasons in a row."""
+    return STATES[code].short if code in STATES else problem(code)
+
+
 def cause(word: str) -> str:
     """A cause in words; one that is not known here as it is, with spaces."""
     return CAUSES.get(word) or word.replace("_", " ") or "unknown error"

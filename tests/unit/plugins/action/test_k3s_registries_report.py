@@ -75,7 +75,7 @@ def test_both_files_are_written_for_their_owner_alone(tmp_path: Path) -> None:
     assert "Fleet &lt;North&gt;" in text
     assert CANARY not in text + json.dumps(document)
     assert [stat.S_IMODE(path.stat().st_mode) for path in (page, page.with_suffix(".json"))] == [0o600, 0o600]
-    assert '"headline": "3 of 3 nodes need attention"' in done.output
+    assert '"headline": "All 3 nodes need attention"' in done.output
     assert sorted(path.name for path in page.parent.iterdir()) == ["report.html", "report.json"]
 
 

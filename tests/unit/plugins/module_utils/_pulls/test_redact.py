@@ -67,6 +67,7 @@ def test_what_is_no_secret_stays():
         "https://t.example.com/token?scope=repository%3Ateam%2Fapp%3Apull&service=lab",
         'failed to resolve reference "registry.example.com/x@sha256:aa"',
         "no basic auth credentials",
+        "m.example.com: it answers with Basic authentication.",
     ]
     assert [redact(text) for text in kept] == kept
 

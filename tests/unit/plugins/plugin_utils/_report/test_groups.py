@@ -55,13 +55,20 @@ def test_drift_is_shown_once_per_difference() -> None:
 def test_a_state_and_the_problem_that_says_the_same_are_one_finding() -> None:
     told = {"code": "pending", "level": "warning", "message": "its own words", "fix": "its own fix"}
     (found,) = findings.findings(document(a=host(info=info(state="pending", problems=[told]))))
-    assert (found.variants[0].text, found.fix) == ("its own words", "its own fix")
+    assert (found.variants[0].text, *found.fixes) == ("its own words", "its own fix")
 
 
 def test_every_problem_of_the_state_is_said_and_the_difference_once() -> None:
     told = [{"code": "drifted", "level": "warning", "message": text, "fix": "same"} for text in ("one", "two")]
     (found,) = findings.findings(document(a=host(info=info(state="drifted", problems=told, differences=[DIFFERENCE]))))
     assert [(variant.text, bool(variant.detail)) for variant in found.variants] == [("one", False), ("two", True)]
+
+
+def test_one_trouble_with_two_remedies_is_one_finding_that_tells_both() -> None:
+    told = [{"code": "drifted", "level": "warning", "message": "m", "fix": fix} for fix in ("one", "two")]
+    (found,) = findings.findings(document(a=host(info=info(problems=told))))
+    assert found.fixes == ["one", "two"]
+    assert [variant.fix for variant in found.variants] == ["one", "two"]
 
 
 def test_problems_have_the_headline_of_their_state_of_their_rule_or_of_their_own() -> None:

@@ -16,7 +16,7 @@ from .hosts import document, endpoint, host
 
 
 def measured(total: float | None, cause: str = "ok", status: int | None = 200) -> dict[str, object]:
-    times = {"dns": 1.0, "tcp": None, "tls": None, "http": None, "total": total}
+    times = {"dns": 1.0, "tcp": None, "tls": None, "http": total and total - 1, "total": 9999}
     return host(endpoints=[endpoint(cause, status=status, times=times)])
 
 
@@ -25,19 +25,27 @@ def test_answers_silence_and_failures_are_told_apart() -> None:
     (found,) = latency.endpoints(fleet)
     assert found.times == {"a": 10, "b": 30}
     assert (found.failing, found.silent) == ({"b", "c"}, {"c"})
+    assert found.needed
     assert (found.slowest, found.median, found.p95) == ("b", 10, 30)
     assert (found.phase("dns"), found.phase("tls")) == ("1.0 ms", "\u2013")
 
 
+def test_a_silent_fallback_is_no_fault_as_long_as_its_mirrors_work() -> None:
+    fallback = endpoint("dns_failure", "default")
+    (mirror, default) = latency.endpoints(document(a=host(endpoints=[endpoint(), fallback])))
+    assert (mirror.needed, default.silent, default.needed) == (False, {"a"}, False)
+    assert latency.endpoints(document(a=host(endpoints=[fallback])))[0].needed
+
+
 def test_a_node_asked_twice_is_one_dot_its_slowest() -> None:
-    entries = [endpoint(times={"total": 10}), endpoint(registry="quay.io", times={"total": 40})]
+    entries = [endpoint(times={"http": 10}), endpoint(registry="quay.io", times={"http": 40})]
     (found,) = latency.endpoints(document(a=host(endpoints=entries)))
     assert found.times == {"a": 40}
 
 
 def test_an_image_counts_only_where_the_endpoint_itself_was_not_asked() -> None:
-    one = host(endpoints=[endpoint(times={"total": 10}), endpoint(image="x", times={"total": 400})])
-    two = host(endpoints=[endpoint(image="x", times={"total": 300})])
+    one = host(endpoints=[endpoint(times={"http": 10}), endpoint(image="x", times={"http": 400})])
+    two = host(endpoints=[endpoint(image="x", times={"http": 300})])
     (found,) = latency.endpoints(document(a=one, b=two))
     assert found.times == {"a": 10, "b": 300}
 
@@ -45,8 +53,8 @@ def test_an_image_counts_only_where_the_endpoint_itself_was_not_asked() -> None:
 def test_the_slowest_endpoint_comes_first_and_the_silent_one_last() -> None:
     entries = [
         endpoint(endpoint="https://silent", status=None),
-        endpoint(endpoint="https://fast", times={"total": 5}),
-        endpoint(endpoint="https://slow", times={"total": 900}),
+        endpoint(endpoint="https://fast", times={"http": 5}),
+        endpoint(endpoint="https://slow", times={"http": 900}),
     ]
     found = latency.endpoints(document(a=host(endpoints=entries)))
     assert [item.name for item in found] == ["https://slow", "https://fast", "https://silent"]

@@ -111,7 +111,10 @@ def test_the_headline_counts_who_needs_attention() -> None:
     stopped = nodes.node("c", host(info=info(state="stopped")))
     assert overview.headline([]) == "There are no nodes in this report"
     assert overview.headline([well]) == "The node is well"
-    assert overview.headline([well, stopped]) == "All 2 nodes are well"
+    assert overview.headline([well, well, stopped]) == "All 3 nodes are well"
+    assert overview.headline([well, stopped]) == "Both nodes are well"
+    assert overview.headline([pending]) == "The node needs attention"
+    assert overview.headline([pending] * 3) == "All 3 nodes need attention"
     assert overview.headline([well, pending]) == "1 of 2 nodes needs attention"
 
 
