@@ -102,6 +102,10 @@ report-picture: links $(VENV)/.report-installed ## the pictures of a report in d
 	@$(BIN)/python -m tests.report deps
 	$(BIN)/python -m tests.report picture
 
+.PHONY: versions
+versions: venv links fleet-deps ## the oldest and newest supported ansible-core, and a node's oldest Python
+	$(BIN)/python -m tests.versions
+
 .PHONY: clean
 clean: fleet-clean ## everything that the other targets have made, fleets included
 	rm -rf $(VENV) .ansible .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/output

@@ -1,0 +1,114 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m tests.versions``: the ends of what the collection promises.
+
+The controller half with the oldest and the newest supported ansible-core, its unit tests and a fleet's first runs; the
+node half's unit tests with the oldest Python of a node. What this machine has no Python for is named and not tried.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+CHECKOUT = Path(__file__).parents[2]
+CACHE = CHECKOUT / ".cache" / "versions"
+REQUIREMENTS = ["PyYAML", "pytest", "hypothesis"]
+CONTROLLER = ["cryptography", "google-re2", "grpcio", "pytest-testinfra"]
+UNIT = CHECKOUT / "tests" / "unit"
+
+
+class Trial(NamedTuple):
+    """Tests (pytest's arguments) with one of ``pythons``, the first that is there, and what pip ``installs``."""
+
+    name: str
+    pythons: tuple[str, ...]
+    installs: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+_CONTROLLER_TESTS = tuple(
+    str(path)
+    for path in (
+        *(UNIT / "plugins" / part for part in ("action", "filter", "modules", "plugin_utils")),
+        UNIT / "playbooks",
+        CHECKOUT / "tests" / "integration" / "test_first_run.py",
+        CHECKOUT / "tests" / "integration" / "test_order.py",
+    )
+)
+TRIALS = (
+    Trial("ansible-core 2.16", ("3.10", "3.11", "3.12"), ("ansible-core==2.16.*", *CONTROLLER), _CONTROLLER_TESTS),
+    Trial("ansible-core 2.21", ("3.12", "3.13", "3.14"), ("ansible-core==2.21.*", *CONTROLLER), _CONTROLLER_TESTS),
+    # ansible-core 2.13 is the last one that Python 3.8 installs; the modules need nothing of it but its module_utils.
+    Trial(
+        "a node with Python 3.8",
+        ("3.8",),
+        ("ansible-core==2.13.*", "cryptography"),
+        (str(UNIT / "plugins" / "module_utils"), "--ignore-glob=*/_rules/test_rewrite.py"),
+    ),
+)
+
+
+def python(versions: tuple[str, ...]) -> Path | None:
+    """The first of these Pythons that is installed, by its name on PATH or below pyenv."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", str(Path.home() / ".pyenv"))) / "versions"
+    for version in versions:
+        for found in sorted(pyenv.glob(version + ".*/bin/python")):
+            return found
+        on_path = shutil.which("python" + version)
+        if on_path and subprocess.run([on_path, "--version"], capture_output=True, check=False).returncode == 0:
+            return Path(on_path)
+    return None
+
+
+def environment(trial: Trial, interpreter: Path) -> Path:
+    """The Python of the trial's own virtual environment, made when it is not there."""
+    folder = CACHE / trial.name.replace(" ", "-")
+    executable = folder / "bin" / "python"
+    done = folder / "installed"
+    wanted = "\n".join([str(interpreter), *REQUIREMENTS, *trial.installs])
+    if not done.exists() or done.read_text(encoding="utf-8") != wanted:
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([interpreter, "-m", "venv", folder], check=True)
+        subprocess.run(
+            [
+                executable,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                *REQUIREMENTS,
+                *trial.installs,
+            ],
+            check=True,
+        )
+        done.write_text(wanted, encoding="utf-8")
+    return executable
+
+
+def main() -> int:
+    failed = False
+    for trial in TRIALS:
+        interpreter = python(trial.pythons)
+        if interpreter is None:
+            print("%s: NOT TRIED, there is no Python %s here" % (trial.name, " or ".join(trial.pythons)), flush=True)
+            continue
+        began = time.monotonic()
+        executable = environment(trial, interpreter)
+        print("%s on %s" % (trial.name, interpreter), flush=True)
+        command = [executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *trial.tests]
+        outcome = subprocess.run(command, cwd=CHECKOUT, check=False).returncode
+        failed = failed or outcome != 0
+        print("%s: %s after %.0f s" % (trial.name, "FAILED" if outcome else "passed", time.monotonic() - began))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
