@@ -42,6 +42,12 @@ class Run:
     seconds: float
     recap: dict[str, tuple[int, int, int]]
 
+    @classmethod
+    def of(cls, code: int, output: str, began: float) -> Run:
+        """A run that has ended just now."""
+        recap = {host: (int(changed), int(gone), int(failed)) for host, changed, gone, failed in _RECAP.findall(output)}
+        return cls(code, output, began, time.time() - began, recap)
+
     @property
     def changed(self) -> dict[str, int]:
         return {host: counts[0] for host, counts in self.recap.items()}
@@ -96,6 +102,25 @@ class Cluster:
         :param variables: for all nodes, beside and above the cluster's own.
         :param hosts: variables of single nodes.
         """
+        command = self.command(playbook, *arguments, variables=variables, hosts=hosts)
+        began = time.time()
+        with ProcessWatch(self.secrets) as watch:
+            outcome = subprocess.run(
+                command, cwd=CHECKOUT, env=self.environment(environment or {}), check=False, timeout=280,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        run = Run.of(outcome.returncode, outcome.stdout.decode("utf-8", "replace"), began)
+        self._must_have_kept_the_secrets(run.output, watch)
+        return run
+
+    def command(
+        self,
+        playbook: str,
+        *arguments: str,
+        variables: Mapping[str, Any] | None = None,
+        hosts: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> list[str]:
+        """The command line of :meth:`play`; the variables are in the inventory that it names."""
         inventory = self.folder / "variables.yml"
         content = {
             "vars": {**self.variables, **(variables or {})},
@@ -103,25 +128,15 @@ class Cluster:
         }
         inventory.write_text(yaml.safe_dump({"k3s_cluster": content}), encoding="utf-8")
         inventory.chmod(0o600)
-        command = [
+        return [
             str(Path(sys.executable).with_name("ansible-playbook")),
             "--inventory", str(self.fleet.folder / "inventory.yml"),
             "--inventory", str(inventory),
             *arguments,
             playbook,
         ]  # fmt: skip
-        began = time.time()
-        with ProcessWatch(self.secrets) as watch:
-            outcome = subprocess.run(
-                command, cwd=CHECKOUT, env=self._environment(environment or {}), check=False, timeout=280,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-        output = outcome.stdout.decode("utf-8", "replace")
-        recap = {host: (int(changed), int(gone), int(failed)) for host, changed, gone, failed in _RECAP.findall(output)}
-        self._must_have_kept_the_secrets(output, watch)
-        return Run(outcome.returncode, output, began, time.time() - began, recap)
 
-    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
+    def environment(self, more: Mapping[str, str]) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
         return {
             **kept,
