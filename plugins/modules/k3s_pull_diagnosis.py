@@ -146,6 +146,7 @@ from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.certs_d import configured_mirrors
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.config_option import take_config
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_files import (
     find_log_files,
     parse_since,
@@ -168,6 +169,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 def run(module: AnsibleModule) -> dict[str, Any]:
     """The module's result; fails through `module` where there is no log or an option cannot be understood."""
+    config = take_config(module)
     parameters = module.params
     agent = os.path.join(parameters["data_dir"] or "/var/lib/rancher/" + parameters["distribution"], "agent")
     log_file = parameters["log_file"] or os.path.join(agent, "containerd", "containerd.log")
@@ -181,7 +183,6 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             msg=f"There is no containerd log at {log_file}: is {parameters['distribution']} installed here, and has"
             " it run? If its data is elsewhere, set data_dir or log_file."
         )
-    config = parameters["config"]
     if config is None:
         config = configured_mirrors(os.path.join(agent, "etc", "containerd", "certs.d"))
     reader = PullReader(config, parameters["images"], since)

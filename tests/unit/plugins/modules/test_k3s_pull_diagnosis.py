@@ -186,3 +186,21 @@ def test_documented_options_are_the_modules() -> None:
         assert {key: argument.get(key) for key in ("type", "default", "choices", "elements")} == {
             key: option.get(key) for key in ("type", "default", "choices", "elements")
         }
+
+
+def test_what_the_configuration_names_can_be_read_and_its_credentials_cannot(data_dir: Path) -> None:
+    """Endpoints, users and files are what the result is about; Ansible would blank them with the password."""
+    log_of(data_dir).write_text(pull("docker.io/a/b:1", secret=f"robot at https://{MIRROR} sent {SECRET}"))
+    config = {
+        "mirrors": {"docker.io": {"endpoint": [f"https://{MIRROR}"]}},
+        "configs": {MIRROR: {"auth": {"username": "robot", "password": SECRET}, "tls": {"ca_file": "/etc/ca.crt"}}},
+    }
+    result = run(data_dir=str(data_dir), config=config)
+    text = json.dumps(result)
+    assert f"robot at https://{MIRROR} sent" in text
+    assert SECRET not in text
+    assert "robot" not in json.dumps(result["invocation"])
+    failed = run(data_dir=str(data_dir / "none"), config=config)
+    assert failed["failed"]
+    assert SECRET not in json.dumps(failed)
+    assert "robot" not in json.dumps(failed)
