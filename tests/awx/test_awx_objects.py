@@ -141,3 +141,19 @@ def workflow_order(awx: api.Api) -> list[str]:
         (number,) = after[number]
         order.append(nodes[number]["identifier"])
     return order
+
+
+def test_the_example_project_has_what_the_job_templates_run() -> None:
+    project = CHECKOUT / "examples" / "awx-project"
+    text = (CHECKOUT / "roles/k3s_registries_awx/vars/main.yml").read_text(encoding="utf-8")
+    variables = yaml.safe_load(text.replace("!unsafe ", ""))
+    for template in variables["_k3s_registries_awx_job_templates"]:
+        example = project / template["playbook"]
+        if not example.exists():
+            # Only as long as the collection itself has no such playbook.
+            assert not (CHECKOUT / template["playbook"]).exists(), template["playbook"]
+            continue
+        (play_,) = yaml.safe_load(example.read_text(encoding="utf-8"))
+        name = play_["ansible.builtin.import_playbook"]
+        assert name.startswith("k3sfleet.registries.")
+        assert (CHECKOUT / "playbooks" / (name.rpartition(".")[2] + ".yml")).exists()

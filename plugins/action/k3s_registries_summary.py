@@ -1,0 +1,47 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Prints what was found on a whole fleet: the table of a verification, or its failing pulls by cause."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify import failing
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.table import table
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "verdicts": {"type": "list", "elements": "dict"},
+    "diagnosis": {"type": "dict"},
+}
+
+display = Display()
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    _supports_check_mode = True
+    _supports_async = False
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        del tmp
+        _validated, checked = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        arguments: dict[str, Any] = plain(checked)
+        verdicts, diagnosis = arguments["verdicts"], arguments["diagnosis"]
+        if (verdicts is None) == (diagnosis is None):
+            raise AnsibleActionFail("k3s_registries_summary takes either verdicts or diagnosis")
+        if verdicts is not None:
+            lines = table(verdicts)
+            failed = sorted(str(item["host"]) for item in verdicts if not item["ok"])
+        else:
+            lines = failing.lines(diagnosis)
+            failed = sorted({name for group in failing.groups(diagnosis) for name in group.nodes})
+        # One call: in AWX, where every line printed is an event of its own, they stay together.
+        display.display("\n" + "\n".join(lines))
+        result.update(changed=False, lines=lines, headline=lines[-1], nodes=failed)
+        return result

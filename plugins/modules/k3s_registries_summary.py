@@ -1,0 +1,76 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of k3s_registries_summary; the work is the action plugin's, on the controller."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: k3s_registries_summary
+short_description: Print what was found about the registries of a whole fleet
+version_added: 1.0.0
+description:
+  - Prints, readable in a terminal and in AWX, the table of nodes by endpoints that a verification ends with, or the
+    failing pulls of a fleet by cause, those of most nodes first, each with its fix and the lines that show it.
+  - Runs on the controller only, once per play; no node is asked.
+author:
+  - the k3sfleet.registries authors (@k3sfleet)
+extends_documentation_fragment:
+  - k3sfleet.registries.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  action:
+    support: full
+  platform:
+    support: full
+    platforms: posix
+options:
+  verdicts:
+    description: The C(verdict) of every node, as M(k3sfleet.registries.k3s_registries_verdict) returns it.
+    type: list
+    elements: dict
+  diagnosis:
+    description: Host names to what M(k3sfleet.registries.k3s_pull_diagnosis) registered there, failed results too.
+    type: dict
+seealso:
+  - module: k3sfleet.registries.k3s_registries_verdict
+  - module: k3sfleet.registries.k3s_registries_report
+"""
+
+EXAMPLES = r"""
+- name: Look for failing pulls
+  k3sfleet.registries.k3s_pull_diagnosis:
+    since: 2h
+  become: true
+  register: diagnosis
+
+- name: Say what they have in common
+  k3sfleet.registries.k3s_registries_summary:
+    diagnosis: "{{ dict(hosts | zip(hosts | map('extract', hostvars, 'diagnosis'))) }}"
+  vars:
+    hosts: "{{ ansible_play_hosts }}"
+  run_once: true
+"""
+
+RETURN = r"""
+lines:
+  description: What was printed.
+  returned: success
+  type: list
+  elements: str
+headline:
+  description: Its last line, which sums up.
+  returned: success
+  type: str
+  sample: "2 of 40 nodes failed: edge-7, edge-31"
+nodes:
+  description: The nodes that do not pass, or that have failing pulls.
+  returned: success
+  type: list
+  elements: str
+"""

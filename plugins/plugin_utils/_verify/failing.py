@@ -1,0 +1,82 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The failing pulls of a fleet as lines of text: by cause, what most nodes have first."""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, Mapping
+
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.pulls import FailingPulls, failing_pulls
+
+_MOST_NAMES = 8
+_MOST_IMAGES = 5
+_MOST_EVIDENCE = 4
+_LONGEST_LINE = 400
+
+
+def groups(diagnosis: Mapping[str, Any]) -> list[FailingPulls]:
+    """The failing pulls by cause and endpoint; ``diagnosis``: host to what k3s_pull_diagnosis has returned there."""
+    return failing_pulls(build(diagnosis, {}, {}, diagnosis, {}, ""))
+
+
+def not_examined(diagnosis: Mapping[str, Any]) -> dict[str, str]:
+    """Hosts that nothing is known about, to why."""
+    found = {}
+    for host, result in diagnosis.items():
+        if isinstance(result, Mapping) and (result.get("unreachable") or result.get("failed")):
+            found[str(host)] = str(result.get("msg") or "no reason given")
+    return found
+
+
+def lines(diagnosis: Mapping[str, Any]) -> list[str]:
+    """What a person reads at the end of ``diagnose``."""
+    found = groups(diagnosis)
+    text: list[str] = []
+    for number, group in enumerate(found, 1):
+        text += _group(number, group)
+    for host, why in not_examined(diagnosis).items():
+        text += ["%s could not be examined: %s" % (host, why[:_LONGEST_LINE]), ""]
+    nodes = {name for group in found for name in group.nodes}
+    images = {image for group in found for image in group.images}
+    if not found:
+        return [*text, "no failing pulls"]
+    return [
+        *text,
+        "%s at %s: %s cannot pull %s"
+        % (
+            _count(len({group.cause for group in found}), "cause"),
+            _count(len({group.endpoint for group in found}), "endpoint"),
+            _count(len(nodes), "node"),
+            _count(len(images), "image"),
+        ),
+    ]
+
+
+def _group(number: int, group: FailingPulls) -> list[str]:
+    where = " at %s" % group.endpoint if group.endpoint else ""
+    text = ["%d. %s (%s)%s, on %s" % (number, group.label, group.cause, where, _names(group.nodes, _MOST_NAMES))]
+    for image, nodes in group.by_image[:_MOST_IMAGES]:
+        only = "" if len(nodes) == len(group.nodes) else " on %s" % _names(nodes, _MOST_NAMES)
+        text.append("   image    %s%s" % (image, only))
+    if len(group.images) > _MOST_IMAGES:
+        text.append("            and %d more" % (len(group.images) - _MOST_IMAGES))
+    text.append("   why      " + group.message)
+    text += ["   fix      " + fix for fix in group.fixes[:_MOST_IMAGES]]
+    for line in group.evidence[-_MOST_EVIDENCE:]:
+        cut = line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " ..."
+        text.append("   %s %s" % ("evidence" if line is group.evidence[-_MOST_EVIDENCE:][0] else "        ", cut))
+    if group.evidence and len(group.nodes) > 1:
+        text.append("            (from %s)" % group.evidence_node)
+    return [*text, ""]
+
+
+def _names(names: Iterable[str], most: int) -> str:
+    listed = list(names)
+    more = " and %d more" % (len(listed) - most) if len(listed) > most else ""
+    return ("%s " % _count(len(listed), "node")) + "(" + ", ".join(listed[:most]) + more + ")"
+
+
+def _count(number: int, noun: str) -> str:
+    return "%d %s%s" % (number, noun, "" if number == 1 else "s")

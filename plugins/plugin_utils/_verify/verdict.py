@@ -1,0 +1,133 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a node passes: out of what it is, what its endpoints answer and what it can pull."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import clean
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.nodes import cell
+
+#: States in which a node does not run what its files say, whatever works at the moment.
+_NOT_AS_IT_SHOULD = ("pending", "drifted", "unreadable")
+
+
+def verdict(
+    host: str,
+    info: Mapping[str, Any],
+    probe: Mapping[str, Any],
+    canary: Mapping[str, Any],
+    managed: bool,
+) -> dict[str, Any]:
+    """``{host, ok, state, release, cells, canary, failures, warnings}`` of one node.
+
+    :param info: what k3s_registries_info has returned, failed or unreachable results too; the same for ``probe`` and
+        ``canary`` ({} where they were not asked).
+    :param managed: whether the node is meant to have the collection's configuration, so that a registries.yaml of
+        somebody else's is a failure and not only worth mentioning.
+    :returns: ``cells``: endpoint to what it is to the node in a few words; ``failures`` and ``warnings``: sentences.
+    """
+    result: dict[str, Any] = {
+        "host": host, "ok": False, "state": "", "release": "", "cells": {}, "canary": "", "failures": [],
+        "warnings": [],
+    }  # fmt: skip
+    if info.get("unreachable"):
+        result.update(state="unreachable", failures=["unreachable: %s" % _said(info)])
+        return clean_verdict(result)
+    facts = info.get("info")
+    if not isinstance(facts, Mapping):
+        result.update(state="not examined", failures=["k3s_registries_info failed: %s" % _said(info)])
+        return clean_verdict(result)
+    result.update(state=str(facts["state"]), release=str(facts["release"]))
+    _judge_info(result, facts, managed)
+    _judge_probe(result, probe)
+    _judge_canary(result, canary)
+    result["ok"] = not result["failures"]
+    return clean_verdict(result)
+
+
+def clean_verdict(result: dict[str, Any]) -> dict[str, Any]:
+    """The modules mask what they return; this holds should one of them forget."""
+    cleaned: dict[str, Any] = clean(result)
+    return cleaned
+
+
+def _said(result: Mapping[str, Any]) -> str:
+    return str(result.get("msg") or "no reason given")
+
+
+def _judge_info(result: dict[str, Any], facts: Mapping[str, Any], managed: bool) -> None:
+    state = result["state"]
+    told = False
+    for problem in facts["problems"]:
+        code = problem["code"]
+        failing = problem["level"] == "error" or code in _NOT_AS_IT_SHOULD or (code == "foreign" and managed)
+        told = told or code == state
+        _add(result["failures" if failing else "warnings"], _sentence(code, problem["message"], problem["fix"]))
+    if state in _NOT_AS_IT_SHOULD and not told:
+        result["failures"].append(_sentence(state, words.STATES[state].message, words.STATES[state].fix))
+
+
+def _judge_probe(result: dict[str, Any], probe: Mapping[str, Any]) -> None:
+    if probe.get("failed") or probe.get("unreachable"):
+        result["failures"].append("k3s_registry_probe failed: %s" % _said(probe))
+        return
+    entries = [entry for entry in probe.get("endpoints") or [] if isinstance(entry, Mapping)]
+    document = {"endpoints": entries, "unreachable": "", "info": {}}
+    registries = {str(entry.get("registry") or "") for entry in entries}
+    levels = {registry: cell(document, registry).level for registry in registries}
+    for entry in entries:
+        endpoint = words.address(str(entry.get("endpoint") or entry.get("registry") or ""))
+        cause = str(entry.get("cause") or "unknown")
+        _note_cell(result["cells"], endpoint, entry)
+        if cause == "ok":
+            continue
+        level = levels[str(entry.get("registry") or "")]
+        sentence = _sentence("%s at %s" % (cause, endpoint), entry.get("message"), entry.get("fix"))
+        if level == "error":
+            _add(result["failures"], sentence)
+        elif level == "warning":
+            _add(result["warnings"], sentence)
+
+
+def _note_cell(cells: dict[str, str], endpoint: str, entry: Mapping[str, Any]) -> None:
+    """The first thing that is wrong with an endpoint, else how fast it is."""
+    cause = str(entry.get("cause") or "unknown")
+    if cause != "ok":
+        word = words.cause(cause)
+        if cells.get(endpoint, "ok").startswith("ok"):
+            cells[endpoint] = "(%s)" % word if entry.get("kind") == "default" else word
+    elif endpoint not in cells:
+        total = (entry.get("times") or {}).get("total")
+        cells[endpoint] = "ok" if total is None else "ok %d ms" % round(float(total))
+
+
+def _judge_canary(result: dict[str, Any], canary: Mapping[str, Any]) -> None:
+    if canary.get("failed") or canary.get("unreachable"):
+        result["canary"] = "not tried"
+        result["failures"].append("k3s_canary_pull failed: %s" % _said(canary))
+        return
+    pulls = [item for item in canary.get("pulls") or [] if isinstance(item, Mapping)]
+    failed = [item for item in pulls if not item.get("ok")]
+    if failed:
+        result["canary"] = words.cause(str(failed[0].get("cause") or ""))
+    elif pulls:
+        result["canary"] = "ok %.1f s" % sum(float(item.get("seconds") or 0) for item in pulls)
+    for item in failed:
+        what = "%s: %s cannot be pulled" % (item.get("cause"), item.get("image"))
+        _add(result["failures"], _sentence(what, item.get("message"), item.get("fix")))
+
+
+def _sentence(what: str, message: Any, fix: Any) -> str:
+    text = "%s: %s" % (what, message or "")
+    if text[-1] not in ".:)":
+        text += "."
+    return ("%s %s" % (text, fix or "")).strip()
+
+
+def _add(sentences: list[str], sentence: str) -> None:
+    if sentence not in sentences:
+        sentences.append(sentence)

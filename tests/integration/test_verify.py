@@ -1,0 +1,151 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Verification and diagnosis: what is wrong with each node is said, of each node, and nothing is touched."""
+
+from __future__ import annotations
+
+import time
+from typing import Iterator
+
+import pytest
+
+from tests.integration.cluster import SITE, Cluster
+from tests.integration.conftest import TOKEN_REGISTRY
+
+VERIFY = "playbooks/verify.yml"
+DIAGNOSE = "playbooks/diagnose.yml"
+REGISTRIES = "/etc/rancher/k3s/registries.yaml"
+AGENT = "/var/lib/rancher/k3s/agent/etc/containerd"
+MISSING = "docker.io/rancher/no-such-image:1"
+
+
+@pytest.fixture(scope="module")
+def sound(cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster without the registry that is nowhere, so that every endpoint but the internet's answers."""
+    variables = dict(cluster.variables)
+    configs = {**variables["k3s_registries"]["configs"]}
+    del configs[TOKEN_REGISTRY]
+    cluster.variables["k3s_registries"] = {**variables["k3s_registries"], "configs": configs}
+    cluster.play(SITE).ok()
+    yield cluster
+    cluster.variables = variables
+    cluster.play(SITE).ok()
+
+
+@pytest.fixture
+def repaired(sound: Cluster) -> Iterator[Cluster]:
+    """The cluster, put right again after a test that spoils it."""
+    yield sound
+    sound.everywhere("rm -f %s/config-v3.toml.tmpl" % AGENT)
+    sound.play(SITE, variables={"k3s_registries_force": True}).ok()
+
+
+def _restart(cluster: Cluster, node: str) -> None:
+    cluster.sh(node, "systemctl restart %s" % cluster.service(node))
+    wait = "for i in $(seq 60); do k3s crictl info >/dev/null 2>&1 && exit 0; sleep 1; done; exit 1"
+    cluster.sh(node, wait)
+
+
+def test_a_good_fleet_passes_and_is_not_touched(sound: Cluster) -> None:
+    before = sound.snapshot()
+    run = sound.play(VERIFY, "-vvv").ok()
+    assert "all 3 nodes pass" in run.output
+    for name in sound.names:
+        assert any(line.startswith(name) and "loaded" in line and " ok " in line for line in run.output.splitlines())
+    after = sound.snapshot()
+    for name in sound.names:
+        kept = [path for path in before[name]["files"] if path.startswith(("/etc", "/var"))]
+        assert {path: after[name]["files"][path] for path in kept} == {
+            path: before[name]["files"][path] for path in kept
+        }
+        assert after[name]["units"] == before[name]["units"]
+
+
+def test_site_ends_with_it_where_that_is_asked(sound: Cluster) -> None:
+    run = sound.play(SITE, variables={"k3s_registries_verify": True}).ok()
+    assert "all 3 nodes pass" in run.output
+    assert set(run.changed.values()) == {0}
+    assert "nodes pass" not in sound.play(SITE).ok().output
+
+
+def test_pending_drifted_and_foreign_nodes_are_each_named(repaired: Cluster) -> None:
+    mirrors = {
+        **repaired.variables["k3s_registries"]["mirrors"],
+        "quay.io": {"endpoint": ["https://other.example.com"]},
+    }
+    other = {"k3s_registries": {**repaired.variables["k3s_registries"], "mirrors": mirrors}}
+    repaired.play(SITE, "--limit", "server-1", variables={**other, "k3s_registries_apply": "stage"}).ok()
+    repaired.sh("agent-1", "sed -i 's/k3sfleet.test:5000/k3sfleet.test:5001/' %s/certs.d/docker.io/hosts.toml" % AGENT)
+    repaired.sh("agent-2", "sed -i 1d %s && rm -r /etc/rancher/k3s/k3sfleet" % REGISTRIES)
+
+    run = repaired.play(VERIFY, "-vvv").refused()
+
+    assert run.failed == sorted(repaired.names)
+    rows = _rows(run.output)
+    assert "FAILED pending" in rows["server-1"], rows
+    assert "FAILED drifted" in rows["agent-1"], rows
+    assert "FAILED not ours" in rows["agent-2"], rows
+    assert "%s/certs.d/docker.io/hosts.toml" % AGENT in run.output
+    assert "was not written by this collection" in run.output
+    assert "3 of 3 nodes failed: agent-1, agent-2, server-1" in run.output
+
+    # Where the inventory does not say what the nodes should have, somebody's own registries.yaml is no fault.
+    alone = repaired.play(VERIFY, "--limit", "agent-2", variables={"k3s_registries": {}}).ok()
+    assert "not ours" in alone.output
+
+
+def _rows(output: str) -> dict[str, str]:
+    """The table's rows by node, with single spaces."""
+    lines = output.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("node  "))
+    return {line.split()[0]: " ".join(line.split()) for line in lines[start + 2 : start + 5]}
+
+
+def test_an_overriding_template_is_named(repaired: Cluster) -> None:
+    repaired.sh("agent-1", "sed '/registry.configs/,$d' %s/config.toml > %s/config-v3.toml.tmpl" % (AGENT, AGENT))
+    run = repaired.play(VERIFY).refused()
+    assert run.failed == ["agent-1"]
+    assert "%s/config-v3.toml.tmpl replaces K3s' containerd configuration" % AGENT in run.output
+
+
+def test_an_image_that_is_nowhere_fails_every_node_and_is_diagnosed(sound: Cluster) -> None:
+    wanted = {"k3s_registries_canary_images": [MISSING]}
+    began = time.time()
+    run = sound.play(VERIFY, variables=wanted).refused()
+    assert run.failed == sorted(sound.names)
+    assert "3 of 3 nodes failed" in run.output
+    assert "not_found: %s cannot be pulled" % MISSING in run.output
+    assert sound.restarts(began) == dict.fromkeys(sound.names, 0)
+
+    place = "%s:%d" % (sound.fleet.registry.host, sound.fleet.registry.port)
+    told = sound.play(DIAGNOSE, "-vvv", variables={"k3s_registries_diagnose_images": [MISSING]}).ok().output
+    assert "1. image missing (not_found) at %s, on 3 nodes (agent-1, agent-2, server-1)" % place in told
+    assert "image    %s\n" % MISSING in told
+    assert "fix      Push %s to %s" % (MISSING, place) in told
+    assert "1 cause at 1 endpoint: 3 nodes cannot pull 1 image" in told
+
+
+def test_diagnosis_knows_the_node_s_configuration(repaired: Cluster) -> None:
+    place = "%s:%d" % (repaired.fleet.registry.host, repaired.fleet.registry.port)
+    text = repaired.read("agent-2", REGISTRIES)
+    assert "  %s:\n" % place in text.replace('"', "")
+    # The credentials go to another key: the registry's name instead of the endpoint's.
+    command = "\n".join(
+        [
+            "import re",
+            "path = %r" % REGISTRIES,
+            "text = open(path).read()",
+            "auth = re.search(r'\\n    auth:\\n(?:      .*\\n)+', text).group(0)",
+            "text = text.replace(auth, '\\n', 1) + '  docker.io:' + auth",
+            "open(path, 'w').write(text.split('\\n', 1)[1])",
+        ]
+    )
+    repaired.sh("agent-2", "exec python3 -", stdin=command.encode())
+    _restart(repaired, "agent-2")
+    image = repaired.variables["k3s_registries_canary_images"][0]
+    repaired.sh("agent-2", "k3s crictl rmi %s >/dev/null 2>&1 || true; k3s crictl pull %s || true" % (image, image))
+    told = repaired.play(DIAGNOSE, variables={"k3s_registries_diagnose_images": [image]}).ok().output
+    assert "1. unauthorized (unauthorized) at %s, on 1 node (agent-2)" % place in told
+    assert 'There are credentials under configs."docker.io"' in told
+    assert 'fix      Move the credentials from configs."docker.io".auth to configs."%s".auth' % place in told

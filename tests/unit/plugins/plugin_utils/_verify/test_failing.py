@@ -1,0 +1,62 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The failing pulls of a fleet, by cause."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.failing import lines
+
+CANARY = "c4n4ry-Pa55"
+
+
+def pull(
+    cause: str, endpoint: str | None = "m:5000", image: str = "docker.io/library/a:1", **more: Any
+) -> dict[str, Any]:
+    entry = {
+        "image": image, "cause": cause, "endpoint": endpoint, "message": "It is so.", "fix": "Mend %s." % cause,
+        "evidence": ["line 1 of %s" % cause, "line 2 of %s" % cause],
+    }  # fmt: skip
+    return {**entry, **more}
+
+
+def test_what_most_nodes_have_comes_first() -> None:
+    text = lines(
+        {
+            "n-1": {"pulls": [pull("timeout", "x:1"), pull("not_found")]},
+            "n-2": {"pulls": [pull("not_found"), pull("not_found", image="docker.io/library/b:1")]},
+            "n-3": {"pulls": []},
+        }
+    )
+    assert text[0] == "1. image missing (not_found) at m:5000, on 2 nodes (n-1, n-2)"
+    assert "   image    docker.io/library/a:1" in text
+    assert "   image    docker.io/library/b:1 on 1 node (n-2)" in text
+    assert "   why      It is so." in text
+    assert "   fix      Mend not_found." in text
+    assert "   evidence line 1 of not_found" in text
+    assert next(line for line in text if line.startswith("2. ")) == "2. timeout (timeout) at x:1, on 1 node (n-1)"
+    assert text[-1] == "2 causes at 2 endpoints: 2 nodes cannot pull 2 images"
+
+
+def test_a_fleet_without_failing_pulls() -> None:
+    assert lines({"n-1": {"pulls": []}}) == ["no failing pulls"]
+
+
+def test_nodes_that_could_not_be_examined_are_said() -> None:
+    text = lines({"n-1": {"unreachable": True, "msg": "no route"}, "n-2": {"failed": True, "msg": "no log"}, "n-3": {}})
+    assert "n-1 could not be examined: no route" in text
+    assert "n-2 could not be examined: no log" in text
+    assert text[-1] == "no failing pulls"
+
+
+def test_a_secret_in_a_result_goes_no_further() -> None:
+    text = lines({"n-1": {"pulls": [pull("unknown", None, message="https://u:%s@r/" % CANARY)]}})
+    assert CANARY not in json.dumps(text)
+
+
+def test_a_very_long_line_is_cut() -> None:
+    text = lines({"n-1": {"pulls": [pull("unknown", None, evidence=["x" * 5000])]}})
+    assert max(len(line) for line in text) < 500

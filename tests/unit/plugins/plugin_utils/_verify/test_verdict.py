@@ -1,0 +1,132 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who passes a verification, who does not, and what the table says of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.table import table
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verdict import verdict
+
+CANARY = "c4n4ry-Pa55"
+
+
+def info(state: str = "loaded", *problems: tuple[str, str]) -> dict[str, Any]:
+    listed = [{"code": code, "level": level, "message": "what it is", "fix": "Do it."} for code, level in problems]
+    return {"changed": False, "info": {"state": state, "release": "v1.34.3+k3s1", "problems": listed}}
+
+
+def endpoint(host: str, cause: str = "ok", kind: str = "mirror", registry: str = "docker.io") -> dict[str, Any]:
+    return {
+        "image": "", "registry": registry, "kind": kind, "endpoint": "https://%s/v2" % host, "url": "", "cause": cause,
+        "message": "" if cause == "ok" else "seen", "fix": "" if cause == "ok" else "Mend it.", "status": None,
+        "times": {"total": 12.4}, "auth": "none", "certificate": None,
+    }  # fmt: skip
+
+
+def judged(
+    facts: dict[str, Any], endpoints: list[dict[str, Any]] | None = None, pulls: Any = None, managed: bool = True
+) -> dict[str, Any]:
+    probe = {} if endpoints is None else {"endpoints": endpoints}
+    return verdict("node-1", facts, probe, {} if pulls is None else {"pulls": pulls}, managed)
+
+
+def test_a_good_node() -> None:
+    pulled = [{"image": "a", "ok": True, "seconds": 0.4}, {"image": "b", "ok": True, "seconds": 0.3}]
+    found = judged(info(), [endpoint("m")], pulled)
+    assert (found["ok"], found["failures"], found["warnings"]) == (True, [], [])
+    assert (found["cells"], found["canary"]) == ({"m": "ok 12 ms"}, "ok 0.7 s")
+
+
+@pytest.mark.parametrize(
+    ("facts", "managed", "ok"),
+    [
+        (info("pending", ("pending", "warning")), True, False),
+        (info("pending"), True, False),
+        (info("drifted", ("drifted", "warning")), True, False),
+        (info("unreadable", ("unreadable", "error")), True, False),
+        (info("foreign", ("foreign", "warning")), True, False),
+        (info("foreign", ("foreign", "warning")), False, True),
+        (info("foreign", ("foreign", "warning"), ("pending", "warning")), False, False),
+        (info("loaded", ("certificate_expiring", "warning")), True, True),
+        (info("loaded", ("certificate_expired", "error")), True, False),
+        (info("stopped"), True, True),
+        (info("not_installed"), True, True),
+        ({"unreachable": True, "msg": "no route"}, True, False),
+        ({"failed": True, "msg": "needs become"}, True, False),
+    ],
+)
+def test_what_makes_a_node_fail(facts: dict[str, Any], managed: bool, ok: bool) -> None:
+    found = judged(facts, managed=managed)
+    assert found["ok"] is ok
+    assert bool(found["failures"]) is not ok
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "ok", "warned"),
+    [
+        ([endpoint("m"), endpoint("hub", "dns_failure", "default")], True, False),
+        ([endpoint("m", "timeout"), endpoint("n")], True, True),
+        ([endpoint("m", "timeout"), endpoint("hub", "dns_failure", "default")], False, False),
+        ([endpoint("m"), endpoint("q", "tls_expired", registry="quay.io")], False, False),
+    ],
+)
+def test_a_registry_fails_with_all_of_its_endpoints(endpoints: list[dict[str, Any]], ok: bool, warned: bool) -> None:
+    found = judged(info(), endpoints)
+    assert found["ok"] is ok
+    assert bool(found["warnings"]) is warned
+
+
+def test_a_fallback_that_fails_stands_in_brackets() -> None:
+    found = judged(info(), [endpoint("m"), endpoint("hub", "dns_failure", "default")])
+    assert found["cells"] == {"m": "ok 12 ms", "hub": "(name unknown)"}
+
+
+def test_an_image_that_cannot_be_pulled() -> None:
+    pulled = [
+        {"image": "a", "ok": False, "cause": "not_found", "message": "m has no a.", "fix": "Push a.", "seconds": 1}
+    ]
+    found = judged(info(), [endpoint("m")], pulled)
+    assert (found["ok"], found["canary"]) == (False, "image missing")
+    assert found["failures"] == ["not_found: a cannot be pulled: m has no a. Push a."]
+
+
+def test_modules_that_failed() -> None:
+    found = verdict("n", info(), {"failed": True, "msg": "one"}, {"failed": True, "msg": "two"}, True)
+    assert found["failures"] == ["k3s_registry_probe failed: one", "k3s_canary_pull failed: two"]
+
+
+def test_skipped_modules_are_no_failure() -> None:
+    assert verdict("n", info("stopped"), {"skipped": True}, {"skipped": True}, True)["ok"] is True
+
+
+def test_a_secret_that_a_result_holds_goes_no_further() -> None:
+    facts = {"failed": True, "msg": "https://u:%s@r/v2 said no" % CANARY}
+    assert CANARY not in json.dumps(judged(facts))
+
+
+def test_the_table_has_a_row_for_each_node_and_says_each_reason_once() -> None:
+    bad = info("drifted", ("drifted", "warning"))
+    found = [verdict("edge-%d" % number, bad if number > 2 else info(), {}, {}, True) for number in (10, 2, 3, 1)]
+    lines = table(found)
+    assert [line.split()[0] for line in lines[2:6]] == ["edge-1", "edge-2", "edge-3", "edge-10"]
+    assert lines[3].split()[1:4] == ["ok", "loaded", "v1.34.3+k3s1"]
+    assert "FAILED edge-3, edge-10" in lines
+    assert sum("drifted: what it is. Do it." in line for line in lines) == 1
+    assert lines[-1] == "2 of 4 nodes failed: edge-3, edge-10"
+
+
+def test_a_table_with_many_endpoints_has_numbers_for_them() -> None:
+    hosts = ["registry-%d.a-rather-long-name.example.com:5000" % number for number in range(6)]
+    lines = table([judged(info(), [endpoint(host) for host in hosts])])
+    assert max(len(line) for line in lines) <= 150
+    assert "[6] registry-5.a-rather-long-name.example.com:5000" in lines
+    assert lines[-1] == "the node passes"
+
+
+def test_a_table_of_nobody() -> None:
+    assert table([])[-1] == "all 0 nodes pass"
