@@ -113,6 +113,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.k3sfleet.registries.plugins.module_utils._info.canary import pull
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS, paths_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.config_option import take_config
 
 ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
@@ -125,15 +126,14 @@ ARGUMENTS: dict[str, dict[str, Any]] = dict(
 def main() -> None:
     """Runs the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    config = take_config(module)
     try:
         paths = paths_of(module.params)
     except Unsafe as problem:
         module.fail_json(msg=str(problem))
     pulls: list[dict[str, Any]] = []
     if not module.check_mode:
-        pulls = [
-            pull(paths, image, module.params["timeout"], module.params["config"]) for image in module.params["images"]
-        ]
+        pulls = [pull(paths, image, module.params["timeout"], config) for image in module.params["images"]]
     module.exit_json(changed=any(item["new"] for item in pulls), pulls=pulls)
 
 
