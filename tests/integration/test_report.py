@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import copy
 import json
-import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +21,13 @@ from tests.integration.test_first_run import _of_k3s
 
 REPORT = "playbooks/report.yml"
 HOSTS_TOML = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d/docker.io/hosts.toml"
+TEMPLATE = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml.tmpl"
 MISSING = "docker.io/library/missing:1"
 
 
 @dataclass(frozen=True)
 class Report:
-    """One run of the playbook and what it has written."""
+    """One run of the playbook and what it has written; ``html`` without the marks where names may be broken."""
 
     run: Run
     page: Path
@@ -45,7 +46,7 @@ def write(cluster: Cluster, name: str, **more: Any) -> Report:
     run = cluster.play(REPORT, variables=variables, **more).ok()
     text, data = (path.read_text(encoding="utf-8") for path in (page, page.with_suffix(".json")))
     assert cluster.secrets.found_in(text + data) == []
-    return Report(run, page, text, json.loads(data))
+    return Report(run, page, text.replace("<wbr>", ""), json.loads(data))
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def calm(configured: Cluster) -> Calm:
 def test_each_node_tells_what_it_has_and_what_it_can_reach(configured: Cluster, calm: Calm) -> None:
     """All is well but for one registry of the cluster's configuration, which does not exist."""
     assert "All 3 nodes need attention" in calm.report.run.output
-    assert f"Name unknown at {TOKEN_REGISTRY}" in re.sub("<wbr>", "", calm.report.html)
+    assert f"Name unknown at {TOKEN_REGISTRY}" in calm.report.html
     assert set(calm.report.document["hosts"]) == set(configured.names)
     for name in configured.names:
         host = calm.report.host(name)
@@ -136,6 +137,36 @@ def test_where_no_module_can_run_there_is_a_report_too(configured: Cluster, trou
     assert "All 3 nodes need attention" in report.run.output
     for name in configured.names:
         assert report.host(name)["errors"] or report.host(name)["unreachable"]
+
+
+@pytest.fixture(scope="module")
+def odd(configured: Cluster, troubled: Report) -> Iterator[Report]:
+    """A configuration that is laid out and waits; and on one agent somebody else's file, on the other a template."""
+    foreign, overridden = configured.agents
+    wanted = copy.deepcopy(configured.variables["k3s_registries"])
+    wanted["mirrors"]["quay.io"] = wanted["mirrors"]["docker.io"]
+    configured.play(variables={"k3s_registries": wanted, "k3s_registries_apply": "stage"}).ok()
+    configured.sh(foreign, "cat > /etc/rancher/k3s/registries.yaml", stdin=b"mirrors: {}\n")
+    configured.sh(overridden, f"echo version = 2 > {TEMPLATE}")
+    yield write(configured, "odd")
+    configured.sh(overridden, f"rm {TEMPLATE}")
+    configured.play().ok()
+
+
+def test_a_node_that_waits_for_its_restart_is_named(odd: Report) -> None:
+    assert odd.host("server-1")["info"]["state"] == "pending"
+    assert "Restart pending" in odd.html
+
+
+def test_a_registries_yaml_of_somebody_else_is_named(configured: Cluster, odd: Report) -> None:
+    assert odd.host(configured.agents[0])["info"]["state"] == "foreign"
+    assert "registries.yaml is not ours" in odd.html
+
+
+def test_a_template_that_drops_credentials_is_named(configured: Cluster, odd: Report) -> None:
+    info = odd.host(configured.agents[1])["info"]
+    assert [item["path"] for item in info["templates"]] == [TEMPLATE]
+    assert "A template drops what K3s writes" in odd.html
 
 
 def test_check_mode_writes_nothing(configured: Cluster) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 # Importing the linter fills its catalogue, whose titles name the linter's findings here.
-import ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint  # noqa: F401
+import ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import CATALOGUE
 
 #: From the worst to the best; ``unknown`` is what nobody could look at.
