@@ -75,6 +75,10 @@ molecule: venv links fleet-deps ## the molecule scenarios, on real nodes
 integration: venv links fleet-deps ## proofs on a fleet: pulls, order, leaks, drift, bad input
 	$(BIN)/pytest tests/integration
 
+.PHONY: registry-faults
+registry-faults: venv links fleet-deps ## 37 real registry faults on a node, named by its log's diagnosis and by the probe (1 minute)
+	$(BIN)/python -m tests.registry_faults
+
 .PHONY: ee
 ee: venv links fleet-deps ## an execution environment for AWX, built and used on a fleet
 	$(BIN)/python -m tests.ee

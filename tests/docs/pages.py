@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import tests.conftest  # noqa: F401  # pylint: disable=unused-import  # makes the collection importable
 from tests.docs import lint_page
+from tests.registry_faults import page as troubleshooting_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 #: Path below the checkout to the function that makes the page's text.
 PAGES: dict[str, Callable[[], str]] = {
     "docs/lint.md": lint_page.text,
+    "docs/troubleshooting.md": troubleshooting_page.text,
 }
 
 

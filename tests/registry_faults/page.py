@@ -32,24 +32,35 @@ _WORDS = {
     "file": "",
 }
 _ERROR = re.compile(r'error="((?:[^"\\]|\\.)*)"')
+_MESSAGE = re.compile(r'msg="((?:[^"\\]|\\.)*)"')
+_HOST = "registry.example.com:5000"
+_NEUTRAL = (
+    (r"rpc error: code = \w+ desc = ", ""),
+    (r'^failed to pull and unpack image "[^"]*": ', ""),
+    (r'^failed to resolve reference "[^"]*": ', ""),
+    (r'^failed to do request: (?:Head|Get) "[^"]*": ', ""),
+    (r"( on 127\.0\.0\.1:53: )read udp .*", r"\1..."),
+    (r"tcp (?:[\d.]+:\d+->)?10\.\d+\.\d+\.\d+:\d+", "tcp 10.0.0.1:5000"),
+    (r"//10\.\d+\.\d+\.\d+:\d+", "//tokens.example.com"),
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "..."),
+    (r"sha256:[0-9a-f]{64}", "sha256:..."),
+    (r"/etc/faults/", "/etc/rancher/k3s/registry-certs/"),
+)
 
 
 def telling_line(verdict: dict[str, Any], host: str) -> str:
-    """The error in containerd's own words that led to a verdict, with what differs from run to run made neutral."""
-    errors = [match for line in verdict["evidence"] for match in _ERROR.findall(line)]
-    reason = verdict["message"].rpartition(" (")[2].rstrip(")") if not errors else ""
-    chosen = next((error for error in errors if host in error), errors[-1] if errors else reason)
-    text = chosen.replace('\\"', '"')
-    for pattern, replacement in (
-        (r'^.*failed to (?:resolve reference|pull and unpack image) "[^"]*": ', ""),
-        (r"rpc error: code = \w+ desc = ", ""),
-        (re.escape(host), "registry.example.com:5000"),
-        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "..."),
-        (r"\b10\.\d+\.\d+\.\d+(?::\d+)?(?:->[\d.:]+)?", "10.0.0.1:5000"),
-        (r"sha256:[0-9a-f]{64}", "sha256:..."),
-    ):
+    """The words of containerd's that led to a verdict, with what differs from run to run made neutral."""
+    lines = [line for line in verdict["evidence"] if " level=" in line]
+    telling = next((line for line in lines if _is_telling(line, host)), lines[-1] if lines else "")
+    found = _ERROR.search(telling) or _MESSAGE.search(telling)
+    text = found.group(1).replace('\\"', '"') if found else ""
+    for pattern, replacement in _NEUTRAL:
         text = re.sub(pattern, replacement, text)
-    return text[:200]
+    return text.replace(host, _HOST).replace(host.rpartition(":")[0], _HOST.rpartition(":")[0])[:200]
+
+
+def _is_telling(line: str, host: str) -> bool:
+    return "failed to decode" in line or (host in line and 'msg="PullImage' not in line)
 
 
 def remember(lines: dict[str, str]) -> None:

@@ -25,19 +25,34 @@ from tests.registry_faults.cases import APP, FILTERED_PORT, REGISTRIES, ROBOT, S
 from tests.registry_faults.servers import INDEX
 
 CONTAINER = "faults"
-# Each registry is a process; the disk is filled when all of them have begun.
+# Each registry is a process. The caching one asks the plain one at its start, and ends where that does not answer; its
+# disk is filled when all of them have begun.
 _START = """\
-import crypt, json, os, subprocess, time
+import crypt, json, os, socket, subprocess, time
 with open("/faults/users.json") as handle:
     users = json.load(handle)
 with open(os.open("/run/htpasswd", os.O_WRONLY | os.O_CREAT, 0o600), "w") as handle:
     for user, password in users.items():
         handle.write("%s:%s\\n" % (user, crypt.crypt(password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))))
 log = open("/faults/registries.log", "ab")
-for name in sorted(os.listdir("/faults/configs")):
-    command = ["/usr/bin/docker-registry", "serve", "/faults/configs/" + name]
-    running = subprocess.Popen(command, stdout=log, stderr=log)
-time.sleep(1.5)
+def start(name):
+    command = ["/usr/bin/docker-registry", "serve", "/faults/configs/%s.yml" % name]
+    return subprocess.Popen(command, stdout=log, stderr=log)
+def wait(port):
+    for _unused in range(200):
+        with socket.socket() as connection:
+            if connection.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise SystemExit("nothing listens at port %d" % port)
+with open("/faults/ports.json") as handle:
+    ports = json.load(handle)
+running = start("plain")
+wait(ports.pop("plain"))
+for name in ports:
+    start(name)
+for port in ports.values():
+    wait(port)
 try:
     with open("/full/ballast", "wb", 0) as ballast:
         while True:
@@ -105,12 +120,14 @@ class Registries:
         for name, port in REGISTRIES.items():
             config = _config(name, port, address(self._fleet, 1))
             (configs / f"{name}.yml").write_text(json.dumps(config), encoding="utf-8")
+        (self.folder / "ports.json").write_text(json.dumps(REGISTRIES), encoding="utf-8")
         write_private(self.folder / "users.json", json.dumps({ROBOT["username"]: ROBOT["password"]}).encode())
         (self.folder / "start.py").write_text(_START.replace("@FILTERED@", str(FILTERED_PORT)), encoding="utf-8")
         podman.podman(
             "run", "--detach", "--name", self._fleet.container(CONTAINER), *podman.labels(self._fleet.name),
             *podman.address_options(self._fleet.name, self.address), "--cap-add", "NET_ADMIN",
-            "--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000", "--tmpfs", "/full:size=256k", "--stop-signal", "SIGKILL",
+            "--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000",
+            "--tmpfs", "/full:size=256k", "--stop-signal", "SIGKILL",
             "--volume", f"{self.folder}:/faults", image.ensure(), "python3", "/faults/start.py",
         )  # fmt: skip
         self._fill()

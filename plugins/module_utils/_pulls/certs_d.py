@@ -12,9 +12,11 @@ import os
 import re
 from typing import Any
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import url_host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD, WILDCARD_DIRECTORY
 
 _HOST = re.compile(r'^\s*\[\s*host\s*\.\s*["\']([^"\']+)["\']\s*\]\s*$', re.MULTILINE)
+_CLIENT = re.compile(r"^\s*client\s*=", re.MULTILINE)
 _WITH_PORT = re.compile(r"(.+)_(\d+)_")
 _LARGEST = 1 << 20
 
@@ -22,9 +24,11 @@ _LARGEST = 1 << 20
 def configured_mirrors(certs_d: str) -> dict[str, Any]:
     """``{"mirrors": {registry: {"endpoint": [...]}}, "configs": None}`` of a certs.d folder; {} where there is none.
 
-    ``configs`` is None because hosts.toml does not tell: nothing may be concluded from it.
+    ``configs`` is None because hosts.toml does not tell of credentials: nothing may be concluded from it.
+    ``client_hosts`` are the hosts that are shown a client certificate.
     """
     mirrors: dict[str, Any] = {}
+    with_client: set[str] = set()
     try:
         directories = sorted(os.listdir(certs_d))
     except OSError:
@@ -35,8 +39,11 @@ def configured_mirrors(certs_d: str) -> dict[str, Any]:
                 text = file.read(_LARGEST)
         except OSError:
             continue
-        mirrors[_registry(directory)] = {"endpoint": _HOST.findall(text)}
-    return {"mirrors": mirrors, "configs": None} if mirrors else {}
+        # The text before the first table, then each host's URL with what stands in its table.
+        _before, *hosts = _HOST.split(text)
+        mirrors[_registry(directory)] = {"endpoint": hosts[::2]}
+        with_client.update(url_host(url) for url, table in zip(hosts[::2], hosts[1::2]) if _CLIENT.search(table))
+    return {"mirrors": mirrors, "configs": None, "client_hosts": sorted(with_client)} if mirrors else {}
 
 
 def _registry(directory: str) -> str:

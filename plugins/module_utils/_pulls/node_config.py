@@ -57,6 +57,7 @@ class NodeConfig:
         self.configs = _dict(raw.get("configs"))
         self.known = bool(self.mirrors or self.configs)
         self.secrets = known_secrets({"configs": self.configs})
+        self._with_client = frozenset(map(str, raw.get("client_hosts") or ()))
         self.configs_known = self.known and not ("configs" in raw and raw["configs"] is None)
 
     def mirror_key(self, registry: str) -> str | None:
@@ -111,7 +112,7 @@ class NodeConfig:
     def has_client_certificate(self, host: str) -> bool:
         """Whether a client certificate is configured for `host`."""
         tls = _dict(self.settings(host)[1].get("tls"))
-        return bool(tls.get("cert_file") or tls.get("key_file"))
+        return bool(tls.get("cert_file") or tls.get("key_file")) or host in self._with_client
 
     def has_ca(self, host: str) -> bool:
         """Whether a CA is configured for `host`."""

@@ -35,8 +35,18 @@ class Verdict(NamedTuple):
 
 def judge(pull: Pull, config: NodeConfig) -> Verdict:
     """The verdict on a pull that has failed."""
+    verdict = _judged(pull, config)
+    host = verdict.endpoint
+    if host is not None and verdict.cause == "client_cert_required" and "bad certificate" in verdict.error:
+        # Go's servers say so of a certificate that is missing and of one that they do not trust.
+        if config.has_client_certificate(host):
+            return verdict._replace(cause="client_cert_rejected")
+    return verdict
+
+
+def _judged(pull: Pull, config: NodeConfig) -> Verdict:
     error = pull.outcome.error if pull.outcome else ""
-    final = classify(error)
+    final = _with_scheme(classify(error), pull, config)
     if final.cause in FILE_CAUSES:
         return Verdict(final.cause, None, error, final)
     fetched = "failed to pull and unpack image" in error and "failed to resolve reference" not in error
@@ -53,6 +63,16 @@ def judge(pull: Pull, config: NodeConfig) -> Verdict:
         if verdict:
             return verdict
     return _final_error(pull, config, error, final, host, fetched)
+
+
+def _with_scheme(final: Finding, pull: Pull, config: NodeConfig) -> Finding:
+    """containerd 1.x names no URL with a status, and 400 is what a TLS port answers to plain HTTP: the scheme of the
+    endpoint in the configuration decides."""
+    if final.status == 400 and final.cause == "unknown":
+        endpoints = config.endpoints(pull.image.registry)
+        if any(endpoint.host == final.host and endpoint.scheme == "http" for endpoint in endpoints):
+            return final._replace(cause="not_http")
+    return final
 
 
 def _asked_a_mirror(pull: Pull, host: str, fetched: bool) -> bool:
@@ -85,7 +105,8 @@ def _final_error(pull: Pull, config: NodeConfig, error: str, final: Finding, hos
     if not host and not fetched:
         host = _host_of(pull, error, final)
     others = [attempt for attempt in pull.attempts if not attempt.embedded and attempt.finding.cause != "unknown"]
-    if others and (host in EMBEDDED_HOSTS or final.cause == "unknown") and not fetched:
+    answered = bool(final.status) and not pull.is_default(host)
+    if others and (host in EMBEDDED_HOSTS or (final.cause == "unknown" and not answered)) and not fetched:
         # The embedded registry only ever lacks an image; an old one answers 500 for that (spegel-org/spegel#217).
         attempt = others[-1]
         return Verdict(attempt.finding.cause, attempt.host, attempt.error, attempt.finding)

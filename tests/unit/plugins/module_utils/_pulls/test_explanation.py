@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.certs_d import configured_mirrors
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader import PullReader
-from containerd_log import Answer, failed, started, unfetched, unresolved
+from containerd_log import GENERATIONS, Answer, failed, started, unfetched, unresolved
 
 MIRROR = "mirror.example.com:5000"
 AUTH = {"auth": {"username": "robot", "password": "s3cret-canary"}}
@@ -166,3 +167,42 @@ def test_the_setting_that_names_a_file_is_named(error, tls, setting):
     found = diagnosis(lines, mirrored(), {"other.example.com": AUTH, MIRROR: {"tls": tls}})
     assert found["endpoint"] is None
     assert f'configs."{MIRROR}".tls.{setting}' in found["fix"]
+
+
+BAD_CERTIFICATE = unresolved(
+    IMAGE, [Answer(MIRROR, error='Head "{url}": remote error: tls: bad certificate'), Answer("quay.io", "404")], "1.6"
+)
+PAIR = {"tls": {"cert_file": "/node.crt", "key_file": "/node.key"}}
+
+
+def test_bad_certificate_is_a_missing_or_a_refused_one_by_what_the_node_shows():
+    """Go's servers use one alert for both."""
+    assert diagnosis(BAD_CERTIFICATE, mirrored(), {})["cause"] == "client_cert_required"
+    assert diagnosis(BAD_CERTIFICATE, mirrored(), {MIRROR: PAIR})["cause"] == "client_cert_rejected"
+
+
+def test_whether_a_client_certificate_is_shown_is_read_from_hosts_toml(tmp_path):
+    (tmp_path / "quay.io").mkdir()
+    other = '[host."https://other.example.com/v2"]\n  client = [["/c", "/k"]]\n'
+    hosts = f'server = "https://quay.io/v2"\n{other}[host."https://{MIRROR}/v2"]\n  ca = ["/ca"]\n'
+    (tmp_path / "quay.io" / "hosts.toml").write_text(hosts)
+    for text, cause in ((hosts, "client_cert_required"), (hosts + '  client = "/c"\n', "client_cert_rejected")):
+        (tmp_path / "quay.io" / "hosts.toml").write_text(text)
+        reader = PullReader(configured_mirrors(str(tmp_path)))
+        reader.read(BAD_CERTIFICATE)
+        assert [found["cause"] for found in reader.diagnoses()] == [cause]
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_a_tls_port_asked_in_plain_http_answers_400(generation):
+    """1.6 logs neither the mirror's line nor a URL, so only the endpoint's scheme tells, and the fallback's error is
+    the only one with words for it."""
+    answers = [
+        Answer(MIRROR, "400 Bad Request", scheme="http"),
+        Answer("quay.io", error='Head "{url}": dial tcp: lookup quay.io: no such host'),
+    ]
+    lines = unresolved(IMAGE, answers, generation)
+    found = diagnosis(lines, mirrored(f"http://{MIRROR}"))
+    assert (found["cause"], found["endpoint"]) == ("not_http", MIRROR)
+    secure = diagnosis(lines, mirrored(f"https://{MIRROR}"))
+    assert secure["endpoint"] == MIRROR
