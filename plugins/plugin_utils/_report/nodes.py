@@ -21,8 +21,8 @@ class Cell(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A row of the matrix. ``reasons``: what is not well, in short, beside the condition's own label and what the cells
-    say. ``days_left``: of the certificate that expires first, None without one."""
+    """A row of the matrix. ``reasons``: what is not well, in short, beside the condition's own label. ``days_left``: of
+    the certificate that expires first, None without one."""
 
     name: str
     group: str
@@ -69,7 +69,7 @@ def node(name: str, host: Mapping[str, Any]) -> Node:
     info: Mapping[str, Any] = host["info"] or {}
     cells = {registry: cell(host, registry) for registry in {entry.get("registry") for entry in host["endpoints"]}}
     days_left = soonest(info)
-    reasons = _reasons(host, info, days_left)
+    reasons = _reasons(host, info, cells, days_left)
     condition = _condition(host, info, cells, reasons)
     return Node(
         name=name,
@@ -127,10 +127,16 @@ def certificate_level(entry: Mapping[str, Any]) -> str:
     return "warning" if isinstance(left, int) and left <= EXPIRY_WARNING_DAYS else "ok"
 
 
-def _reasons(host: Mapping[str, Any], info: Mapping[str, Any], days_left: int | None) -> list[tuple[str, str]]:
+def _reasons(
+    host: Mapping[str, Any], info: Mapping[str, Any], cells: Mapping[Any, Cell], days_left: int | None
+) -> list[tuple[str, str]]:
     if host["unreachable"]:
         return [("unknown", words.CONDITIONS["unreachable"].label)]
     found = [("unknown", f"{error.get('module')} failed") for error in host.get("errors") or []]
+    for level, one, many in (("error", "fails", "fail"), ("warning", "works partly", "work partly")):
+        names = [str(registry) for registry, item in cells.items() if item.level == level]
+        if names:
+            found.append((level, f"{names[0]} {one}" if len(names) == 1 else f"{len(names)} registries {many}"))
     if host["pulls"]:
         found.append(("error", words.count(len(host["pulls"]), "failing pull")))
     state = words.STATES.get(str(info.get("state") or ""))
@@ -157,7 +163,7 @@ def _certificates(info: Mapping[str, Any], days_left: int | None) -> list[tuple[
 def _condition(
     host: Mapping[str, Any], info: Mapping[str, Any], cells: Mapping[Any, Cell], reasons: list[tuple[str, str]]
 ) -> str:
-    levels = {level for level, _text in reasons} | {item.level for item in cells.values()}
+    levels = {level for level, _text in reasons}
     state = str(info.get("state") or "")
     if host["unreachable"]:
         return "unreachable"

@@ -166,7 +166,11 @@ def problem(code: str) -> str:
 
 def reason(code: str) -> str:
     """A problem's code as one of several reasons in a row."""
-    return STATES[code].short if code in STATES else problem(code)
+    if code in STATES:
+        return STATES[code].short
+    title = problem(code)
+    # "A proxy" begins small there, "K3s" does not.
+    return title[:1].lower() + title[1:] if title[1:2].islower() or title[1:2] == " " else title
 
 
 def cause(word: str) -> str:

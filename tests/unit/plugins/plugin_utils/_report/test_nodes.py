@@ -67,8 +67,14 @@ def test_the_worst_condition_wins_and_the_reasons_name_all() -> None:
     )
     assert row.condition == "failing"
     assert row.reasons == [
-        "2 failing pulls", "restart pending", "certificate 3 days", "A proxy stands before a mirror",
+        "docker.io fails", "2 failing pulls", "restart pending", "certificate 3 days", "a proxy stands before a mirror",
     ]  # fmt: skip
+
+
+def test_many_registries_are_counted_not_listed() -> None:
+    failing = [endpoint("timeout", registry=name) for name in ("a", "b", "c")]
+    partly = [endpoint("timeout", registry="d"), endpoint("ok", "default", registry="d")]
+    assert nodes.node("n", host(endpoints=failing + partly)).reasons == ["3 registries fail", "d works partly"]
 
 
 @pytest.mark.parametrize(
