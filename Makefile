@@ -75,6 +75,14 @@ molecule: venv links fleet-deps ## the molecule scenarios, on real nodes
 integration: venv links fleet-deps ## proofs on a fleet: pulls, order, leaks, drift, bad input
 	$(BIN)/pytest tests/integration
 
+.PHONY: faults
+faults: venv links fleet-deps ## the fault matrix on a fleet of three servers and an agent, as a table (about 40 minutes)
+	$(BIN)/python -m tests.faults
+
+.PHONY: faults-quick
+faults-quick: venv links fleet-deps ## the few cases of it that make test runs
+	$(BIN)/python -m tests.faults --quick
+
 .PHONY: registry-faults
 registry-faults: venv links fleet-deps ## 37 real registry faults on a node, named by its log's diagnosis and by the probe (1 minute)
 	$(BIN)/python -m tests.registry_faults

@@ -184,10 +184,10 @@ class Commit:
         generations = Generations(self.paths)
         transaction = self.memory.transaction()
         self.interrupted = transaction is not None
-        if transaction is not None and transaction["generation"] in generations.numbers():
+        if transaction is not None and generations.intact(transaction["generation"]):
             return int(transaction["generation"])
         found = placing.save_found(self.paths, self.memory, desired, record)
-        if found != record["generation"] and record["generation"] in generations.numbers():
+        if found != record["generation"] and generations.intact(record["generation"]):
             # The file was edited since the last commit. It is kept as a generation, but what the node goes back
             # to is what K3s has loaded: the edit, when it has been restarted with it and is well.
             if not health.observe(self.paths, state).healthy:

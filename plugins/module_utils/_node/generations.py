@@ -156,6 +156,15 @@ class Generations:
             contents.append((entry["path"], content, int(entry["mode"])))
         return sorted(contents, key=lambda item: item[0].endswith(".yaml"))
 
+    def intact(self, number: int) -> bool:
+        """Whether generation ``number`` is kept and could be restored."""
+        try:
+            self._contents(number)
+            self.desired(number)
+        except GenerationDamaged:
+            return False
+        return True
+
     def restore(self, number: int, unwanted: Iterable[str] = ()) -> dict[str, Any]:
         """Put every file of generation ``number`` back, or away where there was none, and return its record.
 

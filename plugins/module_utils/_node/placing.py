@@ -107,17 +107,23 @@ def place(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> None:
 
 
 def save_found(paths: NodePaths, memory: Memory, desired: Desired, record: dict[str, Any]) -> int:
-    """The generation that holds what is in place before a change, saved now unless it is the recorded one.
+    """The generation that holds what is in place before a change, saved now unless it is the recorded one and that
+    could be restored: a damaged one would leave a node that fails without a way back.
 
     :returns: its number.
     """
     generations = Generations(paths)
-    if record["generation"] in generations.numbers() and not is_edited(paths, record):
+    edited = is_edited(paths, record)
+    if not edited and generations.intact(record["generation"]):
         return int(record["generation"])
     memory.make()
     foreign = is_foreign(paths, record)
     found = dict(
-        record, registries_sha256=_digest(paths), description="", certificates=[], previous=record["generation"]
+        record,
+        registries_sha256=_digest(paths),
+        description="" if edited else record["description"],
+        certificates=[] if edited else record["certificates"],
+        previous=record["generation"],
     )
     return generations.save(managed_paths(paths, desired, record), found, foreign=foreign)
 

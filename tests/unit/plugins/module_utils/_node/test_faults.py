@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -148,17 +149,29 @@ def test_a_full_disk_is_named(node: Node, k3s: FakeK3s, faults: Faults) -> None:
         node.stage(one)
 
 
-def test_a_damaged_generation_is_named_and_nothing_is_touched(node: Node, k3s: FakeK3s) -> None:
+def damage_generations(node: Node) -> None:
+    for name in node.tree():
+        if "generations" in name:
+            with open(os.path.join(node.paths.config_dir, name), "w", encoding="utf-8") as handle:
+                handle.write("damaged")
+
+
+def test_a_generation_damaged_during_the_commit_is_named(
+    node: Node, k3s: FakeK3s, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one, two = wanted(node.paths, "one"), wanted(node.paths, "two")
     k3s.knows(one, two)
     node.apply(one)
-    for name in node.tree():
-        if "generations" in name and "manifest" not in name:
-            with open(os.path.join(node.paths.config_dir, name), "w", encoding="utf-8") as handle:
-                handle.write("damaged")
     k3s.ill = {"two"}
     node.stage(two)
-    with pytest.raises(Failure, match=r"Putting generation \d+ back failed too: generation \d+ .* is damaged"):
+    restart = k3s.restart
+
+    def damaging_restart() -> None:
+        damage_generations(node)
+        restart()
+
+    monkeypatch.setattr(k3s, "restart", damaging_restart)
+    with pytest.raises(Failure, match=r"Putting generation \d+ back failed too: generation \d+ .* damaged"):
         node.commit()
     # What could not be put back is still a whole configuration, and the next run takes it up.
     assert node.registries() == two.files[-1].content
@@ -178,3 +191,18 @@ def test_a_damaged_candidate_is_refused_before_anything_is_touched(node: Node, k
         node.commit()
     assert "canary-secret" not in str(problem.value)
     assert node.registries() == b""
+
+
+def test_a_damaged_generation_does_not_take_the_way_back(node: Node, k3s: FakeK3s) -> None:
+    one, two = wanted(node.paths, "one", "pass-word-1", "CA 1"), wanted(node.paths, "two")
+    k3s.knows(one, two)
+    node.apply(one)
+    before = node.registries()
+    damage_generations(node)
+    k3s.ill.add("two")
+    node.stage(two)
+    with pytest.raises(Failure, match="put back as it was and is healthy"):
+        node.commit()
+    assert node.registries() == before
+    assert Path(node.paths.cert_dir, "registry/ca.crt").read_text() == "CA 1"
+    assert not node.stage(one)["restart"]

@@ -1,0 +1,10 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every case of the matrix, by what is at fault."""
+
+from __future__ import annotations
+
+from tests.faults.cases import cluster, disk, hands, interrupted, restart
+
+CASES = [*restart.CASES, *interrupted.CASES, *disk.CASES, *hands.CASES, *cluster.CASES]

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Struck in the middle: the controller killed, the connection cut, the node's plug pulled, at every step of a run."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from tests.faults.case import EITHER, Case
+from tests.faults.scene import RESTART_TIMEOUT, STAGED, STAGING, Scene, Strike
+from tests.fleet import faults
+from tests.integration.cluster import Run
+
+Moment = Callable[[Scene, Strike, str], None]
+
+
+def _staging(_scene: Scene, strike: Strike, _node: str) -> None:
+    strike.says(STAGING)
+
+
+def _staged(_scene: Scene, strike: Strike, _node: str) -> None:
+    strike.says(STAGED)
+
+
+def _committing(_scene: Scene, strike: Strike, node: str) -> None:
+    strike.reaches(node, "")
+
+
+def _waiting(_scene: Scene, strike: Strike, node: str) -> None:
+    strike.reaches(node, "restarting")
+
+
+def _putting_back(_scene: Scene, strike: Strike, node: str) -> None:
+    strike.reaches(node, "putting generation")
+
+
+def _killed(node: str, moment: Moment) -> Callable[[Scene], Run]:
+    def act(scene: Scene) -> Run:
+        if moment is _putting_back:
+            scene.fault(node, "never-ready")
+        strike = scene.start(restart_timeout=8 if moment is _putting_back else RESTART_TIMEOUT)
+        moment(scene, strike, node)
+        return strike.kill()
+
+    return act
+
+
+def _cut(node: str, moment: Moment) -> Callable[[Scene], Run]:
+    """The node's answers vanish, and the controller's connection with them; the node itself goes on."""
+
+    def act(scene: Scene) -> Run:
+        if moment is _putting_back:
+            scene.fault(node, "never-ready")
+        with scene.mended(lambda: faults.heal(scene.fleet, node)):
+            if moment is _staging:
+                faults.cut(scene.fleet, node)
+            strike = scene.start(restart_timeout=8 if moment is _putting_back else RESTART_TIMEOUT)
+            if moment is not _staging:
+                moment(scene, strike, node)
+                faults.cut(scene.fleet, node)
+            return strike.end()
+
+    return act
+
+
+def _plug(node: str, moment: Moment) -> Callable[[Scene], Run]:
+    def act(scene: Scene) -> Run:
+        if moment is _putting_back:
+            scene.fault(node, "never-ready")
+
+        def mend() -> None:
+            scene.no_faults_but(node)
+            faults.power_on(scene.fleet, node)
+            scene.no_faults()
+            scene.running()
+
+        with scene.mended(mend):
+            if moment is _staging:
+                faults.power_off(scene.fleet, node)
+            strike = scene.start(restart_timeout=8 if moment is _putting_back else RESTART_TIMEOUT)
+            if moment is not _staging:
+                moment(scene, strike, node)
+                faults.power_off(scene.fleet, node)
+            return strike.end()
+
+    return act
+
+
+_OLD = {"*": "old"}
+_FIRST_NEW = {"server-1": "new", "*": "old"}
+_LAST_OPEN = {"agent-1": EITHER, "*": "new"}
+_GONE = r"(UNREACHABLE!|FAILED after [0-9.]+ s \(last step: connection lost\)|connection lost)"
+
+CASES = [
+    Case("controller killed", "while staging", _killed("server-1", _staging), "", _OLD),
+    Case("controller killed", "between stage and commit", _killed("server-1", _staged), "", _OLD),
+    Case("controller killed", "during the commit", _killed("server-1", _committing), "", _FIRST_NEW),
+    Case("controller killed", "during the wait", _killed("server-1", _waiting), "", _FIRST_NEW, quick=True),
+    Case("controller killed", "during the rollback", _killed("server-1", _putting_back), "", _OLD),
+    # Who cannot be reached while staging has not been touched; the others go on.
+    Case("connection cut", "while staging", _cut("agent-1", _staging), _GONE, {"agent-1": "old", "*": "new"}),
+    Case("connection cut", "between stage and commit", _cut("server-1", _staged), _GONE, _OLD),
+    Case("connection cut", "during the commit", _cut("server-1", _committing), _GONE, _FIRST_NEW),
+    Case("connection cut", "during the wait", _cut("server-1", _waiting), _GONE, _FIRST_NEW),
+    Case("connection cut", "during the rollback", _cut("server-1", _putting_back), _GONE, _OLD),
+    Case("plug pulled", "while staging", _plug("agent-1", _staging), _GONE, {"agent-1": "old", "*": "new"}),
+    Case("plug pulled", "between stage and commit", _plug("agent-1", _staged), _GONE, {"agent-1": "old", "*": "new"}),
+    Case("plug pulled", "during the commit", _plug("agent-1", _committing), _GONE, _LAST_OPEN),
+    Case("plug pulled", "during the wait", _plug("agent-1", _waiting), _GONE, _LAST_OPEN, quick=True),
+    Case("plug pulled", "during the rollback", _plug("agent-1", _putting_back), _GONE, _LAST_OPEN),
+    Case("plug pulled", "during a server's wait", _plug("server-1", _waiting), _GONE, {"server-1": EITHER, "*": "old"}),
+]
