@@ -25,6 +25,11 @@ class Deadline:
         """The milliseconds since it began."""
         return (time.monotonic() - self._begin) * 1000
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left."""
+        return time.monotonic() >= self._end
+
     def left(self, doing: str) -> float:
         """The seconds that are left, more than 0.
 

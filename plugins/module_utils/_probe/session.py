@@ -143,6 +143,8 @@ class Session:
             again = failure.cause == "http_server_https_client" or "TLS handshake" in failure.detail
             if not again and not (without_port and failure.cause in ("connection_refused", "timeout", "no_route")):
                 raise
+            if self._deadline.is_over:
+                raise
         self._https_first = ""
         return self._exchanged(method, url, headers, body, limit)
 

@@ -14,6 +14,7 @@ import binascii
 import os
 import re
 import ssl
+import threading
 from typing import Any, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure
@@ -43,13 +44,21 @@ class Trust:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._der = _der(_system_pem(environment))
+        self._made: dict[str, Contexts] = {}
+        self._locks: dict[str, threading.Lock] = {}
 
     def contexts(self, settings: Mapping[str, Any]) -> Contexts:
         """What the settings of a host (as :mod:`hosts_file` gives them) make of TLS.
 
+        Taking in the system's CAs takes longer than a handshake, so hosts with the same settings share them.
+
         :raises Failure: where a file of theirs cannot be used.
         """
-        return Contexts(self._der, settings)
+        key = repr(sorted(settings.items()))
+        with self._locks.setdefault(key, threading.Lock()):
+            if key not in self._made:
+                self._made[key] = Contexts(self._der, settings)
+            return self._made[key]
 
 
 class Contexts:
