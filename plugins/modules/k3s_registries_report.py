@@ -12,10 +12,10 @@ module: k3s_registries_report
 short_description: Write what is known about a fleet's registries as one HTML file, and as JSON
 version_added: 1.0.0
 description:
-  - Makes one self-contained HTML file from what C(k3s_registries_info), C(k3s_registry_probe) and
-    M(k3sfleet.registries.k3s_pull_diagnosis) have returned for the hosts of a play - the nodes by their registries,
-    what has drifted or waits for a restart, nodes that could not be reached, certificates by days left, the latency of
-    every endpoint, and failing pulls with their fix.
+  - Makes one self-contained HTML file from what M(k3sfleet.registries.k3s_registries_info),
+    M(k3sfleet.registries.k3s_registry_probe) and M(k3sfleet.registries.k3s_pull_diagnosis) have returned for the hosts
+    of a play - the nodes by their registries, what has drifted or waits for a restart, nodes that could not be
+    reached, certificates by days left, the latency of every endpoint, and failing pulls with their fix.
   - The file needs no network, no web server and, for reading, no JavaScript. The same document is written as JSON.
   - Runs on the controller only, once per play; no node is asked. Credentials are masked once more before anything is
     written, whoever has gathered the results.
@@ -63,11 +63,13 @@ options:
     type: list
     elements: str
   info:
-    description: Host names to what C(k3s_registries_info) registered there, failed and unreachable results too.
+    description:
+      - Host names to what M(k3sfleet.registries.k3s_registries_info) registered there, failed and unreachable results
+        too.
     type: dict
     default: {}
   probe:
-    description: The same for C(k3s_registry_probe).
+    description: The same for M(k3sfleet.registries.k3s_registry_probe).
     type: dict
     default: {}
   diagnosis:
@@ -79,10 +81,19 @@ options:
     type: dict
     default: {}
 seealso:
+  - module: k3sfleet.registries.k3s_registries_info
+  - module: k3sfleet.registries.k3s_registry_probe
   - module: k3sfleet.registries.k3s_pull_diagnosis
 """
 
 EXAMPLES = r"""
+- name: Look at every node
+  k3sfleet.registries.k3s_registries_info:
+  become: true
+  ignore_unreachable: true
+  ignore_errors: true
+  register: info
+
 - name: Look for failing pulls
   k3sfleet.registries.k3s_pull_diagnosis:
     since: 2h
@@ -96,6 +107,7 @@ EXAMPLES = r"""
     path: /srv/reports/registries.html
     mode: "0644"
     groups: "{{ groups }}"
+    info: "{{ dict(hosts | zip(hosts | map('extract', hostvars, 'info'))) }}"
     diagnosis: "{{ dict(hosts | zip(hosts | map('extract', hostvars, 'diagnosis'))) }}"
   vars:
     hosts: "{{ ansible_play_hosts_all }}"

@@ -86,6 +86,13 @@ def test_the_mode_and_the_second_path_are_the_users(tmp_path: Path) -> None:
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o644
 
 
+def test_a_relative_path_starts_where_ansible_was_started(tmp_path: Path) -> None:
+    done = play(tmp_path, path="here.html")
+    assert done.status == 0, done.output
+    assert (tmp_path / "here.html").is_file()
+    assert (tmp_path / "here.json").is_file()
+
+
 def test_check_mode_makes_the_report_and_writes_nothing(tmp_path: Path) -> None:
     done = play(tmp_path, "--check", path=str(tmp_path / "report.html"))
     assert done.status == 0, done.output
