@@ -227,7 +227,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_ho
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.run import Prober
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import endpoint_targets, image_targets
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import known_secrets
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.config_option import take_config
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import HostsTomlError
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
@@ -253,6 +253,7 @@ _SERVICES = {"k3s": ("k3s", "k3s-agent"), "rke2": ("rke2-server", "rke2-agent")}
 def run(module: AnsibleModule) -> dict[str, Any]:
     """The module's result; fails through `module` where an option cannot be understood or a file cannot be read."""
     parameters = module.params
+    planned = take_config(module)
     distribution = parameters["distribution"]
     agent = os.path.join(parameters["data_dir"] or "/var/lib/rancher/" + distribution, "agent")
     config_toml = os.path.join(agent, "etc", "containerd", "config.toml")
@@ -262,7 +263,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         images = [parse_image(name) for name in parameters["images"]]
     except ImageError as error:
         module.fail_json(msg=f"images: {error}")
-    node = _node(module, os.path.join(agent, "etc", "containerd", "certs.d"), config_toml)
+    node = _node(module, planned, os.path.join(agent, "etc", "containerd", "certs.d"), config_toml)
     services = (parameters["service"],) if parameters["service"] else _SERVICES[distribution]
     environment = service_environment(config_toml, services)
     prober = Prober(node, environment.variables, parameters["timeout"], parameters["content"])
@@ -276,11 +277,11 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     }
 
 
-def _node(module: AnsibleModule, certs_d: str, config_toml: str) -> NodeHosts:
+def _node(module: AnsibleModule, planned: dict[str, Any] | None, certs_d: str, config_toml: str) -> NodeHosts:
     parameters = module.params
-    if parameters["config"] is not None:
+    if planned is not None:
         try:
-            config = normalise(parameters["config"])
+            config = normalise(planned)
             return PlannedHosts(config, parameters["default_endpoint"], parameters["embedded_mirror"], certs_d)
         except (ConfigError, HostsTomlError) as error:
             module.fail_json(msg=f"config: {error}")
@@ -297,24 +298,10 @@ def _node(module: AnsibleModule, certs_d: str, config_toml: str) -> NodeHosts:
     raise AssertionError
 
 
-def hide_only_credentials(module: AnsibleModule) -> dict[str, Any]:
-    """Keeps O(config) out of the result and its credentials out of everything, but lets endpoints be named.
-
-    Ansible would blank every value of an option with secrets in it, wherever it stands: each URL in the result.
-    """
-    config = module.params["config"]
-    values = getattr(module, "no_log_values", None)
-    if config is not None and isinstance(values, set):
-        values.intersection_update(known_secrets(config))
-    hidden = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
-    return {"module_args": {**module.params, "config": None if config is None else hidden}}
-
-
 def main() -> None:
     """Runs the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    invocation = hide_only_credentials(module)
-    module.exit_json(**run(module), invocation=invocation)
+    module.exit_json(**run(module))
 
 
 if __name__ == "__main__":

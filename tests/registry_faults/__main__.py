@@ -40,7 +40,7 @@ class Named(NamedTuple):
     diagnosis: str
     without_config: str
     problems: list[str]
-    line: str
+    seen: dict[str, str]
 
 
 def small_servers(host: str, issued: Any) -> Iterable[Any]:
@@ -83,7 +83,7 @@ def judge(
         problems.append(f"the diagnosis blames {verdict['endpoint']} instead of {host}")
     if verdict and not verdict["fix"]:
         problems.append("no fix")
-    return Named(case, found, diagnosis, blind, problems, page.telling_line(verdict, host) if verdict else "")
+    return Named(case, found, diagnosis, blind, problems, page.seen(case, verdict, host) if verdict else {})
 
 
 def leaks(answers: Any) -> list[str]:
@@ -143,7 +143,7 @@ def main() -> int:
         named = run(fleet)
         wrong = report(named)
         if arguments.write and not wrong:
-            page.remember({entry.case.name: entry.line for entry in named if entry.case.cause != "ok"})
+            page.remember({entry.case.name: entry.seen for entry in named if entry.case.cause != "ok"})
             page.write()
     except FleetError as error:
         print(f"registry-faults: {error}", file=sys.stderr)

@@ -88,10 +88,15 @@ class FaultyNode:
     def pull_all(self) -> dict[str, bool]:
         """Pulls every case's image, each under its own deadline; returns which pulls went well."""
         self.since = self.run("date -u +%Y-%m-%dT%H:%M:%S.%NZ").strip()
-        # The slow ones first, so that nobody waits for them alone.
-        images = [case.full_image for case in sorted(CASES, key=lambda case: case.cause != "timeout")]
+        # containerd 1.6 does not say whose hosts.toml it could not read, so that pull is made alone. Then the slow ones
+        # first, so that nobody waits for them in the end.
+        alone = [case for case in CASES if case.cause == "hosts_toml_invalid"]
+        images = [
+            case.full_image for case in sorted(CASES, key=lambda case: case.cause != "timeout") if case not in alone
+        ]
         one = f"timeout -k 5 {PULL_SECONDS} k3s crictl pull $0 >/dev/null 2>&1 && echo $0 || true"
-        said = self.run(f"xargs -n 1 -P {AT_ONCE} sh -c '{one}'", "\n".join(images).encode())
+        said = self.run(f"xargs -n 1 sh -c '{one}'", "\n".join(case.full_image for case in alone).encode())
+        said += self.run(f"xargs -n 1 -P {AT_ONCE} sh -c '{one}'", "\n".join(images).encode())
         pulled = set(said.split())
         return {case.name: case.full_image in pulled for case in CASES}
 
