@@ -1,0 +1,149 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a copy fails: a cause, a sentence, and whether the registry as a whole is to blame.
+
+The causes are those of the collection's pull diagnosis where one fits; ``target_full`` and ``read_only`` are the
+mirror's own.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import ssl
+
+
+class RegistryFailure(Exception):
+    """A registry did not do what was asked.
+
+    :ivar cause: such as ``unauthorized`` or ``rate_limited``.
+    :ivar whole: nothing else can succeed there either, so that nothing else need be tried.
+    :ivar retry_after: seconds that the registry asked for; None where it did not.
+    """
+
+    def __init__(self, cause: str, message: str, whole: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.whole = whole
+        self.retry_after = retry_after
+
+    @property
+    def worth_another_try(self) -> bool:
+        """The registry may answer differently in a moment."""
+        return self.cause in RETRIED
+
+
+RETRIED = frozenset({"rate_limited", "server_error", "connection_reset", "timeout"})
+
+_WHOLE = frozenset({
+    "unauthorized", "token_refused", "tls_unknown_authority", "tls_expired", "tls_not_yet_valid", "tls_name_mismatch",
+    "client_cert_required", "client_cert_rejected", "http_server_https_client", "not_tls", "connection_refused",
+    "dns_failure", "no_route", "read_only",
+})  # fmt: skip
+
+_ADVICE = {
+    "unauthorized": "it does not accept the credentials: check the user's name and password",
+    "token_refused": "its token server does not accept the credentials: check the user's name and password",
+    "forbidden": "the user may not do this here: check its permissions, and that the project exists",
+    "tls_unknown_authority": "its certificate is of an unknown authority: give its CA with tls.ca_src",
+    "tls_expired": "its certificate has expired: renew it, or set this machine's clock",
+    "tls_not_yet_valid": "its certificate is not valid yet: set this machine's clock",
+    "tls_name_mismatch": "its certificate is for another name: use the name that is in it",
+    "client_cert_required": "it wants a client certificate: give tls.cert_src and tls.key_src",
+    "client_cert_rejected": "it does not accept the client certificate: check tls.cert_src, its issuer and its dates",
+    "http_server_https_client": "it speaks http and not https: write its endpoint with http://",
+    "not_tls": "it does not speak TLS: check the port, or write its endpoint with http://",
+    "connection_refused": "nothing listens there: check the host, the port and that it runs",
+    "connection_reset": "it broke the connection off",
+    "dns_failure": "its name is not known here: check its spelling and this machine's name server",
+    "no_route": "there is no way to it from this machine",
+    "timeout": "it did not answer in time",
+    "rate_limited": "it asks to go slower (429): give it credentials, or more time with retries",
+    "server_error": "it had an error of its own: look into its log",
+    "target_full": "it has no space left: give it more, or clean it up",
+    "read_only": "it accepts no uploads: it is read-only or a proxy; end its maintenance or choose another",
+    "not_found": "it does not have it",
+    "blob_missing": "it lacks a part of the image",
+    "platform_missing": "the image does not exist for the platform",
+    "stopped": "the mirror was stopped",
+    "digest_mismatch": "what came is not what the digest promises: the content is damaged",
+}
+
+# What skopeo and Go say, most telling first.
+_WORDINGS = (
+    ("target_full", r"no space left on device|disk quota exceeded|insufficient storage|\b507\b|quota.{0,40}exceed"),
+    ("digest_mismatch", r"digest did not match|does not match expected digest|digest mismatch|mismatched digest"),
+    ("tls_unknown_authority", r"certificate signed by unknown authority|self.signed certificate|unable to get local"),
+    ("tls_expired", r"certificate has expired"),
+    ("tls_not_yet_valid", r"not yet valid"),
+    ("tls_name_mismatch", r"certificate is (?:not )?valid for|doesn't contain any IP SANs|hostname mismatch|"
+                          r"IP address mismatch|certificate is not valid for"),
+    ("client_cert_required", r"certificate.required"),
+    ("client_cert_rejected", r"tls: bad certificate|tls: unknown certificate|alert bad certificate|"
+                             r"alert unknown ca|alert certificate (?:expired|unknown)"),
+    ("http_server_https_client", r"server gave HTTP response to HTTPS client"),
+    ("not_tls", r"first record does not look like a TLS handshake|wrong version number|http request to an https"),
+    ("rate_limited", r"toomanyrequests|too many requests|\b429\b"),
+    ("read_only", r"operation is unsupported|\b405\b|method not allowed|read.only"),
+    ("unauthorized", r"unauthorized|authentication required|\b401\b|invalid username/password"),
+    ("forbidden", r"denied|forbidden|\b403\b"),
+    ("blob_missing", r"blob unknown|reading blob.*(?:404|not found)"),
+    ("not_found", r"manifest unknown|name unknown|repository name not known|\b404\b|not found in"),
+    ("platform_missing", r"no image found in (?:manifest list|image index)"),
+    ("connection_refused", r"connection refused"),
+    ("dns_failure", r"no such host|name or service not known|temporary failure in name resolution"),
+    ("no_route", r"no route to host|network is unreachable"),
+    ("connection_reset", r"connection reset|broken pipe|unexpected eof|\bEOF$|server closed"),
+    ("timeout", r"timeout|timed out|deadline exceeded"),
+    ("server_error", r"\b50[0-9]\b|internal server error|bad gateway|service unavailable|unknown error"),
+)  # fmt: skip
+_PATTERNS = tuple((cause, re.compile(pattern, re.IGNORECASE | re.MULTILINE)) for cause, pattern in _WORDINGS)
+
+
+def failure(cause: str, host: str, detail: str = "", retry_after: float | None = None) -> RegistryFailure:
+    """A failure with the sentence that goes with its cause.
+
+    :param host: the registry's host, named in the message.
+    :param detail: what it said; must hold no secret.
+    """
+    text = "%s: %s" % (host, _ADVICE.get(cause, "it failed"))
+    if detail:
+        text += " (it said: %s)" % detail
+    return RegistryFailure(cause, text, cause in _WHOLE, retry_after)
+
+
+def cause_of(text: str) -> str:
+    """The cause that a program's or library's message tells of; ``unknown`` where none is known."""
+    for cause, pattern in _PATTERNS:
+        if pattern.search(text):
+            return cause
+    return "unknown"
+
+
+def of_status(status: int, host: str, detail: str = "", retry_after: float | None = None) -> RegistryFailure:
+    """The failure that an HTTP status means."""
+    causes = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "read_only", 429: "rate_limited"}
+    cause = causes.get(status, "target_full" if status == 507 else "server_error" if status >= 500 else "unknown")
+    said = cause_of(detail) if status >= 500 or status == 403 else ""
+    if said == "target_full":
+        cause = said
+    return failure(cause, host, ("HTTP %d %s" % (status, detail)).strip(), retry_after)
+
+
+def of_exception(error: BaseException, host: str) -> RegistryFailure:
+    """The failure that an exception of ``http.client``, ``ssl`` or ``socket`` means."""
+    if isinstance(error, socket.gaierror):
+        return failure("dns_failure", host)
+    if isinstance(error, (socket.timeout, TimeoutError)):
+        return failure("timeout", host)
+    if isinstance(error, ConnectionRefusedError):
+        return failure("connection_refused", host)
+    if isinstance(error, OSError) and error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
+        return failure("no_route", host)
+    if isinstance(error, ConnectionError) and not isinstance(error, ssl.SSLError):
+        return failure("connection_reset", host)
+    text = str(error)
+    cause = cause_of(text.replace("_", " "))
+    return failure(cause, host, text if cause == "unknown" else "")

@@ -1,0 +1,295 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans and copies images into the registry from which nodes will ask for them."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: k3s_image_mirror
+short_description: Copy the images of a K3s fleet into its private registry
+version_added: 1.0.0
+description:
+  - Puts images where the nodes will look for them. Each image's place comes from the nodes' own configuration
+    (O(config)) by the rules that P(k3sfleet.registries.resolve_image#filter) follows, so the mirror and the rewrites
+    cannot disagree.
+  - Asks both sides for each image's digest first, many at a time, and copies only what is missing. A run that was
+    stopped is taken up where it stopped, and a run with nothing to do sends a HEAD request per image and side.
+  - Indexes with all their platforms and digests are kept as they are. With O(platforms) an index gets smaller and so
+    changes its digest, which the task says.
+  - Shows a line for each image while it runs, and the totals at the end.
+  - An image that cannot be copied does not keep the others from it; the task fails at the end and says why for each.
+    Where a registry refuses everything (wrong credentials, an unknown CA, read-only) it is not asked again.
+notes:
+  - Runs on the controller (C(delegate_to=localhost)), a bastion, or any host with Python 3.8 or later that reaches both
+    sides. Copies are made by skopeo 1.5 or later, which has to be installed there; a C(.tar.zst) needs zstd.
+  - Credentials go to skopeo in a file of mode 0600 that is gone when the call ends; they are never in a command line, a
+    result or a message.
+  - Certificates are checked unless C(insecure_skip_verify) stands in the entry of that very host.
+  - Projects of Harbor, Artifactory or GitLab and repositories of ECR must exist already.
+  - Proxies come from the environment (C(HTTPS_PROXY), C(NO_PROXY)) of the host, as skopeo takes them.
+author:
+  - the k3sfleet.registries authors (@k3sfleet)
+extends_documentation_fragment:
+  - k3sfleet.registries.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Returns the plan. Fails where the run would fail.
+  diff_mode:
+    support: full
+    details:
+      - Shows the place and the digest of every image that is copied or would be.
+  action:
+    support: full
+  platform:
+    support: full
+    platforms: posix
+options:
+  config:
+    description:
+      - The nodes' registries as M(k3sfleet.registries.k3s_registries) takes them. C(mirrors) says where images go, with
+        rewrites. C(configs) says how the target is reached, with C(ca_src), C(cert_src), C(key_src) or C(*_content) for
+        certificates of the controller. C(*_file) is a file on the host that copies.
+      - The first endpoint of an image's mirror is the target, or the one that O(endpoint) names.
+    type: dict
+  images:
+    description: Images, as pods name them.
+    type: list
+    elements: str
+    default: []
+  image_files:
+    description:
+      - Files of the controller with one image a line, such as C(k3s-images.txt) and C(rke2-images.linux-amd64.txt).
+    type: list
+    elements: path
+    default: []
+  releases:
+    description:
+      - K3s or RKE2 releases, such as V(v1.34.3+k3s1), whose image lists are fetched by the host that copies.
+      - Without internet, download the list and use O(image_files).
+    type: list
+    elements: str
+    default: []
+  release_url:
+    description: Where the paths of GitHub begin, for a site that keeps a copy of the releases.
+    type: str
+    default: https://github.com
+  archives:
+    description:
+      - Tarballs on the host that copies, such as C(k3s-airgap-images-amd64.tar.zst), plain or packed by gzip or zstd.
+      - Such a tarball has one platform and no digest of an index; an image is the same when its configuration is.
+    type: list
+    elements: path
+    default: []
+  layouts:
+    description:
+      - OCI layouts on the host that copies, as folders or tarballs, whose C(index.json) names images in full in the
+        annotation C(org.opencontainers.image.ref.name) or C(io.containerd.image.name).
+    type: list
+    elements: path
+    default: []
+  import_from:
+    description:
+      - What O(export_to) has made, on the host that copies. Every file is checked against its digest and the manifest
+        of the export before it is copied.
+    type: list
+    elements: path
+    default: []
+  export_to:
+    description:
+      - Instead of a registry, fill an OCI layout on the host that copies - a folder, or a tarball where the name ends
+        in C(.tar). O(config) is not needed.
+    type: path
+  source_registries:
+    description:
+      - Where the images of a registry are taken from instead, as V([http[s]://]host[:port][/prefix]) by registry. V(*)
+        stands for all others.
+    type: dict
+    default: {}
+  source_configs:
+    description:
+      - How source registries are reached, by host, in the form of C(configs) in C(registries.yaml).
+      - Credentials of O(config) are never shown to a source.
+    type: dict
+    default: {}
+  mapping:
+    description: Special cases, images to V(host[:port]/repository[:tag]), whatever the mirrors say.
+    type: dict
+    default: {}
+  endpoint:
+    description: The C(host[:port]) of the endpoint that is filled, where mirrors have several.
+    type: str
+    default: ""
+  system_default_registry:
+    description: The nodes' C(system-default-registry), where all of these images are asked for under that name.
+    type: str
+    default: ""
+  platforms:
+    description: Platforms to copy, such as V(linux/amd64) or V(arm64). Empty copies all and keeps the index's digest.
+    type: list
+    elements: str
+    default: []
+  overwrite:
+    description: Replace a tag that the target has with another digest. Otherwise such an image fails.
+    type: bool
+    default: false
+  parallel:
+    description: How many images are copied at the same time.
+    type: int
+    default: 4
+  retries:
+    description:
+      - How often a 429, an error of the server or a broken connection is tried again for an image, after as many
+        seconds as the registry asks for in C(Retry-After).
+    type: int
+    default: 3
+  timeout:
+    description: Seconds of silence after which a question to a registry has failed.
+    type: int
+    default: 30
+  copy_timeout:
+    description: Seconds that the copy of one image may take.
+    type: int
+    default: 3600
+  progress_interval:
+    description:
+      - Seconds between the lines that show what has been done. After that time no copy is begun until they are shown.
+    type: int
+    default: 10
+  request:
+    description: What the controller has made from the other options. Set by the action plugin only.
+    type: str
+seealso:
+  - plugin: k3sfleet.registries.resolve_image
+    plugin_type: filter
+  - module: k3sfleet.registries.k3s_registry_probe
+"""
+
+EXAMPLES = r"""
+- name: Fill the registry with a release's images and two of our own
+  k3sfleet.registries.k3s_image_mirror:
+    config: "{{ k3s_registries }}"
+    releases: [v1.34.3+k3s1]
+    images:
+      - docker.io/library/nginx:1.29
+      - quay.io/prometheus/node-exporter:v1.10.2
+  delegate_to: localhost
+  run_once: true
+
+- name: Show what would be copied, from a list that was downloaded
+  k3sfleet.registries.k3s_image_mirror:
+    config: "{{ k3s_registries }}"
+    image_files: [files/k3s-images.txt]
+  delegate_to: bastion
+  run_once: true
+  check_mode: true
+  diff: true
+
+- name: Carry them over the gap, on the connected side
+  k3sfleet.registries.k3s_image_mirror:
+    image_files: [files/k3s-images.txt]
+    export_to: /srv/transfer/images.tar
+    source_configs:
+      docker.io: {auth: {username: team, password: "{{ vault_docker_hub }}"}}
+  delegate_to: localhost
+  run_once: true
+
+- name: And on the other side
+  k3sfleet.registries.k3s_image_mirror:
+    config: "{{ k3s_registries }}"
+    import_from: [/srv/transfer/images.tar]
+  delegate_to: bastion
+  run_once: true
+"""
+
+RETURN = r"""
+images:
+  description: Every image, in the order of the lists.
+  returned: always, unless the task fails before the plan
+  type: list
+  elements: dict
+  contains:
+    image:
+      description: Its full name.
+      type: str
+      sample: docker.io/rancher/mirrored-pause:3.6
+    source:
+      description: Where it is taken from.
+      type: str
+    target:
+      description: Where the nodes will ask for it.
+      type: str
+      sample: registry.example.com:5000/mirror/rancher/mirrored-pause:3.6
+    state:
+      description: What the plan found - V(same), V(missing), V(differs), V(source_missing) or V(failed).
+      type: str
+    action:
+      description: What was done - V(none), V(copied), V(would_copy) in check mode, or V(failed).
+      type: str
+    digest:
+      description: Digest of the index or manifest; of the configuration for a tarball's image that is not copied yet.
+      type: str
+      returned: when it is known
+    target_digest:
+      description: What the target had before.
+      type: str
+      returned: when it is known
+    bytes:
+      description: Bytes of everything that belongs to the image, those included that were there already.
+      type: int
+      returned: when it was copied
+    seconds:
+      description: How long the copy took.
+      type: float
+      returned: when it was tried
+    cause:
+      description:
+        - Why it failed, by the names of M(k3sfleet.registries.k3s_pull_diagnosis), and V(tag_moved), V(target_full),
+          V(read_only), V(no_target).
+      type: str
+      returned: when it failed
+    message:
+      description: Why it failed and what to do.
+      type: str
+      returned: when it failed
+    note:
+      description: What changes the digest of an image.
+      type: str
+      returned: when something does
+totals:
+  description: Counts C(images), C(copied), C(would_copy), C(unchanged), C(failed), and C(bytes) and C(seconds).
+  returned: always, unless the task fails before the plan
+  type: dict
+"""
+
+import json
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.arguments import MIRROR_ARGUMENTS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.work import MirrorProblem, answer
+
+
+def main() -> None:
+    """Runs the module."""
+    module = AnsibleModule(argument_spec=MIRROR_ARGUMENTS, supports_check_mode=True)
+    if not module.params["request"]:
+        module.fail_json(
+            msg="the places of the images were not worked out on the controller: use "
+            "k3sfleet.registries.k3s_image_mirror as a task, its action plugin does that"
+        )
+    request = json.loads(module.params["request"])
+    # The request is one secret as a whole; what is no secret in it (hosts, images) has to be named in the answer.
+    try:
+        found = answer(request)
+    except MirrorProblem as problem:
+        module.fail_json(msg=str(problem))
+        return
+    module.exit_json(changed=request["operation"] in ("copy", "finish"), answer=found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import archive
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access, PrivateFolder
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import Layout, LayoutProblem
+
+INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+NAME = "docker.io/team/app:1"
+
+
+def put(layout: Layout, content: bytes) -> dict[str, Any]:
+    layout.put(content)
+    return {"digest": "sha256:" + hashlib.sha256(content).hexdigest(), "size": len(content), "mediaType": MANIFEST}
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """A layout with one image of Docker's media types, as most on Docker Hub are."""
+    made = Layout(str(tmp_path / "layout"), create=True)
+    config, layer = put(made, b"{}"), put(made, b"layer")
+    manifest = put(made, json.dumps({"mediaType": MANIFEST, "config": config, "layers": [layer]}).encode())
+    index = put(made, json.dumps({"mediaType": INDEX, "manifests": [manifest]}).encode())
+    made.name(NAME, index["digest"], INDEX)
+    made.write_manifest()
+    return made
+
+
+def test_a_layout_is_found_again_with_its_digests_and_media_types(layout: Layout) -> None:
+    again = Layout(layout.root)
+    assert list(again.images) == [NAME]
+    assert again.images[NAME]["mediaType"] == INDEX
+    assert again.read_manifest() == {NAME: layout.images[NAME]["digest"]}
+    assert again.has(NAME, layout.images[NAME]["digest"])
+
+
+def test_a_view_is_what_skopeo_reads_and_absorbing_it_makes_the_layout_anew(layout: Layout, tmp_path: Path) -> None:
+    digest = layout.images[NAME]["digest"]
+    layout.view(str(tmp_path / "view"), digest, INDEX)
+    names = sorted(os.listdir(tmp_path / "view"))
+    assert [name for name in names if not name[:64].isalnum() or len(name) < 64] == ["manifest.json", "version"]
+    assert sum(name.endswith(".manifest.json") for name in names) == 1
+    other = Layout(str(tmp_path / "other"), create=True)
+    other.absorb(str(tmp_path / "view"))
+    assert other.check_image(digest, INDEX) == layout.check_image(digest, INDEX) > 0
+
+
+@pytest.mark.parametrize("content", [b"LAYER", b"longer than before"])
+def test_a_damaged_blob_is_found_and_named(layout: Layout, content: bytes) -> None:
+    path = Path(layout.blob("sha256:" + hashlib.sha256(b"layer").hexdigest()))
+    path.write_bytes(content)
+    with pytest.raises(RegistryFailure, match=path.name) as caught:
+        Layout(layout.root).check_image(layout.images[NAME]["digest"], INDEX)
+    assert caught.value.cause == "digest_mismatch"
+
+
+def test_a_lost_blob_is_no_image_that_is_there(layout: Layout) -> None:
+    os.unlink(layout.blob("sha256:" + hashlib.sha256(b"layer").hexdigest()))
+    assert not Layout(layout.root).has(NAME, layout.images[NAME]["digest"])
+    with pytest.raises(RegistryFailure, match="cannot be read"):
+        Layout(layout.root).check_image(layout.images[NAME]["digest"], INDEX)
+
+
+def test_a_digest_never_leads_out_of_the_layout(layout: Layout) -> None:
+    for digest in ("sha256:../../../etc/passwd", "sha512:" + "a" * 128, "x"):
+        with pytest.raises(RegistryFailure):
+            layout.blob(digest)
+
+
+def test_no_layout_at_all_is_said_with_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(LayoutProblem, match=str(tmp_path)):
+        Layout(str(tmp_path))
+
+
+def test_a_packed_layout_unpacks_to_the_same(layout: Layout, tmp_path: Path) -> None:
+    tar = str(tmp_path / "images.tar")
+    archive.pack(layout.root, tar)
+    with tarfile.open(tar) as packed:
+        assert packed.getnames()[:3] == ["oci-layout", "index.json", "k3sfleet-mirror.json"]
+        assert {member.uid for member in packed} == {0}
+    work = archive.Workspace("a", str(tmp_path))
+    again = Layout(archive.unpack_layout(tar, work, tar))
+    assert again.check_image(layout.images[NAME]["digest"], INDEX)
+    assert stat.S_IMODE(os.stat(work.path).st_mode) == 0o700
+    work.remove()
+    assert not os.path.exists(work.path)
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/evil"])
+def test_a_tarball_cannot_write_elsewhere(tmp_path: Path, name: str) -> None:
+    with tarfile.open(tmp_path / "bad.tar", "w") as packed:
+        packed.addfile(tarfile.TarInfo(name))
+    with pytest.raises(archive.ArchiveProblem, match="which no OCI layout has"):
+        archive.unpack(str(tmp_path / "bad.tar"), str(tmp_path / "out"), "bad.tar")
+
+
+def test_secrets_are_in_files_that_only_their_owner_reads_and_go_with_the_call(tmp_path: Path) -> None:
+    with PrivateFolder(str(tmp_path)) as folder:
+        access = Access("r:5000", username="robot$x", password="pä:ss", ca="CA", cert="CERT", key="KEY")
+        auth, certificates = folder.auth_file("src", access), folder.certificates(access)
+        assert json.loads(Path(auth).read_text())["auths"]["r:5000"]["auth"]
+        assert sorted(os.listdir(certificates)) == ["ca.crt", "client.cert", "client.key"]
+        for path in [auth, *(os.path.join(certificates, name) for name in os.listdir(certificates))]:
+            assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+        assert stat.S_IMODE(os.stat(folder.path).st_mode) == 0o700
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_a_killed_run_left_is_taken_away_by_the_next(tmp_path: Path) -> None:
+    left = tmp_path / "k3sfleet-mirror-999999999-abc"
+    left.mkdir()
+    mine = tmp_path / ("k3sfleet-mirror-%d-abc" % os.getppid())
+    mine.mkdir()
+    with PrivateFolder(str(tmp_path)):
+        assert not left.exists()
+        assert mine.exists()
