@@ -28,6 +28,7 @@ notes:
   - An endpoint of the kind V(default) that does not answer is no fault where the nodes are not meant to reach it.
   - Layers are not downloaded; whether they are there and how long they are is asked. So a layer that is damaged but has
     its right length is found by a pull only.
+  - Headers of one's own (C(header) in a C(hosts.toml) that was written by hand) are not sent.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
 extends_documentation_fragment:

@@ -15,6 +15,13 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.contain
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import object_url
 
+# nginx answers a missing or wrong client certificate, and plain HTTP, with a page and 400: Go's servers the last one.
+_BAD_REQUESTS = (
+    (b"No required SSL certificate was sent", "client_cert_required", "it wants a client certificate"),
+    (b"The SSL certificate error", "client_cert_rejected", "it refuses the client certificate"),
+    (b"plain HTTP request was sent to HTTPS port", "not_http", "plain HTTP on a TLS port"),
+    (b"HTTP request to an HTTPS server", "not_http", "plain HTTP on a TLS port"),
+)
 _ANONYMOUS = "it answers without credentials only for repositories that are public"
 
 
@@ -35,6 +42,8 @@ class Asker:
     def __call__(self, method: str, url: str, accept: str = "", limit: int = 1 << 20, follow: bool = True) -> Answer:
         """:raises Failure: where no answer came, or where credentials do not help."""
         answer = self._ask(method, url, accept, limit, follow)
+        if answer.status == 400:
+            self._explain(url)
         if answer.status != 401:
             return answer
         asked_before = bool(self._authorization.headers)
@@ -45,6 +54,19 @@ class Asker:
         if answer.status == 401:
             raise self._authorization.refusal(answer)
         return answer
+
+    def _explain(self, url: str) -> None:
+        """Asks again for the words of a 400, which a HEAD comes without.
+
+        :raises Failure: where they name a cause.
+        """
+        try:
+            body = self._ask("GET", url, "", 1 << 14, False).body
+        except Failure:
+            return
+        for words, cause, detail in _BAD_REQUESTS:
+            if words in body:
+                raise Failure(cause, f"GET {shown(url)}: 400 Bad Request, {detail}", 400)
 
     def _ask(self, method: str, url: str, accept: str, limit: int, follow: bool) -> Answer:
         headers: dict[str, Any] = dict(self._authorization.headers)

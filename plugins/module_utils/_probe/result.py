@@ -81,6 +81,7 @@ class Describer:
         advice = ADVICE[probed.cause]
         message, fix = _filled(advice.message, values), _filled(advice.fix, values)
         more, instead = self._explained(target, host, probed)
+        more += target.note
         if probed.proxy:
             more += f" The request went through the proxy {probed.proxy}, see HTTPS_PROXY and NO_PROXY of the service."
         return f"{message}{more} ({detail})", instead or fix

@@ -16,6 +16,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image i
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import object_url
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.rewrite import rewrite
 
+# How a pattern is refused that is not known to be wrong: a node has no RE2.
+_CANNOT_TELL = "without google-re2"
+
 
 class Target(NamedTuple):
     """One thing to probe.
@@ -25,6 +28,7 @@ class Target(NamedTuple):
     :ivar host: None where ``problem`` says why containerd has none.
     :ivar url: what is asked first.
     :ivar repository: of the image, after any rewrite.
+    :ivar note: what may make the repository another one than containerd asks for; "" usually.
     :ivar problem: of a hosts.toml that containerd cannot read, or a URL that it cannot ask; "" usually.
     """
 
@@ -35,6 +39,7 @@ class Target(NamedTuple):
     image: Image | None = None
     repository: str = ""
     problem: str = ""
+    note: str = ""
 
     @property
     def key(self) -> Any:
@@ -70,10 +75,12 @@ def image_targets(node: NodeHosts, images: Iterable[Image]) -> list[Target]:
             targets.append(_broken(image.registry, found.path, found.error, image))
         for host in found.hosts:
             rewritten = rewrite(image.repository, host.rewrites)
+            unsure = [pattern for pattern, reason in rewritten.skipped.items() if _CANNOT_TELL in reason]
+            note = " Rewrites that only K3s itself can read were left out: %s." % ", ".join(unsure) if unsure else ""
             # Where several rewrites fit, K3s takes any of them.
             for repository in rewritten.alternatives or (rewritten.repository,):
                 url, problem = object_url(image, host, repository, "manifests", image.reference)
-                targets.append(Target(image.registry, _kind(host), host, url, image, repository, problem))
+                targets.append(Target(image.registry, _kind(host), host, url, image, repository, problem, note))
     return targets
 
 

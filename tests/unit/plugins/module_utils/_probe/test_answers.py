@@ -338,3 +338,32 @@ def test_nothing_secret_comes_back_even_from_servers_that_repeat_it(
 def test_the_secret_search_would_find_one() -> None:
     assert "CANARY" in PASSWORD
     assert "CANARY" in json.dumps([PASSWORD])
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        (b"<center>No required SSL certificate was sent</center>", "client_cert_required"),
+        (b"<center>The SSL certificate error</center>", "client_cert_rejected"),
+        (b"something else", "unknown"),
+    ],
+)
+def test_what_nginx_says_of_client_certificates(
+    pki: Any, opened: Callable[[Any], Any], words: bytes, cause: str
+) -> None:
+    """With 400, after the handshake, in the words of a page: a HEAD alone would not tell."""
+    context = servers.server_context(pki.folder / "server")
+    server = opened(servers.HttpServer(servers.status(400, words, **{"Content-Type": "text/html"}), context))
+    config = mirrored(server.port, tls={"ca_file": str(pki.ca)})
+    for images in ((), (IMAGE,)):
+        result = one(config, *images)
+        assert (result["cause"], result["status"]) == (cause, 400)
+
+
+def test_rewrites_that_only_re2_can_read_are_said(opened: Callable[[Any], Any]) -> None:
+    server = opened(servers.HttpServer(servers.Store()))
+    config = mirrored(server.port, "http")
+    config["mirrors"]["mirrored.example.com"]["rewrite"] = {"^[[:alpha:]]+/(.*)": "x/$1"}
+    result = one(config, IMAGE)
+    assert result["cause"] == "not_found"
+    assert "^[[:alpha:]]+/(.*)" in result["message"]
