@@ -256,17 +256,17 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     parameters = module.params
     planned = take_config(module)
     distribution = parameters["distribution"]
-    agent = os.path.join(parameters["data_dir"] or "/var/lib/rancher/" + distribution, "agent")
-    config_toml = os.path.join(agent, "etc", "containerd", "config.toml")
+    data_dir = parameters["data_dir"] or "/var/lib/rancher/" + distribution
+    containerd = os.path.join(data_dir, "agent", "etc", "containerd")
     if not parameters["timeout"] > 0:
         module.fail_json(msg="timeout must be more than 0 seconds")
     try:
         images = [parse_image(name) for name in parameters["images"]]
     except ImageError as error:
         module.fail_json(msg=f"images: {error}")
-    node = _node(module, planned, os.path.join(agent, "etc", "containerd", "certs.d"), config_toml)
+    node = _node(module, planned, os.path.join(containerd, "certs.d"), os.path.join(containerd, "config.toml"))
     services = (parameters["service"],) if parameters["service"] else _SERVICES[distribution]
-    environment = service_environment(config_toml, services)
+    environment = service_environment(data_dir, services)
     prober = Prober(node, environment.variables, parameters["timeout"], parameters["content"])
     targets = endpoint_targets(node) if parameters["all_endpoints"] else []
     targets += image_targets(node, images)

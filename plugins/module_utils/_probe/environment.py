@@ -22,17 +22,17 @@ class ServiceEnvironment(NamedTuple):
     source: str
 
 
-def service_environment(config_toml: str, service_names: Iterable[str], root: str = "/") -> ServiceEnvironment:
+def service_environment(data_dir: str, service_names: Iterable[str], root: str = "/") -> ServiceEnvironment:
     """What containerd runs with, or would run with.
 
     A running containerd has the truth. Where none runs, the files are read that K3s' units and init scripts name, and
     variables that begin with ``CONTAINERD_`` stand for those without, as K3s hands them on.
 
-    :param config_toml: the configuration that the node's containerd was started with, which tells it from others.
+    :param data_dir: of K3s or RKE2, which tells its containerd from others.
     :param service_names: of the services that may run it, such as ``k3s-agent``.
     :param root: where the node's files are.
     """
-    running = _running(config_toml, os.path.join(root, "proc"))
+    running = _running(data_dir, os.path.join(root, "proc"))
     if running is not None:
         return ServiceEnvironment(_chosen(running), "process")
     found: dict[str, str] = {}
@@ -56,8 +56,13 @@ def _chosen(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: variables[name] for name in _WANTED + _ALSO_WANTED if variables.get(name)}
 
 
-def _running(config_toml: str, proc: str) -> dict[str, str] | None:
-    """The environment of the containerd that was started with this configuration, None where none runs."""
+def _running(data_dir: str, proc: str) -> dict[str, str] | None:
+    """The environment of the containerd that runs for this data directory, None where none does.
+
+    K3s' own is a program below it and blanks its arguments; another's has the configuration there as its argument.
+    """
+    config_toml = os.path.join(data_dir, "agent", "etc", "containerd", "config.toml")
+    programs = os.path.join(os.path.realpath(data_dir), "data", "")
     try:
         processes = [name for name in os.listdir(proc) if name.isdigit()]
     except OSError:
@@ -66,7 +71,9 @@ def _running(config_toml: str, proc: str) -> dict[str, str] | None:
         try:
             with open(os.path.join(proc, process, "cmdline"), "rb") as file:
                 words = file.read().decode("utf-8", "replace").split("\0")
-            if os.path.basename(words[0]) != "containerd" or config_toml not in words:
+            if os.path.basename(words[0]) != "containerd":
+                continue
+            if config_toml not in words and not os.readlink(os.path.join(proc, process, "exe")).startswith(programs):
                 continue
             with open(os.path.join(proc, process, "environ"), "rb") as file:
                 text = file.read().decode("utf-8", "surrogateescape")

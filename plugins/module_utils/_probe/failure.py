@@ -44,6 +44,7 @@ class Failure(Exception):
     :ivar detail: what was seen, without secrets and without text that the other side has sent.
     :ivar status: the HTTP status where there was one.
     :ivar token: it happened on the way to a token, not at the registry itself.
+    :ivar at_proxy: it happened at the proxy, and nothing is known of the registry.
     """
 
     def __init__(self, cause: str, detail: str, status: int | None = None, token: bool = False) -> None:
@@ -52,6 +53,7 @@ class Failure(Exception):
         self.detail = detail
         self.status = status
         self.token = token
+        self.at_proxy = False
 
 
 def connection_failure(error: OSError, where: str) -> Failure:

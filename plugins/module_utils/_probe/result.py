@@ -25,6 +25,7 @@ class Probed(NamedTuple):
 
     :ivar sent: whether credentials were sent.
     :ivar proxy: the host and port of the proxy that was used, "" without.
+    :ivar at_proxy: whether it was the proxy that failed.
     """
 
     cause: str
@@ -37,6 +38,7 @@ class Probed(NamedTuple):
     secrets: tuple[str, ...] = ()
     sent: bool = False
     proxy: str = ""
+    at_proxy: bool = False
 
 
 class Describer:
@@ -77,6 +79,8 @@ class Describer:
         detail = probed.detail[:_LONGEST_DETAIL]
         if probed.cause == "ok":
             return f"{host}: {detail}.", ""
+        if probed.at_proxy:
+            return _proxy_words(host, probed, detail)
         values = self._values(target, host, probed)
         advice = ADVICE[probed.cause]
         message, fix = _filled(advice.message, values), _filled(advice.fix, values)
@@ -126,6 +130,15 @@ class Describer:
                 f'Move the credentials from configs."{misplaced}".auth to configs."{host}".auth and restart K3s.',
             )
         return f" No credentials are configured for {host}.", ""
+
+
+def _proxy_words(host: str, probed: Probed, detail: str) -> tuple[str, str]:
+    name = host.rpartition(":")[0] or host
+    return (
+        f"The proxy {probed.proxy}, through which the service asks {host}, does not let it through. ({detail})",
+        f"Make the proxy work for {host}, or add {name} to NO_PROXY in the environment of the K3s service (beside its"
+        " HTTPS_PROXY) and restart it.",
+    )
 
 
 def _certificate(probed: Probed, secrets: Iterable[str]) -> dict[str, Any] | None:

@@ -108,11 +108,11 @@ class Prober:
                 status, detail = check_image(
                     ask, target.image, target.host, target.repository, self._platform, self._content
                 )
-            cause, code = "ok", status
+            cause, code, at_proxy = "ok", status, False
         except Failure as failure:
-            cause, detail, code = failure.cause, failure.detail, failure.status or 0
+            cause, detail, code, at_proxy = failure.cause, failure.detail, failure.status or 0, failure.at_proxy
         except Exception as error:  # pylint: disable=broad-except  # noqa: BLE001 - one probe must not end the others
-            cause, detail, code = "unknown", f"the probe failed: {type(error).__name__}", 0
+            cause, detail, code, at_proxy = "unknown", f"the probe failed: {type(error).__name__}", 0, False
         finally:
             session.close()
         session.times["total"] = round(deadline.passed_ms(), 1)
@@ -127,4 +127,5 @@ class Prober:
             authorization.secrets,
             authorization.credentials is not None,
             session.proxy.text if session.proxy is not None else "",
+            at_proxy,
         )

@@ -223,25 +223,31 @@ class Session:
     def _reached(self, name: str, port: int, tunnel: str) -> wire.Plain | wire.Tls:
         """A connection to a host, or to its proxy; through the proxy where there is a ``tunnel`` to make."""
         proxy = self.proxy
-        if proxy is not None:
-            name, port = proxy.host, proxy.port
+        if proxy is None:
+            return self._dialled(name, port, f"{name}:{port}")
+        try:
+            connection: wire.Plain | wire.Tls = self._dialled(proxy.host, proxy.port, f"the proxy {proxy.text}")
+            if proxy.secure:
+                connection = wire.Tls(connection, self._contexts.checked, proxy.host, self._contexts.has_certificate)
+                connection.shake()
+            if tunnel:
+                _tunnel(connection, tunnel, proxy)
+        except ssl.SSLCertVerificationError:
+            failure = Failure("tls_unknown_authority", f"the certificate of the proxy {proxy.text} does not verify")
+        except Failure as caught:
+            failure = caught
+        else:
+            return connection
+        failure.at_proxy = True
+        raise failure
+
+    def _dialled(self, name: str, port: int, label: str) -> wire.Plain:
         started = time.monotonic()
         addresses = wire.resolve(name, port, self._deadline)
         found = time.monotonic()
         self._note("dns", found - started)
-        label = f"{name}:{port}" if proxy is None else f"the proxy {name}:{port}"
-        connection: wire.Plain | wire.Tls = wire.connect(addresses, label, self._deadline)
+        connection = wire.connect(addresses, label, self._deadline)
         self._note("tcp", time.monotonic() - found)
-        if proxy is None:
-            return connection
-        if proxy.secure:
-            connection = wire.Tls(connection, self._contexts.checked, name, self._contexts.has_certificate)
-            try:
-                connection.shake()
-            except ssl.SSLCertVerificationError:
-                raise Failure("tls_unknown_authority", f"the certificate of {label} does not verify") from None
-        if tunnel:
-            _tunnel(connection, tunnel, proxy)
         return connection
 
     def _unverified(self, name: str, port: int, host: str, code: int) -> Failure:

@@ -112,7 +112,8 @@ def test_a_proxy_that_is_not_there() -> None:
     with servers.closed_port() as port:
         result = one(CONFIG, environment={"HTTPS_PROXY": f"http://127.0.0.1:{port}"})
     assert result["cause"] == "connection_refused"
-    assert "NO_PROXY" in result["message"]
+    assert f"The proxy 127.0.0.1:{port}" in result["message"]
+    assert "add registry.example.com to NO_PROXY" in result["fix"]
 
 
 def made(path: Path, content: str) -> None:
@@ -120,20 +121,35 @@ def made(path: Path, content: str) -> None:
     path.write_bytes(content.encode())
 
 
-def test_the_running_containerd_has_the_truth(tmp_path: Path) -> None:
-    config = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"
+def test_without_containerd_the_services_files_count(tmp_path: Path) -> None:
     made(tmp_path / "etc/systemd/system/k3s-agent.service.env", "HTTPS_PROXY='http://file:1'\nOTHER=x\n")
-    found = service_environment(config, ("k3s", "k3s-agent"), str(tmp_path))
+    found = service_environment("/var/lib/rancher/k3s", ("k3s", "k3s-agent"), str(tmp_path))
     assert found.variables == {"HTTPS_PROXY": "http://file:1"}
     assert found.source.endswith("etc/systemd/system/k3s-agent.service.env")
     made(tmp_path / "etc/default/k3s-agent", 'export NO_PROXY="a,b"\nCONTAINERD_HTTPS_PROXY=http://containerd:1\n')
-    found = service_environment(config, ("k3s", "k3s-agent"), str(tmp_path))
+    found = service_environment("/var/lib/rancher/k3s", ("k3s", "k3s-agent"), str(tmp_path))
     assert found.variables == {"HTTPS_PROXY": "http://containerd:1", "NO_PROXY": "a,b"}
-    made(tmp_path / "proc/12/cmdline", "/usr/bin/containerd\0-c\0/etc/containerd/config.toml\0")
-    made(tmp_path / "proc/12/environ", "HTTPS_PROXY=http://another\0")
-    made(tmp_path / "proc/13/cmdline", f"containerd\0-c\0{config}\0")
-    made(tmp_path / "proc/13/environ", "PATH=/bin\0HTTPS_PROXY=http://process:1\0SSL_CERT_FILE=/ca\0")
-    found = service_environment(config, ("k3s", "k3s-agent"), str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments"),
+    [
+        # K3s is its own containerd, and blanks the arguments.
+        ("/var/lib/rancher/k3s/data/d78881/bin/k3s", "containerd" + "\0" * 60),
+        ("/usr/bin/containerd", "/usr/bin/containerd\0-c\0/var/lib/rancher/k3s/agent/etc/containerd/config.toml\0"),
+    ],
+)
+def test_the_running_containerd_has_the_truth(tmp_path: Path, program: str, arguments: str) -> None:
+    made(tmp_path / "etc/default/k3s-agent", "HTTPS_PROXY=http://file:1\n")
+    for process, exe, words, proxy in (
+        ("12", "/usr/bin/containerd", "/usr/bin/containerd\0-c\0/etc/containerd/config.toml\0", "http://other"),
+        ("13", "/var/lib/rancher/k3s/data/d78881/bin/k3s", "/usr/local/bin/k3s agent\0", "http://k3s"),
+        ("14", program, arguments, "http://process:1"),
+    ):
+        made(tmp_path / "proc" / process / "cmdline", words)
+        made(tmp_path / "proc" / process / "environ", f"PATH=/bin\0HTTPS_PROXY={proxy}\0SSL_CERT_FILE=/ca\0")
+        (tmp_path / "proc" / process / "exe").symlink_to(exe)
+    found = service_environment("/var/lib/rancher/k3s", ("k3s-agent",), str(tmp_path))
     assert found == ({"HTTPS_PROXY": "http://process:1", "SSL_CERT_FILE": "/ca"}, "process")
 
 
