@@ -55,6 +55,38 @@ def test_order_is_kept_whatever_the_play_says(configured: Cluster, keywords: str
     assert configured.overlaps(run.began) == []
 
 
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        pytest.param("", id="linear"),
+        pytest.param("  strategy: free\n", id="free"),
+        pytest.param("  serial: 1\n", id="serial"),
+        pytest.param("  strategy: host_pinned\n", id="host_pinned"),
+    ],
+)
+def test_one_failure_leaves_the_rest_untouched_whatever_the_play_says(configured: Cluster, keywords: str) -> None:
+    wanted = {**_with_mirror(configured, "halt.test"), "k3s_registries_canary_images": ["docker.io/rancher/none:1"]}
+    run = configured.play(_playbook(configured, keywords), variables=wanted).refused()
+    # With serial, Ansible itself ends the play after a batch in which everyone has failed.
+    others = run.recap.keys() - {"server-1"}
+    assert run.output.count("left as it was, untouched: the rollout stopped after server-1 failed") >= len(others)
+    assert others == (set() if "serial" in keywords else set(configured.agents))
+    # Down with the new configuration and down again to be put back; nobody else.
+    assert configured.restarts(run.began) == {"server-1": 2, **dict.fromkeys(configured.agents, 0)}
+    assert set(configured.play().ok().changed.values()) == {0}
+
+
+def test_a_failure_halts_the_role_applied_again_in_the_same_play(configured: Cluster) -> None:
+    wanted = {**_with_mirror(configured, "halt.test"), "k3s_registries_canary_images": ["docker.io/rancher/none:1"]}
+    rescued = """\
+      ignore_errors: true
+    - name: Go on
+      ansible.builtin.meta: clear_host_errors
+""" + _ONCE_MORE
+    run = configured.play(_playbook(configured, after=rescued), variables=wanted).refused()
+    assert configured.restarts(run.began) == {"server-1": 2, **dict.fromkeys(configured.agents, 0)}
+
+
 def test_role_twice_in_a_play_restarts_once(configured: Cluster) -> None:
     wanted = _with_mirror(configured, "twice.test")
     run = configured.play(_playbook(configured, after=_ONCE_MORE), "--limit", "agent-1", variables=wanted).ok()
