@@ -59,7 +59,7 @@ def _chosen(variables: Mapping[str, str]) -> dict[str, str]:
 def _running(data_dir: str, proc: str) -> dict[str, str] | None:
     """The environment of the containerd that runs for this data directory, None where none does.
 
-    K3s' own is a program below it and blanks its arguments; another's has the configuration there as its argument.
+    K3s' own is a program below it and overwrites its arguments with blanks; another's has the configuration there as its argument.
     """
     config_toml = os.path.join(data_dir, "agent", "etc", "containerd", "config.toml")
     programs = os.path.join(os.path.realpath(data_dir), "data", "")
@@ -71,7 +71,7 @@ def _running(data_dir: str, proc: str) -> dict[str, str] | None:
         try:
             with open(os.path.join(proc, process, "cmdline"), "rb") as file:
                 words = file.read().decode("utf-8", "replace").split("\0")
-            if os.path.basename(words[0]) != "containerd":
+            if os.path.basename(words[0].strip()) != "containerd":
                 continue
             if config_toml not in words and not os.readlink(os.path.join(proc, process, "exe")).startswith(programs):
                 continue

@@ -18,6 +18,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
 
 _LONGEST_DETAIL = 500
+_NOTHING_TO_SHARE = (
+    "Nothing as long as a later endpoint has it: the embedded registry shares what some node has pulled already."
+)
 
 
 class Probed(NamedTuple):
@@ -81,6 +84,8 @@ class Describer:
             return f"{host}: {detail}.", ""
         if probed.at_proxy:
             return _proxy_words(host, probed, detail)
+        if target.kind == "embedded" and probed.cause == "not_found":
+            return f"No node of the cluster has {_image(target)} to share. ({detail})", _NOTHING_TO_SHARE
         values = self._values(target, host, probed)
         advice = ADVICE[probed.cause]
         message, fix = _filled(advice.message, values), _filled(advice.fix, values)
@@ -100,7 +105,7 @@ class Describer:
             "configs": f'configs."{key}"',
             "endpoints": mirror + ".endpoint",
             "mirror": mirror,
-            "image": target.image.text if target.image is not None else f"images of {target.registry}",
+            "image": _image(target),
             "repository": target.repository or "its repositories",
             "file": f" ({file})" if file.startswith("/") else "",
             "setting": f'configs."{key}".tls.{setting}',
@@ -130,6 +135,10 @@ class Describer:
                 f'Move the credentials from configs."{misplaced}".auth to configs."{host}".auth and restart K3s.',
             )
         return f" No credentials are configured for {host}.", ""
+
+
+def _image(target: Target) -> str:
+    return target.image.text if target.image is not None else f"images of {target.registry}"
 
 
 def _proxy_words(host: str, probed: Probed, detail: str) -> tuple[str, str]:

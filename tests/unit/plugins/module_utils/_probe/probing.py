@@ -18,6 +18,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image i
 PASSWORD = "pw-CANARY-7f3e #%x"
 
 
+def planned(config: dict[str, Any], default_endpoint: bool = True, embedded_mirror: str = "") -> PlannedHosts:
+    """A node that has a configuration."""
+    return PlannedHosts(normalise(config), default_endpoint, embedded_mirror)
+
+
 def probe(
     config: dict[str, Any],
     *images: str,
@@ -27,7 +32,7 @@ def probe(
     default_endpoint: bool = False,
 ) -> list[dict[str, Any]]:
     """The results for the images, or for the endpoints where none is given."""
-    node = PlannedHosts(normalise(config), default_endpoint)
+    node = planned(config, default_endpoint)
     # Without this machine's own CAs, which take longer to read than a probe.
     prober = Prober(node, {"SSL_CERT_FILE": os.devnull, **(environment or {})}, timeout, machine=machine)
     if images:

@@ -11,7 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from probing import PASSWORD, mirrored, one
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.result import Describer, Probed
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import image_targets
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import parse_image
+from probing import PASSWORD, mirrored, one, planned
 
 from tests.registry_faults import servers
 from tests.registry_faults.servers import Reply, Request, json_reply
@@ -367,3 +370,12 @@ def test_rewrites_that_only_re2_can_read_are_said(opened: Callable[[Any], Any]) 
     result = one(config, IMAGE)
     assert result["cause"] == "not_found"
     assert "^[[:alpha:]]+/(.*)" in result["message"]
+
+
+def test_the_embedded_registry_lacks_what_no_node_has_pulled() -> None:
+    node = planned({"mirrors": {"docker.io": None}}, embedded_mirror="127.0.0.1:6443")
+    target = image_targets(node, [parse_image("nginx")])[0]
+    result = Describer(node).result(target, Probed("not_found", "404"))
+    assert result["kind"] == "embedded"
+    assert result["message"].startswith("No node of the cluster has docker.io/library/nginx:latest")
+    assert "Push" not in result["fix"]

@@ -134,8 +134,8 @@ def test_without_containerd_the_services_files_count(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("program", "arguments"),
     [
-        # K3s is its own containerd, and blanks the arguments.
-        ("/var/lib/rancher/k3s/data/d78881/bin/k3s", "containerd" + "\0" * 60),
+        # K3s is its own containerd, and overwrites the arguments.
+        ("/var/lib/rancher/k3s/data/d78881/bin/k3s", "containerd     " + "\0" * 60),
         ("/usr/bin/containerd", "/usr/bin/containerd\0-c\0/var/lib/rancher/k3s/agent/etc/containerd/config.toml\0"),
     ],
 )
