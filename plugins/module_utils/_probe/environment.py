@@ -59,7 +59,7 @@ def _chosen(variables: Mapping[str, str]) -> dict[str, str]:
 def _running(data_dir: str, proc: str) -> dict[str, str] | None:
     """The environment of the containerd that runs for this data directory, None where none does.
 
-    K3s' own is a program below it and overwrites its arguments with blanks; another's has the configuration there as its argument.
+    K3s' own is a program below it and overwrites its arguments with blanks; any other names the configuration there.
     """
     config_toml = os.path.join(data_dir, "agent", "etc", "containerd", "config.toml")
     programs = os.path.join(os.path.realpath(data_dir), "data", "")
