@@ -9,7 +9,8 @@ one, carries the tag or digest and, for a mirror, the registry (``?ns=``); a lin
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import Iterable, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import Finding, classify
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.events import Event
@@ -21,15 +22,19 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names i
 )
 
 _MAX_ATTEMPTS = 32
+_UNRESOLVED = re.compile(r'failed to resolve reference "[^"]*": ')
 
 
 class Attempt:
     """A host that containerd asked in vain."""
 
-    __slots__ = ("_finding", "candidates", "error", "event", "host", "request", "sure")
+    __slots__ = ("_finding", "candidates", "error", "event", "host", "last", "number", "request", "sure")
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: Event, number: int = 0) -> None:
         self.event = event
+        self.number = number
+        # Whether containerd 2.1 or later says that it was the pull's last host.
+        self.last = "fetch failed" in event.line
         self.host = event.host
         self.error = event.error
         request = parse_request(event.error)
@@ -55,12 +60,25 @@ class Attempt:
 class Pull:
     """A pull between its start and its end, with the lines that belong to it."""
 
-    __slots__ = ("attempts", "cancelled", "from_kubelet", "from_sandbox", "image", "number", "outcome", "undecoded")
+    __slots__ = (
+        "attempts",
+        "cancelled",
+        "from_kubelet",
+        "from_sandbox",
+        "image",
+        "last_line",
+        "number",
+        "outcome",
+        "own_hosts",
+        "undecoded",
+    )
 
     def __init__(self, image: ImageName, number: int) -> None:
         self.image = image
+        self.own_hosts = frozenset((image.default_host, image.registry, image.registry + ":443"))
         self.number = number
         self.attempts: list[Attempt] = []
+        self.last_line = 0
         self.undecoded: Event | None = None
         self.cancelled: Event | None = None
         self.outcome: Event | None = None
@@ -71,10 +89,62 @@ class Pull:
         """Takes an attempt; a pull that retries for long keeps its first ones."""
         if len(self.attempts) < _MAX_ATTEMPTS:
             self.attempts.append(attempt)
+        # For a digest, all hosts are asked twice over: for a manifest, then for a blob.
+        if attempt.last and ":" not in self.image.object:
+            self.last_line = attempt.number
+
+    def excludes(self, attempt: Attempt) -> bool:
+        """Whether its last host was asked before, or was another one."""
+        return self.last_line > 0 and (attempt.last or attempt.number > self.last_line)
 
     def is_default(self, host: str) -> bool:
         """Whether `host` is the registry's own default endpoint, so neither mirror nor embedded registry."""
-        return host in (self.image.default_host, self.image.registry, self.image.registry + ":443")
+        return host in self.own_hosts
+
+
+def unresolved(error: str) -> str:
+    """Why no host resolved the image, out of the error that ended its pull; "" where that is not what happened."""
+    parts = _UNRESOLVED.split(error, maxsplit=1)
+    return parts[1] if len(parts) > 1 else ""
+
+
+def contradicts(attempt: Attempt, tail: str, others: Iterable[Attempt]) -> bool:
+    """Whether an attempt cannot be of the pull that was unresolved for `tail` and whose attempts so far are `others`.
+
+    containerd 2.x ends a pull that no host resolves with the error of the highest class: an HTTP status, then a 404,
+    then anything else, of which it takes the first, as 1.x does among errors that are no 404.
+    """
+    if not tail:
+        return False
+    answered = tail.startswith(("unexpected status from", "pulling from host"))
+    missing = tail.endswith(": not found")
+    if "after status: " in attempt.event.line:
+        return not answered and not (missing and attempt.finding.status == 404)
+    if answered or missing or not attempt.error or attempt.finding.status == 404 or tail == attempt.error:
+        return False
+    return not any(other.number < attempt.number and tail == other.error for other in others)
+
+
+def explains(attempt: Attempt, tail: str) -> bool:
+    """Whether an attempt is what left a pull unresolved for `tail`, as far as the two texts tell."""
+    if tail.endswith(": not found"):
+        return attempt.finding.status == 404
+    if tail.startswith("unexpected status from"):
+        request = parse_request(tail)
+        return request is not None and request.host == attempt.host
+    return bool(tail) and attempt.error == tail
+
+
+def says_it_all(tail: str, pull: Pull, attempt: Attempt) -> bool:
+    """Whether a pull needs no line that may as well be another pull's, for which it may be all there is."""
+    request = parse_request(tail)
+    if request and request.namespace:
+        return attempt.host != request.host
+    if tail.endswith(": not found"):
+        lacking = (known.host for known in pull.attempts if known.finding.status == 404)
+        return any(not pull.is_default(host) for host in lacking)
+    answered = tail.startswith(("unexpected status from", "pulling from host"))
+    return not answered and attempt.error != tail and attempt.finding.status != 404
 
 
 class Affinity(NamedTuple):

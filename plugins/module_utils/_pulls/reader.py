@@ -13,10 +13,23 @@ from collections import OrderedDict, deque
 from typing import Any, Iterable
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls import events
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import Affinity, Attempt, Pull, match
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import (
+    Affinity,
+    Attempt,
+    Pull,
+    contradicts,
+    explains,
+    match,
+    says_it_all,
+    unresolved,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.diagnosis import diagnose
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.events import Event
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import parse_image
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import (
+    RequestUrl,
+    parse_image,
+    parse_request,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
 
 MAX_LINE = 16384
@@ -117,6 +130,7 @@ class PullReader:
             pull.undecoded, self._undecoded = self._undecoded, None
         pull.outcome = event
         pull.from_sandbox = event.kind == events.SANDBOX_FAILED
+        self._learn(parse_request(event.error))
         self._claim(pull)
         self._end(pull)
         self._keep(pull)
@@ -136,19 +150,38 @@ class PullReader:
             del self._failures[image]
 
     def _attempted(self, event: Event) -> None:
-        attempt = Attempt(event)
-        if attempt.request and attempt.request.namespace and len(self._seen) < _MAX_HOSTS:
-            self._seen.setdefault(attempt.host, set()).add(attempt.request.namespace)
-        scores = ((number, match(attempt, pull, self._affinity)) for number, pull in self._in_flight.items())
+        attempt = Attempt(event, self.lines)
+        self._learn(attempt.request)
+        affinity = self._affinity
+        scores = (
+            (number, match(attempt, pull, affinity)) for number, pull in self._in_flight.items() if not pull.last_line
+        )
         candidates = {number: score for number, score in scores if score}
         best = max(candidates.values(), default=0)
         fitting = [number for number, score in candidates.items() if score == best]
         if len(fitting) == 1 and (best > _SURE or len(candidates) == 1):
             self._in_flight[fitting[0]].add(attempt)
+            for waiting in self._waiting if attempt.last else ():
+                if self._in_flight[fitting[0]].excludes(waiting):
+                    waiting.candidates.pop(fitting[0], None)
             return
         attempt.sure = False
         attempt.candidates = candidates
         self._waiting.append(attempt)
+
+    def _learn(self, request: RequestUrl | None) -> None:
+        """Notes which registry a host is a mirror of, where a URL says so."""
+        if not request or not request.namespace or len(self._seen) >= _MAX_HOSTS:
+            return
+        registries = self._seen.setdefault(request.host, set())
+        if request.namespace not in registries:
+            registries.add(request.namespace)
+            for waiting in self._waiting:
+                if waiting.host == request.host:
+                    known = (number for number in waiting.candidates if number in self._in_flight)
+                    waiting.candidates = {
+                        number: match(waiting, self._in_flight[number], self._affinity) for number in known
+                    }
 
     def _not_decoded(self, event: Event) -> None:
         """A hosts.toml was dropped: containerd 2.x names the file, so the registry; 1.x says it right after a start."""
@@ -206,24 +239,37 @@ class PullReader:
         in_flight = pull.number in self._in_flight
         hosts = [attempt.host for attempt in pull.attempts]
         per_host = 2 if "sha256:" in pull.image.object else 1
-        remaining: deque[Attempt] = deque(maxlen=_MAX_WAITING)
-        for attempt in self._waiting:
-            if self._fits(attempt, pull, in_flight) and hosts.count(attempt.host) < per_host:
+        tail = unresolved(pull.outcome.error) if pull.outcome else ""
+        taken: set[int] = set()
+        possible = (item for item in self._waiting if not in_flight or item.candidates.get(pull.number))
+        # The line that the pull's error is about comes first: it rules others out.
+        for attempt in sorted(possible, key=lambda item: not explains(item, tail)):
+            if self._fits(attempt, pull, tail, in_flight) and hosts.count(attempt.host) < per_host:
                 hosts.append(attempt.host)
                 pull.add(attempt)
-            else:
-                remaining.append(attempt)
-        self._waiting = remaining
+                taken.add(attempt.number)
+        if taken:
+            rest = (attempt for attempt in self._waiting if attempt.number not in taken)
+            self._waiting = deque(rest, maxlen=_MAX_WAITING)
 
-    def _fits(self, attempt: Attempt, pull: Pull, in_flight: bool) -> bool:
+    def _fits(self, attempt: Attempt, pull: Pull, tail: str, in_flight: bool) -> bool:
+        if pull.excludes(attempt) or contradicts(attempt, tail, pull.attempts):
+            return False
         if in_flight:
-            mine = attempt.candidates.get(pull.number, 0)
-            return mine > 0 and mine == max(attempt.candidates.values())
+            mine = attempt.candidates[pull.number]
+            if mine < max(attempt.candidates.values()):
+                return False
+            return not (self._rivalled(attempt, pull, mine) and (not tail or says_it_all(tail, pull, attempt)))
         # A pull whose start is not in the log (rotated away), or of a sandbox's image, which has no such line.
         ended, tried = pull.outcome.time if pull.outcome else None, attempt.event.time
         if ended is not None and tried is not None and ended - tried > _LONGEST_PULL:
             return False
         return match(attempt, pull, self._affinity) > max(attempt.candidates.values(), default=0)
+
+    def _rivalled(self, attempt: Attempt, pull: Pull, score: int) -> bool:
+        """Whether a line may as well be another pull's, of another image."""
+        equal = (number for number, other in attempt.candidates.items() if other == score and number != pull.number)
+        return any(number in self._in_flight and self._in_flight[number].image != pull.image for number in equal)
 
     def _keep(self, pull: Pull) -> None:
         full = pull.image.full
