@@ -81,7 +81,7 @@ _FILES = _rules(
     ("client_key_mismatch", r"private key (?:type )?does not match public key"),
     (
         "client_cert_unreadable",
-        r"unable to read CERT file|failed to load X509 key pair|failed to load cert file"
+        r"unable to read (?:CERT|KEY) file|failed to load X509 key pair|failed to load cert file"
         r"|no corresponding (?:key|cert) file|tls: failed to (?:find|parse) [^:]*(?:PEM|private key)"
         r"|tls: found a certificate rather than a key",
     ),
@@ -113,14 +113,15 @@ _CREDENTIALS = _rules(
 _CONTENT = _rules(
     (
         "digest_mismatch",
-        r"unexpected commit (?:digest|size)|failed size validation|wrong diff id|diffIDs don't match|digest mismatch",
+        r"unexpected commit (?:digest|size)|failed size validation|wrong diff id|diffIDs don't match|digest mismatch"
+        r"|unexpected digest",
     ),
     ("platform_missing", r"no match for platform|no matching manifest for"),
     (
         "manifest_unsupported",
         r"no longer supported since containerd|schema ?1\b|manifest\.v1\+|media-type: expected"
         r"|rejecting \d+ byte manifest|unsupported (?:manifest )?media ?type|unsupported manifest|unknown manifest"
-        r"|no processor for media-type",
+        r"|no processor for media-type|mismatched image rootfs and manifest layers",
     ),
     (
         "not_a_registry",
@@ -163,7 +164,7 @@ _CONNECTION = _rules(
     (
         "not_tls",
         r"first record does not look like a TLS handshake|oversized record received|unsupported SSLv2"
-        r"|received record with version",
+        r"|received record with version|tls: record overflow",
     ),
     ("tls_no_san", r"legacy Common Name field|doesn't contain any IP SANs|doesn't have a SAN extension"),
     ("tls_not_yet_valid", r"certificate has expired or is not yet valid: current time \S+ is before"),
@@ -190,7 +191,11 @@ _CONNECTION = _rules(
         r"malformed HTTP|malformed MIME header|http2: failed reading the frame|http2: frame too large"
         r"|invalid header field|unsupported protocol scheme|received HTTP/0\.9",
     ),
-    ("no_route", r"no route to host|network is unreachable|host is down|network is down|operation not permitted"),
+    (
+        "no_route",
+        r"no route to host|network is unreachable|host is down|network is down|operation not permitted"
+        r"|connect: (?:permission denied|cannot assign requested address)",
+    ),
     ("connection_refused", r"connection refused"),
     (
         "timeout",
@@ -200,7 +205,7 @@ _CONNECTION = _rules(
     (
         "connection_reset",
         r"connection reset|\bEOF\b|broken pipe|server closed|GOAWAY|stream error|connection lost"
-        r"|use of closed network connection|connection broken|short read|connection abort|failed to copy after",
+        r"|use of closed (?:network )?connection|connection broken|short read|connection abort|failed to copy after",
     ),
 )
 

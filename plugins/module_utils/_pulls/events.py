@@ -120,6 +120,10 @@ def _containerd_event(fields: dict[str, str], line: str) -> Event | None:
         return event(CANCELLED, cancelled.group(1), error=cancelled.group(2))
     if message.startswith("starting containerd"):
         return event(RESTARTED)
+    if _UNPACK.search(message):
+        # crictl's own last line, and K3s' when it pulls the images of a list in agent/images.
+        repeated = _kubelet_event(message, line)
+        return repeated and repeated._replace(time=parse_time(fields.get("time", "")))
     return None
 
 

@@ -252,6 +252,23 @@ def test_the_kubelets_line_fills_a_gap_only():
     assert verdicts([kubelet, *lines]) == [(image, "not_found", MIRROR)]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'time="2026-11-24T01:59:51Z" level=fatal msg="pulling image: {}"',
+        'time="2026-11-24T01:59:51Z" level=error msg="Error encountered while importing /x.txt: {}"',
+        "FATA[0000] pulling image: {}",
+        'Warning  Failed  5m13s (x4 over 6m)  kubelet  Failed to pull image "quay.io/a/b:1": {}',
+    ],
+)
+def test_the_pull_s_error_as_others_repeat_it(text):
+    error = 'rpc error: code = Unknown desc = failed to pull and unpack image "quay.io/a/b:1": failed to resolve'
+    error += ' reference "quay.io/a/b:1": unexpected status from HEAD request to https://quay.io/v2/a/b/manifests/1:'
+    error += " 403 Forbidden"
+    escaped = error.replace('"', '\\"') if "msg=" in text else error
+    assert verdicts([text.format(escaped)]) == [("quay.io/a/b:1", "forbidden", "quay.io")]
+
+
 def as_journal(text):
     return "Nov 25 02:04:42 node1 k3s[812]: " + text
 

@@ -86,6 +86,9 @@ NO_ANSWER = [
     ("timeout", REQUEST + "context canceled"),
     ("no_route", REQUEST + "dial tcp 10.0.0.9:5000: connect: no route to host"),
     ("no_route", REQUEST + "dial tcp 10.0.0.9:5000: connect: network is unreachable"),
+    ("no_route", REQUEST + "dial tcp 10.0.0.9:5000: connect: permission denied"),
+    ("no_route", REQUEST + "dial tcp [fd00::9]:5000: connect: cannot assign requested address"),
+    ("connection_reset", REQUEST + "tls: use of closed connection"),
     (
         "not_http",
         REQUEST + 'net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0-OpenSSH_9.2"',
@@ -162,6 +165,7 @@ FILES = [
     ("ca_unreadable", 'unable to read CA cert "/etc": read /etc: is a directory'),
     ("ca_invalid", 'unable to load CA cert "/etc/ca.crt"'),
     ("client_cert_unreadable", 'unable to read CERT file "/etc/c.crt": open /etc/c.crt: no such file or directory'),
+    ("client_cert_unreadable", 'unable to read KEY file "/etc/c.key": open /etc/c.key: no such file or directory'),
     ("client_cert_unreadable", 'unable to read CERT file "/c/certs.d/x": read /c/certs.d/x: is a directory'),
     ("client_cert_unreadable", "failed to load X509 key pair: tls: failed to find any PEM data in certificate input"),
     ("client_cert_unreadable", "failed to load X509 key pair: tls: failed to find any PEM data in key input"),
@@ -185,6 +189,7 @@ CONTENT = [
         None,
     ),
     ("manifest_unsupported", "media-type: schema 1 not supported", None),
+    ("manifest_unsupported", "mismatched image rootfs and manifest layers", None),
     (
         "manifest_unsupported",
         f"unexpected media type application/vnd.cncf.helm.config.v1+json for {SHA}: not found",
