@@ -85,6 +85,7 @@ def info(seen: Observation, now: datetime.datetime) -> dict[str, Any]:
     newer = _newer_than_start(said)
     found = [
         *problems.of_registries(registries, _has_secrets(seen.config)),
+        *problems.of_service(said["unit"], said["service_state"]),
         *problems.of_loading(running and not seen.error, newer, differences, said["ours"]),
         *of_templates,
         *problems.of_settings(settings),

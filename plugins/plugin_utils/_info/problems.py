@@ -48,6 +48,17 @@ def of_registries(registries: Mapping[str, Any], has_secrets: bool) -> Iterator[
         )
 
 
+def of_service(unit: str, service_state: str) -> Iterator[dict[str, str]]:
+    """Those of the service itself. That it runs proves nothing; that it has been given up on says enough."""
+    if service_state == "failed":
+        yield problem(
+            "service_failed",
+            "error",
+            "%s has failed: no K3s runs here." % unit,
+            "See `journalctl -u %s` for why, and start it again." % unit,
+        )
+
+
 def of_loading(
     running: bool, newer: Sequence[str], differences: Sequence[Mapping[str, str]], ours: Mapping[str, Any]
 ) -> Iterator[dict[str, str]]:

@@ -59,6 +59,15 @@ def test_a_stopped_node(node: Node) -> None:
     assert node.info()["state"] == "stopped"
 
 
+def test_a_failed_service_is_an_error(node: Node) -> None:
+    node.apply(CONFIG)
+    node.start()
+    node.state = node.state._replace(state="failed", main_pid=0, started=0.0)
+    found = node.info()
+    assert found["state"] == "stopped"
+    assert [item["level"] for item in found["problems"] if item["code"] == "service_failed"] == ["error"]
+
+
 def test_a_file_newer_than_the_start_is_pending(node: Node) -> None:
     node.write(managed(FOREIGN))
     node.start()
