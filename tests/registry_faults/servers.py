@@ -46,9 +46,19 @@ def json_reply(value: Any, status: int = 200, **headers: str) -> Reply:
 
 
 class HttpServer:
-    """Answers with what ``app`` returns; over TLS with a context. ``requests`` is what it was asked."""
+    """Answers with what ``app`` returns; over TLS with a context. ``requests`` is what it was asked.
 
-    def __init__(self, app: App, context: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
+    close_after_each: hang up after each answer, without a word about it.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        context: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        close_after_each: bool = False,
+    ) -> None:
         self.requests: list[Request] = []
         requests = self.requests
 
@@ -68,6 +78,7 @@ class HttpServer:
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(reply.body)
+                self.close_connection = self.close_connection or close_after_each
 
             do_GET = do_HEAD = do_POST = do_CONNECT = _answer  # noqa: N815
 

@@ -1,0 +1,157 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pure parts: challenges, token requests, platforms, URLs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.challenge import (
+    Challenge,
+    parse_challenges,
+    scopes,
+    token_form,
+    token_url,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.checks import api_url
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import connection_failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import (
+    is_runnable,
+    node_platform,
+    platform_text,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import shown
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import CAUSES, classify
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
+from hypothesis import given
+from hypothesis import strategies as st
+from probing import mirrored, one
+
+from tests.registry_faults import servers
+from tests.registry_faults.servers import Reply
+
+
+@pytest.mark.parametrize(
+    ("headers", "wanted"),
+    [
+        (['Basic realm="r"'], [("basic", {"realm": "r"})]),
+        (
+            ['Basic realm="r"', "Digest n=x", 'Bearer realm="https://t",service="a b"'],
+            [("bearer", {"realm": "https://t", "service": "a b"}), ("digest", {"n": "x"}), ("basic", {"realm": "r"})],
+        ),
+        (['BEARER Realm="https://t" , SCOPE="repository:a/b:pull,push"'],
+         [("bearer", {"realm": "https://t", "scope": "repository:a/b:pull,push"})]),
+        ([r'Bearer realm="a\"b\\c"'], [("bearer", {"realm": r'a"b\c'})]),
+        (["Negotiate", "", "=", "Bearer"], [("bearer", {})]),
+        (['Bearer realm="t", error=invalid_token'], [("bearer", {"realm": "t", "error": "invalid_token"})]),
+    ],
+)  # fmt: skip
+def test_challenges(headers: list[str], wanted: list[tuple[str, dict[str, str]]]) -> None:
+    assert parse_challenges(headers) == [Challenge(*challenge) for challenge in wanted]
+
+
+@given(st.lists(st.text(max_size=60), max_size=3))
+def test_any_header_is_read(headers: list[str]) -> None:
+    for challenge in parse_challenges(headers):
+        assert challenge.scheme in ("basic", "bearer", "digest")
+
+
+def test_token_requests() -> None:
+    challenge = Challenge("bearer", {"scope": "repository:team/app:pull registry:catalog:*"})
+    wanted = scopes("mirror/app", challenge)
+    assert wanted == ["registry:catalog:*", "repository:mirror/app:pull", "repository:team/app:pull"]
+    assert scopes("team/app", Challenge("bearer", {"scope": "repository:team/app:pull"})) == [
+        "repository:team/app:pull"
+    ]
+    assert scopes("", Challenge("bearer", {})) == []
+    url = urlsplit(token_url("https://t.test/token?a=b", "my registry", wanted))
+    assert parse_qs(url.query) == {"a": ["b"], "service": ["my registry"], "scope": wanted}
+    form = parse_qs(token_form("robot", "p&=+ ü", "s", wanted).decode())
+    assert (form["grant_type"], form["password"], form["scope"]) == (["password"], ["p&=+ ü"], [" ".join(wanted)])
+    assert parse_qs(token_form("", "t", "s", []).decode())["refresh_token"] == ["t"]
+
+
+def test_digest_alone_is_not_answered(opened: Callable[[Any], Any]) -> None:
+    asks = servers.HttpServer(lambda _request: Reply(401, {"WWW-Authenticate": 'Digest realm="x",nonce="y"'}))
+    server = opened(asks)
+    result = one(mirrored(server.port, "http", auth={"username": "a", "password": "bcde"}))
+    assert (result["cause"], result["auth"]) == ("unauthorized", "none")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("machine", "runs", "does_not"),
+    [
+        ("x86_64", ["amd64", "386"], ["arm64", "arm/v7", "windows"]),
+        ("aarch64", ["arm64", "arm/v8", "arm/v7", "arm/v5"], ["amd64", "386"]),
+        ("armv7l", ["arm/v7", "arm/v6", "arm"], ["arm/v8", "arm64"]),
+        ("armv6l", ["arm/v6", "arm/v5"], ["arm/v7", "arm"]),
+        ("riscv64", ["riscv64"], ["amd64"]),
+    ],
+)
+def test_platforms(machine: str, runs: list[str], does_not: list[str]) -> None:
+    def entry(text: str) -> dict[str, str]:
+        if text == "windows":
+            return {"os": "windows", "architecture": "amd64"}
+        architecture, _slash, variant = text.partition("/")
+        return {"os": "linux", "architecture": architecture, **({"variant": variant} if variant else {})}
+
+    platform = node_platform(machine)
+    assert [text for text in runs + does_not if is_runnable(entry(text), platform)] == runs
+    assert is_runnable(None, platform)
+
+
+def test_platforms_have_names() -> None:
+    assert platform_text(node_platform("x86_64")) == "linux/amd64"
+    assert platform_text(node_platform("aarch64")) == "linux/arm64"
+    assert platform_text(node_platform("armv7l")) == "linux/arm/v7"
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("/v2", "/v2/"),
+        ("/v2/project", "/v2/"),
+        ("/api/docker/hub/v2", "/api/docker/hub/v2/"),
+        ("/project", "/project/"),
+    ],
+)
+def test_where_an_api_is_asked(path: str, wanted: str) -> None:
+    assert api_url(Host(False, "", "https", "r.test:5000", path, {}, {})) == "https://r.test:5000" + wanted
+
+
+def test_urls_are_shown_without_what_may_be_secret() -> None:
+    assert shown("https://u:p@r.test/v2/a/manifests/1?ns=docker.io") == "https://r.test/v2/a/manifests/1?ns=docker.io"
+    assert shown("https://s3.test/blob?X-Amz-Signature=CANARY") == "https://s3.test/blob?..."
+
+
+@pytest.mark.parametrize(
+    ("number", "go"),
+    [
+        (111, "dial tcp 10.0.0.1:5000: connect: connection refused"),
+        (113, "dial tcp 10.0.0.1:5000: connect: no route to host"),
+        (101, "dial tcp 10.0.0.1:5000: connect: network is unreachable"),
+        (110, "dial tcp 10.0.0.1:5000: connect: connection timed out"),
+        (104, "read tcp 10.0.0.1:1->10.0.0.1:5000: read: connection reset by peer"),
+        (32, "write tcp 10.0.0.1:1->10.0.0.1:5000: write: broken pipe"),
+        (1, "dial tcp 10.0.0.1:5000: connect: operation not permitted"),
+    ],
+)
+def test_an_errors_cause_is_that_of_gos_words_for_it(number: int, go: str) -> None:
+    found = connection_failure(OSError(number, "words"), "connect")
+    assert found.cause in CAUSES
+    assert found.cause == classify(f'failed to do request: Head "https://r.test:5000/v2/": {go}').cause
+
+
+def test_a_connection_that_the_server_closes_between_requests_is_no_failure(opened: Callable[[Any], Any]) -> None:
+    """A kept connection may be gone by the next request; only a fresh one tells of the registry."""
+    store = servers.Store()
+    store.image("team/app", "1")
+    server = opened(servers.HttpServer(store, close_after_each=True))
+    result = one(mirrored(server.port, "http"), "mirrored.example.com/team/app:1")
+    assert result["cause"] == "ok", result
+    assert len(server.requests) > 3
