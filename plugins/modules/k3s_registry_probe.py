@@ -82,7 +82,8 @@ options:
     description:
       - A registries configuration with the keys C(mirrors) and C(configs), as
         P(k3sfleet.registries.from_registries_yaml#filter) returns it, to try instead of what the node has.
-      - Its C(ca_file), C(cert_file) and C(key_file) are files on the node.
+      - Its C(ca_file), C(cert_file) and C(key_file) are files on the node. What is to be shipped from the controller
+        (C(ca_src), C(ca_content) and the like) is left out, with a warning.
     type: dict
   default_endpoint:
     description: Only with O(config). V(false) where the node sets C(disable-default-registry-endpoint).
@@ -283,6 +284,7 @@ def _node(module: AnsibleModule, planned: dict[str, Any] | None, certs_d: str, c
     if planned is not None:
         try:
             config = normalise(planned)
+            _warn_of_files_elsewhere(module, planned)
             return PlannedHosts(config, parameters["default_endpoint"], parameters["embedded_mirror"], certs_d)
         except (ConfigError, HostsTomlError) as error:
             module.fail_json(msg=f"config: {error}")
@@ -297,6 +299,17 @@ def _node(module: AnsibleModule, planned: dict[str, Any] | None, certs_d: str, c
     except OSError as error:
         module.fail_json(msg=f"Cannot read {config_toml}: {error.strerror}. Reading it needs become: true.")
     raise AssertionError
+
+
+def _warn_of_files_elsewhere(module: AnsibleModule, planned: dict[str, Any]) -> None:
+    """Certificates that the collection would ship first are not on the node: what they secure cannot work yet."""
+    for host, settings in (planned.get("configs") or {}).items():
+        for key in sorted((settings or {}).get("tls") or {}):
+            if key.endswith(("_src", "_content")):
+                module.warn(
+                    f'config: configs."{host}".tls.{key} was left out: only files that are on the node are used here'
+                    " (ca_file, cert_file, key_file)."
+                )
 
 
 def main() -> None:

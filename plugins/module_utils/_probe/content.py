@@ -10,7 +10,7 @@ import json
 from typing import Any, Callable, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure, status_failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import is_runnable, platform_text
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import best_of, platform_text
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Answer, shown
 
 INDEX_TYPES = (
@@ -54,13 +54,13 @@ def check_content(place: Place, head: Answer, reference: str, platform: tuple[st
     described = ""
     if answer.media_type in INDEX_TYPES or isinstance(fields.get("manifests"), list):
         entries = [entry for entry in fields.get("manifests") or [] if isinstance(entry, dict)]
-        chosen = [entry for entry in entries if is_runnable(entry.get("platform"), platform)]
-        if not chosen:
+        chosen = best_of(entries, platform)
+        if chosen is None:
             there = sorted({_platform_of(entry) for entry in entries} - {"unknown/unknown"})
             words = "only " + ", ".join(there[:8]) if there else "none at all"
             raise Failure("platform_missing", f"no {platform_text(platform)}, {words}", answer.status)
         described = ", has " + platform_text(platform)
-        digest = str(chosen[0].get("digest") or "")
+        digest = str(chosen.get("digest") or "")
         answer, fields = _manifest(place, digest, None)
     blobs = _blobs(fields)
     for number, (digest, size) in enumerate(blobs.items()):

@@ -54,6 +54,20 @@ def is_runnable(entry: Any, platform: tuple[str, str]) -> bool:
     return given == architecture
 
 
+def best_of(entries: list[dict[str, Any]], platform: tuple[str, str]) -> dict[str, Any] | None:
+    """The entry of an index that a node of this platform takes: its own architecture before those that it also runs,
+    the newest variant first; None where it can run none."""
+    runnable = [entry for entry in entries if is_runnable(entry.get("platform"), platform)]
+    return min(runnable, key=lambda entry: _distance(entry.get("platform"), platform[0])) if runnable else None
+
+
+def _distance(entry: Any, architecture: str) -> tuple[bool, int]:
+    if not isinstance(entry, dict):
+        return True, 0
+    own = {"x86_64": "amd64", "aarch64": "arm64"}.get(str(entry.get("architecture")), entry.get("architecture"))
+    return own != architecture, -_number(str(entry.get("variant") or "v7"))
+
+
 def _number(variant: str) -> int:
     match = _VARIANT.fullmatch(variant)
     return int(match.group(1)) if match is not None else 7

@@ -95,6 +95,16 @@ def test_a_configuration_is_tried_before_the_node_has_it(tmp_path: Path) -> None
     assert "config" in result["invocation"]["module_args"]
 
 
+def test_certificates_of_the_controller_are_left_out_with_a_warning() -> None:
+    tls = {"ca_src": "files/ca.crt", "key_content": SECRET}
+    result = run(config={"configs": {"r.invalid": {"tls": tls}}}, all_endpoints=False)
+    # Text, or with ansible-core 2.19 and later a structure around it.
+    found = [str(warning) for warning in result["warnings"]]
+    assert len(found) == 2
+    assert 'configs."r.invalid".tls.ca_src was left out' in found[0]
+    assert 'configs."r.invalid".tls.key_content was left out' in found[1]
+
+
 def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
     missing = run(data_dir=str(tmp_path / "nothing"))
     assert missing["failed"]

@@ -20,6 +20,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.challen
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.checks import api_url
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import connection_failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import (
+    best_of,
     is_runnable,
     node_platform,
     platform_text,
@@ -103,6 +104,22 @@ def test_platforms(machine: str, runs: list[str], does_not: list[str]) -> None:
     platform = node_platform(machine)
     assert [text for text in runs + does_not if is_runnable(entry(text), platform)] == runs
     assert is_runnable(None, platform)
+
+
+def test_a_node_takes_its_own_architecture_first() -> None:
+    def index(*platforms: tuple[str, str]) -> list[dict[str, Any]]:
+        return [
+            {"digest": f"{name}{variant}", "platform": {"os": "linux", "architecture": name, "variant": variant}}
+            for name, variant in platforms
+        ]
+
+    entries = index(("386", ""), ("arm", "v6"), ("arm", "v7"), ("arm64", "v8"), ("amd64", ""))
+    taken = {}
+    for machine in ("x86_64", "aarch64", "armv7l", "armv6l", "s390x"):
+        best = best_of(entries, node_platform(machine))
+        taken[machine] = best and best["digest"]
+    assert taken == {"x86_64": "amd64", "aarch64": "arm64v8", "armv7l": "armv7", "armv6l": "armv6", "s390x": None}
+    assert best_of([{"digest": "x"}], node_platform("s390x")) == {"digest": "x"}
 
 
 def test_platforms_have_names() -> None:
