@@ -70,6 +70,7 @@ bench: venv links ## every budget: measured, allowed, and the ratio of the two
 .PHONY: molecule
 molecule: venv links fleet-deps ## the molecule scenarios, on real nodes
 	$(BIN)/molecule test --scenario-name default
+	$(BIN)/molecule test --scenario-name ha
 
 .PHONY: integration
 integration: venv links fleet-deps ## proofs on a fleet: pulls, order, leaks, drift, bad input
@@ -117,6 +118,16 @@ report-picture: links $(VENV)/.report-installed ## the pictures of a report in d
 .PHONY: versions
 versions: venv links fleet-deps ## the oldest and newest supported ansible-core, and a node's oldest Python
 	$(BIN)/python -m tests.versions
+
+.PHONY: mirror
+mirror: venv links ## k3s_image_mirror on real registries: forty images, every fault, exports, secrets
+	@$(BIN)/python -m tests.mirror deps
+	$(BIN)/pytest tests/mirror
+
+.PHONY: airgap
+airgap: venv links fleet-deps ## molecule scenario: a fleet without a default endpoint pulls what was mirrored
+	@$(BIN)/python -m tests.mirror deps
+	$(BIN)/molecule test --scenario-name airgap
 
 .PHONY: clean
 clean: fleet-clean ## everything that the other targets have made, fleets included

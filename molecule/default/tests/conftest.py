@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -18,8 +19,8 @@ from tests.fleet.state import Fleet
 
 sys.path.insert(0, str(CHECKOUT / ".ansible" / "collections"))
 
-NAME = "molecule"
-NODES = ("server-1", "agent-1", "agent-2")
+# Another scenario runs some of these tests on its own fleet.
+NAME = os.environ.get("MOLECULE_FLEET", "molecule")
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +35,13 @@ def wanted(fleet: Fleet) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture(scope="session", params=NODES)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test of a node is run for each node of the fleet."""
+    if "node" in metafunc.fixturenames:
+        metafunc.parametrize("node", [node.name for node in state.load(NAME).nodes], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def node(request: pytest.FixtureRequest, fleet: Fleet) -> Any:
     address = fleet.node(request.param).address
     known = fleet.folder / "ssh" / "known_hosts"
