@@ -23,7 +23,7 @@ LARGE = "docker.io/rancher/large:1"
 
 
 def names(count: int = 40) -> list[str]:
-    """A list as K3s' own: the pause image first, one large image last."""
+    """A list as K3s' own: the pause image first, a large image last."""
     found = ["docker.io/rancher/mirrored-pause:3.6"]
     found += ["docker.io/rancher/mirrored-part-%d:v1.%d.0" % (number, number) for number in range(1, count - 1)]
     return [*found, LARGE]

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +39,11 @@ class Run(NamedTuple):
         """The result of one image, by the end of its name."""
         return next(item for item in self.result["images"] if item["image"].endswith(name))
 
+    @property
+    def why(self) -> str:
+        """What a failing test is to show."""
+        return str(self.result.get("msg") or self.output)
+
     def actions(self) -> list[str]:
         return [item["action"] for item in self.result["images"]]
 
@@ -66,3 +73,21 @@ def mirror(folder: Path, arguments: dict[str, Any], *options: str) -> Run:
     output, _none = process.communicate(timeout=300)
     kept = folder / "result.json"
     return Run(json.loads(kept.read_text()) if kept.exists() else {}, output, process.returncode)
+
+
+def strike(process: subprocess.Popen[str]) -> None:
+    """End a run with everything that it has started, as a power cut would."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found = [process.pid]
+    for pid in found:
+        found += children.get(pid, [])
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import shutil
 import socket
 import ssl
@@ -29,11 +30,19 @@ class Missing(RuntimeError):
     """A program that these tests need is not there."""
 
 
+def missing_packages() -> list[str]:
+    """Debian packages that are not there yet."""
+    return sorted(package for program, package in PROGRAMS.items() if not shutil.which(program))
+
+
 def check_programs() -> None:
     """:raises Missing: naming the Debian packages to install."""
-    packages = sorted(package for program, package in PROGRAMS.items() if not shutil.which(program))
+    packages = missing_packages()
     if packages:
-        raise Missing("missing: %s; `make mirror-deps` installs them on Debian and Ubuntu" % ", ".join(packages))
+        raise Missing(
+            "missing: %s. `make mirror` installs them as root on Debian 12, Ubuntu 24.04 and later; elsewhere "
+            "install them by your system's means" % ", ".join(packages)
+        )
 
 
 def free_port() -> int:
@@ -43,11 +52,15 @@ def free_port() -> int:
 
 
 class LocalRegistry:
-    """One docker-registry on 127.0.0.1; ``secure``: TLS, a required client certificate and a password."""
+    """One docker-registry on 127.0.0.1.
 
-    def __init__(self, folder: Path, secure: bool = False, storage: Path | None = None) -> None:
-        self.folder, self.secure, self.read_only = folder, secure, False
-        self.storage = storage or folder / "data"
+    secure: TLS, a required client certificate and a password.
+    megabytes: its storage has room for no more; it is a small file system of its own then.
+    """
+
+    def __init__(self, folder: Path, secure: bool = False, megabytes: int = 0) -> None:
+        self.folder, self.secure, self.megabytes, self.read_only = folder, secure, megabytes, False
+        self.storage = folder / "data"
         self.port = free_port()
         self.log = folder / "registry.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -113,10 +126,17 @@ class LocalRegistry:
             content["auth"] = {"htpasswd": {"realm": "test", "path": str(self.folder / "htpasswd")}}
         (self.folder / "config.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                ["docker-registry", "serve", str(self.folder / "config.yml")], stdout=log, stderr=log
-            )
+            self.process = subprocess.Popen(self._command(), stdout=log, stderr=log)
         self._wait()
+
+    def _command(self) -> list[str]:
+        command = ["docker-registry", "serve", str(self.folder / "config.yml")]
+        if not self.megabytes:
+            return command
+        self.storage.mkdir(exist_ok=True)
+        namespace = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
+        script = 'mount -t tmpfs -o size=%dm small "$1"; shift; exec "$@"' % self.megabytes
+        return [*namespace, "sh", "-c", script, "sh", str(self.storage), *command]
 
     def stop(self) -> None:
         if self.process is not None:
@@ -178,6 +198,14 @@ class LocalRegistry:
         """A place in the log, for :meth:`requests`."""
         return self.log.stat().st_size
 
+    def settle(self, patience: float = 10.0) -> None:
+        """Wait until the log holds everything that has been asked: until a request of our own stands in it."""
+        mark = "/v2/settle-%d/tags/list" % time.monotonic_ns()
+        self.request("GET", mark)
+        deadline = time.monotonic() + patience
+        while mark not in self.log.read_text("utf-8", "replace") and time.monotonic() < deadline:
+            time.sleep(0.02)
+
     def requests(self, since: int = 0) -> list[tuple[str, str, int]]:
         """Method, path and status of every request that ended after ``since``, oldest first."""
         with open(self.log, "rb") as handle:
@@ -189,7 +217,8 @@ class LocalRegistry:
                 content = json.loads(line)
             except ValueError:
                 continue
-            if "http.response.status" in content and "http.request.uri" in content:
+            uri = content.get("http.request.uri", "/v2/settle-")
+            if "http.response.status" in content and not uri.startswith("/v2/settle-"):
                 path = content["http.request.uri"].partition("?")[0]
                 found.append((content["http.request.method"], path, int(content["http.response.status"])))
         return found

@@ -126,6 +126,18 @@ class RegistryClient:
         """
         self._ask("PUT", repository, "manifests/" + reference, manifest.body, manifest.media_type)
 
+    def upload_refusal(self, repository: str) -> RegistryFailure | None:
+        """Why it takes no upload, in its own words, which skopeo does not repeat; None where it takes one."""
+        try:
+            answer = self._once("POST", repository, "blobs/uploads/", b"", "")
+            place = urllib.parse.urlsplit(answer.headers.get("location", ""))
+            upload = place.path.partition("/v2/%s/" % repository)[2]
+            if upload:
+                self._once("DELETE", repository, upload + ("?" + place.query if place.query else ""), b"", "")
+        except RegistryFailure as problem:
+            return problem
+        return None
+
     def wait_asked_for(self, repository: str, reference: str) -> float | None:
         """Seconds that the registry wants to be left alone, as it says now; None where it does not say."""
         try:
@@ -150,7 +162,7 @@ class RegistryClient:
 
     def _once(self, method: str, repository: str, rest: str, body: bytes, kind: str) -> Answer:
         path = "/v2/%s/%s" % (repository, rest)
-        scope = "repository:%s:%s" % (repository, "pull,push" if method == "PUT" else "pull")
+        scope = "repository:%s:%s" % (repository, "pull" if method in ("GET", "HEAD") else "pull,push")
         headers = {"Accept": _ACCEPT, "User-Agent": _AGENT}
         if kind:
             headers["Content-Type"] = kind
@@ -160,7 +172,7 @@ class RegistryClient:
                 answer = self._send(method, path, body, dict(headers, **self._authorization(scope)))
             if self._challenge is None:
                 self._challenge = {}
-        if answer.status < 300 or (answer.status == 404 and method != "PUT"):
+        if answer.status < 300 or (answer.status == 404 and method in ("GET", "HEAD")):
             return answer
         problem = of_status(answer.status, self.access.host, _said(answer), _retry_after(answer))
         if answer.status == 401 and (self._challenge or {}).get("scheme") == "bearer":
@@ -237,14 +249,21 @@ class RegistryClient:
             return self._talk(connection, method, path, body, headers)
         except (http.client.HTTPException, ConnectionError) as error:
             if kept is None or isinstance(error, ConnectionRefusedError):
-                raise of_exception(error, self.access.host) from error
+                raise self._problem(error) from error
         except OSError as error:
-            raise of_exception(error, self.access.host) from error
+            raise self._problem(error) from error
         # The registry has closed a connection that was kept too long: that is no failure.
         try:
             return self._talk(self._connect(self.access.scheme, self.access.host), method, path, body, headers)
         except (http.client.HTTPException, OSError) as error:
-            raise of_exception(error, self.access.host) from error
+            raise self._problem(error) from error
+
+    def _problem(self, error: BaseException) -> RegistryFailure:
+        """Servers built with older Go call a certificate that was not shown a bad one."""
+        problem = of_exception(error, self.access.host)
+        if problem.cause == "client_cert_rejected" and not (self.access.cert or self.access.cert_file):
+            return failure("client_cert_required", self.access.host)
+        return problem
 
     def _talk(self, connection: Any, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         try:

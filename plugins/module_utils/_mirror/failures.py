@@ -73,7 +73,8 @@ _ADVICE = {
 
 # What skopeo and Go say, most telling first.
 _WORDINGS = (
-    ("target_full", r"no space left on device|disk quota exceeded|insufficient storage|\b507\b|quota.{0,40}exceed"),
+    ("target_full", r"no space left on device|disk quota exceeded|insufficient storage|\b507\b|quota.{0,40}exceed|"
+                    r"'Err': (?:28|122)\b"),
     ("digest_mismatch", r"digest did not match|does not match expected digest|digest mismatch|mismatched digest"),
     ("tls_unknown_authority", r"certificate signed by unknown authority|self.signed certificate|unable to get local"),
     ("tls_expired", r"certificate has expired"),

@@ -25,6 +25,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoin
 NEEDED = (1, 5)
 """The first release with ``--preserve-digests``."""
 
+_SOURCE = re.compile(r"initializing source|reading (?:manifest|blob|config|signatures)|determining manifest")
+"""How skopeo (containers/image ``copy/copy.go``) begins what it says about the side it reads from."""
+
 _MESSAGE = re.compile(r'msg="((?:[^"\\]|\\.)*)"')
 
 
@@ -48,9 +51,6 @@ def lacking(found: str) -> str:
     if numbers and (int(numbers.group(1)), int(numbers.group(2))) < NEEDED:
         return "skopeo %s does not know --preserve-digests: 1.5 or later is needed. Nothing has been copied." % found
     return ""
-
-_SOURCE = re.compile(r"initializing source|reading (?:manifest|blob|config|signatures)|determining manifest")
-"""How skopeo (containers/image ``copy/copy.go``) begins what it says about the side it reads from."""
 
 
 class Skopeo:

@@ -13,10 +13,10 @@ import sys
 import threading
 import time
 import urllib.error
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Iterable, Mapping
 
+from ansible.module_utils.urls import open_url
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import archive, plan, skopeo
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import PrivateFolder
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import LONGEST_WAIT
@@ -107,15 +107,14 @@ def _of_import(folder: str, where: str) -> list[dict[str, Any]]:
 
 def _fetched(url: str) -> str:
     try:
-        with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310  # the caller gives https or a site's own
-            data: bytes = response.read(_LARGEST_LIST)
-            return data.decode("utf-8")
+        data: bytes = open_url(url, timeout=30, http_agent="k3sfleet.registries").read(_LARGEST_LIST)
+        return data.decode("utf-8")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         gone = isinstance(error, urllib.error.HTTPError) and error.code == 404
+        advice = "Without internet, download it elsewhere and name the file with image_files"
         raise MirrorProblem(
-            "the image list %s cannot be had: %s. %s" % (url, error, "Is there such a release?" if gone else
-            "Without internet, download it elsewhere and name the file with image_files")
-        ) from error  # fmt: skip
+            "the image list %s cannot be had: %s. %s" % (url, error, "Is there such a release?" if gone else advice)
+        ) from error
 
 
 def _plan(request: Mapping[str, Any], unused: archive.Workspace) -> dict[str, Any]:
@@ -249,7 +248,8 @@ def _copy_one(ends: Ends, item: dict[str, Any], retries: int) -> None:
             digest, size = ends.write(item, offer)
             item.update(action="copied", digest=digest, bytes=size)
             break
-        except RegistryFailure as problem:
+        except RegistryFailure as said:
+            problem = _explained(ends, item, said)
             wait = _wait(ends, item, problem, attempt)
             if attempt < retries and problem.worth_another_try and not problem.whole and wait <= LONGEST_WAIT:
                 attempt += 1
@@ -264,6 +264,15 @@ def _copy_one(ends: Ends, item: dict[str, Any], retries: int) -> None:
             item.update(action="failed", cause="unknown", message="this machine: %s" % error)
             break
     item["seconds"] = round(time.monotonic() - began, 2)
+
+
+def _explained(ends: Ends, item: Mapping[str, Any], problem: RegistryFailure) -> RegistryFailure:
+    """skopeo repeats only the status of an error of the target: its reason is asked for."""
+    place = item["target"].get("place")
+    if problem.cause == "server_error" and place and str(problem).startswith(place[1] + ":"):
+        refusal = ends.client("dest", *place[:2]).upload_refusal(place[2])
+        return refusal if refusal is not None and refusal.cause != "server_error" else problem
+    return problem
 
 
 def _wait(ends: Ends, item: Mapping[str, Any], problem: RegistryFailure, attempt: int) -> float:
@@ -329,5 +338,3 @@ def _scrubbed(result: Any, secrets: list[str]) -> Any:
             if len(secret) > 3:
                 result = result.replace(secret, "********")
     return result
-
-

@@ -160,5 +160,3 @@ def source_text(item: Mapping[str, Any]) -> str:
     """Where an image comes from, in words."""
     source = item["source"]
     return Place(*source["place"]).text if source["kind"] == "registry" else str(source["path"])
-
-
