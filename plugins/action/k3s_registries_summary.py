@@ -17,6 +17,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.table 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "verdicts": {"type": "list", "elements": "dict"},
     "diagnosis": {"type": "dict"},
+    "info": {"type": "dict", "default": {}},
 }
 
 display = Display()
@@ -39,7 +40,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             lines = table(verdicts)
             failed = sorted(str(item["host"]) for item in verdicts if not item["ok"])
         else:
-            lines = failing.lines(diagnosis)
+            lines = failing.lines(diagnosis, arguments["info"])
             failed = sorted({name for group in failing.groups(diagnosis) for name in group.nodes})
         # One call: in AWX, where every line printed is an event of its own, they stay together.
         display.display("\n" + "\n".join(lines))

@@ -37,6 +37,12 @@ options:
   diagnosis:
     description: Host names to what M(k3sfleet.registries.k3s_pull_diagnosis) registered there, failed results too.
     type: dict
+  info:
+    description:
+      - Host names to what M(k3sfleet.registries.k3s_registries_info) registered there, beside O(diagnosis).
+      - Where it failed or could not reach a host, so that the host was not asked further, that is said.
+    type: dict
+    default: {}
 seealso:
   - module: k3sfleet.registries.k3s_registries_verdict
   - module: k3sfleet.registries.k3s_registries_report

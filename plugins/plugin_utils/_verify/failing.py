@@ -21,27 +21,34 @@ def groups(diagnosis: Mapping[str, Any]) -> list[FailingPulls]:
     return failing_pulls(build(diagnosis, {}, {}, diagnosis, {}, ""))
 
 
-def not_examined(diagnosis: Mapping[str, Any]) -> dict[str, str]:
-    """Hosts that nothing is known about, to why."""
+def not_examined(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> dict[str, str]:
+    """Hosts that nothing is known about, to why. A host that could not be reached for ``info`` was not asked again."""
     found = {}
-    for host, result in diagnosis.items():
-        if isinstance(result, Mapping) and (result.get("unreachable") or result.get("failed")):
-            found[str(host)] = str(result.get("msg") or "no reason given")
+    for host, result in {**info, **diagnosis}.items():
+        known = result if isinstance(result, Mapping) else {}
+        if known.get("skipped") or not known:
+            known = info.get(host) or {}
+        if known.get("unreachable") or known.get("failed"):
+            found[str(host)] = str(known.get("msg") or "no reason given")
     return found
 
 
-def lines(diagnosis: Mapping[str, Any]) -> list[str]:
-    """What a person reads at the end of ``diagnose``."""
+def lines(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> list[str]:
+    """What a person reads at the end of ``diagnose``.
+
+    :param info: the same for k3s_registries_info, whose failures on a host are told where it was not asked further.
+    """
     found = groups(diagnosis)
     text: list[str] = []
     for number, group in enumerate(found, 1):
         text += _group(number, group)
-    for host, why in not_examined(diagnosis).items():
+    unknown = not_examined(diagnosis, info)
+    for host, why in unknown.items():
         text += ["%s could not be examined: %s" % (host, why[:_LONGEST_LINE]), ""]
     nodes = {name for group in found for name in group.nodes}
     images = {image for group in found for image in group.images}
     if not found:
-        return [*text, "no failing pulls"]
+        return [*text, "no failing pulls" + (" on the nodes that could be examined" if unknown else "")]
     return [
         *text,
         "%s at %s: %s cannot pull %s"

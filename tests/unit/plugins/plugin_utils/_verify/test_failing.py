@@ -29,7 +29,8 @@ def test_what_most_nodes_have_comes_first() -> None:
             "n-1": {"pulls": [pull("timeout", "x:1"), pull("not_found")]},
             "n-2": {"pulls": [pull("not_found"), pull("not_found", image="docker.io/library/b:1")]},
             "n-3": {"pulls": []},
-        }
+        },
+        {},
     )
     assert text[0] == "1. image missing (not_found) at m:5000, on 2 nodes (n-1, n-2)"
     assert "   image    docker.io/library/a:1" in text
@@ -42,21 +43,29 @@ def test_what_most_nodes_have_comes_first() -> None:
 
 
 def test_a_fleet_without_failing_pulls() -> None:
-    assert lines({"n-1": {"pulls": []}}) == ["no failing pulls"]
+    assert lines({"n-1": {"pulls": []}}, {}) == ["no failing pulls"]
 
 
 def test_nodes_that_could_not_be_examined_are_said() -> None:
-    text = lines({"n-1": {"unreachable": True, "msg": "no route"}, "n-2": {"failed": True, "msg": "no log"}, "n-3": {}})
+    text = lines(
+        {"n-1": {"skipped": True}, "n-2": {"failed": True, "msg": "no log"}, "n-3": {}},
+        {"n-1": {"unreachable": True, "msg": "no route"}, "n-3": {"failed": True, "msg": "no become"}},
+    )
     assert "n-1 could not be examined: no route" in text
     assert "n-2 could not be examined: no log" in text
-    assert text[-1] == "no failing pulls"
+    assert "n-3 could not be examined: no become" in text
+    assert text[-1] == "no failing pulls on the nodes that could be examined"
 
 
 def test_a_secret_in_a_result_goes_no_further() -> None:
-    text = lines({"n-1": {"pulls": [pull("unknown", None, message="https://u:%s@r/" % CANARY)]}})
+    text = lines({"n-1": {"pulls": [pull("unknown", None, message="https://u:%s@r/" % CANARY)]}}, {})
     assert CANARY not in json.dumps(text)
 
 
 def test_a_very_long_line_is_cut() -> None:
-    text = lines({"n-1": {"pulls": [pull("unknown", None, evidence=["x" * 5000])]}})
+    text = lines({"n-1": {"pulls": [pull("unknown", None, evidence=["x" * 5000])]}}, {})
     assert max(len(line) for line in text) < 500
+
+
+def test_a_node_whose_log_could_be_read_was_examined() -> None:
+    assert lines({"n-1": {"pulls": []}}, {"n-1": {"failed": True, "msg": "no become"}}) == ["no failing pulls"]
