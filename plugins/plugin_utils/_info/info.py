@@ -70,7 +70,7 @@ class Observation:
 def info(seen: Observation, now: datetime.datetime) -> dict[str, Any]:
     """The result, without secrets. See RETURN of the module."""
     said = seen.said
-    environment = [(source, variables) for source, variables in said["environment"]]
+    environment = [(str(source), variables) for source, variables in said["environment"]]
     texts = [(path, text) for path, text, _changed_at in said["config_files"]]
     settings = Settings(said["distribution"], said["command"], environment, texts)
     registries = {key: said["registries"][key] for key in ("path", "exists", "managed", "mode")}
