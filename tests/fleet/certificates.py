@@ -51,13 +51,15 @@ def load(stem: Path) -> Issued:
     return Issued(certificate, key)
 
 
-def authority(name: str) -> Issued:
-    """A self-signed CA."""
+def authority(name: str, extensions: tuple[x509.ExtensionType, ...] = ()) -> Issued:
+    """A self-signed CA, with further critical extensions."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
     builder = _builder(subject, subject, key, 3650).add_extension(x509.BasicConstraints(True, None), True)
     builder = builder.add_extension(usage, True)
+    for extension in extensions:
+        builder = builder.add_extension(extension, True)
     return Issued(builder.sign(key, hashes.SHA256()), key)
 
 

@@ -42,7 +42,8 @@ USER_AGENT = "containerd/2.1"
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 10
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
-_EXPIRED, _NOT_YET_VALID = 10, 9
+# OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED, _CERT_NOT_YET_VALID, _PERMITTED_VIOLATION and _EXCLUDED_VIOLATION.
+_EXPIRED, _NOT_YET_VALID, _NAME_CONSTRAINTS = 10, 9, (47, 48)
 PHASES = ("dns", "tcp", "tls", "http", "total")
 
 
@@ -282,6 +283,8 @@ class Session:
             return Failure("tls_expired", f"a CA of {shown_as} has expired")
         if code == _NOT_YET_VALID:
             return Failure("tls_not_yet_valid", f"a CA of {shown_as} is not valid yet")
+        if code in _NAME_CONSTRAINTS:
+            return Failure("tls_name_mismatch", f"a CA of {shown_as} may not sign for {name}")
         issuer = f", issued by {certificate.issuer}" if certificate is not None else ""
         return Failure("tls_unknown_authority", shown_as + issuer)
 

@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from probing import mirrored, one, probe
 
+from tests.fleet import certificates
 from tests.registry_faults import servers
 
 OK = servers.Store()
@@ -212,3 +216,37 @@ def test_many_endpoints_take_one_deadline(opened: Callable[[Any], Any]) -> None:
     expected = ["timeout" if number % 4 == 0 else "ok" for number in range(24)]
     by_registry = {result["registry"]: result["cause"] for result in results}
     assert [by_registry[f"r{number}.example.com"] for number in range(24)] == expected
+
+
+def test_a_short_key_is_taken_as_go_takes_it(pki: Any, opened: Callable[[Any], Any], tmp_path: Path) -> None:
+    """OpenSSL's settings in distributions would refuse what containerd accepts."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - weak on purpose
+    issued = certificates.issue(pki.authority, "short", ("127.0.0.1",))
+    builder = x509.CertificateBuilder(extensions=list(issued.certificate.extensions))
+    certificate = (
+        builder.subject_name(issued.certificate.subject)
+        .issuer_name(issued.certificate.issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(issued.certificate.not_valid_before_utc)
+        .not_valid_after(issued.certificate.not_valid_after_utc)
+        .sign(pki.authority.key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (tmp_path / "short.crt").write_bytes(certificate.public_bytes(pem))
+    (tmp_path / "short.key").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = servers.server_context(tmp_path / "short", short_keys=True)
+    server = opened(servers.HttpServer(OK, context))
+    assert one(mirrored(server.port, tls=trusting(pki)))["cause"] == "ok"
+
+
+def test_an_authority_may_be_limited_to_other_names(pki: Any, opened: Callable[[Any], Any], tmp_path: Path) -> None:
+    limits = x509.NameConstraints([x509.DNSName("internal.example.com")], None)
+    limited = certificates.authority("limited", (limits,))
+    limited.write(tmp_path / "limited")
+    certificates.issue(limited, "server", ("localhost",)).write(tmp_path / "server")
+    server = opened(servers.HttpServer(OK, servers.server_context(tmp_path / "server")))
+    result = one(mirrored(server.port, host="localhost", tls={"ca_file": str(tmp_path / "limited.crt")}))
+    assert result["cause"] == "tls_name_mismatch"
