@@ -16,7 +16,6 @@ import urllib.error
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Iterable, Mapping
 
-from ansible.module_utils.urls import open_url
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import archive, plan, skopeo
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import PrivateFolder
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import LONGEST_WAIT
@@ -106,6 +105,9 @@ def _of_import(folder: str, where: str) -> list[dict[str, Any]]:
 
 
 def _fetched(url: str) -> str:
+    # Imported where it is needed: it takes longer than the questions to forty images.
+    from ansible.module_utils.urls import open_url
+
     try:
         data: bytes = open_url(url, timeout=30, http_agent="k3sfleet.registries").read(_LARGEST_LIST)
         return data.decode("utf-8")
@@ -123,7 +125,9 @@ def _plan(request: Mapping[str, Any], unused: archive.Workspace) -> dict[str, An
         items = [dict(item) for item in request["items"]]
         _each(lambda item: _inspect(ends, item), _first_of_each_side(items), 1)
         _each(lambda item: _inspect(ends, item), items, int(request.get("lookups", 16)))
-        return {"items": items, "broken": _told(ends), "skopeo": skopeo.version(), "unfinished": _unfinished(request)}
+        needed = any(item["state"] in (plan.MISSING, plan.DIFFERS) for item in items)
+        tool = skopeo.version() if needed else ""
+        return {"items": items, "broken": _told(ends), "skopeo": tool, "unfinished": _unfinished(request)}
 
 
 def _unfinished(request: Mapping[str, Any]) -> bool:
