@@ -21,11 +21,12 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.challen
     token_url,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure, status_text
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import Answer, host_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import (
     Credentials,
     CredentialsError,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Answer, Session, host_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Session
 
 _WITHOUT_POST = (400, 401, 404)
 """Token servers that know no POST answer with one of these, and are asked by GET then."""

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.authorization import Authorization
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.content import ACCEPT, Place, check_content
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure, status_failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Answer, Session, shown
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import Answer, shown
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import object_url

@@ -10,8 +10,8 @@ import json
 from typing import Any, Callable, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure, status_failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import Answer, shown
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import best_of, platform_text
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Answer, shown
 
 INDEX_TYPES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",

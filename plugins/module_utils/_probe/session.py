@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-import http.client
-import io
 import re
 import ssl
 import time
-from typing import Any, Mapping, NamedTuple
+from typing import Mapping
 from urllib.parse import urljoin, urlsplit
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe import wire
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe import dial, wire
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import (
     Certificate,
     CertificateError,
@@ -22,11 +20,16 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certifi
     utc_text,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import (
-    Failure,
-    http_failure,
-    status_failure,
-    status_text,
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import (
+    USER_AGENT,
+    Answer,
+    content_of,
+    head,
+    host_of,
+    make_tunnel,
+    response_of,
+    shown,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy import (
     Proxy,
@@ -36,38 +39,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy i
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Contexts
 
-USER_AGENT = "containerd/2.1"
-"""Some registries and firewalls look at it, so it has to begin as containerd's own."""
-
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 10
-_UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED, _CERT_NOT_YET_VALID, _PERMITTED_VIOLATION and _EXCLUDED_VIOLATION.
 _EXPIRED, _NOT_YET_VALID, _NAME_CONSTRAINTS = 10, 9, (47, 48)
 PHASES = ("dns", "tcp", "tls", "http", "total")
-
-
-class Answer(NamedTuple):
-    """What came back: ``url`` is that of the last request, after redirects."""
-
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-    url: str
-
-    @property
-    def media_type(self) -> str:
-        """The content type without parameters, in lower case."""
-        return (self.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
-
-    @property
-    def host(self) -> str:
-        return host_of(self.url)
-
-
-def host_of(url: str) -> str:
-    """``host[:port]`` of a URL, without userinfo."""
-    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 class Session:
@@ -176,9 +152,9 @@ class Session:
         connection.doing = doing = f"{method} {shown(url)}"
         started = time.monotonic()
         try:
-            connection.send(_head(method, target, fields) + body)
-            response = _response(connection, method, doing)
-            content, complete = _content(response, limit, doing)
+            connection.send(head(method, target, fields) + body)
+            response = response_of(connection, method, doing)
+            content, complete = content_of(response, limit, doing)
         except Failure:
             connection.close()
             raise
@@ -232,7 +208,7 @@ class Session:
                 connection = wire.Tls(connection, self._contexts.checked, proxy.host, self._contexts.has_certificate)
                 connection.shake()
             if tunnel:
-                _tunnel(connection, tunnel, proxy)
+                make_tunnel(connection, tunnel, proxy)
         except ssl.SSLCertVerificationError:
             failure = Failure("tls_unknown_authority", f"the certificate of the proxy {proxy.text} does not verify")
         except Failure as caught:
@@ -244,10 +220,10 @@ class Session:
 
     def _dialled(self, name: str, port: int, label: str) -> wire.Plain:
         started = time.monotonic()
-        addresses = wire.resolve(name, port, self._deadline)
+        addresses = dial.resolve(name, port, self._deadline)
         found = time.monotonic()
         self._note("dns", found - started)
-        connection = wire.connect(addresses, label, self._deadline)
+        connection = dial.connect(addresses, label, self._deadline)
         self._note("tcp", time.monotonic() - found)
         return connection
 
@@ -297,67 +273,6 @@ class Session:
         if self.certificate is None:
             self.certificate = _decoded(secured.certificate)
             self.protocol = secured.protocol
-
-
-class _Socket:
-    """What ``http.client`` wants of a socket."""
-
-    def __init__(self, connection: wire.Plain | wire.Tls) -> None:
-        self._connection = connection
-
-    def makefile(self, *_arguments: Any, **_more: Any) -> io.BufferedReader:
-        return io.BufferedReader(wire.Reader(self._connection))
-
-
-def shown(url: str) -> str:
-    """A URL for people: without userinfo, and without the values of parameters, which may be signatures."""
-    parts = urlsplit(url)
-    query = "?" + parts.query if re.fullmatch(r"ns=[\w.:-]+", parts.query) else "?..." if parts.query else ""
-    return f"{parts.scheme}://{host_of(url)}{parts.path}{query}"
-
-
-def _head(method: str, target: str, fields: Mapping[str, str]) -> bytes:
-    target = _UNSAFE.sub(lambda match: f"%{ord(match.group()):02X}", target)
-    lines = [f"{method} {target} HTTP/1.1"]
-    lines += [f"{name}: " + re.sub(r"[\r\n]", " ", value) for name, value in fields.items()]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
-
-
-def _response(connection: wire.Plain | wire.Tls, method: str, doing: str) -> http.client.HTTPResponse:
-    response = http.client.HTTPResponse(_Socket(connection), method=method)  # type: ignore[arg-type]
-    try:
-        response.begin()
-    except http.client.HTTPException as error:
-        raise http_failure(error, doing) from None
-    except ValueError:
-        raise Failure("not_http", f"{doing}: the answer is not HTTP") from None
-    return response
-
-
-def _content(response: http.client.HTTPResponse, limit: int, doing: str) -> tuple[bytes, bool]:
-    """The body as far as the limit, and whether that was all."""
-    try:
-        content = response.read(limit)
-        return content, not content or response.isclosed() or (len(content) < limit and not response.read(1))
-    except http.client.HTTPException as error:
-        raise http_failure(error, doing) from None
-    except ValueError:
-        raise Failure("not_http", f"{doing}: the answer's body is not HTTP") from None
-
-
-def _tunnel(connection: wire.Plain | wire.Tls, host: str, proxy: Proxy) -> None:
-    target = host if re.search(r":\d+\Z", host) else host + ":443"
-    connection.doing = doing = f"CONNECT {target} at the proxy {proxy.text}"
-    fields = {"Host": target, "User-Agent": USER_AGENT}
-    if proxy.authorization:
-        fields["Proxy-Authorization"] = proxy.authorization
-    connection.send(_head("CONNECT", target, fields))
-    status = _response(connection, "CONNECT", doing).status
-    if status != 200:
-        connection.close()
-        if status < 500 and status not in (403, 407, 429):
-            raise Failure("server_error", f"{doing}: {status_text(status)}", status)
-        raise status_failure(status, "", doing)
 
 
 def _decoded(der: bytes) -> Certificate | None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connections with a deadline: names resolved, TCP connected, TLS shaken, bytes sent and received.
+"""Connections with a deadline: TLS shaken, bytes sent and received.
 
 TLS works on memory, not on the socket, so that what a server sends first can be looked at when it is no TLS, and so
 that TLS can run inside TLS through a proxy.
@@ -13,7 +13,6 @@ import io
 import ipaddress
 import socket
 import ssl
-import threading
 from typing import Any
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
@@ -24,67 +23,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure
 )
 
 _CHUNK = 1 << 16
-# Go gives each address its share of the time, but no less than this, where there is that much.
-_LEAST_PER_ADDRESS = 2.0
-
-Address = Any
-
-
-def resolve(host: str, port: int, deadline: Deadline) -> list[Address]:
-    """The addresses of a host, as ``getaddrinfo`` gives them.
-
-    The call cannot be interrupted, so it runs in a thread that is left behind when the deadline passes.
-
-    :raises Failure: ``dns_failure``, also where nothing came in time.
-    """
-    doing = f"look up {host}"
-    found: list[Any] = []
-
-    def look_up() -> None:
-        try:
-            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            found.append(error)
-
-    thread = threading.Thread(target=look_up, daemon=True)
-    thread.start()
-    thread.join(deadline.left(doing))
-    if not found:
-        raise Failure("dns_failure", f"{doing}: no answer within {deadline.seconds:g} s")
-    if isinstance(found[0], Exception):
-        reason = getattr(found[0], "strerror", None) or "not a name that can be looked up"
-        raise Failure("dns_failure", f"{doing}: {reason}")
-    return list(found[0])
-
-
-def connect(addresses: list[Address], name: str, deadline: Deadline) -> Plain:
-    """A connection to the first address that takes one.
-
-    :param name: ``host:port``, for the failure's text.
-    :raises Failure: of the first address, as Go reports it.
-    """
-    first: Failure | None = None
-    for number, (family, kind, protocol, _name, address) in enumerate(addresses):
-        doing = f"connect to {name}"
-        if address[0] not in name:
-            doing += f" ({address[0]})"
-        try:
-            left = deadline.left(doing)
-        except Failure as failure:
-            raise first or failure from None
-        share = max(left / (len(addresses) - number), min(left, _LEAST_PER_ADDRESS))
-        opened = None
-        try:
-            opened = socket.socket(family, kind, protocol)
-            opened.settimeout(share)
-            opened.connect(address)
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return Plain(opened, deadline)
-        except OSError as error:
-            if opened is not None:
-                opened.close()
-            first = first or connection_failure(error, doing)
-    raise first or Failure("dns_failure", f"look up {name}: no address")
 
 
 class Plain:

@@ -250,3 +250,17 @@ def test_an_authority_may_be_limited_to_other_names(pki: Any, opened: Callable[[
     server = opened(servers.HttpServer(OK, servers.server_context(tmp_path / "server")))
     result = one(mirrored(server.port, host="localhost", tls={"ca_file": str(tmp_path / "limited.crt")}))
     assert result["cause"] == "tls_name_mismatch"
+
+
+def test_an_answer_that_ends_early(opened: Callable[[Any], Any]) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    for rest in (b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n5\r\n{}"):
+        answer = head + rest
+        server = opened(servers.RawServer(lambda c, answer=answer: (c.recv(999), c.sendall(answer))))
+        assert one(mirrored(server.port, "http"))["cause"] == "connection_reset", rest
+
+
+def test_a_body_may_end_with_the_connection(opened: Callable[[Any], Any]) -> None:
+    answer = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{}"
+    server = opened(servers.RawServer(lambda c: (c.recv(999), c.sendall(answer))))
+    assert one(mirrored(server.port, "http"))["cause"] == "ok"

@@ -5,11 +5,16 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe import dial
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.challenge import (
     Challenge,
     parse_challenges,
@@ -18,14 +23,15 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.challen
     token_url,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.checks import api_url
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import connection_failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure, connection_failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import shown
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import (
     best_of,
     is_runnable,
     node_platform,
     platform_text,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import shown
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import CAUSES, classify
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
 from hypothesis import given
@@ -172,3 +178,48 @@ def test_a_connection_that_the_server_closes_between_requests_is_no_failure(open
     result = one(mirrored(server.port, "http"), "mirrored.example.com/team/app:1")
     assert result["cause"] == "ok", result
     assert len(server.requests) > 3
+
+
+class Unrouted:
+    """A socket whose connect() is heard by nobody, until its time is over."""
+
+    def __init__(self, reason: OSError | None = None) -> None:
+        self._reason = reason
+        self._seconds = 0.0
+        self.closed = False
+
+    def settimeout(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def connect(self, _address: object) -> None:
+        if self._reason is None:
+            threading.Event().wait(self._seconds)
+        raise self._reason or TimeoutError
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("reason", [None, OSError(101, "Network is unreachable")])
+def test_a_node_whose_ipv6_leads_nowhere_connects_by_ipv4(
+    opened: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch, reason: OSError | None
+) -> None:
+    """And does not wait for the share of the time that the first address has."""
+    server = opened(servers.RawServer(servers.silent))
+    names = ("SOCK_STREAM", "IPPROTO_TCP", "TCP_NODELAY")
+    sockets = SimpleNamespace(**{name: getattr(socket, name) for name in names})
+    sockets.socket = lambda family, *more: Unrouted(reason) if family == 10 else socket.socket(family, *more)
+    monkeypatch.setattr(dial, "socket", sockets)
+    addresses = [
+        (10, socket.SOCK_STREAM, 6, "", ("2001:db8::1", server.port, 0, 0)),
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port)),
+    ]
+    started = time.monotonic()
+    dial.connect(addresses, "r.test", Deadline(60)).close()
+    assert time.monotonic() - started < 20
+    with servers.closed_port() as port:
+        addresses[1] = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+        with pytest.raises(Failure) as failure:
+            dial.connect(addresses, "r.test", Deadline(1))
+    # Whichever family has failed first.
+    assert failure.value.cause == ("no_route" if reason else "connection_refused")
