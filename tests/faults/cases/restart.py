@@ -11,7 +11,7 @@ from tests.faults.case import Case
 from tests.faults.scene import RESTART_TIMEOUT, Scene
 from tests.integration.cluster import Run
 
-_PUT_BACK = r"msg: .{0,8}after \d+ s: [^']*?%s.*?The node was put back as it was and is healthy"
+_PUT_BACK = r"msg: .{0,8}after \d+ s: .{0,200}?%s.*?The node was put back as it was and is healthy"
 
 
 def _with(node: str, fault: str) -> Callable[[Scene], Run]:
