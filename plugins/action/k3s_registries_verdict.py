@@ -15,6 +15,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "info": {"type": "dict", "required": True},
     "probe": {"type": "dict", "default": {}},
     "canary": {"type": "dict", "default": {}},
+    "applied": {"type": "dict", "default": {}},
     "managed": {"type": "bool", "default": False},
 }
 
@@ -30,7 +31,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         _validated, checked = self.validate_argument_spec(argument_spec=ARGUMENTS)
         arguments: dict[str, Any] = plain(checked)
         host = str((task_vars or {}).get("inventory_hostname", ""))
-        judged = verdict(host, arguments["info"], arguments["probe"], arguments["canary"], arguments["managed"])
+        judged = verdict(
+            host,
+            arguments["info"],
+            arguments["probe"],
+            arguments["canary"],
+            arguments["managed"],
+            arguments["applied"],
+        )
         result.update(changed=False, verdict=judged)
         if not judged["ok"]:
             result.update(failed=True, msg="; ".join(judged["failures"]))

@@ -44,6 +44,12 @@ options:
     description: The same of M(k3sfleet.registries.k3s_canary_pull).
     type: dict
     default: {}
+  applied:
+    description:
+      - What M(k3sfleet.registries.k3s_registries) has returned in check mode, which compares the inventory with what is
+        in place. A node on which something would change does not pass.
+    type: dict
+    default: {}
   managed:
     description: Whether the node is meant to have the collection's configuration, so that another's is a failure.
     type: bool
@@ -82,7 +88,9 @@ verdict:
       description: Whether it passes.
       type: bool
     state:
-      description: The state that M(k3sfleet.registries.k3s_registries_info) gives, V(unreachable) or V(not examined).
+      description:
+        - The state that M(k3sfleet.registries.k3s_registries_info) gives, V(not applied) where the inventory says
+          something else, V(unreachable) or V(not examined).
       type: str
     release:
       description: The installed release.

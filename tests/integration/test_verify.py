@@ -102,6 +102,18 @@ def _rows(output: str) -> dict[str, str]:
     return {line.split()[0]: " ".join(line.split()) for line in lines[start + 2 : start + 5]}
 
 
+def test_a_node_without_what_the_inventory_says_by_now_is_named(sound: Cluster) -> None:
+    mirrors = {**sound.variables["k3s_registries"]["mirrors"], "quay.io": {"endpoint": ["https://other.example.com"]}}
+    variables = {"k3s_registries": {**sound.variables["k3s_registries"], "mirrors": mirrors}}
+    before = sound.snapshot()["agent-1"]["files"][REGISTRIES]
+    run = sound.play(VERIFY, "--diff", "-vvv", variables=variables).refused()
+    assert run.failed == sorted(sound.names)
+    assert all(row.split()[1:4] == ["FAILED", "not", "applied"] for row in _rows(run.output).values()), run.output
+    assert "not_applied: what k3s_registries says is not in place here: %s (update)" % REGISTRIES in run.output
+    assert set(run.changed.values()) == {0}
+    assert sound.snapshot()["agent-1"]["files"][REGISTRIES] == before
+
+
 def test_an_overriding_template_is_named(repaired: Cluster) -> None:
     repaired.sh("agent-1", "sed '/registry.configs/,$d' %s/config.toml > %s/config-v3.toml.tmpl" % (AGENT, AGENT))
     run = repaired.play(VERIFY).refused()

@@ -21,6 +21,7 @@ def verdict(
     probe: Mapping[str, Any],
     canary: Mapping[str, Any],
     managed: bool,
+    applied: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """``{host, ok, state, release, cells, canary, failures, warnings}`` of one node.
 
@@ -28,6 +29,7 @@ def verdict(
         ``canary`` ({} where they were not asked).
     :param managed: whether the node is meant to have the collection's configuration, so that a registries.yaml of
         somebody else's is a failure and not only worth mentioning.
+    :param applied: what k3s_registries has returned in check mode, which compares the inventory with the node.
     :returns: ``cells``: endpoint to what it is to the node in a few words; ``failures`` and ``warnings``: sentences.
     """
     result: dict[str, Any] = {
@@ -43,6 +45,7 @@ def verdict(
         return clean_verdict(result)
     result.update(state=str(facts["state"]), release=str(facts["release"]))
     _judge_info(result, facts, managed)
+    _judge_applied(result, applied or {})
     _judge_probe(result, probe)
     _judge_canary(result, canary)
     result["ok"] = not result["failures"]
@@ -69,6 +72,17 @@ def _judge_info(result: dict[str, Any], facts: Mapping[str, Any], managed: bool)
         _add(result["failures" if failing else "warnings"], _sentence(code, problem["message"], problem["fix"]))
     if state in _NOT_AS_IT_SHOULD and not told:
         result["failures"].append(_sentence(state, words.STATES[state].message, words.STATES[state].fix))
+
+
+def _judge_applied(result: dict[str, Any], applied: Mapping[str, Any]) -> None:
+    if applied.get("failed") or applied.get("unreachable"):
+        result["failures"].append("k3s_registries failed: %s" % _said(applied))
+    elif applied.get("files"):
+        changes = ["%s (%s)" % (item.get("path"), item.get("action")) for item in applied["files"]]
+        if result["state"] == "loaded":
+            result["state"] = "not applied"
+        message = "what k3s_registries says is not in place here: %s" % ", ".join(changes)
+        _add(result["failures"], _sentence("not_applied", message, "Run k3sfleet.registries.site."))
 
 
 def _judge_probe(result: dict[str, Any], probe: Mapping[str, Any]) -> None:
@@ -123,7 +137,8 @@ def _judge_canary(result: dict[str, Any], canary: Mapping[str, Any]) -> None:
 
 def _sentence(what: str, message: Any, fix: Any) -> str:
     text = "%s: %s" % (what, message or "")
-    if text[-1] not in ".:)":
+    # A message may end with the error's own words, "It failed. (connection refused)".
+    if text[-1] not in ".:" and not (text[-1] == ")" and ". (" in text):
         text += "."
     return ("%s %s" % (text, fix or "")).strip()
 

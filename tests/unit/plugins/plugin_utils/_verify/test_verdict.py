@@ -95,6 +95,16 @@ def test_an_image_that_cannot_be_pulled() -> None:
     assert found["failures"] == ["not_found: a cannot be pulled: m has no a. Push a."]
 
 
+def test_a_node_that_has_not_what_the_inventory_says() -> None:
+    applied = {"changed": False, "files": [{"path": "/etc/r.yaml", "action": "update"}]}
+    found = verdict("n", info(), {}, {}, True, applied)
+    assert (found["ok"], found["state"]) == (False, "not applied")
+    (failure,) = found["failures"]
+    assert failure.startswith("not_applied: what k3s_registries says is not in place here: /etc/r.yaml (update).")
+    assert verdict("n", info(), {}, {}, True, {"changed": False, "files": []})["ok"] is True
+    assert verdict("n", info(), {}, {}, True, {"failed": True, "msg": "refused"})["ok"] is False
+
+
 def test_modules_that_failed() -> None:
     found = verdict("n", info(), {"failed": True, "msg": "one"}, {"failed": True, "msg": "two"}, True)
     assert found["failures"] == ["k3s_registry_probe failed: one", "k3s_canary_pull failed: two"]
