@@ -30,7 +30,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--grace-seconds", type=int, default=40, help="after how long without a sign a node is NotReady"
     )
-    command.set_defaults(call=lambda o: up.up(o.name, o.servers, o.agents, o.distribution, o.k3s, o.grace_seconds))
+    command.add_argument("--init", choices=("systemd", "openrc"), default="systemd", help="what starts the services")
+    command.set_defaults(
+        call=lambda o: up.up(o.name, o.servers, o.agents, o.distribution, o.k3s, o.grace_seconds, o.init)
+    )
 
     command = commands.add_parser("down", help="remove a fleet with everything it made")
     command.add_argument("name", nargs="?")

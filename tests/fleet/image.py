@@ -21,7 +21,7 @@ SUITE = "bookworm"
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "ca-certificates", "openssl", "procps",
     "iproute2", "iptables", "kmod", "containerd", "runc", "containernetworking-plugins", "docker-registry",
-    "etcd-server", "python3-grpcio", "python3-yaml",
+    "etcd-server", "python3-grpcio", "python3-yaml", "openrc",
 )  # fmt: skip
 NAME = "localhost/k3sfleet-node"
 

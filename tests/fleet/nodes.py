@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.fleet import podman, real_k3s, sshkeys, units
+from tests.fleet import openrc, podman, real_k3s, sshkeys, units
 from tests.fleet.archive import Archive
 from tests.fleet.certificates import issue, load
 from tests.fleet.process import FleetError, run, say
@@ -55,8 +55,8 @@ def _create(fleet: Fleet, node: Node, image: str, public_key: str, k3s: Path | N
     podman.podman(
         "create", "--name", name, "--hostname", node.name, *podman.labels(fleet.name),
         *podman.address_options(fleet.name, node.address),
-        "--privileged", "--systemd=always", "--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000",
-        "--tz", "Etc/UTC", *volumes, image,
+        "--privileged", "--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000", "--tz", "Etc/UTC",
+        *volumes, *(openrc.container(image) if fleet.init == "openrc" else ["--systemd=always", image]),
     )  # fmt: skip
     podman.podman("cp", "--archive=false", "-", name + ":/", stdin=_files(fleet, node, public_key))
     if k3s is not None:
@@ -81,6 +81,12 @@ def _files(fleet: Fleet, node: Node, public_key: str) -> bytes:
 
 def _add_k3s(archive: Archive, fleet: Fleet, node: Node) -> None:
     service = fleet.service(node)
+    if fleet.init == "openrc":
+        archive.file("etc/init.d/" + service, openrc.script(service, node.role), 0o755)
+        archive.link("etc/runlevels/default/" + service, "/etc/init.d/" + service)
+        archive.folder("etc/rancher/" + fleet.distribution)
+        add_stand_in(archive, fleet, node)
+        return
     for path, text in units.files(fleet.distribution, service, node.role).items():
         archive.file(path, text, 0o600 if path.endswith(".env") else 0o644)
     archive.folder("etc/rancher/" + fleet.distribution)

@@ -55,6 +55,8 @@ class Fleet:
     grace_seconds: int
     registry: Registry
     nodes: list[Node] = field(default_factory=list)
+    init: str = "systemd"
+    """`systemd` or `openrc`: what starts the nodes' services."""
 
     @property
     def folder(self) -> Path:

@@ -14,7 +14,9 @@ from tests.fleet.process import FleetError, say
 from tests.fleet.state import FLEETS, REGISTRY_HOST, REGISTRY_PORT, Fleet, Node, Registry, check_name, load
 
 
-def up(name: str, servers: int, agents: int, distribution: str, k3s: str, grace_seconds: int) -> Fleet:
+def up(
+    name: str, servers: int, agents: int, distribution: str, k3s: str, grace_seconds: int, init: str = "systemd"
+) -> Fleet:
     """Make the fleet, or find it as it was asked for; returns when every node is Ready."""
     existing = _existing(check_name(name))
     if existing is not None:
@@ -25,6 +27,7 @@ def up(name: str, servers: int, agents: int, distribution: str, k3s: str, grace_
     source = k3s_source.choose(distribution, k3s)
     tag = image.ensure()
     fleet = _plan(name, servers, agents, distribution, grace_seconds)
+    fleet.init = init
     fleet.k3s = "real" if source else "stand-in"
     say("The nodes run %s" % (source or "the stand-in for %s %s" % (distribution, fleet.release)))
     say("Fleet %s: %d servers, %d agents and a registry in %s" % (name, servers, agents, fleet.subnet))
