@@ -32,7 +32,7 @@ def deps() -> None:
 
 def export(folder: str) -> None:
     """The connected side of an air gap: a registry that fills an OCI layout and goes away, and the list beside it."""
-    place = Path(folder)
+    place = Path(folder).resolve()
     place.mkdir(parents=True, exist_ok=True)
     images = names(40)
     with tempfile.TemporaryDirectory() as temporary:
@@ -43,7 +43,7 @@ def export(folder: str) -> None:
             run = mirror(Path(temporary) / "run", given)
         finally:
             registry.stop()
-    if run.status or run.result.get("failed"):
+    if not run.done:
         sys.exit(run.why)
     (place / "k3s-images.txt").write_text("".join(name + "\n" for name in images), encoding="utf-8")
 

@@ -44,6 +44,11 @@ class Run(NamedTuple):
         """What a failing test is to show."""
         return str(self.result.get("msg") or self.output)
 
+    @property
+    def done(self) -> bool:
+        """Whether the task, whose failure does not end the play, has done everything."""
+        return self.status == 0 and self.result.get("failed") is not True
+
     def actions(self) -> list[str]:
         return [item["action"] for item in self.result["images"]]
 

@@ -51,7 +51,7 @@ def test_a_target_that_is_read_only(
     source: LocalRegistry, target: LocalRegistry, few: dict[str, str], tmp_path: Path
 ) -> None:
     images = list(few)
-    assert mirror(tmp_path / "run", arguments(source, target, images[:2])).status == 0
+    assert mirror(tmp_path / "run", arguments(source, target, images[:2])).done
     target.restart(read_only=True)
     mark = target.mark()
     run = mirror(tmp_path / "run", arguments(source, target, images, parallel=1))
@@ -134,7 +134,7 @@ def test_a_tag_that_has_moved_is_overwritten_only_when_asked(
     moving = "docker.io/rancher/moving:1"
     old = Filler(source).image(moving)
     images = [moving, *few]
-    assert mirror(tmp_path / "run", arguments(source, target, [moving])).status == 0
+    assert mirror(tmp_path / "run", arguments(source, target, [moving])).done
     new = Filler(source).image(moving, note="moved")
     run = mirror(tmp_path / "run", arguments(source, target, images))
     assert run.actions() == ["failed"] + ["copied"] * 6, run.why

@@ -94,10 +94,10 @@ class Ends:
             return self._layouts[root]
 
     def _packed(self, image: str) -> str | None:
-        """The digest of an image in the tarball that an earlier export made."""
+        """The digest of an image in the tarball that an earlier export made; None where there is none."""
         with self._lock:
             if self._described is None:
-                content = packed_file(self._tar, "index.json") or b'{"manifests": []}'
+                content = (packed_file(self._tar, "index.json") if self._tar else b"") or b'{"manifests": []}'
                 self._described = named(json.loads(content)["manifests"])
         return str(self._described[image]["digest"]) if image in self._described else None
 

@@ -27,6 +27,7 @@ MANIFEST_FILE = "k3sfleet-mirror.json"
 _HEXADECIMAL = re.compile(r"[0-9a-f]{64}")
 _INSTANCE = re.compile(r"([0-9a-f]{64})\.manifest\.json")
 _CHUNK = 1 << 20
+_DIRECTORY_VERSION = b"Directory Transport Version: 1.1\n"
 
 
 class LayoutProblem(Exception):
@@ -121,9 +122,9 @@ class Layout:
     def view(self, folder: str, digest: str, media_type: str, top: bytes = b"") -> None:
         """Lay an image out as skopeo's ``dir:`` transport reads it, by links."""
         os.makedirs(folder, mode=0o700)
-        _write_text(os.path.join(folder, "version"), "Directory Transport Version: 1.1\n")
-        with open(os.path.join(folder, "manifest.json"), "wb") as handle:
-            handle.write(top or self.content(digest))
+        for name, content in (("version", _DIRECTORY_VERSION), ("manifest.json", top or self.content(digest))):
+            with os.fdopen(os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT, 0o600), "wb") as handle:
+                handle.write(content)
         for part, _size, manifest in set(self.parts(digest, media_type, top)):
             name = part.partition(":")[2] + (".manifest.json" if manifest else "")
             os.symlink(os.path.abspath(self.blob(part)), os.path.join(folder, name))

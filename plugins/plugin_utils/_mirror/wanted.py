@@ -38,6 +38,10 @@ def check(arguments: Mapping[str, Any]) -> None:
         raise WantedProblem("nothing to mirror: give one of %s" % ", ".join(names))
     if arguments["export_to"] and (arguments["archives"] or arguments["import_from"]):
         raise WantedProblem("export_to does not go with archives and import_from: carry the tarball as it is")
+    paths = [path for name in ("archives", "layouts", "import_from") for path in arguments[name]]
+    for path in [*paths, arguments["export_to"] or "/"]:
+        if not os.path.isabs(path):
+            raise WantedProblem("%s is a path on the host that copies: write it in full, from / on" % path)
     if not arguments["export_to"] and not arguments["config"] and not arguments["mapping"]:
         raise WantedProblem("config (the nodes' k3s_registries) or mapping has to say where the images go")
 

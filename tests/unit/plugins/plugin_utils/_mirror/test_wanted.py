@@ -59,7 +59,9 @@ def test_an_export_needs_no_mirror() -> None:
     [
         ({"config": {"mirrors": {}}}, "nothing to mirror"),
         ({"images": ["a"]}, "has to say where"),
-        ({"import_from": ["a"], "export_to": "/b"}, "does not go with"),
+        ({"import_from": ["/a"], "export_to": "/b"}, "does not go with"),
+        ({"images": ["a"], "export_to": "b.tar"}, "b.tar is a path on the host that copies"),
+        ({"archives": ["x/a.tar"], "config": {"mirrors": {}}}, "write it in full"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(given: dict[str, Any], said: str) -> None:
