@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import tests.conftest  # noqa: F401  # makes the collection importable
+import tests.conftest  # noqa: F401  # pylint: disable=unused-import  # makes the collection importable
 from tests.mirror.images import Filler, names
 from tests.mirror.play import mirror
 from tests.mirror.registries import LocalRegistry, Missing, check_programs, missing_packages

@@ -63,7 +63,7 @@ class Filler:
 
     def image(self, name: str, note: str = "", size: int = 20_000, shared: int = 200_000) -> str:
         """Push an image of two layers, the first shared with all others; returns the digest of its index."""
-        repository, _, tag = name.partition("/")[2].rpartition(":")
+        repository, _colon, tag = name.partition("/")[2].rpartition(":")
         manifests = []
         for architecture in PLATFORMS:
             layers = [

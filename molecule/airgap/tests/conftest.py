@@ -5,4 +5,4 @@
 
 from __future__ import annotations
 
-import tests.conftest  # noqa: F401
+import tests.conftest  # noqa: F401  # pylint: disable=unused-import

@@ -95,7 +95,8 @@ def plain_tar(path: str, workspace: Workspace) -> str:
 def _unzstd(path: str, out: Any) -> None:
     if not shutil.which("zstd"):
         raise ArchiveProblem("%s: zstd is missing on this machine: install the package zstd" % path)
-    done = subprocess.run(["zstd", "--decompress", "--stdout", "--quiet", path], stdout=out, stderr=subprocess.PIPE)
+    command = ["zstd", "--decompress", "--stdout", "--quiet", path]
+    done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, check=False)
     if done.returncode:
         raise ArchiveProblem("%s cannot be unpacked: %s" % (path, done.stderr.decode("utf-8", "replace").strip()))
 

@@ -9,7 +9,6 @@ import base64
 import os
 import shutil
 import signal
-import sys
 import threading
 import time
 import urllib.error
@@ -233,7 +232,8 @@ def _stop_with(ends: Ends) -> None:
 
     def stop(*unused: Any) -> None:
         ends.skopeo.stop()
-        sys.exit(1)
+        # Through every `with`, so that nothing private stays.
+        raise SystemExit(1)
 
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGHUP):
