@@ -105,6 +105,22 @@ def _judge_probe(result: dict[str, Any], probe: Mapping[str, Any]) -> None:
             _add(result["failures"], sentence)
         elif level == "warning":
             _add(result["warnings"], sentence)
+    _judge_images(result, entries)
+
+
+def _judge_images(result: dict[str, Any], entries: list[Mapping[str, Any]]) -> None:
+    """An image that no attempt finds cannot be pulled, however well its registry answers otherwise."""
+    tried: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in entries:
+        if entry.get("image"):
+            tried.setdefault(str(entry["image"]), []).append(entry)
+    for image, attempts in tried.items():
+        if any(entry.get("cause") == "ok" for entry in attempts):
+            continue
+        # The first is the mirror's own answer; what the default endpoint says after it is the lesser news.
+        first = attempts[0]
+        what = "%s: %s is not to be had" % (first.get("cause") or "unknown", image)
+        _add(result["failures"], _sentence(what, first.get("message"), first.get("fix")))
 
 
 def _note_cell(cells: dict[str, str], endpoint: str, entry: Mapping[str, Any]) -> None:

@@ -140,3 +140,18 @@ def test_a_table_with_many_endpoints_has_numbers_for_them() -> None:
 
 def test_a_table_of_nobody() -> None:
     assert table([])[-1] == "all 0 nodes pass"
+
+
+def test_an_image_that_no_attempt_finds_fails_however_well_its_registry_answers() -> None:
+    def attempt(image: str, host: str, cause: str, kind: str = "mirror") -> dict[str, Any]:
+        return dict(endpoint(host, cause, kind), image=image)
+
+    found = judged(info(), [
+        endpoint("m"), attempt("a:1", "m", "ok"),
+        attempt("b:1", "m", "not_found"), attempt("b:1", "hub", "ok", "default"),
+        attempt("c:1", "m", "platform_missing"), attempt("c:1", "hub", "dns_failure", "default"),
+    ])  # fmt: skip
+    assert not found["ok"]
+    assert [text for text in found["failures"] if "is not to be had" in text] == [
+        "platform_missing: c:1 is not to be had: seen. Mend it."
+    ]
