@@ -18,8 +18,6 @@ from tests.faults.scene import Missed, Scene
 from tests.faults.table import table
 from tests.fleet import up
 
-FLEET = "faults"
-
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
@@ -27,14 +25,15 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="only the cases that make test runs")
     parser.add_argument("--list", action="store_true", help="name the cases and do nothing")
     parser.add_argument("--keep", action="store_true", help="take the fleet that is there, and leave it when done")
+    parser.add_argument("--fleet", default="faults", metavar="NAME", help="the fleet's name, for matrices side by side")
     options = parser.parse_args()
     chosen = [case for case in CASES if options.only in case.name and (case.quick or not options.quick)]
     if options.list or not chosen:
         print("\n".join(case.name for case in chosen) or "no such case")
         return 0 if chosen else 2
     if not options.keep:
-        up.down(FLEET)
-    fleet = up.up(FLEET, 3, 1, "k3s", "stand-in", 40)
+        up.down(options.fleet)
+    fleet = up.up(options.fleet, 3, 1, "k3s", "stand-in", 40)
     rows: list[Row] = []
     try:
         with tempfile.TemporaryDirectory(prefix="k3sfleet-faults-") as folder:
@@ -53,7 +52,7 @@ def main() -> int:
                     _start_over(scene)
     finally:
         if not options.keep:
-            up.down(FLEET)
+            up.down(options.fleet)
     print(table(rows))
     return 1 if any(row.missed for row in rows) else 0
 

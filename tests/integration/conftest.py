@@ -9,6 +9,7 @@ cluster's own configuration; a test that changes it asks for ``configured`` agai
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ from tests.fleet import up
 from tests.integration.cluster import SITE, Cluster, Run
 from tests.integration.secrets_watch import Secrets
 
-NAME = "integration"
+# Runs at the same time, with other versions of Ansible, have a fleet of their own.
+NAME = os.environ.get("INTEGRATION_FLEET", "integration")
 TOKEN_REGISTRY = "token.k3sfleet.test:5000"
 MIRROR_PASSWORD = "userinfo-71c6b1e0a93f"
 IDENTITY_TOKEN = "identity-9c0d52e7b4ab"

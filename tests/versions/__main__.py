@@ -104,7 +104,8 @@ def main() -> int:
         executable = environment(trial, interpreter)
         print("%s on %s" % (trial.name, interpreter), flush=True)
         command = [executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *trial.tests]
-        outcome = subprocess.run(command, cwd=CHECKOUT, check=False).returncode
+        fleet = {"INTEGRATION_FLEET": "versions"}
+        outcome = subprocess.run(command, cwd=CHECKOUT, env={**os.environ, **fleet}, check=False).returncode
         failed = failed or outcome != 0
         print("%s: %s after %.0f s" % (trial.name, "FAILED" if outcome else "passed", time.monotonic() - began))
     return 1 if failed else 0
