@@ -82,16 +82,14 @@ def mirror(folder: Path, arguments: dict[str, Any], *options: str) -> Run:
 
 def strike(process: subprocess.Popen[str]) -> None:
     """End a run with everything that it has started, as a power cut would."""
-    children: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
     found = [process.pid]
     for pid in found:
-        found += children.get(pid, [])
+        # Stopped first, so that it begins nothing else while its children are looked for.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+        for listed in Path("/proc/%d/task" % pid).glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += [int(child) for child in listed.read_text().split()]
     for pid in found:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
