@@ -88,6 +88,14 @@ options:
   system_default_registry:
     description: Sets K3s' C(system-default-registry) on servers in the drop-in. Not set, it is left alone.
     type: str
+  adopt:
+    description:
+      - Take over a registries.yaml that the collection has not written only when it is equal in effect, that is when
+        K3s has generated from it what it would generate from O(config). Otherwise the task fails with the difference
+        and leaves the node as it is.
+      - Without it such a file is replaced like any other, and kept for good beside the previous states.
+    type: bool
+    default: false
   keep_generations:
     description: How many earlier states of the managed files are kept on the node to go back to.
     type: int
@@ -265,7 +273,13 @@ def main() -> None:
         if desired is None:
             module.exit_json(changed=False, restart=False, reasons=["no earlier state is kept on this node"], files=[])
             return
-        result = stage(paths, desired, in_place=not module.params["stage"], check_mode=module.check_mode)
+        result = stage(
+            paths,
+            desired,
+            in_place=not module.params["stage"],
+            check_mode=module.check_mode,
+            adopt=module.params["adopt"],
+        )
     except (
         DesiredProblem, FileProblem, GenerationDamaged, NodeBusy, ServiceProblem, StageRefused, Unsafe
     ) as problem:  # fmt: skip

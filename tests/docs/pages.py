@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tests.conftest  # noqa: F401  # pylint: disable=unused-import  # makes the collection importable
-from tests.docs import lint_page
+from tests.docs import lint_page, variables_page
 from tests.registry_faults import page as troubleshooting_page
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PAGES: dict[str, Callable[[], str]] = {
     "docs/lint.md": lint_page.text,
     "docs/troubleshooting.md": troubleshooting_page.text,
+    "docs/variables.md": variables_page.text,
 }
 
 

@@ -26,6 +26,7 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     state={"type": "str", "choices": ["present", "absent", "previous"], "default": "present"},
     stage={"type": "bool", "default": False},
     live={"type": "bool", "default": False},
+    adopt={"type": "bool", "default": False},
     validate_only={"type": "bool", "default": False},
     disable_default_endpoint={"type": "bool"},
     embedded_registry={"type": "bool"},

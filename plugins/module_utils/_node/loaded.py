@@ -10,6 +10,7 @@ loaded, whatever the text of registries.yaml says by now.
 
 from __future__ import annotations
 
+import difflib
 import os
 from typing import Mapping, NamedTuple, Sequence
 
@@ -63,6 +64,17 @@ def differences(
     candidates = [_host_differences(found.hosts, prediction) for prediction in predictions]
     nearest = min(candidates, key=len) if candidates else []
     return nearest + _auth_differences(found.auth, auth)
+
+
+def host_diff(found: Generated, predicted: Mapping[str, str]) -> list[str]:
+    """The lines of a unified diff from what K3s generated to what it would generate, hosts.toml by hosts.toml."""
+    wanted = {os.path.normpath(host): text for host, text in predicted.items()}
+    lines: list[str] = []
+    for host in sorted(set(wanted) | set(found.hosts)):
+        name = "certs.d/%s/hosts.toml" % host
+        before, after = _settings(found.hosts.get(host, "")), _settings(wanted.get(host, ""))
+        lines.extend(difflib.unified_diff(before, after, name + " (now)", name + " (wanted)", lineterm="", n=2))
+    return lines
 
 
 def _host_differences(found: Mapping[str, str], predicted: Mapping[str, str]) -> list[str]:

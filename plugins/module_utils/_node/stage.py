@@ -27,6 +27,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import Generations
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.redact import Redactor
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
     OpenRC,
     ServiceProblem,
@@ -100,10 +101,13 @@ def previous_state(paths: NodePaths) -> Desired | None:
     return replace(desired, settings=dict(desired.settings, rolled_back=True))
 
 
-def stage(paths: NodePaths, desired: Desired, *, in_place: bool, check_mode: bool) -> dict[str, Any]:
+def stage(
+    paths: NodePaths, desired: Desired, *, in_place: bool, check_mode: bool, adopt: bool = False
+) -> dict[str, Any]:
     """Compare, and act as the module's text above says.
 
     :param in_place: put everything in place, whatever runs; the caller sees to the restart.
+    :param adopt: refuse a registries.yaml of someone else's unless it is equal in effect.
     :returns: the module's result without its diff: see RETURN of the module k3s_registries.
     :raises StageRefused: when the node's release or its containerd template cannot do what is wanted.
     :raises FileProblem: when a file cannot be read or written.
@@ -112,12 +116,14 @@ def stage(paths: NodePaths, desired: Desired, *, in_place: bool, check_mode: boo
     """
     memory = Memory(paths)
     if check_mode:
-        return _stage(paths, memory, desired, in_place, check_mode)
+        return _stage(paths, memory, desired, in_place, check_mode, adopt)
     with memory.locked():
-        return _stage(paths, memory, desired, in_place, check_mode)
+        return _stage(paths, memory, desired, in_place, check_mode, adopt)
 
 
-def _stage(paths: NodePaths, memory: Memory, desired: Desired, in_place: bool, check_mode: bool) -> dict[str, Any]:
+def _stage(
+    paths: NodePaths, memory: Memory, desired: Desired, in_place: bool, check_mode: bool, adopt: bool
+) -> dict[str, Any]:
     record = memory.record()
     changes = placing.changes(paths, desired, record)
     transaction = memory.transaction()
@@ -144,6 +150,8 @@ def _stage(paths: NodePaths, memory: Memory, desired: Desired, in_place: bool, c
         _refuse_what_cannot_work(paths, desired, result["release"])
         result["warnings"] = release.warnings(desired.shape, desired.settings, result["release"])
 
+    if adopt and result["foreign"]:
+        _refuse_what_is_not_equal(paths, desired, state, result["release"])
     if state.alive:
         reasons = []
         if transaction is not None:
@@ -230,6 +238,37 @@ def _refuse_what_cannot_work(paths: NodePaths, desired: Desired, node_release: s
                 'get those for %s. Begin the template with {{ template "base" . }}, or remove it'
                 % (template, ", ".join(sorted(desired.auth)))
             )
+
+
+def _refuse_what_is_not_equal(paths: NodePaths, desired: Desired, state: ServiceState, node_release: str) -> None:
+    """Take someone else's registries.yaml over only when K3s makes the same of it.
+
+    :raises StageRefused: with the difference, or why there is no telling.
+    """
+    file = paths.registries_yaml
+    if not (state.alive and desired.predictions and release.predictable(node_release)):
+        raise StageRefused(
+            "%s was not written by this collection, and whether it is equal in effect cannot be seen: %s has to run, "
+            "in a release that writes hosts.toml. Set k3s_registries_adopt: false to replace it" % (file, paths.service)
+        )
+    if state.started and os.stat(file).st_mtime > state.started + 1:
+        raise StageRefused(
+            "%s was not written by this collection and is newer than the running %s, which has not read it: restart "
+            "that first, or set k3s_registries_adopt: false to replace the file" % (file, paths.service)
+        )
+    found = loaded.generated(paths)
+    differences = loaded.differences(found, desired.predictions, desired.auth)
+    if differences:
+        shown = Redactor(secret for table in desired.auth.values() for secret in table.values())
+        raise StageRefused(
+            "%s was not written by this collection and is not equal in effect to k3s_registries: %s. Bring "
+            "k3s_registries in line, or set k3s_registries_adopt: false to replace the file\n%s"
+            % (
+                file,
+                "; ".join(differences),
+                "\n".join(shown.lines(loaded.host_diff(found, desired.predictions[0]))),
+            )
+        )
 
 
 def _health(

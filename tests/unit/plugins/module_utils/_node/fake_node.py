@@ -130,8 +130,10 @@ class Node:
         self.k3s = k3s
         self.time = 1000.0
 
-    def stage(self, desired: Desired, in_place: bool = False, check_mode: bool = False) -> dict[str, Any]:
-        return stage.stage(self.paths, desired, in_place=in_place, check_mode=check_mode)
+    def stage(
+        self, desired: Desired, in_place: bool = False, check_mode: bool = False, adopt: bool = False
+    ) -> dict[str, Any]:
+        return stage.stage(self.paths, desired, in_place=in_place, check_mode=check_mode, adopt=adopt)
 
     def commit(self, **options: Any) -> dict[str, Any]:
         def sleep(seconds: float) -> None:

@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""docs/variables.md: every variable of every role, from their argument_specs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+
+_HEAD = """<!-- SPDX-License-Identifier: GPL-3.0-or-later -->
+<!-- Generated from the roles' meta/argument_specs.yml by `make docs`: change those, not this page. -->
+
+# Variables
+
+Ansible checks names and types of these variables before a role does anything. What a variable without a default stands
+for is left alone when it is not set. `ansible-doc -t role k3sfleet.registries.<role>` shows the same in a terminal.
+"""
+
+
+def text() -> str:
+    """The page."""
+    parts = [_HEAD]
+    for folder in sorted(ROLES.iterdir()):
+        specs = yaml.safe_load((folder / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+        parts.append(f"\n## Role {folder.name}\n")
+        parts += _role(specs)
+    return "".join(parts)
+
+
+def _role(specs: Mapping[str, Any]) -> Iterable[str]:
+    """Each entry point with the variables that no entry point before it has explained in the same words."""
+    seen: dict[str, Any] = {}
+    for name, spec in specs.items():
+        options = spec.get("options") or {}
+        new = {option: given for option, given in options.items() if seen.get(option) != given}
+        seen.update(new)
+        yield f"\n### {name}: {_prose(spec['short_description'])}\n"
+        for sentence in _sentences(spec.get("description", [])):
+            yield f"\n{sentence}\n"
+        known = len(options) - len(new)
+        if known:
+            yield f"\nTakes {known} of the variables above{', and these' if new else ''}.\n"
+        if new:
+            yield "\n| variable | type | default | meaning |\n| --- | --- | --- | --- |\n"
+        for option, given in new.items():
+            yield f"| `{option}` | {_type(given)} | {_default(given)} | {_meaning(given)} |\n"
+
+
+def _type(given: Mapping[str, Any]) -> str:
+    kind = str(given.get("type", "str"))
+    if given.get("elements"):
+        kind = f"{kind} of {given['elements']}"
+    if given.get("choices"):
+        kind += ": " + ", ".join(f"`{choice}`" for choice in given["choices"])
+    return kind
+
+
+def _default(given: Mapping[str, Any]) -> str:
+    if given.get("required"):
+        return "required"
+    if "default" not in given:
+        return ""
+    return f"`{json.dumps(given['default'])}`"
+
+
+def _meaning(given: Mapping[str, Any]) -> str:
+    return " ".join(_sentences(given.get("description", []))).replace("|", "\\|")
+
+
+def _sentences(description: str | list[str]) -> list[str]:
+    return [_prose(line) for line in ([description] if isinstance(description, str) else description)]
+
+
+def _prose(words: str) -> str:
+    """Ansible's markup as Markdown's; what stands outside of it has its special characters escaped."""
+    words = re.sub(r"\bL\(([^,()]*),\s*([^()]*)\)", r"[\1](\2)", words)
+    words = re.sub(r"\bU\(([^()]*)\)", r"<\1>", words)
+    words = re.sub(r"\bP\(([^()#]*)(?:#\w+)?\)", r"`\1`", words)
+    words = re.sub(r"\b(?:C|V|O|RV|E|M|I)\(([^()]*)\)", r"`\1`", words)
+    parts = words.split("`")
+    parts[::2] = [re.sub(r"([\\*_])", r"\\\1", part) for part in parts[::2]]
+    return "`".join(parts)
