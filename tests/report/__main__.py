@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-import tests.conftest  # noqa: F401  # makes the collection importable
+import tests.conftest  # noqa: F401  # pylint: disable=unused-import  # makes the collection importable
 from tests.report import chromium, pictures
 
 COMMANDS = {"deps": chromium.ensure, "picture": pictures.take}
