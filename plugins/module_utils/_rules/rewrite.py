@@ -208,15 +208,33 @@ _PIECE = re.compile(
 _REPEAT = re.compile(r"\{([0-9]+)(?:,([0-9]*))?\}")
 
 
+# RE2 and re do not agree on what a group holds that is repeated and whose last repetition was empty.
+_QUANTIFIERS = ("*", "+", "?", "{")
+
+
+def _can_be_empty(group: str) -> bool:
+    try:
+        return re.fullmatch(group, "", re.ASCII) is not None
+    except (re.error, OverflowError, RecursionError):
+        return False
+
+
 def _translated(pattern: str) -> str:
     """The pattern for Python's ``re``, if it is sure to mean there what it means in Go."""
     out: list[str] = []
+    opened: list[int] = []
     for match in _PIECE.finditer(pattern):
         kind, text = match.lastgroup, match.group()
         if kind in {"lookaround", "not_in_go", "possessive"}:
             raise PatternError(f"is no regular expression that Go accepts: {text} is not supported")
         if kind == "unsure" or (kind == "set" and re.search(r"\[:|\\[pPQEx0-7]|&&|--|\|\||~~", text)):
             raise PatternError(f"cannot be checked without google-re2 because of {text}", certain=False)
+        if text.startswith("(") and kind != "escape":
+            opened.append(len(out))
+        elif text == ")" and opened:
+            start = opened.pop()
+            if pattern[match.end() : match.end() + 1] in _QUANTIFIERS and _can_be_empty("".join([*out[start:], ")"])):
+                raise PatternError("cannot be checked without google-re2: a repeated group can be empty", certain=False)
         out.append({"end": r"\Z", "name": "(?P<", "dollar": r"\Z"}.get(kind or "", text))
     if any(int(bound) > 1000 for repeat in _REPEAT.findall(pattern) for bound in repeat if bound):
         raise PatternError("is no regular expression that Go accepts: a repetition of more than 1000")

@@ -57,7 +57,8 @@ def test_what_go_refuses_is_refused_for_certain(engine: Any, pattern: str) -> No
 
 
 @pytest.mark.parametrize(
-    "pattern", [r"\pL", "[[:alpha:]]", r"\Qa.b\E", "(?U)a+", "(?P<1x>a)", "a{,2}", r"a\x41", "x(?i)y"]
+    "pattern",
+    [r"\pL", "[[:alpha:]]", r"\Qa.b\E", "(?U)a+", "(?P<1x>a)", "a{,2}", r"a\x41", "x(?i)y", "(.*)*", "a(b?|c)+"],
 )
 def test_without_re2_what_cannot_be_judged_is_left_open(pattern: str) -> None:
     compile_pattern(pattern, re2)
