@@ -37,10 +37,15 @@ include tests/fleet/fleet.mk
 # What needs a fleet waits more than it computes: LANES of these at once, each of whose words come when it has ended.
 # demo is the first alone, for it builds the node image that the others use.
 LANES ?= 3
-ON_FLEETS := integration faults-quick molecule versions runner registry-faults report-check awx-api ee
+ON_FLEETS := integration faults-quick mirror molecule versions runner airgap registry-faults report-check awx-api ee artifact
+
+.PHONY: deps
+deps: venv fleet-deps $(VENV)/.report-installed ## every Debian package that a target needs, so that no two of them install at once
+	@$(BIN)/python -m tests.mirror deps
+	@$(BIN)/python -m tests.report deps
 
 .PHONY: test
-test: lint unit sanity conformance demo ## everything CI runs
+test: lint unit sanity conformance deps demo ## everything CI runs
 	@echo "LANES=$(LANES): $(ON_FLEETS)"
 	@$(MAKE) --no-print-directory --jobs=$(LANES) --output-sync=target $(ON_FLEETS)
 	@echo "make test: everything passed"
@@ -121,6 +126,10 @@ report-check: links $(VENV)/.report-installed ## the report's page in Chromium: 
 report-picture: links $(VENV)/.report-installed ## the pictures of a report in docs/images
 	@$(BIN)/python -m tests.report deps
 	$(BIN)/python -m tests.report picture
+
+.PHONY: artifact
+artifact: venv ## the tarball that people install: built, documented, accepted by Galaxy's importer
+	$(BIN)/python tests/tools/artifact.py
 
 .PHONY: versions
 versions: venv links fleet-deps ## the oldest and newest supported ansible-core, and a node's oldest Python

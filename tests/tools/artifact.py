@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What people install: built, installed apart from the checkout, documented, and accepted by Galaxy's importer.
+
+``.cache/artifact/`` keeps the tarball and the importer's own virtual environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from collection_copy import copy
+
+IMPORTER = "galaxy-importer>=0.4.30,<0.5"
+SETTINGS = """\
+[galaxy-importer]
+RUN_ANSIBLE_DOC = True
+RUN_ANSIBLE_LINT = True
+RUN_ANSIBLE_TEST = False
+CHECK_REQUIRED_TAGS = True
+CHECK_CHANGELOG = True
+"""
+UNWANTED = re.compile(r"(^|/)(\.venv|\.git|\.cache|\.hypothesis|__pycache__|\.mypy_cache|\.ruff_cache)(/|$)|\.pyc$")
+# The importer's linter is not told where the collection is that it lints: it cannot know the examples' imports by name.
+_ITSELF = re.compile(r"Failed to find k3sfleet\.registries\.\w+ playbook")
+BIN = Path(sys.executable).parent
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def run(*command: object, **more: object) -> str:
+    """What a command prints; ends with its words when it fails."""
+    outcome = subprocess.run(  # type: ignore[call-overload]
+        [str(word) for word in command], capture_output=True, text=True, check=False, **more
+    )
+    if outcome.returncode:
+        sys.exit("%s\n%s%s" % (" ".join(map(str, command)), outcome.stdout, outcome.stderr))
+    return str(outcome.stdout + outcome.stderr)
+
+
+def build(cache: Path) -> Path:
+    """The tarball of what git knows, as a release would be."""
+    source = copy(Path.cwd(), cache)
+    for old in cache.glob("*.tar.gz"):
+        old.unlink()
+    run(BIN / "ansible-galaxy", "collection", "build", "--output-path", cache, "--force", cwd=source)
+    [tarball] = cache.glob("*.tar.gz")
+    names = run("tar", "tzf", tarball).splitlines()
+    wrong = [name for name in names if UNWANTED.search(name)]
+    if wrong:
+        sys.exit("%s holds what is nobody's business: %s" % (tarball.name, ", ".join(wrong[:10])))
+    say("%s: %d files, %.1f MB" % (tarball.name, len(names), tarball.stat().st_size / 1e6))
+    return tarball
+
+
+def documented(collections: Path) -> None:
+    """Every plugin, module, filter and role of the installed collection has its documentation."""
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections)}
+    for kind in ("module", "filter", "role"):
+        listed = json.loads(run(BIN / "ansible-doc", "-t", kind, "-l", "-j", "k3sfleet.registries", env=environment))
+        names = sorted(name for name in listed if name.startswith("k3sfleet.registries."))
+        found = json.loads(run(BIN / "ansible-doc", "-t", kind, "-j", *names, env=environment))
+        if set(found) != set(names) or not names:
+            sys.exit("ansible-doc -t %s knows %s, listed are %s" % (kind, sorted(found), names))
+        say("ansible-doc: %d %ss" % (len(names), kind))
+    installed = collections / "ansible_collections" / "k3sfleet" / "registries"
+    said = run(BIN / "antsibull-docs", "lint-collection-docs", "--plugin-docs", installed, env=environment)
+    say("antsibull-docs: " + (said.strip() or "no finding"))
+
+
+def imported(tarball: Path, collections: Path, cache: Path) -> None:
+    """Galaxy's importer takes it without an error."""
+    venv = cache / "importer"
+    done = venv / "installed"
+    if not done.exists() or done.read_text(encoding="utf-8") != IMPORTER:
+        shutil.rmtree(venv, ignore_errors=True)
+        run(sys.executable, "-m", "venv", venv)
+        run(venv / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", IMPORTER)
+        done.write_text(IMPORTER, encoding="utf-8")
+    settings = cache / "importer.ini"
+    settings.write_text(SETTINGS, encoding="utf-8")
+    environment = {
+        **os.environ,
+        "GALAXY_IMPORTER_CONFIG": str(settings),
+        "PATH": "%s:%s" % (venv / "bin", os.environ["PATH"]),
+        "ANSIBLE_COLLECTIONS_PATH": str(collections),
+    }
+    said = run(venv / "bin" / "python", "-m", "galaxy_importer.main", tarball, cwd=cache, env=environment)
+    wrong = [line for line in said.splitlines() if re.search("ERROR|WARNING", line) and not _ITSELF.search(line)]
+    if wrong or "Importer processing completed successfully" not in said:
+        sys.exit("galaxy-importer:\n" + "\n".join(wrong or said.splitlines()[-20:]))
+    say("galaxy-importer: accepted")
+
+
+def main() -> None:
+    cache = Path.cwd() / ".cache" / "artifact"
+    cache.mkdir(parents=True, exist_ok=True)
+    tarball = build(cache)
+    collections = cache / "collections"
+    shutil.rmtree(collections, ignore_errors=True)
+    # The checkout's own link must not pass for an installed collection.
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections)}
+    install = [BIN / "ansible-galaxy", "collection", "install", tarball, "--collections-path", collections, "--no-deps"]
+    run(*install, env=environment)
+    documented(collections)
+    imported(tarball, collections, cache)
+
+
+if __name__ == "__main__":
+    main()
