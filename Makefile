@@ -47,7 +47,7 @@ deps: venv fleet-deps $(VENV)/.report-installed ## every Debian package that a t
 .PHONY: test
 test: lint unit sanity conformance deps demo ## everything CI runs
 	@echo "LANES=$(LANES): $(ON_FLEETS)"
-	@$(MAKE) --no-print-directory --jobs=$(LANES) --output-sync=target $(ON_FLEETS)
+	@$(MAKE) --no-print-directory --jobs=$(LANES) --keep-going --output-sync=target $(ON_FLEETS)
 	@echo "make test: everything passed"
 
 .PHONY: lint

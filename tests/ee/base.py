@@ -16,7 +16,10 @@ SUITE = "bookworm"
 NAME = "localhost/k3sfleet-ee-base"
 PYTHON = "/opt/python/bin/python3"
 _PATH = "PATH=/opt/python/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-PACKAGES = ("apt", "python3", "python3-pip", "python3-venv", "ca-certificates", "openssh-client", "git")
+# What bindep.txt asks for is there already: ansible-builder installs it without asking apt for its lists first.
+PACKAGES = (
+    "apt", "python3", "python3-pip", "python3-venv", "ca-certificates", "openssh-client", "git", "skopeo", "zstd",
+)  # fmt: skip
 OPTIONS = (
     "--variant=essential",
     "--include=" + ",".join(PACKAGES),
