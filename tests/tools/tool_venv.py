@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Iterator
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "awx"
 REQUIREMENTS = ("ansible-builder>=3.1,<4", "ansible-runner>=2.4,<3", "ansible-core>=2.18,<2.19")
@@ -17,8 +20,22 @@ CONTROLLER = Path(__file__).resolve().parents[2] / "requirements" / "controller.
 BUNDLE = "ansible>=11,<12"
 
 
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Targets that run side by side must not install into one folder at once."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "lock", "w", encoding="utf-8") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
 def tools() -> Path:
     """The folder with ansible-builder and ansible-runner, in a virtual environment of their own."""
+    with _alone():
+        return _tools()
+
+
+def _tools() -> Path:
     bin_folder = CACHE / "tools" / "bin"
     done = CACHE / "tools" / ".installed"
     if not done.exists() or done.read_text(encoding="utf-8") != repr(REQUIREMENTS):
@@ -31,6 +48,11 @@ def tools() -> Path:
 
 def awx_collection() -> Path:
     """A folder for ANSIBLE_COLLECTIONS_PATH that holds awx.awx and nothing else."""
+    with _alone():
+        return _awx_collection()
+
+
+def _awx_collection() -> Path:
     target = CACHE / "collections"
     if not (target / "ansible_collections" / "awx" / "awx" / "MANIFEST.json").exists():
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
