@@ -75,6 +75,7 @@ def play(case: Case, scene: Scene) -> tuple[str, dict[str, str], dict[str, str]]
     third = scene.play()
     if third.code or any(third.changed.values()):
         raise Missed("the run after the next one changed something:\n%s" % third.output[-3000:])
+    scene.all_started()
     servers = [
         pair for pair in events.report(scene.fleet, run.began)["overlapping"] if set(pair["roles"]) == {"server"}
     ]

@@ -168,6 +168,13 @@ class Scene:
             ) % (service, name)
             wait_until(lambda name=name, command=command: self.sh(name, command).strip() == "up", name + " to be up")
 
+    def all_started(self) -> None:
+        """Start what a case has left stopped: the next one begins with a cluster that runs."""
+        for name in self.cluster.names:
+            service = self.cluster.service(name)
+            self.sh(name, "systemctl is-active --quiet %s || systemctl start %s" % (service, service))
+        self.running()
+
     def states(self) -> dict[str, str]:
         """Node to ``old``, ``new``, or what it is instead; with ``, stopped`` where K3s does not run."""
         command = (
