@@ -21,13 +21,16 @@ from tests.fleet import up
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--only", default="", metavar="TEXT", help="only cases whose name contains TEXT")
+    parser.add_argument(
+        "--only", action="append", metavar="TEXT", help="only cases whose name contains TEXT; may be given again"
+    )
     parser.add_argument("--quick", action="store_true", help="only the cases that make test runs")
     parser.add_argument("--list", action="store_true", help="name the cases and do nothing")
     parser.add_argument("--keep", action="store_true", help="take the fleet that is there, and leave it when done")
     parser.add_argument("--fleet", default="faults", metavar="NAME", help="the fleet's name, for matrices side by side")
     options = parser.parse_args()
-    chosen = [case for case in CASES if options.only in case.name and (case.quick or not options.quick)]
+    wanted = options.only or [""]
+    chosen = [case for case in CASES if any(text in case.name for text in wanted) and (case.quick or not options.quick)]
     if options.list or not chosen:
         print("\n".join(case.name for case in chosen) or "no such case")
         return 0 if chosen else 2
