@@ -65,6 +65,7 @@ def test_order_is_kept_whatever_the_play_says(configured: Cluster, keywords: str
     ],
 )
 def test_one_failure_leaves_the_rest_untouched_whatever_the_play_says(configured: Cluster, keywords: str) -> None:
+    configured.play().ok()
     wanted = {**_with_mirror(configured, "halt.test"), "k3s_registries_canary_images": ["docker.io/rancher/none:1"]}
     run = configured.play(_playbook(configured, keywords), variables=wanted).refused()
     # With serial, Ansible itself ends the play after a batch in which everyone has failed.
@@ -78,11 +79,14 @@ def test_one_failure_leaves_the_rest_untouched_whatever_the_play_says(configured
 
 def test_a_failure_halts_the_role_applied_again_in_the_same_play(configured: Cluster) -> None:
     wanted = {**_with_mirror(configured, "halt.test"), "k3s_registries_canary_images": ["docker.io/rancher/none:1"]}
-    rescued = """\
+    rescued = (
+        """\
       ignore_errors: true
     - name: Go on
       ansible.builtin.meta: clear_host_errors
-""" + _ONCE_MORE
+"""
+        + _ONCE_MORE
+    )
     run = configured.play(_playbook(configured, after=rescued), variables=wanted).refused()
     assert configured.restarts(run.began) == {"server-1": 2, **dict.fromkeys(configured.agents, 0)}
 
