@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ansible import constants as C
@@ -142,6 +143,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         host = str(task_vars.get("inventory_hostname", ""))
         hosts = task_vars.get("ansible_play_hosts_all") or []
         with ledger_of(arguments).opened() as state:
+            # Ansible's main process. A worker that has outlived it would see another parent and take that for the run.
+            state["controller"] = state["controller"] or os.getppid()
             state["shown"] = False
             state["refused"].pop(host, None)
             if answer.get("failed"):

@@ -106,7 +106,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if state["held"]:
                 result["lease"] = "held"
                 return result
-            arguments["lease_holder"] = state["holder"] = state["holder"] or _identity()
+            controller = state["controller"] or os.getppid()
+            arguments["lease_holder"] = state["holder"] = state["holder"] or _identity(controller)
             explained = plan.api_may_be_away(state)
         if self._task.check_mode:
             result["lease"] = "would be taken"
@@ -114,6 +115,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if not ((task_vars or {}).get("groups") or {}).get(_server_group(arguments)):
             no_servers = {"msg": _NO_SERVERS % _server_group(arguments)}
             return self._without_lease(no_servers, arguments["force"], False, result)
+        if not keeper.lives(controller):
+            result.update(failed=True, msg="nothing was restarted: the run that asked for it has ended")
+            return result
         try:
             answer = patience.outwait(lambda: self._module(arguments, task_vars), display.display)
         except AnsibleError as error:
@@ -124,7 +128,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             state["held"] = True
         result.update(answer)
         keeper.leave_behind(
-            os.getppid(),
+            controller,
             wanted=lambda: _still_held(ledger),
             renew=lambda: self._quietly(dict(arguments, operation="hold"), task_vars),
             give_back=lambda: self._quietly(dict(arguments, operation="release"), task_vars),
@@ -200,8 +204,8 @@ def _still_held(ledger: Ledger) -> bool:
         return False
 
 
-def _identity() -> str:
+def _identity(controller: int) -> str:
     """Names this run to others: the AWX job or the user, the controller, the process, and a part no other run has."""
     job = os.environ.get("JOB_ID") or os.environ.get("AWX_JOB_ID")
     who = "AWX job %s" % job if job else getpass.getuser()
-    return "%s on %s, process %d (%s)" % (who, socket.gethostname(), os.getppid(), uuid.uuid4().hex[:8])
+    return "%s on %s, process %d (%s)" % (who, socket.gethostname(), controller, uuid.uuid4().hex[:8])

@@ -38,7 +38,7 @@ def leave_behind(
         # Whoever reads the run's output must not wait for the keeper's end.
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)
-        keep(lambda: _lives(main_pid), wanted, renew, give_back)
+        keep(lambda: lives(main_pid), wanted, renew, give_back)
     finally:
         os._exit(0)
 
@@ -72,7 +72,8 @@ def _try(call: Callable[[], object]) -> None:
         return
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether this process is there and no zombie."""
     # A child of that process sees another parent once it is gone; the keeper is a grandchild, so it asks.
     try:
         os.kill(pid, 0)

@@ -20,7 +20,8 @@ import time
 from typing import Any, Iterator
 
 _EMPTY: dict[str, Any] = {
-    "staged": {}, "failed": {}, "refused": {}, "canary": [], "shown": False, "holder": "", "held": False
+    "staged": {}, "failed": {}, "refused": {}, "canary": [], "shown": False,
+    "holder": "", "held": False, "controller": 0,
 }  # fmt: skip
 _LOOK_EVERY = 0.2
 
