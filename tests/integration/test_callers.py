@@ -68,12 +68,16 @@ def test_one_failure_leaves_the_rest_untouched_whatever_the_play_says(configured
     configured.play().ok()
     wanted = {**_with_mirror(configured, "halt.test"), "k3s_registries_canary_images": ["docker.io/rancher/none:1"]}
     run = configured.play(_playbook(configured, keywords), variables=wanted).refused()
+    # Down with the new configuration and down again to be put back; nobody else. The free strategies take hosts as they
+    # come, so it need not be the server there.
+    restarts = configured.restarts(run.began)
+    [(failed, _twice)] = [item for item in restarts.items() if item[1]]
+    assert restarts == {**dict.fromkeys(configured.names, 0), failed: 2}
+    assert failed == "server-1" or "strategy" in keywords
     # With serial, Ansible itself ends the play after a batch in which everyone has failed.
-    others = run.recap.keys() - {"server-1"}
-    assert run.output.count("left as it was, untouched: the rollout stopped after server-1 failed") >= len(others)
-    assert others == (set() if "serial" in keywords else set(configured.agents))
-    # Down with the new configuration and down again to be put back; nobody else.
-    assert configured.restarts(run.began) == {"server-1": 2, **dict.fromkeys(configured.agents, 0)}
+    others = run.recap.keys() - {failed}
+    assert run.output.count("left as it was, untouched: the rollout stopped after %s failed" % failed) >= len(others)
+    assert others == (set() if "serial" in keywords else set(configured.names) - {failed})
     assert set(configured.play().ok().changed.values()) == {0}
 
 
