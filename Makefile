@@ -40,7 +40,7 @@ LANES ?= 3
 ON_FLEETS := integration faults-quick mirror molecule versions runner airgap registry-faults report-check awx-api ee artifact
 
 .PHONY: deps
-deps: venv fleet-deps $(VENV)/.report-installed ## every Debian package that a target needs, so that no two of them install at once
+deps: venv fleet-deps $(VENV)/.report-installed $(VENV)/.docs-installed ## every Debian package that a target needs, so that no two of them install at once
 	@$(BIN)/python -m tests.mirror deps
 	@$(BIN)/python -m tests.report deps
 
@@ -74,6 +74,14 @@ conformance: venv links ## what the rules predict against what a real containerd
 .PHONY: docs
 docs: venv links ## the generated pages of docs/
 	$(BIN)/python -m tests.docs
+
+$(VENV)/.docs-installed: $(VENV)/.installed requirements/docs.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/docs.txt
+	@touch $@
+
+.PHONY: docs-site
+docs-site: links $(VENV)/.docs-installed ## a site of all modules, filters, roles and guides, in .cache/docs-site (10 s)
+	$(BIN)/python -m tests.docs.site
 
 .PHONY: bench
 bench: venv links ## every budget: measured, allowed, and the ratio of the two
@@ -128,7 +136,7 @@ report-picture: links $(VENV)/.report-installed ## the pictures of a report in d
 	$(BIN)/python -m tests.report picture
 
 .PHONY: artifact
-artifact: venv ## the tarball that people install: built, documented, accepted by Galaxy's importer
+artifact: venv $(VENV)/.docs-installed ## the tarball that people install: built, documented, accepted by Galaxy's importer
 	$(BIN)/python tests/tools/artifact.py
 
 .PHONY: versions

@@ -30,6 +30,8 @@ CHECK_CHANGELOG = True
 UNWANTED = re.compile(r"(^|/)(\.venv|\.git|\.cache|\.hypothesis|__pycache__|\.mypy_cache|\.ruff_cache)(/|$)|\.pyc$")
 # The importer's linter is not told where the collection is that it lints: it cannot know the examples' imports by name.
 _ITSELF = re.compile(r"Failed to find k3sfleet\.registries\.\w+ playbook")
+# Documented by the module of the same name, or for this collection's own plugins only.
+UNDOCUMENTED = {"action", "doc_fragments", "module_utils", "plugin_utils"}
 BIN = Path(sys.executable).parent
 
 
@@ -62,17 +64,34 @@ def build(cache: Path) -> Path:
     return tarball
 
 
-def documented(collections: Path) -> None:
-    """Every plugin, module, filter and role of the installed collection has its documentation."""
+def in_tree(installed: Path) -> dict[str, set[str]]:
+    """What there is to document, by ansible-doc's name of its kind: each file in plugins/, each folder in roles/."""
+    found = {"role": {folder.name for folder in (installed / "roles").iterdir()}}
+    for folder in (installed / "plugins").iterdir():
+        if folder.name not in UNDOCUMENTED:
+            names = {path.stem for path in folder.iterdir() if path.suffix in (".py", ".yml")} - {"__init__"}
+            found[folder.name.removesuffix("s")] = names
+    return found
+
+
+def documented(collections: Path, cache: Path) -> None:
+    """Every plugin, module and role of the installed collection has its documentation, and a page of the docs site."""
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections)}
-    for kind in ("module", "filter", "role"):
-        listed = json.loads(run(BIN / "ansible-doc", "-t", kind, "-l", "-j", "k3sfleet.registries", env=environment))
-        names = sorted(name for name in listed if name.startswith("k3sfleet.registries."))
-        found = json.loads(run(BIN / "ansible-doc", "-t", kind, "-j", *names, env=environment))
-        if set(found) != set(names) or not names:
-            sys.exit("ansible-doc -t %s knows %s, listed are %s" % (kind, sorted(found), names))
-        say("ansible-doc: %d %ss" % (len(names), kind))
     installed = collections / "ansible_collections" / "k3sfleet" / "registries"
+    pages = cache / "docs-site" / "html" / "collections" / "k3sfleet" / "registries"
+    say(run(sys.executable, "-m", "tests.docs.site", collections, cache / "docs-site").strip())
+    for kind, names in sorted(in_tree(installed).items()):
+        listed = json.loads(run(BIN / "ansible-doc", "-t", kind, "-l", "-j", "k3sfleet.registries", env=environment))
+        full = {"k3sfleet.registries." + name for name in names}
+        found = json.loads(run(BIN / "ansible-doc", "-t", kind, "-j", *sorted(full), env=environment))
+        if not full == set(listed) == set(found):
+            sys.exit(
+                "%ss in the tree: %s\nansible-doc lists %s\nand shows %s" % (kind, *map(sorted, (full, listed, found)))
+            )
+        without = [name for name in sorted(names) if not (pages / ("%s_%s.html" % (name, kind))).is_file()]
+        if without:
+            sys.exit("the docs site has no page of the %s %s" % (kind, ", ".join(without)))
+        say("ansible-doc: %d %ss" % (len(names), kind))
     said = run(BIN / "antsibull-docs", "lint-collection-docs", "--plugin-docs", installed, env=environment)
     say("antsibull-docs: " + (said.strip() or "no finding"))
 
@@ -111,7 +130,7 @@ def main() -> None:
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections)}
     install = [BIN / "ansible-galaxy", "collection", "install", tarball, "--collections-path", collections, "--no-deps"]
     run(*install, env=environment)
-    documented(collections)
+    documented(collections, cache)
     imported(tarball, collections, cache)
 
 
