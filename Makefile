@@ -113,6 +113,10 @@ ee: venv links fleet-deps ## an execution environment for AWX, built and used on
 	$(BIN)/python -m tests.ee
 	$(BIN)/pytest tests/ee
 
+.PHONY: reuse
+reuse: venv links fleet-deps ## somebody else's playbooks and molecule on two clusters, the collection from its tarball
+	$(BIN)/pytest tests/reuse
+
 .PHONY: runner
 runner: venv links fleet-deps ## what AWX does to a play, with its own engine ansible-runner, on a fleet
 	$(BIN)/pytest tests/runner
