@@ -24,7 +24,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.argume
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists import ListProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.skopeo import lacking
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import controller_file, plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._filters import rewrite_engine
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror import progress, wanted
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror.accesses import Accesses, AccessProblem
@@ -67,7 +67,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             self._decide(items, arguments["overwrite"])
             self._copy(arguments, items, answer)
         except _PROBLEMS as problem:
-            raise AnsibleActionFail("k3s_image_mirror: %s. Nothing has been copied." % problem) from problem
+            raise AnsibleActionFail("k3s_image_mirror: %s. Nothing has been copied." % problem) from None
         except _Failed as failed:
             result.update(failed.answer)
             return result
@@ -207,14 +207,4 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return found
 
     def _read_file(self, path: str) -> bytes:
-        """A file of the controller, decrypted when vault has encrypted it."""
-        found = None
-        try:
-            found = self._loader.get_real_file(self._find_needle("files", path), decrypt=True)
-            with open(found, "rb") as handle:
-                return handle.read()
-        except AnsibleError as error:
-            raise ValueError(str(error)) from error
-        finally:
-            if found:
-                self._loader.cleanup_tmp_file(found)
+        return controller_file(self, path, self._task_vars)

@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
 from ansible import constants as C
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, paths_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import ledger_of, plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import controller_file, ledger_of, plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepare import (
     Prepared,
@@ -44,7 +45,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "run_once: one of %d nodes would get the configuration and the others look done. Take run_once away; "
                 "the role itself sees to the order. Nothing has been touched." % len(hosts)
             )
-        prepared = self._prepare(arguments)
+        prepared = self._prepare(arguments, task_vars)
         result["findings"] = prepared.findings
         if prepared.errors:
             # Where the strategy lets hosts run on by themselves, any_errors_fatal does not stop the others.
@@ -104,7 +105,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         converted.pop("prepared")
         return converted
 
-    def _prepare(self, arguments: dict[str, Any]) -> Prepared:
+    def _prepare(self, arguments: dict[str, Any], task_vars: Any) -> Prepared:
         settings = Settings(
             disable_default_endpoint=arguments["disable_default_endpoint"],
             embedded_registry=arguments["embedded_registry"],
@@ -119,24 +120,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 return Prepared()
             if arguments["state"] == "absent":
                 return Prepared(desired=nothing(settings, paths))
-            return prepare(
-                arguments["config"], settings, paths, self._read_file, shared_folder=str(C.DEFAULT_LOCAL_TMP)
-            )
+            read_file = partial(controller_file, self, task_vars=task_vars)
+            return prepare(arguments["config"], settings, paths, read_file, shared_folder=str(C.DEFAULT_LOCAL_TMP))
         except (SourceProblem, Unsafe) as problem:
-            raise AnsibleActionFail("%s. Nothing has been touched." % problem) from problem
-
-    def _read_file(self, path: str) -> bytes:
-        """A file of the controller, decrypted when vault has encrypted it."""
-        found = None
-        try:
-            found = self._loader.get_real_file(self._find_needle("files", path), decrypt=True)
-            with open(found, "rb") as handle:
-                return handle.read()
-        except AnsibleError as error:
-            raise ValueError(str(error)) from error
-        finally:
-            if found:
-                self._loader.cleanup_tmp_file(found)
+            raise AnsibleActionFail("%s. Nothing has been touched." % problem) from None
 
     def _note(self, arguments: dict[str, Any], answer: dict[str, Any], task_vars: dict[str, Any]) -> None:
         """Tell the run's ledger what this host needs."""
@@ -145,7 +132,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         with ledger_of(arguments).opened() as state:
             # Ansible's main process. A worker that has outlived it would see another parent and take that for the run.
             state["controller"] = state["controller"] or os.getppid()
-            state["shown"] = False
+            state.update(shown=False, refusal="", asked=[])
             state["refused"].pop(host, None)
             if answer.get("failed"):
                 state["staged"].pop(host, None)

@@ -50,6 +50,8 @@ options:
       - Below C(configs.<registry>.tls) the keys C(ca_src), C(cert_src) and C(key_src) name files on the controller
         (encrypted with ansible-vault or not), C(ca_content), C(cert_content) and C(key_content) give PEM text. Both
         are checked and shipped. C(ca_file), C(cert_file) and C(key_file) name files that are on the node already.
+      - A relative path on the controller is looked for in C(files/) beside the playbook and the role, then beside the
+        inventory, then in the current folder.
       - Required with O(state=present).
     type: dict
   state:

@@ -1,13 +1,15 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the collection's action plugins share: arguments checked on the controller, plain values, the run's ledger."""
+"""What the collection's action plugins share: plain values, files of the controller, the run's ledger."""
 
 from __future__ import annotations
 
+import os
 from typing import Any, Mapping
 
 from ansible import constants as C
+from ansible.errors import AnsibleError
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.ledger import Ledger
 
 
@@ -31,3 +33,43 @@ def plain(value: Any) -> Any:
 def ledger_of(arguments: Mapping[str, Any]) -> Ledger:
     """The ledger of the cluster that the task works on, shared by all processes of this run."""
     return Ledger(str(C.DEFAULT_LOCAL_TMP), str(arguments.get("cluster") or "default"))
+
+
+def controller_file(action: Any, path: str, task_vars: Mapping[str, Any] | None) -> bytes:
+    """The content of a file of the controller, decrypted when vault has encrypted it.
+
+    :param action: the action plugin that asks.
+    :param path: a relative one is looked for where Ansible looks, in files/ beside the playbook and the role. Who runs
+        the collection's own playbooks has no files there, so then beside the inventory and in the current folder.
+    :raises ValueError: when it is not there or cannot be decrypted.
+    :raises OSError: when it cannot be read.
+    """
+    found = None
+    try:
+        found = action._loader.get_real_file(_found(action, path, task_vars or {}), decrypt=True)
+        with open(found, "rb") as handle:
+            return handle.read()
+    except AnsibleError as error:
+        # Without the error behind it: ansible-core would show the same words once more.
+        raise ValueError(str(error)) from None
+    finally:
+        if found:
+            action._loader.cleanup_tmp_file(found)
+
+
+def _found(action: Any, path: str, task_vars: Mapping[str, Any]) -> str:
+    try:
+        return str(action._find_needle("files", path))
+    except AnsibleError:
+        path = os.path.expanduser(path)
+    if os.path.isabs(path):
+        raise ValueError("there is no such file")
+    folders = [str(folder) for folder in (task_vars.get("inventory_dir"), os.getcwd()) if folder]
+    for folder in folders:
+        candidate = os.path.join(folder, path)
+        if os.path.isfile(candidate):
+            return candidate
+    raise ValueError(
+        "there is no such file in files/ beside the playbook and the role, nor in %s"
+        % " or ".join(dict.fromkeys(folders))
+    )

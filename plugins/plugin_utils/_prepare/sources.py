@@ -67,10 +67,7 @@ def _read(read_file: Callable[[str], bytes], path: str, where: str) -> str:
     try:
         data = read_file(path)
     except (OSError, ValueError) as error:
-        raise SourceProblem(
-            "%s: cannot be read on the controller: %s. A relative path is looked for in files/ beside the playbook "
-            "and the role" % (where, error)
-        ) from error
+        raise SourceProblem("%s: cannot be read on the controller: %s" % (where, error)) from error
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
