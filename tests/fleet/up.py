@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 
-from tests.fleet import contents, image, inventory, k3s_source, nodes, podman, real_k3s, registry
+from tests.fleet import contents, image, inventory, k3s_source, limits, nodes, podman, real_k3s, registry
 from tests.fleet.process import FleetError, say
 from tests.fleet.state import FLEETS, REGISTRY_HOST, REGISTRY_PORT, Fleet, Node, Registry, check_name, load
 
@@ -20,8 +20,9 @@ def up(
     """Make the fleet, or find it as it was asked for; returns when every node is Ready."""
     existing = _existing(check_name(name))
     if existing is not None:
-        _check_same(existing, servers, agents, distribution, k3s)
+        _check_same(existing, servers, agents, distribution, k3s, init)
         return _resume(existing)
+    limits.check(servers + agents)
     podman.remove(name)
     shutil.rmtree(FLEETS / name, ignore_errors=True)
     source = k3s_source.choose(distribution, k3s)
@@ -55,16 +56,17 @@ def _existing(name: str) -> Fleet | None:
     return fleet if wanted <= set(podman.containers(name)) else None
 
 
-def _check_same(fleet: Fleet, servers: int, agents: int, distribution: str, k3s: str) -> None:
+def _check_same(fleet: Fleet, servers: int, agents: int, distribution: str, k3s: str, init: str) -> None:
     asked = "stand-in" if k3s == "stand-in" else "real" if os.environ.get("K3S_BINARY") else fleet.k3s
     if asked != fleet.k3s:
         raise FleetError("fleet %s is there with a %s K3s, asked for is a %s one; `down %s` first" % (
             fleet.name, fleet.k3s, asked, fleet.name
         ))  # fmt: skip
-    found = (len(fleet.servers), len(fleet.nodes) - len(fleet.servers), fleet.distribution)
-    if found != (servers, agents, distribution):
+    found = (len(fleet.servers), len(fleet.nodes) - len(fleet.servers), fleet.distribution, fleet.init)
+    if found != (servers, agents, distribution, init):
         raise FleetError(
-            "fleet %s is there with %d servers and %d agents of %s; `down %s` first" % (fleet.name, *found, fleet.name)
+            "fleet %s is there with %d servers and %d agents of %s under %s; `down %s` first"
+            % (fleet.name, *found, fleet.name)
         )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from tests.fleet import certificates, contents, k3s_source, real_k3s, units
+from tests.fleet import certificates, contents, k3s_source, limits, real_k3s, units, up
 from tests.fleet.archive import Archive
 from tests.fleet.process import FleetError
 from tests.fleet.state import Fleet, Node, Registry
@@ -129,3 +129,31 @@ def test_the_images_program_starts_and_stays(tmp_path: Path) -> None:
     finally:
         child.kill()
         child.wait()
+
+
+def _proc(folder: Path, limit: int, in_use: int) -> Path:
+    sysctl = folder / "sys/fs/inotify/max_user_instances"
+    sysctl.parent.mkdir(parents=True)
+    sysctl.write_text("%d\n" % limit)
+    descriptors = folder / "1/fd"
+    descriptors.mkdir(parents=True)
+    for number in range(in_use):
+        (descriptors / str(number)).symlink_to("anon_inode:inotify")
+    (descriptors / "x").symlink_to("/dev/null")
+    return folder
+
+
+def test_a_host_without_room_for_the_fleet_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    limits.check(18, _proc(tmp_path / "enough", 128, in_use=2))
+    limits.check(18, tmp_path / "no proc")
+    with pytest.raises(FleetError, match=r"needs fs.inotify.max_user_instances of 129, .* has 128: sysctl -w .*=1024"):
+        limits.check(18, _proc(tmp_path / "short", 128, in_use=3))
+
+
+def test_a_fleet_that_is_there_is_not_taken_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(up, "_existing", lambda name: fleet(servers=3))
+    monkeypatch.setattr(up, "_resume", lambda found: found)
+    assert up.up("f", 3, 1, "k3s", "auto", 40).name == "f"
+    for asked in [(1, 1, "k3s", "auto", 40), (3, 1, "rke2", "auto", 40), (3, 1, "k3s", "auto", 40, "openrc")]:
+        with pytest.raises(FleetError, match="is there with 3 servers and 1 agents of k3s under systemd; `down f`"):
+            up.up("f", *asked)  # type: ignore[arg-type]
