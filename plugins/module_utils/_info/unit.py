@@ -11,10 +11,9 @@ from __future__ import annotations
 import glob
 import os
 import re
-import shlex
 from typing import NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import environment_file, files
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import run
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 
@@ -22,7 +21,6 @@ _CALL_TIMEOUT = 30.0
 _UNITS = (("k3s", "server", "k3s"), ("k3s", "agent", "k3s-agent"), ("rke2", "server", "rke2-server"),
           ("rke2", "agent", "rke2-agent"))  # fmt: skip
 _UNIT_FOLDERS = ("etc/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
-_ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
 
 
 class Unit(NamedTuple):
@@ -73,10 +71,12 @@ def _systemd(service: str) -> Unit:
             values.setdefault(key, []).append(value)
     if values.get("LoadState", ["not-found"])[0] == "not-found":
         return Unit(name, "", [], [])
-    environment = [("unit", _assignments(_words(" ".join(values.get("Environment", [])))))]
+    environment = [
+        ("unit", environment_file.assignments(environment_file.words(" ".join(values.get("Environment", [])))))
+    ]
     for value in values.get("EnvironmentFiles", []):
         pattern = re.sub(r" \(ignore_errors=(?:yes|no)\)\Z", "", value)
-        environment.extend((path, _environment_file(path)) for path in sorted(glob.glob(pattern)))
+        environment.extend((path, environment_file.read(path)) for path in sorted(glob.glob(pattern)))
     text = run(["systemctl", "cat", "--no-pager", name], _CALL_TIMEOUT).out
     return Unit(name, values.get("ActiveState", [""])[0], _exec_start(text), environment)
 
@@ -88,7 +88,7 @@ def _exec_start(text: str) -> list[str]:
         key, equals, value = line.partition("=")
         if equals and key.strip() == "ExecStart":
             found = value.strip()
-    return _words(found.lstrip("-@:+!"))
+    return environment_file.words(found.lstrip("-@:+!"))
 
 
 def _openrc(paths: NodePaths, root: str) -> Unit:
@@ -97,36 +97,12 @@ def _openrc(paths: NodePaths, root: str) -> Unit:
         return Unit("", "", [], [])
     text = re.sub(r"\\\n", " ", script.decode("utf-8", "replace"))
     arguments = re.search(r'^command_args="((?:[^"\\]|\\.)*)"', text, re.MULTILINE | re.DOTALL)
-    command = _words(arguments.group(1)) if arguments else []
+    command = environment_file.words(arguments.group(1)) if arguments else []
     # K3s' installer writes "server ... >>/var/log/k3s.log 2>&1".
     command = command[: next((index for index, word in enumerate(command) if ">" in word), len(command))]
     sources = re.findall(r"\.\s+(/\S+\.env)|sourcex?\s+(/\S+)", text)
     paths_found = [one or other for one, other in sources] or [os.path.join(paths.config_dir, paths.service + ".env")]
     environment = [
-        (path, _environment_file(path)) for path in ["/etc/environment", *paths_found] if os.path.exists(path)
+        (path, environment_file.read(path)) for path in ["/etc/environment", *paths_found] if os.path.exists(path)
     ]
     return Unit(paths.service, "", [paths.binary, *command], environment)
-
-
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return text.split()
-
-
-def _assignments(words: list[str]) -> dict[str, str]:
-    return {match.group(1): match.group(2) for match in map(_ASSIGNMENT.match, words) if match}
-
-
-def _environment_file(path: str) -> dict[str, str]:
-    try:
-        content = files.read(path).content or b""
-    except files.FileProblem:
-        return {}
-    found = {}
-    for line in content.decode("utf-8", "replace").splitlines():
-        match = _ASSIGNMENT.match(line)
-        if match and not line.lstrip().startswith(("#", ";")):
-            found[match.group(1)] = " ".join(_words(match.group(2)))
-    return found

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from typing import Dict, Iterable, Mapping
+from typing import Dict, Iterable
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.no_proxy import proxy_of_containerd
 
 from .catalogue import ERROR, WARNING, checks, declare
 from .subject import Subject
@@ -92,8 +91,8 @@ def registries_behind_the_proxy(subject: Subject) -> Findings:
         endpoint = listed.endpoint
         if endpoint is None or not endpoint.host or endpoint.host in reported:
             continue
-        proxy = variable_of_containerd(subject.environment, f"{endpoint.scheme}_PROXY")
-        if proxy and not bypasses_proxy(endpoint.host, variable_of_containerd(subject.environment, "NO_PROXY")):
+        proxy = proxy_of_containerd(subject.environment, endpoint.scheme, endpoint.host)
+        if proxy:
             reported.add(endpoint.host)
             yield THROUGH_PROXY.finding(
                 listed.path, f"{quoted(endpoint.host)} is not in NO_PROXY and is asked through {quoted(proxy)}"
@@ -108,35 +107,3 @@ def templates_that_may_drop_credentials(subject: Subject) -> Findings:
             path("configs", hosts[0], "auth"),
             f"{quoted(subject.config_template)} decides whether containerd gets these credentials",
         )
-
-
-def variable_of_containerd(environment: Mapping[str, str], name: str) -> str:
-    """A variable as containerd sees it: K3s gives it the one with the prefix CONTAINERD_ where there is one."""
-    upper = name.upper()
-    for candidate in (f"CONTAINERD_{upper}", upper, upper.lower()):
-        if environment.get(candidate):
-            return str(environment[candidate])
-    return ""
-
-
-def bypasses_proxy(host: str, no_proxy: str) -> bool:
-    """Go's golang.org/x/net/http/httpproxy: names with their subdomains, addresses, networks, `*`."""
-    name = re.sub(r":\d*\Z", "", host).strip("[]").lower()
-    if is_localhost(host):
-        return True
-    for entry in (item.strip().lower() for item in no_proxy.split(",")):
-        if entry == "*" or (entry and entry in (name, host.lower())):
-            return True
-        domain = re.sub(r":\d+\Z", "", entry).lstrip("*")
-        if domain and name.endswith(domain if domain.startswith(".") else f".{domain}"):
-            return True
-        if domain == name or (domain and _is_in_network(name, entry)):
-            return True
-    return False
-
-
-def _is_in_network(name: str, network: str) -> bool:
-    try:
-        return ipaddress.ip_address(name) in ipaddress.ip_network(network, strict=False)
-    except ValueError:
-        return False

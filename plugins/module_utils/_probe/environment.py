@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import Iterable, Mapping, NamedTuple
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import environment_file
 
 _WANTED = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _ALSO_WANTED = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _PREFIX = "CONTAINERD_"
-_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 
 
 class ServiceEnvironment(NamedTuple):
@@ -43,7 +43,7 @@ def service_environment(data_dir: str, service_names: Iterable[str], root: str =
     sources += [os.path.join(root, "etc/rancher/k3s/k3s.env"), os.path.join(root, "etc/rancher/rke2/rke2.env")]
     used = ""
     for path in sources:
-        variables = _from_file(path)
+        variables = environment_file.read(path)
         if variables:
             found.update(variables)
             used = path
@@ -81,22 +81,3 @@ def _running(data_dir: str, proc: str) -> dict[str, str] | None:
             continue
         return dict(pair.split("=", 1) for pair in text.split("\0") if "=" in pair)
     return None
-
-
-def _from_file(path: str) -> dict[str, str]:
-    """The assignments of an environment file, as systemd and a shell read simple ones."""
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            lines = file.read().splitlines()
-    except OSError:
-        return {}
-    found = {}
-    for line in lines:
-        match = _ASSIGNMENT.fullmatch(line)
-        if match is None:
-            continue
-        value = match.group(2).strip()
-        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
-            value = value[1:-1]
-        found[match.group(1)] = value
-    return found

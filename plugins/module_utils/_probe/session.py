@@ -34,10 +34,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.message
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy import (
     Proxy,
     ProxyError,
-    host_and_port,
     proxy_for,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Contexts
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.no_proxy import host_and_port
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 10

@@ -8,16 +8,13 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.surroundings import (
-    bypasses_proxy,
-    variable_of_containerd,
-)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
     EndpointError,
     normalise_endpoint,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import HostsTomlError
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.no_proxy import proxy_of_containerd
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import (
     Release,
     ReleaseError,
@@ -178,24 +175,22 @@ def _proxies(config: Config | None, environment: list[tuple[str, Mapping[str, st
     merged: dict[str, str] = {}
     for _source, variables in environment:
         merged.update(variables)
-    hosts: dict[str, list[str]] = {}
+    proxied: dict[str, list[str]] = {}
     for mirror in (config["mirrors"] if config else {}).values():
         for text in mirror["endpoint"]:
             try:
                 endpoint = normalise_endpoint(text)
             except EndpointError:
                 continue
-            known = hosts.setdefault("%s_PROXY" % endpoint.scheme.upper(), [])
-            if endpoint.host and endpoint.host not in known:
-                known.append(endpoint.host)
-    no_proxy = variable_of_containerd(merged, "NO_PROXY")
+            if endpoint.host and proxy_of_containerd(merged, endpoint.scheme, endpoint.host):
+                known = proxied.setdefault("%s_PROXY" % endpoint.scheme.upper(), [])
+                if endpoint.host not in known:
+                    known.append(endpoint.host)
     found = []
-    for name, asked in hosts.items():
-        proxied = [host for host in asked if not bypasses_proxy(host, no_proxy)]
-        if variable_of_containerd(merged, name) and proxied:
-            variable = next(key for key in ("CONTAINERD_" + name, name, name.lower()) if merged.get(key))
-            source = next(source for source, variables in reversed(environment) if variables.get(variable))
-            found.append({"source": source, "variable": variable, "registries": proxied})
+    for name, hosts in proxied.items():
+        variable = next(key for key in ("CONTAINERD_" + name, name, name.lower()) if merged.get(key))
+        source = next(source for source, variables in reversed(environment) if variables.get(variable))
+        found.append({"source": source, "variable": variable, "registries": hosts})
     return found
 
 
