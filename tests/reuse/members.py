@@ -82,9 +82,11 @@ class Members:
         return {name: set(mirrors) for name in self.named()}
 
     def loaded(self) -> dict[str, set[str]]:
-        """The registries that K3s has loaded mirrors for, by node."""
+        """The mirrors that K3s has loaded, by node; the registry itself, which has a hosts.toml too, is none."""
         command = "find %s -name hosts.toml 2>/dev/null || true" % _LOADED
-        return {name: {line.split("/")[-2] for line in self.sh(name, command).split()} for name in self.named()}
+        itself = "%s:%d" % (self.fleet.registry.host, self.fleet.registry.port)
+        found = {name: {line.split("/")[-2] for line in self.sh(name, command).split()} for name in self.named()}
+        return {name: mirrors - {itself} for name, mirrors in found.items()}
 
     def configured(self) -> dict[str, set[str]]:
         """The mirrors of registries.yaml, by node; none where there is no file."""
