@@ -26,6 +26,10 @@ _NO_SERVERS = (
     "inventory into slices, set the job template's job slicing to 1 (the role works on all nodes at once by itself); "
     "to reach agents only, keep the servers in the inventory and use --limit"
 )
+_NO_LEASE = (
+    "nothing was restarted: the run does not have its cluster's lease, which keeps two runs from restarting servers of "
+    "one cluster. Take it first, with k3s_rollout and operation: hold on a server (the role does that)"
+)
 _UNSTAGED = {"role": "agent", "restart": True, "reasons": []}
 
 display = Display()
@@ -75,6 +79,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         with ledger.turn_to_restart(server, arguments["at_once"]) if waits else contextlib.nullcontext():
             with ledger.opened() as state:
                 turn = plan.turn(state, host, arguments["max_failures"], arguments["force"])
+                if turn.go and not (state["held"] or state["without"]):
+                    turn = plan.Turn(False, why=_NO_LEASE)
                 arguments["lease_holder"] = state["holder"] if state["held"] else ""
                 if not turn.go:
                     state["staged"].setdefault(host, dict(_UNSTAGED))["left"] = True
@@ -102,31 +108,46 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _hold(
         self, ledger: Ledger, arguments: dict[str, Any], result: dict[str, Any], task_vars: Any
     ) -> dict[str, Any]:
+        """Have the cluster's Lease. Every host of the run asks; the first of its cluster takes it for all."""
+        server = str(self._task.delegate_to or (task_vars or {}).get("inventory_hostname", ""))
         with ledger.opened() as state:
-            if state["held"]:
-                result["lease"] = "held"
+            if state["held"] or state["without"]:
+                result.update(lease="held" if state["held"] else "not held", lease_server=state["server"])
+                return result
+            if state["refusal"]:
+                result.update(failed=True, msg=state["refusal"])
+                return result
+            if server in state["asked"]:
+                result["lease"] = "elsewhere"
                 return result
             controller = state["controller"] or os.getppid()
             arguments["lease_holder"] = state["holder"] = state["holder"] or _identity(controller)
-            explained = plan.api_may_be_away(state)
         if self._task.check_mode:
             result["lease"] = "would be taken"
             return result
-        if not ((task_vars or {}).get("groups") or {}).get(_server_group(arguments)):
+        servers = ((task_vars or {}).get("groups") or {}).get(_server_group(arguments)) or []
+        if not servers:
             no_servers = {"msg": _NO_SERVERS % _server_group(arguments)}
-            return self._without_lease(no_servers, arguments["force"], False, result)
+            return self._without_lease(ledger, no_servers, arguments["force"], result)
         if not keeper.lives(controller):
             result.update(failed=True, msg="nothing was restarted: the run that asked for it has ended")
             return result
         try:
             answer = patience.outwait(lambda: self._module(arguments, task_vars), display.display)
         except AnsibleError as error:
-            answer = {"failed": True, "msg": "the server through which the lease is taken: %s" % error}
+            answer = {"failed": True, "lease": "unavailable", "msg": "%s cannot be reached: %s" % (server, error)}
         if answer.get("failed"):
-            return self._without_lease(answer, arguments["force"], explained, result)
+            with ledger.opened() as state:
+                state["asked"].append(server)
+                left = set(servers) - set(state["asked"])
+            if answer.get("lease") == "unavailable" and left:
+                display.display("The lease cannot be taken through %s: %s" % (server, answer.get("msg")))
+                result["lease"] = "elsewhere"
+                return result
+            return self._without_lease(ledger, answer, arguments["force"], result)
         with ledger.opened() as state:
-            state["held"] = True
-        result.update(answer)
+            state.update(held=True, server=server)
+        result.update(answer, lease_server=server)
         keeper.leave_behind(
             controller,
             wanted=lambda: _still_held(ledger),
@@ -136,25 +157,22 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return result
 
     def _without_lease(
-        self, answer: dict[str, Any], force: bool, explained: bool, result: dict[str, Any]
+        self, ledger: Ledger, answer: dict[str, Any], force: bool, result: dict[str, Any]
     ) -> dict[str, Any]:
         """The Lease could not be taken: stop, unless that is what the run is about to mend or the operator insists."""
         reason = str(answer.get("msg") or "no reason given")
-        if answer.get("lease") != "held" and explained:
-            result["warnings"] = [
-                "Going on without the cluster's lease, since the servers themselves are ill: " + reason
-            ]
-            return result
-        if force:
-            result["warnings"] = [
-                "Going on without the cluster's lease, because k3s_registries_force is set: " + reason
-            ]
-            return result
-        result.update(
-            failed=True,
-            msg="nothing was restarted: %s. Wait for it or mend it, or go ahead with k3s_registries_force: true"
-            % reason,
-        )
+        with ledger.opened() as state:
+            explained = answer.get("lease") != "held" and plan.api_may_be_away(state)
+            state["without"] = explained or force
+            if not state["without"]:
+                state["refusal"] = (
+                    "nothing was restarted: %s. Wait for it or mend it, or go ahead with k3s_registries_force: true"
+                    % reason
+                )
+                result.update(failed=True, msg=state["refusal"])
+                return result
+        why = "since the servers themselves are ill" if explained else "because k3s_registries_force is set"
+        result.update(lease="not held", warnings=["Going on without the cluster's lease, %s: %s" % (why, reason)])
         return result
 
     def _release(
@@ -167,10 +185,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 # A free strategy: whoever ends last gives it back. Should that host not come, the keeper does.
                 result["lease"] = "kept for " + ", ".join(waiting)
                 return result
-            state["held"] = False
+            state.update(held=False, server="", without=False, asked=[])
             arguments["lease_holder"] = state["holder"]
         if held and not self._task.check_mode:
-            answer = self._module(arguments, task_vars)
+            try:
+                answer = self._module(arguments, task_vars)
+            except AnsibleError as error:
+                answer = {"msg": "not given back, it counts as abandoned after its time: %s" % error}
             result["lease"] = answer.get("lease") or answer.get("msg")
         return result
 

@@ -47,10 +47,13 @@ options:
   operation:
     description:
       - V(commit) brings the staged state of this node into force.
+      - V(commit) is refused to a run that does not have the Lease of the node's cluster.
       - V(hold) takes the cluster's Lease C(kube-system/k3sfleet-registries-rollout) through this server and renews it
         until the run ends, so that two runs never restart nodes of one cluster at the same time. When another run has
-        it, the task fails and says who, since when.
-      - V(release) gives it back.
+        it, the task fails and says who, since when. Every host of a play may ask; the first of its cluster takes it.
+      - When it cannot be taken through this server, and the cluster has others that have not been asked yet, the task
+        succeeds with V(elsewhere) in RV(lease). Ask through the next one then.
+      - V(release) gives it back once every node of the cluster in this run has ended its commit.
     type: str
     choices: [commit, hold, release]
     default: commit
@@ -110,6 +113,7 @@ options:
 """
 
 EXAMPLES = r"""
+# The role does all of this, and gives the Lease back after a failure too.
 - name: Stage
   k3sfleet.registries.k3s_registries:
     node_role: agent
@@ -117,6 +121,13 @@ EXAMPLES = r"""
     stage: true
   become: true
   register: staged
+
+- name: Take the cluster's Lease
+  k3sfleet.registries.k3s_rollout:
+    operation: hold
+    node_role: server
+  become: true
+  delegate_to: server-1
 
 - name: Roll out, two agents at a time
   k3sfleet.registries.k3s_rollout:
@@ -126,14 +137,29 @@ EXAMPLES = r"""
       - docker.io/rancher/mirrored-pause:3.6
   become: true
   throttle: 2
+
+- name: Give the cluster's Lease back
+  k3sfleet.registries.k3s_rollout:
+    operation: release
+    node_role: server
+  become: true
+  delegate_to: server-1
 """
 
 RETURN = r"""
 lease:
-  description: What became of the cluster's Lease.
+  description:
+    - What became of the cluster's Lease.
+    - V(taken), V(renewed), V(held) or V(taken over from ...) when the run has it, V(not held) when it goes on without,
+      V(elsewhere) when another server has to be asked, V(given back) or a sentence after O(operation=release).
   returned: with O(operation=hold) and O(operation=release)
   type: str
   sample: taken
+lease_server:
+  description: The server through which the run has taken the Lease.
+  returned: with O(operation=hold)
+  type: str
+  sample: server-1
 lease_renewed:
   description: When the run that holds the Lease last renewed it.
   returned: when another run holds it
@@ -274,7 +300,7 @@ def main() -> None:
 def _lease(paths: NodePaths, parameters: dict[str, Any]) -> dict[str, Any]:
     holder = Holder(parameters["lease_holder"], RENEWED_FOR)
     if parameters["operation"] == "release":
-        return {"changed": False, "lease": "given back" if give_back(paths, holder) else "not held"}
+        return {"changed": False, "lease": give_back(paths, holder)}
     return {"changed": False, "lease": take(paths, holder)}
 
 

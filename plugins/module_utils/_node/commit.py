@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
     health,
@@ -133,23 +133,22 @@ class Commit:
             raise Refused("%s; run the playbook again, it stages anew" % problem) from problem
         self.redactor = Redactor(secret for table in desired.auth.values() for secret in table.values())
         state = self.service.state()
-        if state.alive:
-            self._hold_lease(2 * self.options.restart_timeout + self.options.canary_timeout * 4)
-            self._check_other_servers()
-        began = self.now()
-        base = self._base(desired, record, state)
-        self.memory.write_transaction(base, "putting files in place", _stamp(began))
-        try:
-            self._bring_into_force(desired, record, state, base)
-        except (Failure, FileProblem, ServiceProblem) as problem:
+        with self._lease_held() if state.alive else contextlib.nullcontext():
+            if state.alive:
+                self._check_other_servers()
+            began = self.now()
+            base = self._base(desired, record, state)
+            self.memory.write_transaction(base, "putting files in place", _stamp(began))
+            try:
+                self._bring_into_force(desired, record, state, base)
+            except (Failure, FileProblem, ServiceProblem) as problem:
+                self.result["seconds"] = round(self.now() - began, 1)
+                self._put_back(desired, base, str(problem))
             self.result["seconds"] = round(self.now() - began, 1)
-            self._put_back(desired, base, str(problem))
-        self.result["seconds"] = round(self.now() - began, 1)
-        if state.alive:
-            self._hold_lease(lease.RENEWED_FOR)
         return self.result
 
-    def _hold_lease(self, duration: float) -> None:
+    @contextlib.contextmanager
+    def _lease_held(self) -> Iterator[None]:
         """On a server, hold the cluster's Lease for as long as this commit may take at the most.
 
         The commit goes on when the controller dies, and no other run may restart a server meanwhile.
@@ -157,14 +156,21 @@ class Commit:
         :raises Refused: when another run has taken the Lease.
         """
         if self.paths.node_role != "server" or not self.options.lease_holder:
+            yield
             return
+        longest = 2 * (self.options.restart_timeout + _RELOAD_LOOP)
+        longest += self.options.canary_timeout * len(self.options.canary_images)
+        # When this server's own API is away, that is what the commit may be about to mend.
+        with contextlib.suppress(lease.LeaseUnavailable):
+            try:
+                lease.take(self.paths, lease.Holder(self.options.lease_holder, int(longest)))
+            except lease.LeaseHeld as held:
+                raise Refused("not restarted: %s" % held) from held
         try:
-            lease.take(self.paths, lease.Holder(self.options.lease_holder, int(duration)))
-        except lease.LeaseHeld as held:
-            raise Refused("not restarted: %s" % held) from held
-        except lease.LeaseUnavailable:
-            # This server's own API is away, which is what the commit may be about to mend.
-            return
+            yield
+        finally:
+            with contextlib.suppress(lease.LeaseUnavailable, lease.LeaseHeld):
+                lease.take(self.paths, lease.Holder(self.options.lease_holder, lease.RENEWED_FOR), shorten=True)
 
     def _check_other_servers(self) -> None:
         if self.paths.node_role != "server" or self.options.force:
@@ -245,6 +251,7 @@ class Commit:
         self.memory.write_transaction(base, "restarting %s" % self.paths.service, _stamp(self.now()))
         old = self.service.state()
         since = self.now()
+        mark = self.service.mark()
         self.service.restart()
         self.result["restarted"] = True
         self.result["step"] = "restarted"
@@ -253,13 +260,13 @@ class Commit:
             self.service,
             since,
             self.options.restart_timeout,
-            lambda new: self._hopeless(old, new, since),
+            lambda new: self._hopeless(old, new, mark),
             self.sleep,
             self.clock,
         )
         self.result["health"] = seen.sentence()
         if not seen.healthy:
-            self.result["log"] = self.redactor.lines(self.service.log(since, _LOG_LINES))
+            self.result["log"] = self.redactor.lines(self.service.log(mark, _LOG_LINES))
             raise Failure("after %.0f s: %s" % (self.now() - since, seen.sentence()))
         self.result["step"] = "healthy"
 
@@ -272,13 +279,13 @@ class Commit:
             self.result["health"] = seen.sentence()
         return seen.healthy
 
-    def _hopeless(self, old: ServiceState, new: ServiceState, since: float) -> str:
-        """A reason to stop waiting before the deadline, "" while there is hope."""
+    def _hopeless(self, old: ServiceState, new: ServiceState, mark: float) -> str:
+        """A reason to stop waiting before the deadline, "" while there is hope; ``mark`` is the restart in the log."""
         if new.restarts - (old.restarts if new.restarts >= old.restarts else 0) >= _CRASH_LOOP:
             return "%s crashed %d times since the restart" % (self.paths.service, new.restarts)
         if new.state in ("stopped", "failed"):
             return "%s is %s" % (self.paths.service, new.state)
-        for line in self.service.log(since, 5):
+        for line in self.service.log(mark, 5):
             if "server is not ready: yaml" in line:
                 return "K3s cannot read %s" % self.paths.registries_yaml
         return ""

@@ -11,6 +11,7 @@ lengthens it for its own commit, which goes on when the controller dies.
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from typing import Any, Callable, Iterator, NamedTuple
@@ -51,8 +52,11 @@ class Holder(NamedTuple):
     duration: int
 
 
-def take(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time) -> str:
+def take(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time, shorten: bool = False) -> str:
     """Take the Lease, renew it, or take it over when its time is up.
+
+    A renewal does not bring the end nearer unless ``shorten`` is set: while a server is in its commit it has the Lease
+    for as long as that may take, and the run's own renewals go on beside it.
 
     :returns: ``taken``, ``renewed``, or ``taken over from <identity>``.
     :raises LeaseHeld: when another run holds it.
@@ -67,13 +71,13 @@ def take(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time)
             continue
         spec = found.get("spec") or {}
         identity = str(spec.get("holderIdentity") or "")
+        left = _left(spec, now())
         if identity == holder.identity:
-            if _send(paths, "replace", _manifest(holder, _since(spec), now(), found)) == "done":
+            renewed = holder if shorten else Holder(identity, max(holder.duration, left))
+            if _send(paths, "replace", _manifest(renewed, _since(spec), now(), found)) == "done":
                 return "renewed"
             continue
-        expires = kubernetes.epoch(spec.get("renewTime")) + float(spec.get("leaseDurationSeconds") or 0)
-        if identity and expires > now():
-            left = int(expires - now()) + 1
+        if identity and left:
             raise LeaseHeld(
                 "the cluster is being worked on by %s, since %s (last sign of life %s, counts as gone %d s from now)"
                 % (identity, spec.get("acquireTime"), spec.get("renewTime"), left),
@@ -85,21 +89,35 @@ def take(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time)
     raise LeaseUnavailable("the Lease %s/%s is written all the time by others" % (NAMESPACE, NAME))
 
 
-def give_back(paths: NodePaths, holder: Holder) -> bool:
-    """Give the Lease back when it is ours; whether it was.
+def give_back(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time) -> str:
+    """Give the Lease back when it is ours and no server of the run is in its commit.
 
-    It stays as an object without a holder: deleting it could hit one that another run has just taken over, replacing
-    it with the version we have seen cannot.
+    Such a server, which the run may have lost the connection to, has taken the Lease for longer than any renewal, and
+    shortens it when it has ended. Until then no other run may restart a server.
 
+    The Lease stays as an object without a holder: deleting it could hit one that another run has just taken over,
+    replacing it with the version we have seen cannot.
+
+    :returns: ``given back``, ``not held``, or that it was left, with the seconds until it counts as abandoned.
     :raises LeaseUnavailable: when the API does not answer.
     """
     for _again in _tries():
         found = _get(paths)
-        if found is None or (found.get("spec") or {}).get("holderIdentity") != holder.identity:
-            return False
-        if _send(paths, "replace", _manifest(Holder("", 1), time.time(), time.time(), found)) == "done":
-            return True
+        spec = (found or {}).get("spec") or {}
+        if spec.get("holderIdentity") != holder.identity:
+            return "not held"
+        left = _left(spec, now())
+        if left > RENEWED_FOR:
+            return "left to a server that is still in its commit, for %d s at the most" % left
+        if _send(paths, "replace", _manifest(Holder("", 1), now(), now(), found)) == "done":
+            return "given back"
     raise LeaseUnavailable("the Lease %s/%s is written all the time by others" % (NAMESPACE, NAME))
+
+
+def _left(spec: dict[str, Any], now: float) -> int:
+    """Whole seconds, rounded up, until its holder counts as gone; 0 when it does."""
+    expires = kubernetes.epoch(spec.get("renewTime")) + float(spec.get("leaseDurationSeconds") or 0)
+    return max(0, math.ceil(expires - now))
 
 
 def _tries() -> Iterator[int]:

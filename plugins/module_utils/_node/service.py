@@ -14,6 +14,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command 
 
 # No call here waits for the service itself, so one that takes longer means that the init system is stuck.
 _CALL_TIMEOUT = 30.0
+_LOG_BYTES = 256 * 1024
 
 
 class ServiceState(NamedTuple):
@@ -96,12 +97,16 @@ class Systemd:
         run(["systemctl", "reset-failed", self.service + ".service"], _CALL_TIMEOUT)
         self._must(run(["systemctl", "restart", "--no-block", self.service + ".service"], _CALL_TIMEOUT))
 
-    def log(self, since: float, lines: int) -> list[str]:
-        """The last ``lines`` journal lines since the epoch time ``since``."""
+    def mark(self) -> float:
+        """This moment in the log, for :meth:`log`: the epoch time."""
+        return time.time()
+
+    def log(self, mark: float, lines: int) -> list[str]:
+        """The last ``lines`` journal lines since ``mark``; 0.0 takes any."""
         outcome = run(
             [
                 "journalctl", "--no-pager", "--quiet", "--output=cat", "--unit=" + self.service,
-                "--since=@%d" % int(since), "--lines=%d" % lines,
+                "--since=@%.6f" % mark, "--lines=%d" % lines,
             ],
             _CALL_TIMEOUT,
         )  # fmt: skip
@@ -156,18 +161,28 @@ class OpenRC:
                 "OpenRC refused to restart %s: %s" % (self.service, (outcome.err or outcome.out).strip())
             )
 
-    def log(self, since: float, lines: int) -> list[str]:
-        """The last ``lines`` lines of the service's log file; its lines' own times are not read, so a few may be
-        older than ``since``."""
-        path = os.path.join(self.root, "var/log", self.service + ".log")
+    def mark(self) -> float:
+        """This moment in the log, for :meth:`log`: the file's size, since not every line has a time."""
         try:
-            with open(path, "rb") as handle:
-                handle.seek(0, os.SEEK_END)
-                handle.seek(max(0, handle.tell() - 256 * 1024))
+            return float(os.path.getsize(self._log_file()))
+        except OSError:
+            return 0.0
+
+    def log(self, mark: float, lines: int) -> list[str]:
+        """The last ``lines`` lines of the service's log file since ``mark``; 0.0 takes any."""
+        try:
+            with open(self._log_file(), "rb") as handle:
+                size = handle.seek(0, os.SEEK_END)
+                # A file that has become smaller is another one: logrotate has been here.
+                begin = int(mark) if mark <= size else 0
+                handle.seek(max(begin, size - _LOG_BYTES))
                 text = handle.read().decode("utf-8", "replace")
         except OSError:
             return []
         return text.splitlines()[-lines:]
+
+    def _log_file(self) -> str:
+        return os.path.join(self.root, "var/log", self.service + ".log")
 
 
 def service_of(name: str, root: str = "/") -> Systemd | OpenRC:

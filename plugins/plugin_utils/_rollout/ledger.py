@@ -21,7 +21,7 @@ from typing import Any, Iterator
 
 _EMPTY: dict[str, Any] = {
     "staged": {}, "failed": {}, "refused": {}, "canary": [], "shown": False,
-    "holder": "", "held": False, "controller": 0,
+    "holder": "", "held": False, "server": "", "without": False, "refusal": "", "asked": [], "controller": 0,
 }  # fmt: skip
 _LOOK_EVERY = 0.2
 

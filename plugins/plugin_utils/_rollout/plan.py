@@ -117,8 +117,8 @@ def progress_line(turn_taken: Turn, host: str, result: Mapping[str, Any]) -> str
     head = "[%d/%d] %s " % (turn_taken.position, turn_taken.total, host)
     seconds = "%.1f s" % float(result.get("seconds") or 0.0)
     if result.get("failed"):
-        ending = "and put back as it was" if result.get("rolled_back") else "(last step: %s)" % result.get("step")
-        return head + "FAILED after %s %s" % (seconds, ending)
+        put_back = " and put back as it was" if result.get("rolled_back") else ""
+        return head + "FAILED after %s%s (last step: %s)" % (seconds, put_back, result.get("step"))
     action = "restarted and healthy" if result.get("restarted") else str(result.get("step"))
     if action == "done":
         action = "healthy without a restart"

@@ -80,7 +80,10 @@ class FakeK3s:
         self.running = True
         self.load()
 
-    def log(self, since: float, lines: int) -> list[str]:
+    def mark(self) -> float:
+        return 0.0
+
+    def log(self, mark: float, lines: int) -> list[str]:
         return ["password=canary-secret", "server is not ready: yaml: line 2: x"][: 2 if self.hanging else 1]
 
     def load(self) -> None:

@@ -60,15 +60,15 @@ def test_it_is_taken_once_renewed_and_given_back(api: FakeApi, paths: NodePaths)
     assert lease.take(paths, ONE, lambda: 1030.5) == "renewed"
     spec = (api.stored or {})["spec"]
     assert (spec["acquireTime"], spec["renewTime"]) == ("1970-01-01T00:16:40.000000Z", "1970-01-01T00:17:10.500000Z")
-    assert lease.give_back(paths, ONE)
+    assert lease.give_back(paths, ONE, lambda: 1031.0) == "given back"
     assert lease.take(paths, TWO, lambda: 1040.0) == "taken"
 
 
 def test_the_second_run_is_told_who_has_it_and_since_when(api: FakeApi, paths: NodePaths) -> None:
     lease.take(paths, ONE, lambda: 1000.0)
-    with pytest.raises(lease.LeaseHeld, match=r"run one, since 1970-01-01T00:16:40.000000Z .* 31 s from now"):
+    with pytest.raises(lease.LeaseHeld, match=r"run one, since 1970-01-01T00:16:40.000000Z .* 30 s from now"):
         lease.take(paths, TWO, lambda: 1030.0)
-    assert not lease.give_back(paths, TWO), "only its holder gives it back"
+    assert lease.give_back(paths, TWO) == "not held", "only its holder gives it back"
 
 
 def test_one_that_died_is_taken_over(api: FakeApi, paths: NodePaths) -> None:
@@ -101,7 +101,8 @@ def test_parts_of_one_run_do_not_lock_each_other_out(api: FakeApi, paths: NodePa
     assert lease.take(paths, ONE, lambda: 1002.0) == "renewed"
     assert others == 0
     api.before_write = lambda: lease.take(paths, ONE, lambda: 1003.0)
-    assert lease.give_back(paths, ONE), "a renewal in between does not keep it held"
+    given_back = lease.give_back(paths, ONE, lambda: 1004.0)
+    assert given_back == "given back", "a renewal in between does not keep it held"
     assert "holderIdentity" not in (api.stored or {})["spec"]
 
 
@@ -109,3 +110,15 @@ def test_an_api_that_is_away_is_no_free_lease(api: FakeApi, paths: NodePaths) ->
     api.away = True
     with pytest.raises(lease.LeaseUnavailable, match="refused"):
         lease.take(paths, ONE)
+
+
+def test_a_server_in_its_commit_keeps_it_whatever_becomes_of_the_run(api: FakeApi, paths: NodePaths) -> None:
+    lease.take(paths, ONE, lambda: 1000.0)
+    lease.take(paths, Holder("run one", 600), lambda: 1001.0)
+    assert lease.take(paths, ONE, lambda: 1015.0) == "renewed"
+    assert (api.stored or {})["spec"]["leaseDurationSeconds"] == 586, "the run's renewal does not bring the end nearer"
+    assert "still in its commit, for 581 s" in lease.give_back(paths, ONE, lambda: 1020.0)
+    with pytest.raises(lease.LeaseHeld):
+        lease.take(paths, TWO, lambda: 1500.0)
+    lease.take(paths, ONE, lambda: 1510.0, shorten=True)
+    assert lease.take(paths, TWO, lambda: 1571.0) == "taken over from run one"

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes, lease
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import Failure, Refused
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER, NodePaths
@@ -245,6 +246,27 @@ def test_another_unfit_server_keeps_this_one_from_restarting(node: Node, k3s: Fa
     assert (node.registries(), k3s.restarts) == (b"", 0)
     node.commit(force=True)
     assert k3s.restarts == 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_server_has_the_lease_for_as_long_as_its_commit_may_take(
+    node: Node, k3s: FakeK3s, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    taken: list[tuple[str, int, bool]] = []
+
+    def take(paths: NodePaths, holder: lease.Holder, shorten: bool = False) -> str:
+        taken.append((holder.identity, holder.duration, shorten))
+        return "renewed"
+
+    monkeypatch.setattr(lease, "take", take)
+    one = wanted(node.paths, "one")
+    k3s.knows(one)
+    k3s.ill = {"one"} if fails else set()
+    node.stage(one)
+    with pytest.raises(Failure) if fails else contextlib.nullcontext():
+        node.commit(lease_holder="run one", restart_timeout=50, canary_images=["a", "b"], canary_timeout=10)
+    # Two restarts, should it have to be put back, each after a look whether K3s heals by itself; two canary images.
+    assert taken == [("run one", 2 * (50 + 30) + 20, False), ("run one", lease.RENEWED_FOR, True)]
 
 
 def test_k3s_stopped_between_stage_and_commit_stays_stopped(node: Node, k3s: FakeK3s) -> None:

@@ -90,8 +90,9 @@ def test_progress_counts_what_has_ended() -> None:
         plan.ended(some), "server-1", {"restarted": True, "seconds": 4.21, "canaries": [{"image": "a:1"}]}
     )
     assert line == "[1/3] server-1 restarted and healthy after 4.2 s, pulled a:1"
-    line = plan.progress_line(plan.ended(some), "x", {"failed": True, "seconds": 9, "rolled_back": True})
-    assert line == "[1/3] x FAILED after 9.0 s and put back as it was"
+    failed = {"failed": True, "seconds": 9, "rolled_back": True, "step": "healthy"}
+    line = plan.progress_line(plan.ended(some), "x", failed)
+    assert line == "[1/3] x FAILED after 9.0 s and put back as it was (last step: healthy)"
 
 
 @pytest.mark.parametrize(

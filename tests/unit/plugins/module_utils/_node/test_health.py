@@ -1,0 +1,171 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Evidence of a node's health, from the inside out: every piece that can be missing, and what is said about it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import Any, Callable
+
+import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import health, kubernetes
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceState
+
+RESTART = 1767225600.5  # 2026-01-01T00:00:00.5Z
+BEFORE, SAME_SECOND, AFTER = "2025-12-31T23:59:58Z", "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"
+RUNNING = ServiceState("running", 4711, RESTART, 0)
+SERVER_LABELS = {"node-role.kubernetes.io/control-plane": "true"}
+
+
+class Cluster:
+    """What the node's runtime, kubelet and API answer; a test changes one thing."""
+
+    def __init__(self) -> None:
+        self.runtime: dict[str, bool] | None = {"RuntimeReady": True, "NetworkReady": True}
+        self.kubelet = True
+        self.api = True
+        self.node: dict[str, Any] | None = node("server-1", ready="True", heartbeat=AFTER, vote="True")
+        self.lease_renewed = BEFORE
+        self.nodes: list[dict[str, Any]] | None = []
+
+    def get(self, paths: NodePaths, *arguments: str, kubeconfig: str = "") -> dict[str, Any] | None:
+        if "nodes" in arguments:
+            return None if self.nodes is None else {"items": self.nodes}
+        if "lease" in arguments:
+            return {"spec": {"renewTime": self.lease_renewed}}
+        return copy.deepcopy(self.node)
+
+
+def node(name: str, ready: str = "True", heartbeat: str = AFTER, vote: str = "", server: bool = True) -> dict[str, Any]:
+    conditions = [{"type": "Ready", "status": ready, "lastHeartbeatTime": heartbeat, "reason": "KubeletNotReady"}]
+    if vote:
+        conditions.append({"type": "EtcdIsVoter", "status": vote, "reason": "MemberIsLearner"})
+    return {
+        "metadata": {"name": name, "labels": SERVER_LABELS if server else {}},
+        "status": {"conditions": conditions},
+    }
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    fake = Cluster()
+    monkeypatch.setattr(kubernetes, "runtime_conditions", lambda paths: fake.runtime)
+    monkeypatch.setattr(kubernetes, "kubelet_answers", lambda: fake.kubelet)
+    monkeypatch.setattr(kubernetes, "api_ready", lambda paths: fake.api)
+    monkeypatch.setattr(kubernetes, "node_name", lambda paths: "server-1")
+    monkeypatch.setattr(kubernetes, "get_object", fake.get)
+    return fake
+
+
+def test_all_of_it_is_a_healthy_node(cluster: Cluster, paths: NodePaths) -> None:
+    seen = health.observe(paths, RUNNING, RESTART)
+    assert seen.healthy
+    assert seen.sentence() == "containerd ready, kubelet ready, API ready, node Ready, etcd voter"
+
+
+def _set(**values: Any) -> Callable[[Cluster], None]:
+    def change(cluster: Cluster) -> None:
+        for name, value in values.items():
+            setattr(cluster, name, value)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (_set(runtime=None), "containerd does not answer"),
+        (_set(runtime={"RuntimeReady": True, "NetworkReady": False}), "containerd says NetworkReady is false"),
+        (_set(kubelet=False), "containerd ready, the kubelet does not answer on 127.0.0.1:10248"),
+        (_set(api=False), "kubelet ready, the API does not say that it is ready (/readyz)"),
+        (_set(node=None), "API ready, the API does not show the node server-1"),
+        (_set(node=node("server-1", ready="False")), "API ready, node server-1 is not Ready: KubeletNotReady"),
+        (_set(node=node("server-1", ready="Unknown")), "API ready, node server-1 is not Ready: KubeletNotReady"),
+        (
+            _set(node=node("server-1", heartbeat=BEFORE)),
+            "containerd ready, kubelet ready, API ready, node heartbeat still from before the restart",
+        ),
+        (
+            _set(node=node("server-1", vote="False")),
+            "node Ready, the node's etcd member has no vote (MemberIsLearner)",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_said_after_what_was_shown(
+    cluster: Cluster, paths: NodePaths, change: Callable[[Cluster], None], sentence: str
+) -> None:
+    change(cluster)
+    seen = health.observe(paths, RUNNING, RESTART)
+    assert not seen.healthy
+    assert seen.sentence().endswith(sentence)
+
+
+def test_a_heartbeat_within_the_second_of_the_restart_proves_nothing(cluster: Cluster, paths: NodePaths) -> None:
+    cluster.node = node("server-1", heartbeat=SAME_SECOND)
+    assert not health.observe(paths, RUNNING, RESTART).healthy
+
+
+def test_a_lease_renewed_since_is_as_good_as_a_heartbeat(cluster: Cluster, paths: NodePaths) -> None:
+    cluster.node = node("server-1", heartbeat=BEFORE)
+    cluster.lease_renewed = "2026-01-01T00:00:00.600000Z"
+    assert health.observe(paths, RUNNING, RESTART).healthy
+    cluster.lease_renewed = "2026-01-01T00:00:00.400000Z"
+    assert not health.observe(paths, RUNNING, RESTART).healthy
+
+
+def test_a_server_that_systemd_still_waits_for_is_not_done(cluster: Cluster, paths: NodePaths) -> None:
+    starting = RUNNING._replace(state="starting")
+    assert health.observe(paths, starting, RESTART).missing == "k3s has not finished starting"
+    # An agent of a release that tells systemd nothing, or late, is no worse for it.
+    assert health.observe(dataclasses.replace(paths, node_role="agent"), starting, RESTART).healthy
+
+
+class Waiting:
+    """A service and a clock for :func:`health.wait`; it becomes healthy at ``healthy_at``."""
+
+    def __init__(self, cluster: Cluster, healthy_at: float) -> None:
+        self.cluster, self.healthy_at, self.now = cluster, healthy_at, 0.0
+        self.cluster.kubelet = False
+
+    def state(self) -> ServiceState:
+        self.cluster.kubelet = self.now >= self.healthy_at
+        return RUNNING
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def run(self, paths: NodePaths, timeout: float, give_up: Callable[[ServiceState], str]) -> health.Health:
+        return health.wait(paths, self, RESTART, timeout, give_up, self.sleep, lambda: self.now)  # type: ignore[arg-type]
+
+
+def test_the_wait_ends_with_health_or_with_what_was_last_seen(cluster: Cluster, paths: NodePaths) -> None:
+    assert Waiting(cluster, 40).run(paths, 60, lambda _state: "").healthy
+    late = Waiting(cluster, 70)
+    seen = late.run(paths, 60, lambda _state: "")
+    assert seen.sentence() == "containerd ready, the kubelet does not answer on 127.0.0.1:10248"
+    assert 60 <= late.now < 62
+
+
+def test_the_wait_ends_early_when_there_is_no_hope(cluster: Cluster, paths: NodePaths) -> None:
+    waiting = Waiting(cluster, 70)
+    seen = waiting.run(paths, 60, lambda _state: "k3s crashed 3 times" if waiting.now >= 5 else "")
+    assert seen.missing == "k3s crashed 3 times"
+    assert waiting.now < 7
+
+
+def test_other_servers_that_are_not_fit_are_named(cluster: Cluster, paths: NodePaths) -> None:
+    cluster.nodes = [
+        node("server-1", ready="False"),
+        node("server-2", ready="Unknown"),
+        node("server-3", vote="False"),
+        node("server-4", vote="True"),
+        node("agent-1", ready="False", server=False),
+    ]
+    unfit = health.unfit_servers(paths, "server-1")
+    assert unfit == ["server server-2 is not Ready", "server server-3 has no etcd vote"]
+    cluster.nodes = None
+    unfit = health.unfit_servers(paths, "server-1")
+    assert unfit == ["the API on this server does not list the cluster's nodes"]
