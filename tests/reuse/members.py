@@ -45,7 +45,7 @@ class Members:
         """Variables that make a node restart which has other mirrors: ``mirrors.<name>`` beside what the fleet has."""
         config = copy.deepcopy(self.variables["k3s_registries"])
         for name in names:
-            config["mirrors"][name] = {"endpoint": ["https://elsewhere.example.com"]}
+            config["mirrors"][name] = {"endpoint": [self.fleet.registry.url]}
         return {**self.variables, "k3s_registries": config}
 
     def group(
@@ -133,9 +133,13 @@ class Members:
         return dict(json.loads(text)["spec"]) if text.strip() else {}
 
     def lease_of_another_run(self, holder: str) -> None:
-        """Give the Lease to ``holder``, for an hour; to nobody when it is empty."""
-        found = json.loads(self.sh(self.named("server")[0], "k3s kubectl -n kube-system get lease %s -o json" % _LEASE))
+        """Give the Lease, which is there already, to ``holder`` for an hour; to nobody when it is empty."""
+        [server] = self.fleet.servers
+        kubectl = ["k3s", "kubectl", "-n", "kube-system"]
+        found = json.loads(
+            nodes.execute(self.fleet, server.name, [*kubectl, "get", "lease", _LEASE, "-o", "json"]).stdout
+        )
         found["spec"].update(holderIdentity=holder, leaseDurationSeconds=3600 if holder else 1)
         found["spec"]["renewTime"] = _micro_time(time.time())
-        command = ["k3s", "kubectl", "-n", "kube-system", "replace", "-f", "-"]
-        nodes.execute(self.fleet, self.fleet.servers[0].name, command, stdin=json.dumps(found).encode())
+        text = json.dumps(found).encode()
+        nodes.execute(self.fleet, server.name, [*kubectl, "replace", "-f", "-"], stdin=text)
