@@ -235,6 +235,14 @@ certificates:
     days_left:
       description: Days until then.
       type: int
+kept:
+  description:
+    - Where the registries.yaml from before the collection has been put, now that its kept copy goes with all others;
+      V("") when there is none.
+    - The name is that of registries.yaml with C(.before-k3sfleet) at its end, mode 0600. K3s does not read it.
+  returned: success, when not O(validate_only)
+  type: str
+  sample: /etc/rancher/k3s/registries.yaml.before-k3sfleet
 findings:
   description: What the check of the configuration found, each with code, level, path, message and fix.
   returned: always
@@ -288,6 +296,10 @@ def main() -> None:
         module.fail_json(msg=str(problem))
     for warning in result.pop("warnings", []):
         module.warn(warning)
+    if result.get("kept"):
+        module.warn(
+            "The registries.yaml from before the collection is kept in %s, which K3s does not read" % result["kept"]
+        )
     module.exit_json(**result)
 
 

@@ -229,6 +229,13 @@ diagnosis:
     endpoint: https://registry.example.com:5000
     message: registry.example.com:5000 does not have the image.
     fix: Push the image to the mirror.
+kept:
+  description:
+    - Where the registries.yaml from before the collection has been put when its kept copy was removed with all others,
+      V("") otherwise. See M(k3sfleet.registries.k3s_registries).
+  returned: with O(operation=commit)
+  type: str
+  sample: /etc/rancher/k3s/registries.yaml.before-k3sfleet
 log:
   description: On failure, the lines of the service's log or of containerd.log that show why, without secrets.
   returned: always
@@ -294,6 +301,10 @@ def main() -> None:
         module.fail_json(msg=str(problem), lease="held", **seen, **result)
     except (Failure, FileProblem, NodeBusy, Refused, ServiceProblem, Unsafe) as problem:
         module.fail_json(msg=str(problem), **result)
+    if result.get("kept"):
+        module.warn(
+            "The registries.yaml from before the collection is kept in %s, which K3s does not read" % result["kept"]
+        )
     module.exit_json(**result)
 
 

@@ -109,6 +109,7 @@ class Commit:
             "log": [],
             "diagnosis": {},
             "differences": [],
+            "kept": "",
         }
 
     def run(self) -> dict[str, Any]:
@@ -237,7 +238,7 @@ class Commit:
 
     def _remember(self, desired: Desired, base: int) -> None:
         self.memory.drop_candidate()
-        placing.remember(self.paths, self.memory, desired, base)
+        self.result["kept"] = placing.remember(self.paths, self.memory, desired, base)
         self.memory.end_transaction()
 
     def _reload(self, base: int, hanging: bool) -> None:

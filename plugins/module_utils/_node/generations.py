@@ -9,6 +9,7 @@ content. It appears under its number by one rename, so one that can be seen is w
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -196,6 +197,16 @@ class Generations:
         for number in numbers[: max(0, len(numbers) - keep - 1)]:
             if not self._is_foreign(number):
                 files.remove_tree(os.path.join(self.folder, str(number)))
+
+    def found(self, path: str) -> bytes | None:
+        """The latest kept content of ``path`` that the collection did not write, None when there is none."""
+        for number in reversed(self.numbers()):
+            if self._is_foreign(number):
+                with contextlib.suppress(GenerationDamaged):
+                    contents = {kept: content for kept, content, _mode in self._contents(number)}
+                    if contents.get(path) is not None:
+                        return contents[path]
+        return None
 
     def _is_foreign(self, number: int) -> bool:
         try:

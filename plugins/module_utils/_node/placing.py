@@ -21,6 +21,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory i
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER, NodePaths
 
 
+SUFFIX_BEFORE = ".before-k3sfleet"
+
+
 class Change(NamedTuple):
     """One file to change: ``action`` is ``create``, ``update``, ``mode`` or ``remove``."""
 
@@ -128,12 +131,32 @@ def save_found(paths: NodePaths, memory: Memory, desired: Desired, record: dict[
     return generations.save(managed_paths(paths, desired, record), found, foreign=foreign)
 
 
-def remember(paths: NodePaths, memory: Memory, desired: Desired, previous: int) -> None:
+def forget(paths: NodePaths, memory: Memory) -> str:
+    """Remove all that is kept on the node, secrets of old generations too.
+
+    The registries.yaml from before the collection would be lost with it: it is put beside the live one's place first,
+    under a name that K3s does not read.
+
+    :returns: its path, "" when there is none.
+    """
+    content = Generations(paths).found(paths.registries_yaml)
+    kept = ""
+    if content is not None and content != files.read(paths.registries_yaml).content:
+        names = (paths.registries_yaml + SUFFIX_BEFORE + number for number in ("", *map(".{0}".format, range(2, 100))))
+        for kept in names:
+            other = files.read(kept).content
+            if other is None or other == content:
+                break
+        files.write(kept, content, 0o600)
+    memory.forget()
+    return kept
+
+
+def remember(paths: NodePaths, memory: Memory, desired: Desired, previous: int) -> str:
     """Record what is in place now and keep it as a generation, whose predecessor is ``previous``; with nothing of
-    ours left, forget everything, secrets of old generations too."""
+    ours left, forget everything, and return what :func:`forget` does."""
     if desired.absent:
-        memory.forget()
-        return
+        return forget(paths, memory)
     generations = Generations(paths)
     with contextlib.suppress(GenerationDamaged):
         if previous and generations.desired(previous).files == desired.files:
@@ -152,6 +175,7 @@ def remember(paths: NodePaths, memory: Memory, desired: Desired, previous: int) 
     record["generation"] = generations.save(managed_paths(paths, desired, record), record, desired_text=desired.text())
     memory.write_record(record)
     generations.prune(int(desired.settings.get("keep_generations", 3)))
+    return ""
 
 
 def _digest(paths: NodePaths) -> str:

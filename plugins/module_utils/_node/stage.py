@@ -142,6 +142,7 @@ def _stage(
         "registries": list(desired.registries),
         "generation": record["generation"],
         "health": {},
+        "kept": "",
         "after": desired.description,
         "before": record["description"] if not placing.is_edited(paths, record) else _unknown_text(paths, record),
     }
@@ -179,11 +180,11 @@ def _stage(
     if check_mode:
         return result
     if changes or (transaction is not None and not state.alive):
-        _put_in_place(paths, memory, desired, record)
+        result["kept"] = _put_in_place(paths, memory, desired, record)
     elif _record_is_stale(record, desired, paths) and not desired.absent:
         placing.remember(paths, memory, desired, record["previous"])
     elif desired.absent and os.path.isdir(paths.state_dir) and not result["restart"]:
-        memory.forget()
+        result["kept"] = placing.forget(paths, memory)
     if not result["restart"] and not desired.absent:
         memory.drop_candidate()
     return result
@@ -208,11 +209,13 @@ def _service(paths: NodePaths) -> tuple[ServiceState, Systemd | OpenRC | None]:
     return service.state(), service
 
 
-def _put_in_place(paths: NodePaths, memory: Memory, desired: Desired, record: dict[str, Any]) -> None:
+def _put_in_place(paths: NodePaths, memory: Memory, desired: Desired, record: dict[str, Any]) -> str:
+    """Returns where :func:`placing.forget` has kept the registries.yaml from before the collection."""
     previous = placing.save_found(paths, memory, desired, record) if not desired.absent else 0
     placing.place(paths, desired, record)
-    placing.remember(paths, memory, desired, previous)
+    kept = placing.remember(paths, memory, desired, previous)
     memory.end_transaction()
+    return kept
 
 
 def _record_is_stale(record: dict[str, Any], desired: Desired, paths: NodePaths) -> bool:

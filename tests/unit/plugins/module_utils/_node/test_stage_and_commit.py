@@ -320,6 +320,27 @@ def test_a_foreign_file_is_replaced_and_kept(node: Node, k3s: FakeK3s) -> None:
     assert not any(b"https://one" in content and b"files" not in content for content in kept), "old ones of ours are"
 
 
+@pytest.mark.parametrize("running", [True, False])
+def test_a_removal_gives_the_file_from_before_back_beside_its_place(node: Node, k3s: FakeK3s, running: bool) -> None:
+    """Its only copy lies among the generations, which a removal takes along."""
+    before = Path(node.paths.registries_yaml + ".before-k3sfleet")
+    for number, text in enumerate([b"mirrors: {}\n", b"mirrors: {}\n", b"configs: {}\n"]):
+        k3s.known[text] = nothing_wanted()
+        Path(node.paths.registries_yaml).write_bytes(text)
+        one = wanted(node.paths, "one", "pass-word-1")
+        k3s.knows(one)
+        node.apply(one)
+        k3s.running = running
+        result = node.stage(nothing_wanted())
+        result = node.commit() if result["restart"] else result
+        # What is there already is not written again, and not lost to a later one.
+        assert result["kept"] == str(before) + (".2" if number == 2 else "")
+        k3s.running = True
+    assert (before.read_bytes(), before.stat().st_mode & 0o777) == (b"mirrors: {}\n", 0o600)
+    assert Path(str(before) + ".2").read_bytes() == b"configs: {}\n"
+    assert set(node.tree()) == {"registries.yaml.before-k3sfleet", "registries.yaml.before-k3sfleet.2"}
+
+
 def test_before_hosts_toml_existed_time_decides(node: Node, k3s: FakeK3s, monkeypatch: pytest.MonkeyPatch) -> None:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._node import release
 
