@@ -20,7 +20,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generati
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER, NodePaths
 
-
 SUFFIX_BEFORE = ".before-k3sfleet"
 
 
