@@ -18,19 +18,19 @@ from tests.reuse.project import Project
 
 @pytest.fixture(scope="session")
 def fleets() -> Iterator[dict[str, Fleet]]:
-    sizes = {"reuse": 2, "reusewest": 1}
+    names = ("reuse", "reusewest")
     try:
-        for name in sizes:
+        for name in names:
             up.down(name)
-        yield {name: up.up(name, 1, agents, "k3s", "stand-in", 40) for name, agents in sizes.items()}
+        yield {name: up.up(name, 1, 1, "k3s", "stand-in", 40) for name in names}
     finally:
-        for name in sizes:
+        for name in names:
             up.down(name)
 
 
 @pytest.fixture(scope="session")
 def east(fleets: dict[str, Fleet]) -> Members:
-    """One server and two agents."""
+    """One server and one agent."""
     return Members(fleets["reuse"], "east-")
 
 

@@ -133,13 +133,14 @@ class Members:
         return dict(json.loads(text)["spec"]) if text.strip() else {}
 
     def lease_of_another_run(self, holder: str) -> None:
-        """Give the Lease, which is there already, to ``holder`` for an hour; to nobody when it is empty."""
-        [server] = self.fleet.servers
-        kubectl = ["k3s", "kubectl", "-n", "kube-system"]
-        found = json.loads(
-            nodes.execute(self.fleet, server.name, [*kubectl, "get", "lease", _LEASE, "-o", "json"]).stdout
-        )
-        found["spec"].update(holderIdentity=holder, leaseDurationSeconds=3600 if holder else 1)
-        found["spec"]["renewTime"] = _micro_time(time.time())
-        text = json.dumps(found).encode()
-        nodes.execute(self.fleet, server.name, [*kubectl, "replace", "-f", "-"], stdin=text)
+        """Give the Lease to ``holder`` for an hour; to nobody when it is empty."""
+        now = _micro_time(time.time())
+        spec = {"leaseDurationSeconds": 3600 if holder else 1, "acquireTime": now, "renewTime": now}
+        lease = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": _LEASE, "namespace": "kube-system"},
+            "spec": {**spec, "holderIdentity": holder} if holder else spec,
+        }
+        command = ["k3s", "kubectl", "-n", "kube-system", "replace" if self.lease() else "create", "-f", "-"]
+        nodes.execute(self.fleet, self.fleet.servers[0].name, command, stdin=json.dumps(lease).encode())

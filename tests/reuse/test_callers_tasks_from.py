@@ -58,19 +58,19 @@ def test_verify_passes_and_touches_nothing(project: Project, east: Members, batc
 
 @pytest.mark.usefixtures("before")
 def test_verify_fails_the_node_that_somebody_has_edited(project: Project, east: Members) -> None:
-    [_one, other] = east.named("agent")
+    [agent] = east.named("agent")
     file = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d/%s/hosts.toml" % _MIRROR
-    east.sh(other, "cp -p %s /root/kept && echo '# somebody' >> %s" % (file, file))
+    east.sh(agent, "cp -p %s /root/kept && echo '# somebody' >> %s" % (file, file))
     run = _call(project, east, "", "include_role", "verify.yml").refused()
-    east.sh(other, "mv /root/kept %s" % file)
-    assert run.failed == [other]
+    east.sh(agent, "mv /root/kept %s" % file)
+    assert run.failed == [agent]
 
 
 @pytest.mark.parametrize(("batches", "how"), _CALLS)
 @pytest.mark.usefixtures("before")
 def test_diagnose_names_a_failing_pull(project: Project, east: Members, batches: str, how: str) -> None:
-    [one, _other] = east.named("agent")
-    east.sh(one, "k3s crictl pull %s && exit 1 || true" % _MISSING)
+    [agent] = east.named("agent")
+    east.sh(agent, "k3s crictl pull %s && exit 1 || true" % _MISSING)
     run = _call(project, east, batches, how, "diagnose", k3s_registries_diagnose_since="5m").ok()
     assert _MISSING in run.output
     assert "not_found" in run.output

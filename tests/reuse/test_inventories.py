@@ -52,17 +52,17 @@ _RANKS = {"server": "control", "agent": "worker"}
 
 def test_one_node_with_variables_of_its_own(project: Project, east: Members) -> None:
     """A store with a mirror of its own, in host_vars; it alone restarts when that changes."""
-    [one, other] = east.named("agent")
+    [server, store] = east.named()
     play = _PLAY % ("server:agent", "")
     of_all = east.with_mirror("all.test")
     for own in ("own.test", "changed.test"):
-        hosts = {other: {"k3s_registries": east.with_mirror("all.test", own)["k3s_registries"]}}
+        hosts = {store: {"k3s_registries": east.with_mirror("all.test", own)["k3s_registries"]}}
         run = project.play(play, east.inventory(of_all, hosts=hosts)).ok()
-        wanted = {**east.everywhere("docker.io", "all.test"), other: {"docker.io", "all.test", own}}
+        wanted = {**east.everywhere("docker.io", "all.test"), store: {"docker.io", "all.test", own}}
         assert east.configured() == wanted
         assert east.loaded() == wanted
-    assert east.restarts(run.began) == {**dict.fromkeys(east.named(), 0), other: 1}
-    assert run.changed[one] == 0
+    assert east.restarts(run.began) == {**dict.fromkeys(east.named(), 0), store: 1}
+    assert run.changed[server] == 0
 
 
 @pytest.mark.parametrize("made_by", ["add_host", "group_by"])
