@@ -37,7 +37,7 @@ include tests/fleet/fleet.mk
 # What needs a fleet waits more than it computes: LANES of these at once, each of whose words come when it has ended.
 # demo is the first alone, for it builds the node image that the others use.
 LANES ?= 3
-ON_FLEETS := integration faults-quick mirror molecule versions runner airgap registry-faults report-check awx-api ee artifact
+ON_FLEETS := integration reuse faults-quick mirror molecule versions runner airgap registry-faults report-check awx-api ee artifact
 
 .PHONY: deps
 deps: venv fleet-deps $(VENV)/.report-installed $(VENV)/.docs-installed ## every Debian package that a target needs, so that no two of them install at once
