@@ -100,20 +100,19 @@ class Members:
         report = events.report(self.fleet, since)
         return {self.prefix + name: len(node["absences"]) for name, node in report["nodes"].items()}
 
-    def order(self, since: float) -> list[str]:
-        """The nodes that restarted, in the order in which they first went away."""
+    def must_have_restarted_in_order(self, since: float) -> None:
+        """Every node once, alone, the server first."""
         report = events.report(self.fleet, since)
-        first = {name: node["absences"][0]["since"] for name, node in report["nodes"].items() if node["absences"]}
-        return [self.prefix + name for name in sorted(first, key=first.__getitem__)]
+        away = sorted((one["since"], name) for name, node in report["nodes"].items() for one in node["absences"])
+        assert [self.prefix + name for _since, name in away] == self.named("server") + self.named("agent")
+        assert report["overlapping"] == []
 
     def must_have_rolled_out(self, run: Run, *mirrors: str) -> None:
         """Every node has and has loaded these mirrors after one restart, alone, servers first, under the Lease."""
         wanted = self.everywhere("docker.io", *mirrors)
         assert self.configured() == wanted
         assert self.loaded() == wanted
-        assert self.restarts(run.began) == dict.fromkeys(self.named(), 1)
-        assert events.report(self.fleet, run.began)["overlapping"] == []
-        assert self.order(run.began)[0] == self.named("server")[0]
+        self.must_have_restarted_in_order(run.began)
         self.must_have_had_the_lease(run)
 
     def must_have_had_the_lease(self, run: Run) -> None:
