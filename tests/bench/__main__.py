@@ -39,7 +39,7 @@ BENCHES: dict[str, Bench] = {
     "rules": Bench("K3s' rules on the controller, one core", "tests.bench.rules:measurements"),
     "probe": Bench("the node asks many endpoints, some of them dead", "tests.bench.probe:measurements"),
     "pulls": Bench("diagnosis of containerd's log on a node, one core", "tests.bench.pulls:measurements"),
-    "rollout": Bench("a run over a fleet of ten nodes", "tests.bench.rollout:measurements", needs_fleet=True),
+    "rollout": Bench("a run over a fleet of twenty nodes", "tests.bench.rollout:measurements", needs_fleet=True),
     "mirror": Bench("filling a registry, beside skopeo sync", "tests.bench.mirror:measurements"),
 }
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.fleet.state import Fleet
 
 NAME = "bench"
-SERVERS, AGENTS = 1, 9
+SERVERS, AGENTS = 1, 19
 BUILTIN = "tests/bench/builtin.yml"
 SITE = "playbooks/site.yml"
 

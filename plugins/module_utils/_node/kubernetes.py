@@ -16,8 +16,6 @@ import os
 import re
 import socket
 import time
-import urllib.error
-import urllib.request
 from typing import Any
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
@@ -25,7 +23,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 
 _QUESTION_TIMEOUT = 10.0
-_KUBELET_HEALTHZ = "http://127.0.0.1:10248/healthz"
+_KUBELET = ("127.0.0.1", 10248)
 
 
 def crictl(paths: NodePaths, *arguments: str, timeout: float = _QUESTION_TIMEOUT) -> Outcome:
@@ -56,13 +54,20 @@ def runtime_conditions(paths: NodePaths) -> dict[str, bool] | None:
 
 def kubelet_answers() -> bool:
     """Whether the kubelet says ``ok`` on its local health port."""
-    # A proxy from the environment must not be asked about 127.0.0.1.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    # Imported here: it takes a fifth of the time that all of this collection's code does, and an unchanged node, which
+    # is most nodes of most runs, is asked nothing.
+    import http.client
+
+    # Unlike urllib it heeds no proxy from the environment.
+    connection = http.client.HTTPConnection(*_KUBELET, timeout=3)
     try:
-        with opener.open(_KUBELET_HEALTHZ, timeout=3) as answer:
-            return bool(answer.read(64).strip() == b"ok")
-    except (OSError, urllib.error.URLError, ValueError):
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+        return answer.status == 200 and answer.read(64).strip() == b"ok"
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 def api_ready(paths: NodePaths) -> bool:
