@@ -95,7 +95,8 @@ options:
       - Take over a registries.yaml that the collection has not written only when it is equal in effect, that is when
         K3s has generated from it what it would generate from O(config). Otherwise the task fails with the difference
         and leaves the node as it is.
-      - Without it such a file is replaced like any other, and kept beside the previous states until O(state=absent).
+      - Without it such a file is replaced like any other, and kept beside the previous states; RV(kept) says where
+        it is after O(state=absent).
     type: bool
     default: false
   keep_generations:

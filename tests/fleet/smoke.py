@@ -204,12 +204,13 @@ def pulls_need_certificate_and_password(cluster: Cluster) -> None:
     place = cluster.fleet.registry
     pki = cluster.fleet.folder / "pki"
     for name in ("ca.crt", "client.crt", "client.key"):
-        cluster.run("agent-1", "sh", "-c", "cat > /root/" + name, stdin=(pki / name).read_bytes())
+        cluster.run("agent-1", "sh", "-c", "cat > /var/tmp/" + name, stdin=(pki / name).read_bytes())
 
     def pull(tls: str, password: str) -> str:
         auth = {"username": place.username, "password": password}
         text = (
-            'mirrors: {docker.io: {endpoint: ["%s"]}}\nconfigs: {"%s:%d": {tls: {ca_file: /root/ca.crt%s}, auth: %s}}\n'
+            'mirrors: {docker.io: {endpoint: ["%s"]}}\n'
+            'configs: {"%s:%d": {tls: {ca_file: /var/tmp/ca.crt%s}, auth: %s}}\n'
         )
         cluster.configure("agent-1", (text % (place.url, place.host, place.port, tls, json.dumps(auth))).encode())
         cluster.run("agent-1", "systemctl", "restart", "k3s-agent")
@@ -217,7 +218,7 @@ def pulls_need_certificate_and_password(cluster: Cluster) -> None:
         answer = cluster.run("agent-1", "k3s", "crictl", "pull", "docker.io/rancher/mirrored-pause:3.6")
         return "" if answer.returncode == 0 else str(answer.stderr)
 
-    pair = ", cert_file: /root/client.crt, key_file: /root/client.key"
+    pair = ", cert_file: /var/tmp/client.crt, key_file: /var/tmp/client.key"
     since = time.time()
     assert pull("", place.password) != ""
     assert any(entry["kind"] == "tls_error" for entry in access_log.entries(cluster.fleet, since - 1))
@@ -240,7 +241,7 @@ def reissued_certificate_of_a_new_ca_needs_the_new_ca(cluster: Cluster) -> None:
         + cluster.run("agent-1", "tail", "-5", "/var/lib/rancher/k3s/agent/containerd/containerd.log").stdout
     )
     ca = (cluster.fleet.folder / "pki" / "ca.crt").read_bytes()
-    cluster.run("agent-1", "sh", "-c", "cat > /root/ca.crt", stdin=ca)
+    cluster.run("agent-1", "sh", "-c", "cat > /var/tmp/ca.crt", stdin=ca)
     assert cluster.run("agent-1", "k3s", "crictl", "pull", image).returncode == 0
 
 

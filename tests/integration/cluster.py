@@ -176,8 +176,8 @@ class Cluster:
 
     def commands(self, since: float) -> dict[str, int]:
         """How many commands Ansible has run as root on each node."""
-        command = "journalctl --quiet --no-pager -o cat -t sudo --since=@%.6f | grep -c COMMAND= || true" % since
-        return {name: int(text) for name, text in self.everywhere(command).items()}
+        command = "journalctl --quiet --no-pager -o cat -t sudo --since=@%.6f" % since
+        return {name: text.count("COMMAND=") for name, text in self.everywhere(command).items()}
 
     def restarts(self, since: float) -> dict[str, int]:
         report = events.report(self.fleet, since)
@@ -194,7 +194,7 @@ class Cluster:
         return self.sh(node, "cat '%s'" % path)
 
     def exists(self, node: str, path: str) -> bool:
-        return self.sh(node, "test -e '%s' && echo yes || true" % path).strip() == "yes"
+        return self.sh(node, "test -e '%s' && echo yes || echo no" % path).strip() == "yes"
 
 
 _SNAPSHOT = """

@@ -60,9 +60,9 @@ def test_verify_passes_and_touches_nothing(project: Project, east: Members, batc
 def test_verify_fails_the_node_that_somebody_has_edited(project: Project, east: Members) -> None:
     [agent] = east.named("agent")
     file = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d/%s/hosts.toml" % _MIRROR
-    east.sh(agent, "cp -p %s /root/kept && echo '# somebody' >> %s" % (file, file))
+    east.sh(agent, "cp -p %s /var/tmp/kept && echo '# somebody' >> %s" % (file, file))
     run = _call(project, east, "", "include_role", "verify.yml").refused()
-    east.sh(agent, "mv /root/kept %s" % file)
+    east.sh(agent, "mv /var/tmp/kept %s" % file)
     assert run.failed == [agent]
 
 

@@ -20,7 +20,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generati
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER, NodePaths
 
-SUFFIX_BEFORE = ".before-k3sfleet"
+_BEFORE = ".before-k3sfleet"
 
 
 class Change(NamedTuple):
@@ -141,11 +141,11 @@ def forget(paths: NodePaths, memory: Memory) -> str:
     content = Generations(paths).found(paths.registries_yaml)
     kept = ""
     if content is not None and content != files.read(paths.registries_yaml).content:
-        names = (paths.registries_yaml + SUFFIX_BEFORE + number for number in ("", *map(".{0}".format, range(2, 100))))
-        for kept in names:
-            other = files.read(kept).content
-            if other is None or other == content:
-                break
+        first = kept = paths.registries_yaml + _BEFORE
+        number = 1
+        while files.read(kept).content not in (None, content):
+            number += 1
+            kept = "%s.%d" % (first, number)
         files.write(kept, content, 0o600)
     memory.forget()
     return kept

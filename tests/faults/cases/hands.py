@@ -47,12 +47,12 @@ def _restarted_meanwhile(scene: Scene) -> Run:
 def _not_installed(scene: Scene) -> Run:
     """A node that is being set up: the files are there before K3s is."""
     hide = (
-        "systemctl stop k3s-agent; mv /usr/local/bin/k3s /root/k3s.away; "
-        "unit=$(systemctl show -p FragmentPath --value k3s-agent); echo $unit > /root/unit.away.path; "
-        "mv $unit /root/unit.away; systemctl daemon-reload"
+        "systemctl stop k3s-agent; mv /usr/local/bin/k3s /var/tmp/k3s.away; "
+        "unit=$(systemctl show -p FragmentPath --value k3s-agent); echo $unit > /var/tmp/unit.away.path; "
+        "mv $unit /var/tmp/unit.away; systemctl daemon-reload"
     )
     bring_back = (
-        "mv /root/k3s.away /usr/local/bin/k3s; mv /root/unit.away $(cat /root/unit.away.path); "
+        "mv /var/tmp/k3s.away /usr/local/bin/k3s; mv /var/tmp/unit.away $(cat /var/tmp/unit.away.path); "
         "systemctl daemon-reload; systemctl start k3s-agent"
     )
     scene.sh("agent-1", hide)
