@@ -12,16 +12,19 @@ from typing import Any
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, paths_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, stated_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import controller_file, ledger_of, plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.ask import ask
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepare import (
     Prepared,
     Settings,
     nothing,
     prepare,
+    settings_only,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
 
@@ -39,6 +42,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
         arguments = self._arguments()
+        if arguments["node_role"] == "both":
+            with ledger_of(arguments).opened() as state:
+                state["refused"][str((task_vars or {}).get("inventory_hostname", ""))] = True
+            raise AnsibleActionFail(
+                "the host is in both groups, %r and %r: a node is a server or an agent of its cluster. Take it out of "
+                "one of them. Nothing has been touched." % self._groups(arguments)
+            )
         hosts = (task_vars or {}).get("ansible_play_hosts") or []
         if self._task.run_once and not arguments["validate_only"] and len(hosts) > 1:
             raise AnsibleActionFail(
@@ -70,9 +80,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         }
         if desired is not None:
             node_arguments["prepared"] = desired.text()
-        answer = self._execute_module(
-            module_name="k3sfleet.registries.k3s_registries", module_args=node_arguments, task_vars=task_vars
-        )
+
+        def execute(module_args: dict[str, Any]) -> dict[str, Any]:
+            return dict(
+                self._execute_module(
+                    module_name="k3sfleet.registries.k3s_registries", module_args=module_args, task_vars=task_vars
+                )
+            )
+
+        answer = ask(execute, node_arguments)
+        if answer.get("contradictions"):
+            answer["msg"] = self._contradicted(arguments, answer["contradictions"], task_vars or {})
         before, after = answer.pop("before", ""), answer.pop("after", "")
         # Those of the controller about the configuration, and the node's own about its release.
         warnings = [*result.get("warnings", []), *answer.pop("warnings", [])]
@@ -82,11 +100,25 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if not answer.get("failed"):
             result["certificates"] = list(desired.certificates) if desired is not None else []
             if self._task.diff and (answer.get("files") or before != after):
-                file = paths_of(arguments).registries_yaml
+                file = stated_paths(arguments).registries_yaml
                 result["diff"] = describe.diff(before, after, answer.get("files") or [], file)
         if arguments["stage"]:
             self._note(arguments, answer, task_vars or {})
         return result
+
+    def _contradicted(
+        self, arguments: dict[str, Any], contradictions: list[dict[str, Any]], task_vars: dict[str, Any]
+    ) -> str:
+        """What the node is not, by the names that the inventory has for it."""
+        host = str(task_vars.get("inventory_hostname", ""))
+        said = "; ".join(sentence(item, *self._groups(arguments)) for item in contradictions)
+        return "%s is not what the inventory says: %s. Nothing on it has been touched." % (host, said)
+
+    @staticmethod
+    def _groups(arguments: dict[str, Any]) -> tuple[str, str]:
+        """The names of the cluster's groups of servers and of agents."""
+        server_group, _slash, agent_group = str(arguments["cluster"]).partition("/")
+        return server_group or "server", agent_group or "agent"
 
     def _arguments(self) -> dict[str, Any]:
         """The task's arguments, checked and converted by the module's own specification."""
@@ -114,12 +146,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             live=arguments["live"],
         )
         try:
-            paths = paths_of(arguments)
+            paths = stated_paths(arguments)
             if arguments["state"] == "previous":
                 # The node knows it: everything it needs is in the kept generation.
                 return Prepared()
             if arguments["state"] == "absent":
-                return Prepared(desired=nothing(settings, paths))
+                return Prepared(desired=nothing(settings))
+            if not arguments["config"]:
+                return Prepared(desired=settings_only(settings))
             read_file = partial(controller_file, self, task_vars=task_vars)
             return prepare(arguments["config"], settings, paths, read_file, shared_folder=str(C.DEFAULT_LOCAL_TMP))
         except (SourceProblem, Unsafe) as problem:
@@ -137,12 +171,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if answer.get("failed"):
                 state["staged"].pop(host, None)
                 state["failed"][host] = str(answer.get("msg", ""))
+                if any(item["what"] == "group" for item in answer.get("contradictions") or []):
+                    # It belongs to a cluster, and nobody has said to which: nothing restarts anywhere.
+                    state["refused"][host] = True
                 return
             state["staged"][host] = {
-                "role": arguments["node_role"],
+                "role": answer.get("node_role") or arguments["node_role"],
                 "position": hosts.index(host) if host in hosts else 0,
                 "restart": bool(answer.get("restart")),
                 "live": bool(answer.get("live")),
                 "reasons": list(answer.get("reasons") or []),
                 "health": dict(answer.get("health") or {}),
+                "embedded_mirror": answer.get("embedded_mirror"),
             }

@@ -1,0 +1,52 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What K3s is expected to generate on this node: the one prediction, for what the node is and is to have."""
+
+from __future__ import annotations
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import FOUND, Desired
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.drop_in import drop_in_entries
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import (
+    circumstances,
+    server_addresses,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import (
+    Generated,
+    Prediction,
+    predict,
+)
+
+
+def settings_after(node: Identity, desired: Desired) -> Settings:
+    """K3s' settings once the wanted drop-in is in place."""
+    if desired.kind == FOUND:
+        return node.settings
+    entries = [] if desired.absent else drop_in_entries(desired.settings, node.paths.node_role)
+    return node.settings.with_file(node.paths.drop_in, entries)
+
+
+def prediction(
+    node: Identity, desired: Desired, release: str, found: Generated, embedded_told: str | None = None
+) -> Prediction:
+    """What K3s will generate at its next start with the wanted state in place.
+
+    :param found: what it has generated, which tells an agent of its server's embedded registry.
+    :param embedded_told: that registry's address as the servers of the same run have it ("" for off), if they told.
+    """
+    paths = node.paths
+    around = circumstances(
+        settings_after(node, desired), paths.node_role, paths.distribution, paths.agent_dir, release, found.hosts,
+        desired.settings.get("embedded_registry"), embedded_told,
+    )  # fmt: skip
+    return predict(desired.config, around)
+
+
+def server_address(node: Identity, desired: Desired) -> str | None:
+    """Where a server will have its embedded registry, "" for off; None on an agent, and if it cannot be told."""
+    if node.paths.node_role != "server" or node.state in ("not_installed", "not_set_up"):
+        return None
+    addresses = server_addresses(settings_after(node, desired), node.paths.distribution)
+    return addresses[0] if len(addresses) == 1 else None
