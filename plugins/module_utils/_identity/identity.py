@@ -18,7 +18,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.conf
     read_config_files,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import Contradiction
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.processes import running_without_service
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.units import Unit, find_units
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
@@ -110,7 +109,7 @@ def find(stated: Stated, root: str = "/", read: Mapping[str, Any] | None = None)
     if unit is not None and in_use and not ambiguous:
         found.extend(_contradictions(stated, unit, paths, settings))
     if not found and not (unit and unit.state.alive):
-        found.extend(running_without_service(root))
+        found.extend(_running_without_service(root))
     return Identity(
         paths=paths,
         state=_state(unit, paths),
@@ -120,6 +119,13 @@ def find(stated: Stated, root: str = "/", read: Mapping[str, Any] | None = None)
         config_files=tuple(config_files),
         contradictions=tuple(found),
     )
+
+
+def _running_without_service(root: str) -> list[Contradiction]:
+    # Imported here: on hardly any node is there anything to look for.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._identity import processes
+
+    return processes.running_without_service(root)
 
 
 def _remembered(config_dir: str) -> Mapping[str, Any]:

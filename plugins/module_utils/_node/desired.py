@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.drop_in import drop_in_text
@@ -52,6 +52,7 @@ class Desired:
     ``settings`` are those beside registries.yaml and the collection's own.
     ``description`` is the redacted text that diffs show, without the drop-in: see :meth:`described`; ``certificates``
     are the facts about the shipped ones.
+    ``fingerprints`` are those of the usual predictions: see ``_prediction/fingerprint.py``.
     ``files`` are all files for a certain node, in the order in which they are put in place: certificates, the drop-in,
     registries.yaml last, so that K3s never reads a file that names a certificate which is not there yet: see
     :meth:`at`.
@@ -65,6 +66,7 @@ class Desired:
     description: str
     certificates: tuple[dict[str, Any], ...]
     registries: tuple[str, ...]
+    fingerprints: dict[str, str] = field(default_factory=dict)
     files: tuple[DesiredFile, ...] = ()
 
     @property
@@ -118,6 +120,7 @@ class Desired:
                 "description": self.description,
                 "certificates": list(self.certificates),
                 "registries": list(self.registries),
+                "fingerprints": self.fingerprints,
             },
             sort_keys=True,
             ensure_ascii=True,
@@ -152,6 +155,7 @@ def from_text(text: str) -> Desired:
             description=raw["description"],
             certificates=tuple(raw["certificates"]),
             registries=tuple(raw["registries"]),
+            fingerprints=raw["fingerprints"],
         )
     except (KeyError, TypeError, AttributeError):
         raise DesiredProblem("the prepared state is damaged (a part is missing)") from None

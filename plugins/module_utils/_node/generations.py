@@ -26,7 +26,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired 
     from_text,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 
 
 class GenerationDamaged(Exception):
@@ -138,7 +137,7 @@ class Generations:
             kind=FOUND if found else ABSENT,
             shipped=found,
             registries_text=None,
-            config=None if found else normalise({}),
+            config=None if found else {"mirrors": {}, "configs": {}},
             settings={},
             description="# generation %d, found on the node on %s\n" % (number, manifest["saved_at"]) if found else "",
             certificates=(),

@@ -26,7 +26,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generati
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import generated_address
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import Generated
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 
 

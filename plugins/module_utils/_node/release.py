@@ -54,15 +54,15 @@ def installed(paths: NodePaths, *, keep: bool) -> str:
 def writes_current_hosts_toml(node_release: str) -> bool:
     """Whether this release writes hosts.toml in exactly the current form. Not for an unknown release: that one is
     never certain."""
-    parsed = _parsed(node_release)
-    if parsed is None or not rules.hosts_toml_is_exact(parsed):
+    release = parsed(node_release)
+    if release is None or not rules.hosts_toml_is_exact(release):
         return False
-    return rules.hosts_toml_style(parsed) == rules.hosts_toml_style(None)
+    return rules.hosts_toml_style(release) == rules.hosts_toml_style(None)
 
 
 def lacking(config: Mapping[str, Any] | None, settings: Mapping[str, Any], node_release: str) -> list[str]:
     """What the wanted state needs and this release does not have, as sentences."""
-    release = _parsed(node_release)
+    release = parsed(node_release)
     if release is None:
         return []
     found = rules.lacking_features(
@@ -76,7 +76,7 @@ def lacking(config: Mapping[str, Any] | None, settings: Mapping[str, Any], node_
 
 def warnings(config: Mapping[str, Any] | None, settings: Mapping[str, Any], node_release: str) -> list[str]:
     """What this release is known to get wrong with the wanted state, as sentences that name the fixed release."""
-    release = _parsed(node_release)
+    release = parsed(node_release)
     if release is None:
         return []
     found = known_problems(
@@ -88,7 +88,8 @@ def warnings(config: Mapping[str, Any] | None, settings: Mapping[str, Any], node
     return ["%s: %s" % (item["path"], item["message"]) if item["path"] else item["message"] for item in found]
 
 
-def _parsed(node_release: str) -> rules.Release | None:
+def parsed(node_release: str) -> rules.Release | None:
+    """A release as the rules compare it, None for an unknown one."""
     try:
         return rules.parse_release(node_release) if node_release else None
     except rules.ReleaseError:

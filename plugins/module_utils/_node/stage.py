@@ -19,9 +19,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.iden
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
     expectation,
     files,
-    health,
-    kubernetes,
-    live,
     placing,
     release,
 )
@@ -31,7 +28,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generate
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import Generations
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.redact import Redactor
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
     OpenRC,
     ServiceState,
@@ -39,8 +35,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service 
     service_of,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.templates import read_templates
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
 
 
 class StageRefused(Exception):
@@ -51,8 +45,12 @@ def pending_reasons(node: Identity, desired: Desired, node_release: str) -> list
     """Why the running K3s does not have the wanted state loaded; empty when it has."""
     reasons: list[str] = []
     paths, started = node.paths, node.service.started
-    if desired.manages_registries:
-        found = read_generated(paths)
+    found = read_generated(paths)
+    if desired.manages_registries and not expectation.as_usual(node, desired, node_release, found):
+        # Imported here, as below what an unchanged node, which is most nodes of most runs, does without.
+        from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
+        from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
+
         wanted = expectation.prediction(node, desired, node_release, found)
         if not wanted.certain:
             # Nothing that K3s has generated tells which text it has read.
@@ -154,7 +152,7 @@ def _stage(
     if adopt and result["foreign"] and desired.manages_registries:
         _refuse_what_is_not_equal(node, desired, result["release"])
     if state.alive:
-        reasons = []
+        reasons: list[str] = []
         if transaction is not None:
             reasons.append("an earlier run ended in the middle (%s)" % transaction["step"])
         reasons.extend(pending_reasons(node, desired, result["release"]))
@@ -162,16 +160,10 @@ def _stage(
         if hanging:
             reasons.append("%s runs no containerd with the %s in place" % (paths.service, paths.registries_yaml))
         if reasons:
-            result["reasons"] = reasons
-            result["restart"] = True
-            result["node_name"] = kubernetes.node_name(paths)
+            result.update(reasons=reasons, restart=True, health=_health(paths, state, memory, record, transaction))
+            result["node_name"] = _node_name(paths)
             if desired.manages_registries and desired.settings.get("live"):
-                decided = live.plan(node, desired, record, read_generated(paths), result["release"])
-                if transaction is None and not hanging:
-                    result["live"] = decided.texts is not None
-                if decided.doubt:
-                    result["reasons"].append("not without a restart: " + decided.doubt)
-            result["health"] = _health(paths, state, memory, record, transaction)
+                _decide_live(node, desired, record, result, certain=transaction is None and not hanging)
             if not in_place:
                 if not check_mode:
                     memory.write_candidate(desired.text())
@@ -188,6 +180,24 @@ def _stage(
     if not result["restart"] and not desired.absent:
         memory.drop_candidate()
     return result
+
+
+def _node_name(paths: NodePaths) -> str:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
+
+    return kubernetes.node_name(paths)
+
+
+def _decide_live(
+    node: Identity, desired: Desired, record: dict[str, Any], result: dict[str, Any], certain: bool
+) -> None:
+    """Enter whether the change comes into force without a restart, or why not."""
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import live
+
+    decided = live.plan(node, desired, record, read_generated(node.paths), result["release"])
+    result["live"] = certain and decided.texts is not None
+    if decided.doubt:
+        result["reasons"].append("not without a restart: " + decided.doubt)
 
 
 def _left(node: Identity, desired: Desired) -> list[str]:
@@ -212,8 +222,11 @@ def _hangs_on_registries_yaml(paths: NodePaths, changes: Sequence[placing.Change
     What it generated then still lies there and is as wanted, so only containerd's absence tells. A K3s that cannot read
     the file reads it anew every few seconds: the commit puts it right and sees it come up, without another restart.
     """
-    touched = any(change.path == paths.registries_yaml for change in changes)
-    return touched and not health.observe(paths, state).proven
+    if not any(change.path == paths.registries_yaml for change in changes):
+        return False
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import health
+
+    return not health.observe(paths, state).proven
 
 
 def _put_in_place(paths: NodePaths, memory: Memory, desired: Desired, record: dict[str, Any]) -> str:
@@ -272,6 +285,10 @@ def _refuse_what_is_not_equal(node: Identity, desired: Desired, node_release: st
 
     :raises StageRefused: with the difference, or why there is no telling.
     """
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node.redact import Redactor
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
+
     file, state = node.paths.registries_yaml, node.service
     found = read_generated(node.paths)
     wanted = expectation.prediction(node, desired, node_release, found)
@@ -304,6 +321,8 @@ def _health(
     transaction: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """How the node is before anything is done to it, and whether the pending change itself explains an illness."""
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import health
+
     seen = health.observe(paths, state)
     explained = False
     if not seen.healthy:

@@ -68,11 +68,16 @@ def server_addresses(settings: Settings, distribution: str) -> tuple[str, ...]:
     if not settings.flag("embedded-registry"):
         return ("",)
     own = settings.value("https-listen-port") if distribution == "k3s" else None
-    port = settings.value("supervisor-port") or own or _SUPERVISOR_PORTS.get(distribution, 6443)
+    port = settings.value("supervisor-port") or own or _SUPERVISOR_PORTS[distribution]
     # The first service range decides, and where none is set, the node's first address.
     family = settings.first("service-cidr") or settings.first("node-ip")
     hosts = ("[::1]",) if ":" in family else ("127.0.0.1",) if family else ("127.0.0.1", "[::1]")
     return tuple("%s:%s" % (host, port) for host in hosts)
+
+
+def usual_address(distribution: str) -> str:
+    """Where the embedded registry is, if it is on and nothing else is set."""
+    return "127.0.0.1:%d" % _SUPERVISOR_PORTS[distribution]
 
 
 def _agent_addresses(found: str, wanted: bool | None) -> tuple[str, ...]:

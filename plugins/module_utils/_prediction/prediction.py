@@ -11,27 +11,26 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Mapping, NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import (
+    Circumstances,
+    usual_address,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.fingerprint import (
+    circumstances_key,
+    fingerprint,
+    settings_of,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import HostsTomlError, hosts_toml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import ReleaseError, parse_release
 
 if TYPE_CHECKING:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import Circumstances
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import Release
 
 MISSING, UNEXPECTED, DIFFERS = "missing", "unexpected", "differs"
 CONFIG_TOML = "config.toml"
-
-
-class Generated(NamedTuple):
-    """What K3s generated at its last start: ``hosts`` are the hosts.toml texts by registry; ``auth`` the tables of
-    credentials by registry, None if a custom template wrote them in a way that only containerd understands;
-    ``complete`` says whether config.toml was there at all, which K3s writes at every start."""
-
-    hosts: Mapping[str, str]
-    auth: Mapping[str, Mapping[str, str]] | None
-    complete: bool
 
 
 class Prediction(NamedTuple):
@@ -80,17 +79,23 @@ def predict(config: Config | None, around: Circumstances) -> Prediction:
     return Prediction(tuple(found), auth)
 
 
+def usual_fingerprints(config: Config, distribution: str, agent_dir: str) -> dict[str, str]:
+    """The fingerprints of what a current release generates with the default endpoint on and off, and the embedded
+    registry off and at its usual address, by the key of these circumstances."""
+    found = {}
+    for default_endpoint in (True, False):
+        for address in ("", usual_address(distribution)):
+            around = Circumstances(distribution, agent_dir, "", default_endpoint, (address,))
+            key = circumstances_key(distribution, agent_dir, default_endpoint, address)
+            found[key] = fingerprint(predict(config, around).hosts[0])
+    return found
+
+
 def compare(found: Generated, wanted: Prediction) -> list[Difference]:
     """In what ``found`` differs from the nearest of what was predicted; empty when it is loaded."""
     candidates = [_of_hosts(found.hosts, texts) for texts in wanted.hosts]
     nearest = min(candidates, key=len) if candidates else []
     return nearest + (_of_auth(found.auth, wanted.auth) if found.auth is not None else [])
-
-
-def settings_of(text: str) -> list[str]:
-    """The lines of a hosts.toml that matter. Releases differ in blank lines and in an empty ``[host]`` table before the
-    others."""
-    return [line.rstrip() for line in text.splitlines() if line.strip() and line.strip() != "[host]"]
 
 
 def _of_hosts(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[Difference]:

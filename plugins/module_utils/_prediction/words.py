@@ -9,12 +9,12 @@ import difflib
 import os
 from typing import Any, Iterable
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.fingerprint import settings_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import (
     CONFIG_TOML,
     DIFFERS,
     MISSING,
     Difference,
-    settings_of,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import redact
 

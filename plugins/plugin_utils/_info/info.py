@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING, Any, Mapping
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import circumstances
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import (
-    Generated,
-    compare,
-    predict,
-)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare, predict
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import redact
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (

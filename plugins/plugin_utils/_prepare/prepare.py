@@ -23,6 +23,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired 
     DesiredFile,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER, NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import usual_fingerprints
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._certificates.bundle import check_bundle
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe, sources
@@ -107,6 +108,11 @@ def prepare(
         description=describe.description(normal, certificates),
         certificates=tuple(certificates),
         registries=tuple(sorted(normal["mirrors"]) or sorted(normal["configs"])),
+        fingerprints=once(
+            shared_folder,
+            [json.dumps(normal, sort_keys=True), paths.distribution, paths.agent_dir],
+            lambda: usual_fingerprints(normal, paths.distribution, paths.agent_dir),
+        ),
     )
     return prepared
 
