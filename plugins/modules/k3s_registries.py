@@ -52,7 +52,8 @@ options:
         are checked and shipped. C(ca_file), C(cert_file) and C(key_file) name files that are on the node already.
       - A relative path on the controller is looked for in C(files/) beside the playbook and the role, then beside the
         inventory, then in the current folder.
-      - Required with O(state=present).
+      - Required with O(state=present), unless one of the settings beside it is set. One from which K3s would read
+        nothing (C(mirrors) and C(configs) null or empty) is refused.
     type: dict
   state:
     description:
@@ -88,7 +89,9 @@ options:
     description: Sets K3s' C(embedded-registry) on servers in the drop-in. Not set, it is left alone.
     type: bool
   system_default_registry:
-    description: Sets K3s' C(system-default-registry) on servers in the drop-in. Not set, it is left alone.
+    description:
+      - Sets K3s' C(system-default-registry) on servers in the drop-in. Not set, it is left alone.
+      - A C(host[:port]), and for newer RKE2 a path behind it; anything else is refused.
     type: str
   adopt:
     description:
@@ -100,9 +103,14 @@ options:
     type: bool
     default: false
   keep_generations:
-    description: How many earlier states of the managed files are kept on the node to go back to.
+    description: How many earlier states of the managed files are kept on the node to go back to, from 1 to 100.
     type: int
     default: 3
+  limits:
+    description:
+      - Timeouts, counts and durations of the run by the names of the role's variables, to be checked with the rest
+        before any node is touched. The role sets it.
+    type: dict
   cluster:
     description: Tells this cluster from others that the same run works on. The role sets it.
     type: str

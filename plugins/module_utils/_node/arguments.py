@@ -36,6 +36,7 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     embedded_registry={"type": "bool"},
     system_default_registry={"type": "str"},
     keep_generations={"type": "int", "default": 3},
+    limits={"type": "dict"},
     cluster={"type": "str", "default": ""},
     prepared={"type": "str", "no_log": True},
     key={"type": "str", "no_log": True},
