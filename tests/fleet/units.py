@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Mapping
+
 # https://github.com/k3s-io/k3s/blob/master/install.sh, create_systemd_service_file
 _K3S = """\
 [Unit]
@@ -82,19 +84,19 @@ UnsetEnvironment=INVOCATION_ID
 """
 
 
-def files(distribution: str, service: str, command: str) -> dict[str, str]:
+def files(distribution: str, service: str, command: str, environment: Mapping[str, str]) -> dict[str, str]:
     """Paths and texts of the unit, its environment and the drop-in that containers need."""
     if distribution == "rke2":
         folder = "usr/local/lib/systemd/system"
         unit = _RKE2.format(command=command, other="agent" if command == "server" else "server")
-        environment = "%s/%s.env" % (folder, service)
+        variables = "%s/%s.env" % (folder, service)
     else:
         folder = "etc/systemd/system"
         unit = _K3S.format(service=service, command=command)
-        environment = "%s/%s.service.env" % (folder, service)
+        variables = "%s/%s.service.env" % (folder, service)
     return {
         "%s/%s.service" % (folder, service): unit,
-        environment: "",
+        variables: "".join("%s='%s'\n" % pair for pair in environment.items()),
         "etc/systemd/system/%s.service.d/10-container.conf" % service: _IN_A_CONTAINER,
     }
 

@@ -84,7 +84,7 @@ def test_download_with_another_checksum_is_refused(tmp_path: Path, monkeypatch: 
 
 
 def test_units_as_the_installers_write_them() -> None:
-    k3s = units.files("k3s", "k3s-agent", "agent")["etc/systemd/system/k3s-agent.service"]
+    k3s = units.files("k3s", "k3s-agent", "agent", {})["etc/systemd/system/k3s-agent.service"]
     for line in (
         "Type=notify",
         "KillMode=process",
@@ -94,7 +94,7 @@ def test_units_as_the_installers_write_them() -> None:
         "RestartSec=5s",
     ):
         assert line in k3s.splitlines()
-    rke2 = units.files("rke2", "rke2-server", "server")["usr/local/lib/systemd/system/rke2-server.service"]
+    rke2 = units.files("rke2", "rke2-server", "server", {})["usr/local/lib/systemd/system/rke2-server.service"]
     assert "ExecStart=/usr/local/bin/rke2 server" in rke2.splitlines()
     assert next(line for line in rke2.splitlines() if line.startswith("ExecStopPost=")).endswith('kill"')
 
