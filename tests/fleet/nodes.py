@@ -88,9 +88,7 @@ def _add_k3s(archive: Archive, fleet: Fleet, node: Node) -> None:
         archive.folder("etc/rancher/" + fleet.distribution)
         add_stand_in(archive, fleet, node)
         return
-    url = "https://%s:%d" % (fleet.servers[0].address, 9345 if fleet.distribution == "rke2" else 6443)
-    joins = {fleet.distribution.upper() + "_URL": url} if node.role == "agent" and fleet.k3s == "stand-in" else {}
-    for path, text in units.files(fleet.distribution, service, node.role, joins).items():
+    for path, text in units.files(fleet.distribution, service, node.role, environment(fleet, node)).items():
         archive.file(path, text, 0o600 if path.endswith(".env") else 0o644)
     archive.folder("etc/rancher/" + fleet.distribution)
     if fleet.k3s == "real":
@@ -98,6 +96,14 @@ def _add_k3s(archive: Archive, fleet: Fleet, node: Node) -> None:
         return
     archive.link(*units.link(fleet.distribution, service))
     add_stand_in(archive, fleet, node)
+
+
+def environment(fleet: Fleet, node: Node, port: int = 0) -> dict[str, str]:
+    """What the installer writes for the unit: where an agent joins. A real K3s has that in its config.yaml here."""
+    if node.role == "server" or fleet.k3s == "real":
+        return {}
+    port = port or (9345 if fleet.distribution == "rke2" else 6443)
+    return {fleet.distribution.upper() + "_URL": "https://%s:%d" % (fleet.servers[0].address, port)}
 
 
 def add_stand_in(archive: Archive, fleet: Fleet, node: Node) -> None:
