@@ -15,12 +15,13 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
+    expectation,
     health,
     kubernetes,
     lease,
     live,
-    loaded,
     placing,
     pull_failure,
     release,
@@ -33,12 +34,12 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired 
     inside,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generated import read_generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
     GenerationDamaged,
     Generations,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.redact import Redactor
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
     OpenRC,
@@ -47,6 +48,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service 
     Systemd,
     service_of,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
 
 # K3s reads a registries.yaml that it could not read anew every 5 to 11 s, and a server is healthy some 10 s after that.
 _RELOAD_LOOP = 30.0
@@ -57,7 +60,9 @@ _LOG_LINES = 30
 
 @dataclass(frozen=True)
 class CommitOptions:
-    """How to go about it. Times in seconds. ``lease_holder`` names the run that has the cluster's Lease."""
+    """How to go about it. Times in seconds. ``lease_holder`` names the run that has the cluster's Lease;
+    ``embedded_mirror`` is the address of the embedded registry as the servers of the run have it, "" for off, None if
+    no server has told."""
 
     restart_timeout: float = 300.0
     on_failure: str = "rollback"
@@ -65,6 +70,7 @@ class CommitOptions:
     canary_timeout: float = 120.0
     force: bool = False
     lease_holder: str = ""
+    embedded_mirror: str | None = None
 
 
 class Failure(Exception):
@@ -80,13 +86,14 @@ class Commit:
 
     def __init__(
         self,
-        paths: NodePaths,
+        node: Identity,
         options: CommitOptions,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.paths = paths
+        self.node = node
+        self.paths = paths = node.paths
         self.options = options
         self.sleep = sleep
         self.now = now
@@ -129,10 +136,10 @@ class Commit:
         if text is None:
             return self.result
         try:
-            desired = from_text(text)
+            desired = from_text(text).at(self.paths)
         except DesiredProblem as problem:
             raise Refused("%s; run the playbook again, it stages anew" % problem) from problem
-        self.redactor = Redactor(secret for table in desired.auth.values() for secret in table.values())
+        self.redactor = Redactor(desired.secrets())
         state = self.service.state()
         with self._lease_held() if state.alive else contextlib.nullcontext():
             if state.alive:
@@ -219,11 +226,11 @@ class Commit:
 
     def _changes_live(self, desired: Desired, record: dict[str, Any], base: int) -> bool:
         """Bring a change into force without a restart where there is no doubt about it; whether it was."""
-        found = loaded.generated(self.paths)
-        decided = live.plan(self.paths, desired, record, found, release.installed(self.paths, keep=True))
+        found = read_generated(self.paths)
+        decided = live.plan(self.node, desired, record, found, release.installed(self.paths, keep=True))
         if decided.texts is None or self.interrupted:
             return False
-        self.hosts_before = found.hosts
+        self.hosts_before = dict(found.hosts)
         self.hosts_after = decided.texts
         placing.place(self.paths, desired, record)
         self.result["changed"] = True
@@ -292,10 +299,15 @@ class Commit:
         return ""
 
     def _compare_with_prediction(self, desired: Desired) -> None:
-        if not desired.predictions or not release.predictable(release.installed(self.paths, keep=True)):
+        if not desired.manages_registries:
             return
-        found = loaded.generated(self.paths)
-        self.result["differences"] = loaded.differences(found, desired.predictions, desired.auth)
+        found = read_generated(self.paths)
+        wanted = expectation.prediction(
+            self.node, desired, release.installed(self.paths, keep=True), found, self.options.embedded_mirror
+        )
+        if not wanted.certain:
+            return
+        self.result["differences"] = words.sentences(compare(found, wanted))
         if self.result["differences"]:
             raise Failure(
                 "K3s is healthy but has not loaded the configuration as predicted: %s"
@@ -315,7 +327,7 @@ class Commit:
 
     def _explain(self, desired: Desired, image: str, since: float) -> None:
         """Put the diagnosis of a failed pull into the result, and the lines of containerd.log that led to it."""
-        found = pull_failure.explain(self.paths, image, since, desired.shape)
+        found = pull_failure.explain(self.paths, image, since, desired.config or {})
         lines = found.pop("evidence", None) or _tail(self.paths.containerd_log, _LOG_LINES)
         self.result["log"] = self.redactor.lines(lines)
         self.result["diagnosis"] = {key: self.redactor.text(str(value or "")) for key, value in found.items()}

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
     commit,
+    generated,
     health,
     kubernetes,
-    loaded,
     release,
     stage,
 )
@@ -43,7 +43,7 @@ def k3s(paths: NodePaths, monkeypatch: pytest.MonkeyPatch) -> FakeK3s:
     monkeypatch.setattr(kubernetes, "api_ready", lambda paths: not fake.hanging)
     monkeypatch.setattr(kubernetes, "node_name", lambda paths: "node")
     monkeypatch.setattr(release, "installed", lambda paths, keep: "v1.34.3+k3s1")
-    monkeypatch.setattr(loaded, "read_auth_tables", json.loads)
+    monkeypatch.setattr(generated, "read_auth_tables", json.loads)
     return fake
 
 
