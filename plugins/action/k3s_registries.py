@@ -7,28 +7,39 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import Any
+from typing import Any, Mapping
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, paths_of
+from ansible.utils.display import Display
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, stated_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import controller_file, ledger_of, plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.ask import ask
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes import only_files
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepare import (
     Prepared,
     Settings,
     nothing,
     prepare,
+    settings_only,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.ledger import Ledger
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings import default_registry, emptiness, limits
 
 _CONTROLLER_ONLY = (
     "config", "validate_only", "disable_default_endpoint", "embedded_registry", "system_default_registry",
-    "cluster", "keep_generations",
+    "cluster", "keep_generations", "limits",
 )  # fmt: skip
+
+_SETTINGS = ("disable_default_endpoint", "embedded_registry", "system_default_registry")
+
+display = Display()
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -38,7 +49,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
-        arguments = self._arguments()
+        arguments = self._arguments(task_vars or {})
+        if arguments["node_role"] == "both":
+            self._refuse(arguments, task_vars or {})
+            raise AnsibleActionFail(
+                "the host is in both groups, %r and %r: a node is a server or an agent of its cluster. Take it out of "
+                "one of them. Nothing has been touched." % self._groups(arguments)
+            )
         hosts = (task_vars or {}).get("ansible_play_hosts") or []
         if self._task.run_once and not arguments["validate_only"] and len(hosts) > 1:
             raise AnsibleActionFail(
@@ -48,9 +65,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         prepared = self._prepare(arguments, task_vars)
         result["findings"] = prepared.findings
         if prepared.errors:
-            # Where the strategy lets hosts run on by themselves, any_errors_fatal does not stop the others.
-            with ledger_of(arguments).opened() as state:
-                state["refused"][str((task_vars or {}).get("inventory_hostname", ""))] = True
+            self._refuse(arguments, task_vars or {})
             result.update(failed=True, changed=False, msg=describe.error_text(prepared.errors, prepared.warnings))
             return result
         if prepared.warnings:
@@ -70,9 +85,28 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         }
         if desired is not None:
             node_arguments["prepared"] = desired.text()
-        answer = self._execute_module(
-            module_name="k3sfleet.registries.k3s_registries", module_args=node_arguments, task_vars=task_vars
-        )
+
+        def execute(module_args: dict[str, Any]) -> dict[str, Any]:
+            return dict(
+                self._execute_module(
+                    module_name="k3sfleet.registries.k3s_registries", module_args=module_args, task_vars=task_vars
+                )
+            )
+
+        answer: dict[str, Any] = {}
+        try:
+            answer = ask(execute, node_arguments)
+        finally:
+            # A node that cannot be reached counts, too: it is an exception, and the last may be it.
+            if arguments["stage"]:
+                self._tell_only_files(arguments, answer, task_vars or {})
+        if answer.get("contradictions"):
+            answer["msg"] = self._contradicted(arguments, answer["contradictions"], task_vars or {})
+        if answer.get("left_alone"):
+            display.display(
+                "%s: in neither of the groups %r and %r, and no K3s runs there: left alone"
+                % ((task_vars or {}).get("inventory_hostname", ""), *self._groups(arguments))
+            )
         before, after = answer.pop("before", ""), answer.pop("after", "")
         # Those of the controller about the configuration, and the node's own about its release.
         warnings = [*result.get("warnings", []), *answer.pop("warnings", [])]
@@ -82,28 +116,54 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if not answer.get("failed"):
             result["certificates"] = list(desired.certificates) if desired is not None else []
             if self._task.diff and (answer.get("files") or before != after):
-                file = paths_of(arguments).registries_yaml
+                file = stated_paths(arguments).registries_yaml
                 result["diff"] = describe.diff(before, after, answer.get("files") or [], file)
         if arguments["stage"]:
             self._note(arguments, answer, task_vars or {})
         return result
 
-    def _arguments(self) -> dict[str, Any]:
-        """The task's arguments, checked and converted by the module's own specification."""
+    def _contradicted(
+        self, arguments: dict[str, Any], contradictions: list[dict[str, Any]], task_vars: dict[str, Any]
+    ) -> str:
+        """What the node is not, by the names that the inventory has for it."""
+        host = str(task_vars.get("inventory_hostname", ""))
+        said = "; ".join(sentence(item, *self._groups(arguments)) for item in contradictions)
+        return "%s is not what the inventory says: %s. Nothing on it has been touched." % (host, said)
+
+    @staticmethod
+    def _groups(arguments: dict[str, Any]) -> tuple[str, str]:
+        """The names of the cluster's groups of servers and of agents."""
+        server_group, _slash, agent_group = str(arguments["cluster"]).partition("/")
+        return server_group or "server", agent_group or "agent"
+
+    def _arguments(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """The task's arguments, checked and converted by the module's own specification and by what it cannot say.
+
+        :raises AnsibleActionFail: for values with which no run can end well.
+        """
         _validated, arguments = self.validate_argument_spec(argument_spec=STAGE_ARGUMENTS)
         converted: dict[str, Any] = plain(arguments)
-        if converted["state"] == "present" and converted["config"] is None:
-            raise AnsibleActionFail("config is required with state: present (the content of registries.yaml)")
-        settings = ("disable_default_endpoint", "embedded_registry", "system_default_registry")
-        nothing_set = not converted["config"] and all(converted[key] is None for key in settings)
-        if converted["state"] == "present" and nothing_set:
-            # A forgotten variable must not empty the registries.yaml of a whole fleet.
-            raise AnsibleActionFail(
-                "k3s_registries is empty: give it the content of registries.yaml, or take the registries away with "
-                "state: absent. Nothing has been touched."
-            )
+        converted["system_default_registry"] = converted["system_default_registry"] or None
+        found = limits.problems(
+            {"k3s_registries_keep_generations": converted["keep_generations"], **(converted["limits"] or {})}
+        )
+        if converted["state"] == "present":
+            settings = {key: converted[key] for key in _SETTINGS}
+            found.insert(0, emptiness.problem(converted["config"], settings))
+            found.append(default_registry.problem(converted["system_default_registry"], converted["distribution"]))
+            converted["config"] = converted["config"] or {}
+        found = [sentence for sentence in found if sentence]
+        if found:
+            self._refuse(converted, task_vars)
+            raise AnsibleActionFail("%s. Nothing has been touched." % "; ".join(found))
         converted.pop("prepared")
         return converted
+
+    @staticmethod
+    def _refuse(arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> None:
+        """Where the strategy lets hosts run on by themselves, any_errors_fatal does not stop the others."""
+        with ledger_of(arguments).opened() as state:
+            state["refused"][str(task_vars.get("inventory_hostname", ""))] = True
 
     def _prepare(self, arguments: dict[str, Any], task_vars: Any) -> Prepared:
         settings = Settings(
@@ -114,16 +174,31 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             live=arguments["live"],
         )
         try:
-            paths = paths_of(arguments)
+            paths = stated_paths(arguments)
             if arguments["state"] == "previous":
                 # The node knows it: everything it needs is in the kept generation.
                 return Prepared()
             if arguments["state"] == "absent":
-                return Prepared(desired=nothing(settings, paths))
+                return Prepared(desired=nothing(settings))
+            if not arguments["config"]:
+                return Prepared(desired=settings_only(settings))
             read_file = partial(controller_file, self, task_vars=task_vars)
             return prepare(arguments["config"], settings, paths, read_file, shared_folder=str(C.DEFAULT_LOCAL_TMP))
         except (SourceProblem, Unsafe) as problem:
             raise AnsibleActionFail("%s. Nothing has been touched." % problem) from None
+
+    @staticmethod
+    def _tell_only_files(arguments: Mapping[str, Any], answer: Mapping[str, Any], task_vars: Mapping[str, Any]) -> None:
+        """The last node of its cluster says on which of them there was no K3s to restart."""
+        cluster = str(arguments["cluster"])
+        hosts = only_files.expected(cluster, task_vars.get("ansible_play_hosts") or (), task_vars.get("groups") or {})
+        # In a file of its own: what every node of a large fleet writes is kept small.
+        with Ledger(str(C.DEFAULT_LOCAL_TMP), "only files " + cluster).opened() as state:
+            said = only_files.arrive(
+                state, str(task_vars.get("inventory_hostname", "")), str(answer.get("service_state") or ""), hosts
+            )
+        if said:
+            display.display("Cluster %s: %s" % (cluster, said))
 
     def _note(self, arguments: dict[str, Any], answer: dict[str, Any], task_vars: dict[str, Any]) -> None:
         """Tell the run's ledger what this host needs."""
@@ -137,12 +212,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if answer.get("failed"):
                 state["staged"].pop(host, None)
                 state["failed"][host] = str(answer.get("msg", ""))
+                if any(item["what"] == "group" for item in answer.get("contradictions") or []):
+                    # It belongs to a cluster, and nobody has said to which: nothing restarts anywhere.
+                    state["refused"][host] = True
                 return
             state["staged"][host] = {
-                "role": arguments["node_role"],
+                "role": answer.get("node_role") or arguments["node_role"],
                 "position": hosts.index(host) if host in hosts else 0,
                 "restart": bool(answer.get("restart")),
                 "live": bool(answer.get("live")),
                 "reasons": list(answer.get("reasons") or []),
                 "health": dict(answer.get("health") or {}),
+                "embedded_mirror": answer.get("embedded_mirror"),
             }

@@ -15,8 +15,9 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.module_utils._info.arguments import INFO_ARGUMENTS
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import SealBroken, new_key, unseal
+from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import SealBroken, unseal
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.ask import ask
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.info import Observation, info
 
 _MODULE = "k3sfleet.registries.k3s_registries_info"
@@ -47,14 +48,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _ask(self, arguments: dict[str, Any], task_vars: Any) -> dict[str, Any]:
         """``{said: ...}``, or the module's failure as it is."""
-        key = new_key()
-        answer = plain(
-            self._execute_module(module_name=_MODULE, module_args=dict(arguments, key=key), task_vars=task_vars)
-        )
-        sealed = answer.pop("sealed", None)
-        if answer.get("failed") or answer.get("unreachable") or not sealed:
-            return dict(answer)
-        try:
-            return {"said": unseal(sealed, key)}
-        except SealBroken as problem:
-            raise AnsibleActionFail("k3s_registries_info: %s; run it again" % problem) from problem
+
+        def execute(module_args: dict[str, Any]) -> dict[str, Any]:
+            answer = plain(self._execute_module(module_name=_MODULE, module_args=module_args, task_vars=task_vars))
+            sealed = answer.pop("sealed", None)
+            if answer.get("failed") or answer.get("unreachable") or not sealed:
+                return dict(answer)
+            try:
+                return {"said": unseal(sealed, module_args["key"])}
+            except SealBroken as problem:
+                raise AnsibleActionFail("k3s_registries_info: %s; run it again" % problem) from problem
+
+        return ask(execute, arguments)

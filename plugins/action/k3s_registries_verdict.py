@@ -17,6 +17,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "canary": {"type": "dict", "default": {}},
     "applied": {"type": "dict", "default": {}},
     "managed": {"type": "bool", "default": False},
+    "not_installed": {"type": "str", "choices": ["fail", "allow"], "default": "fail"},
 }
 
 
@@ -38,6 +39,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             arguments["canary"],
             arguments["managed"],
             arguments["applied"],
+            arguments["not_installed"],
         )
         result.update(changed=False, verdict=judged)
         if not judged["ok"]:

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documentation of the options that tell a node's files and its service."""
+"""Documentation of the options that say what a node is."""
 
 from __future__ import annotations
 
@@ -11,27 +11,35 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   distribution:
-    description: Which distribution runs on the node.
+    description:
+      - Which distribution runs on the node. A node that runs the other one is refused.
     type: str
     choices: [k3s, rke2]
     default: k3s
   node_role:
-    description: Whether the node is a server or an agent of the cluster.
+    description:
+      - What the inventory says the node is - a V(server) or an V(agent) of the cluster, or in V(neither) or V(both)
+        of its groups. A node that runs something else is refused, with the place to put it right.
+      - Empty says nothing; the role is what the node's service runs.
     type: str
-    choices: [server, agent]
-    required: true
+    choices: ["", server, agent, neither, both]
+    default: ""
   service:
     description:
-      - The service that runs it.
-      - Empty means C(k3s), C(k3s-agent), C(rke2-server) or C(rke2-agent).
+      - The service that runs it. A node that runs it under another name is refused.
+      - Empty says nothing; the service is found on the node, whatever its name.
     type: str
     default: ""
   config_dir:
-    description: The folder of C(config.yaml). Empty means C(/etc/rancher/<distribution>).
+    description:
+      - The folder in which the collection keeps its own folders on the node, and in which C(config.yaml) and
+        C(registries.yaml) are until a service says otherwise. Empty means C(/etc/rancher/<distribution>).
     type: path
     default: ""
   data_dir:
-    description: The value of C(--data-dir). Empty means C(/var/lib/rancher/<distribution>).
+    description:
+      - The value of C(--data-dir). A node that uses another one is refused.
+      - Empty says nothing; it is what K3s' command line, environment or configuration files say on the node.
     type: path
     default: ""
   cert_dir:
@@ -41,7 +49,14 @@ options:
     type: path
     default: ""
   registries_file:
-    description: The value of C(--private-registry). Empty means C(<config_dir>/registries.yaml).
+    description:
+      - The value of C(--private-registry). A node that uses another one is refused.
+      - Empty says nothing; it is what K3s' command line or configuration files say on the node.
     type: path
     default: ""
+  settings_read:
+    description:
+      - What the controller has read from K3s' configuration files, when the node could not be sure of them. Set by the
+        action plugin only.
+    type: dict
 """

@@ -110,9 +110,15 @@ pulls:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import (
+    Contradicted,
+    confirmed,
+    identify,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._info.canary import pull
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS, paths_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.config_option import take_config
 
 ARGUMENTS: dict[str, dict[str, Any]] = dict(
@@ -128,8 +134,8 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     config = take_config(module)
     try:
-        paths = paths_of(module.params)
-    except Unsafe as problem:
+        paths = confirmed(identify(module.params)).paths
+    except (Contradicted, ServiceProblem, Unsafe) as problem:
         module.fail_json(msg=str(problem))
     pulls: list[dict[str, Any]] = []
     if not module.check_mode:

@@ -52,7 +52,8 @@ options:
         are checked and shipped. C(ca_file), C(cert_file) and C(key_file) name files that are on the node already.
       - A relative path on the controller is looked for in C(files/) beside the playbook and the role, then beside the
         inventory, then in the current folder.
-      - Required with O(state=present).
+      - Required with O(state=present), unless one of the settings beside it is set. One from which K3s would read
+        nothing (C(mirrors) and C(configs) null or empty) is refused.
     type: dict
   state:
     description:
@@ -88,7 +89,9 @@ options:
     description: Sets K3s' C(embedded-registry) on servers in the drop-in. Not set, it is left alone.
     type: bool
   system_default_registry:
-    description: Sets K3s' C(system-default-registry) on servers in the drop-in. Not set, it is left alone.
+    description:
+      - Sets K3s' C(system-default-registry) on servers in the drop-in. Not set, it is left alone.
+      - A C(host[:port]), and for newer RKE2 a path behind it; anything else is refused.
     type: str
   adopt:
     description:
@@ -100,13 +103,21 @@ options:
     type: bool
     default: false
   keep_generations:
-    description: How many earlier states of the managed files are kept on the node to go back to.
+    description: How many earlier states of the managed files are kept on the node to go back to, from 1 to 100.
     type: int
     default: 3
+  limits:
+    description:
+      - Timeouts, counts and durations of the run by the names of the role's variables, to be checked with the rest
+        before any node is touched. The role sets it.
+    type: dict
   cluster:
     description: Tells this cluster from others that the same run works on. The role sets it.
     type: str
     default: ""
+  key:
+    description: With which the node seals what only the controller may read. Set by the action plugin only.
+    type: str
   prepared:
     description: What the controller has made from the other options. Set by the action plugin only.
     type: str
@@ -169,6 +180,46 @@ foreign:
   description: Whether registries.yaml was there and not written by the collection. It is kept as a generation.
   returned: success, when not O(validate_only)
   type: bool
+left_alone:
+  description: Whether the host is in neither of the cluster's groups and runs no K3s, so that nothing was looked at.
+  returned: success, when not O(validate_only)
+  type: bool
+node_role:
+  description: What the node is, V(server) or V(agent), by what its service runs.
+  returned: success, when not O(validate_only)
+  type: str
+node_state:
+  description:
+    - V(not_installed), V(not_set_up) (a program without a service, or a service that was never enabled nor started),
+      V(stopped) or V(running).
+  returned: success, when not O(validate_only)
+  type: str
+embedded_mirror:
+  description:
+    - On a server, the address that K3s' embedded registry has after its next start, V("") if that is off. V(null) on an
+      agent, which is told by its server, and if it cannot be told.
+  returned: success, when not O(validate_only)
+  type: str
+  sample: 127.0.0.1:6443
+contradictions:
+  description: In what the node is not what the inventory or the variables say, when the task fails for that.
+  returned: failure
+  type: list
+  elements: dict
+  contains:
+    what:
+      description:
+        - V(role), V(group), V(distribution), V(service), V(data_dir), V(registries_file), V(units) or V(process).
+      type: str
+    stated:
+      description: What the inventory or a variable says.
+      type: str
+    found:
+      description: What the node says.
+      type: str
+    place:
+      description: Where on the node.
+      type: str
 service:
   description: The service that runs K3s.
   returned: success, when not O(validate_only)
@@ -251,8 +302,18 @@ findings:
   elements: dict
 """
 
+import os
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, paths_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import (
+    Contradicted,
+    confirmed,
+    identify,
+    unsure_answer,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import NEITHER, Identity
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
     Desired,
     DesiredProblem,
@@ -260,7 +321,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired 
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import GenerationDamaged
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import NodeBusy
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory, NodeBusy
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import (
@@ -279,18 +340,26 @@ def main() -> None:
             "task, its action plugin does that"
         )
     try:
-        paths = paths_of(module.params)
-        desired: Desired | None = previous_state(paths) if previous else from_text(module.params["prepared"])
+        node = identify(module.params)
+        if node.unsure and not module.params["settings_read"]:
+            module.exit_json(changed=False, **unsure_answer(node, module.params["key"]))
+        confirmed(node)
+        if module.params["node_role"] == NEITHER:
+            module.exit_json(left_alone=True, **_nothing_to_do(node, []))
+        desired: Desired | None = previous_state(node.paths) if previous else from_text(module.params["prepared"])
         if desired is None:
-            module.exit_json(changed=False, restart=False, reasons=["no earlier state is kept on this node"], files=[])
+            module.exit_json(left_alone=False, **_nothing_to_do(node, ["no earlier state is kept on this node"]))
             return
         result = stage(
-            paths,
+            node,
             desired,
             in_place=not module.params["stage"],
             check_mode=module.check_mode,
             adopt=module.params["adopt"],
         )
+        _remember_settings(module, node)
+    except Contradicted as problem:
+        module.fail_json(msg=str(problem), contradictions=problem.contradictions)
     except (
         DesiredProblem, FileProblem, GenerationDamaged, NodeBusy, ServiceProblem, StageRefused, Unsafe
     ) as problem:  # fmt: skip
@@ -301,7 +370,25 @@ def main() -> None:
         module.warn(
             "The registries.yaml from before the collection is kept in %s, which K3s does not read" % result["kept"]
         )
-    module.exit_json(**result)
+    module.exit_json(left_alone=False, **result)
+
+
+def _nothing_to_do(node: Identity, reasons: list[str]) -> dict[str, Any]:
+    """The result for a node on which nothing is looked at any further."""
+    return {
+        "changed": False, "restart": False, "live": False, "reasons": reasons, "files": [],
+        "node_role": node.paths.node_role, "node_state": node.state, "service": node.paths.service,
+        "service_state": node.service.state, "embedded_mirror": None, "release": "", "node_name": "", "foreign": False,
+        "registries": [], "generation": 0, "health": {}, "kept": "",
+    }  # fmt: skip
+
+
+def _remember_settings(module: AnsibleModule, node: Identity) -> None:
+    """Keep what the controller has read, for the commit and for the runs to come."""
+    memory = Memory(node.paths)
+    read = module.params["settings_read"]
+    if read and not module.check_mode and os.path.isdir(node.paths.state_dir) and memory.settings_read() != read:
+        memory.write_settings_read(read)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ author:
   - the k3sfleet.registries authors (@k3sfleet)
 extends_documentation_fragment:
   - k3sfleet.registries.attributes
+  - k3sfleet.registries.node
 attributes:
   check_mode:
     support: full
@@ -35,42 +36,9 @@ attributes:
     platforms: posix
 options:
   distribution:
-    description: Which distribution runs on the node. Empty means the one whose unit is installed, V(k3s) where none is.
+    description: Which distribution runs on the node. Empty means whichever does, V(k3s) if none is set up.
     type: str
     choices: ["", k3s, rke2]
-    default: ""
-  node_role:
-    description: Whether the node is a server or an agent. Empty means what its unit says, V(agent) where there is none.
-    type: str
-    choices: ["", server, agent]
-    default: ""
-  service:
-    description:
-      - The service that runs it.
-      - Empty means C(k3s), C(k3s-agent), C(rke2-server) or C(rke2-agent).
-    type: str
-    default: ""
-  config_dir:
-    description: The folder of C(config.yaml). Empty means C(/etc/rancher/<distribution>).
-    type: path
-    default: ""
-  data_dir:
-    description:
-      - The value of C(--data-dir).
-      - Empty means what K3s' own configuration says, C(/var/lib/rancher/<distribution>) where it says nothing.
-    type: path
-    default: ""
-  cert_dir:
-    description:
-      - The folder for shipped certificates, one folder per registry in it.
-      - Empty means C(<config_dir>/registry-certs).
-    type: path
-    default: ""
-  registries_file:
-    description:
-      - The value of C(--private-registry).
-      - Empty means what K3s' own configuration says, C(<config_dir>/registries.yaml) where it says nothing.
-    type: path
     default: ""
   certificate_files:
     description: Certificate files to read beside those that the node itself finds named. The action plugin sets it.
@@ -293,11 +261,16 @@ info:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info.arguments import INFO_ARGUMENTS, info_paths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import (
+    identify,
+    unsure_answer,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._info.arguments import INFO_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._info.observe import observe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import seal
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
 
 
 def main() -> None:
@@ -307,14 +280,11 @@ def main() -> None:
     if not parameters["key"]:
         module.fail_json(msg="key is missing: this module works through its action plugin only, which sets it")
     try:
-        said = observe(
-            info_paths(parameters),
-            find_data_dir=not parameters["data_dir"],
-            find_registries_file=not parameters["registries_file"],
-            certificates=parameters["certificate_files"],
-            pairs=parameters["certificate_pairs"],
-        )
-    except (FileProblem, Unsafe) as problem:
+        node = identify(parameters)
+        if node.unsure and not parameters["settings_read"]:
+            module.exit_json(changed=False, **unsure_answer(node, parameters["key"]))
+        said = observe(node, parameters["certificate_files"], parameters["certificate_pairs"])
+    except (FileProblem, ServiceProblem, Unsafe) as problem:
         module.fail_json(msg="%s. Looking at a node's registries needs become: true." % problem)
     module.exit_json(changed=False, sealed=seal(said, parameters["key"]))
 

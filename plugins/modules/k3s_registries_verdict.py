@@ -54,6 +54,11 @@ options:
     description: Whether the node is meant to have the collection's configuration, so that another's is a failure.
     type: bool
     default: false
+  not_installed:
+    description: V(allow) lets a node pass on which K3s is not installed, so that nothing can be verified there.
+    type: str
+    choices: [fail, allow]
+    default: fail
 seealso:
   - module: k3sfleet.registries.k3s_registries_summary
 """

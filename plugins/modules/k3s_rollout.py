@@ -288,7 +288,12 @@ import signal
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS, paths_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import (
+    Contradicted,
+    confirmed,
+    identify,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import (
     Commit,
     CommitOptions,
@@ -318,10 +323,12 @@ def main() -> None:
     parameters = module.params
     result: dict[str, Any] = {}
     try:
-        paths = paths_of(parameters)
+        node = identify(parameters)
         if parameters["operation"] == "commit":
+            if node.unsure:
+                raise Refused("%s changed since staging; run again" % " and ".join(node.unsure))
             commit = Commit(
-                paths,
+                confirmed(node),
                 CommitOptions(
                     restart_timeout=parameters["restart_timeout"],
                     quorum_timeout=max(0, parameters["quorum_timeout"]),
@@ -332,19 +339,20 @@ def main() -> None:
                     canary_timeout=parameters["canary_timeout"],
                     force=parameters["force"],
                     lease_holder=parameters["lease_holder"],
+                    embedded_mirror=parameters["embedded_mirror"],
                 ),
                 tell=module.log,
             )
             result = commit.result
             commit.run()
         else:
-            result = _lease(paths, parameters)
+            result = _lease(node.paths, parameters)
     except LeaseUnavailable as problem:
         module.fail_json(msg=str(problem), lease="unavailable", **result)
     except LeaseHeld as problem:
         seen = {"lease_renewed": problem.renewed, "lease_expires_in": problem.expires_in}
         module.fail_json(msg=str(problem), lease="held", **seen, **result)
-    except (Failure, FileProblem, NodeBusy, Refused, ServiceProblem, Unsafe) as problem:
+    except (Contradicted, Failure, FileProblem, NodeBusy, Refused, ServiceProblem, Unsafe) as problem:
         module.fail_json(msg=str(problem), **result)
     if result.get("kept"):
         module.warn(

@@ -68,9 +68,7 @@ def test_a_damaged_export_is_found_before_it_is_copied(
     next(item for item in kept["images"] if item["image"] == wrong)["digest"] = "sha256:" + "0" * 64
     (carried / "k3sfleet-mirror.json").write_text(json.dumps(kept))
 
-    run = mirror(
-        tmp_path / "run", {"config": arguments(source, target, few)["config"], "import_from": [str(carried)]}
-    )
+    run = mirror(tmp_path / "run", {"config": arguments(source, target, few)["config"], "import_from": [str(carried)]})
     assert {item["image"] for item in run.result["images"] if item["action"] == "failed"} == {damaged, wrong}, run.why
     assert {run.image(image)["cause"] for image in (damaged, wrong)} == {"digest_mismatch"}
     assert layer.name in run.image(damaged)["message"]

@@ -117,9 +117,7 @@ class Ends:
             layout = self.layout(source["path"])
             if not self._platforms:
                 return Offer(source["digest"], source["media_type"])
-            found: Manifest | None = Manifest(
-                source["digest"], source["media_type"], layout.content(source["digest"])
-            )
+            found: Manifest | None = Manifest(source["digest"], source["media_type"], layout.content(source["digest"]))
         else:
             place = Place(*source["place"])
             client = self.client("src", place.scheme, place.host)

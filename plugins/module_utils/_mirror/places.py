@@ -77,7 +77,7 @@ def target_of(
         usable = [attempt for attempt in usable if urlsplit(attempt["url"]).netloc == endpoint]
     if not usable:
         raise TargetProblem(
-            "%s: no mirror%s serves it: add mirrors.%s (or \"*\") with an endpoint to k3s_registries, or name the "
+            '%s: no mirror%s serves it: add mirrors.%s (or "*") with an endpoint to k3s_registries, or name the '
             "image's place with mapping" % (image.text, " " + endpoint if endpoint else "", asked.registry)
         )
     return _asked_for(image, usable[0])
@@ -120,8 +120,10 @@ def _mapped(image: Image, target: str, config: Config) -> Place:
 def scheme_of(host: str, config: Config) -> str:
     """``http`` where an endpoint of the configuration says so for this host, otherwise ``https``."""
     endpoints = [endpoint for mirror in config["mirrors"].values() for endpoint in mirror["endpoint"]]
-    return "http" if any(urlsplit(item).scheme == "http" and urlsplit(item).netloc == host for item in endpoints) else (
-        "https"
+    return (
+        "http"
+        if any(urlsplit(item).scheme == "http" and urlsplit(item).netloc == host for item in endpoints)
+        else ("https")
     )
 
 

@@ -59,10 +59,11 @@ def credentials(paths: NodePaths) -> Credentials:
     :raises NoCredentials: when neither serves.
     """
     why = ""
-    for place in (paths.admin_kubeconfig, os.path.join(paths.data_dir, "server", "cred", "admin.kubeconfig")):
+    own = os.path.join(paths.data_dir, "server", "cred", "admin.kubeconfig")
+    for place in (paths.admin_kubeconfig, own):
         try:
             found = _credentials(_read(place).decode("utf-8", "replace"))
-            if place == paths.admin_kubeconfig or paths.distribution == "rke2":
+            if place != own or paths.distribution == "rke2":
                 return found
             # There K3s names the API server itself, which listens on loopback, one port above the one for everybody.
             return found._replace(address=(found.address[0], found.address[1] - 1))

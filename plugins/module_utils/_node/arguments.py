@@ -9,16 +9,20 @@ from typing import Any
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
 
+ROLES = ["", "server", "agent", "neither", "both"]
+"""What the inventory says of a node's role: nothing, a group, or that it is in neither or in both."""
+
 NODE_ARGUMENTS: dict[str, dict[str, Any]] = {
     "distribution": {"type": "str", "choices": ["k3s", "rke2"], "default": "k3s"},
-    "node_role": {"type": "str", "choices": ["server", "agent"], "required": True},
+    "node_role": {"type": "str", "choices": ROLES, "default": ""},
     "service": {"type": "str", "default": ""},
     "config_dir": {"type": "path", "default": ""},
     "data_dir": {"type": "path", "default": ""},
     "cert_dir": {"type": "path", "default": ""},
     "registries_file": {"type": "path", "default": ""},
+    "settings_read": {"type": "dict"},
 }
-"""What tells a node's files and service: see the documentation fragment of the same name."""
+"""What says what a node is: see the documentation fragment of the same name."""
 
 STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
@@ -32,8 +36,10 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     embedded_registry={"type": "bool"},
     system_default_registry={"type": "str"},
     keep_generations={"type": "int", "default": 3},
+    limits={"type": "dict"},
     cluster={"type": "str", "default": ""},
     prepared={"type": "str", "no_log": True},
+    key={"type": "str", "no_log": True},
 )
 
 ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
@@ -41,6 +47,7 @@ ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     operation={"type": "str", "choices": ["commit", "hold", "release"], "default": "commit"},
     lease_holder={"type": "str", "default": ""},
     staged={"type": "dict", "default": {}},
+    embedded_mirror={"type": "str"},
     restart_timeout={"type": "int", "default": 300},
     quorum_timeout={"type": "int", "default": 60},
     announce={"type": "bool", "default": False},
@@ -57,14 +64,15 @@ ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
 )
 
 
-def paths_of(parameters: dict[str, Any]) -> NodePaths:
-    """The node's paths from a module's parameters.
+def stated_paths(parameters: dict[str, Any]) -> NodePaths:
+    """A node's paths as far as a module's parameters tell: what the controller knows without asking the node.
 
     :raises Unsafe: for a path that must not be used.
     """
+    role = parameters["node_role"]
     return node_paths(
         distribution=parameters["distribution"],
-        node_role=parameters["node_role"],
+        node_role=role if role in ("server", "agent") else "agent",
         service=parameters["service"] or "",
         config_dir=parameters["config_dir"] or "",
         data_dir=parameters["data_dir"] or "",

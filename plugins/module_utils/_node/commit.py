@@ -15,12 +15,13 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
+    expectation,
     health,
     kubernetes,
     lease,
     live,
-    loaded,
     placing,
     pull_failure,
     release,
@@ -33,12 +34,12 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired 
     inside,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generated import read_generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
     GenerationDamaged,
     Generations,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.redact import Redactor
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
     OpenRC,
@@ -47,6 +48,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service 
     Systemd,
     service_of,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
 
 # K3s reads a registries.yaml that it could not read anew every 5 to 11 s, and a server is healthy some 10 s after that.
 _RELOAD_LOOP = 30.0
@@ -62,6 +65,9 @@ class CommitOptions:
     ``quorum_timeout``: how long a server waits for the others before its restart. With ``announce`` it does not wait,
     but ends with nothing done and says for whom it would, so that the person at the terminal can be told.
     ``hanging`` names members of etcd whose servers hang on the very file that this run is about to replace.
+
+    ``embedded_mirror`` is the address of the embedded registry as the servers of the run have it, "" for off, None if
+    no server has told.
     """
 
     restart_timeout: float = 300.0
@@ -73,6 +79,7 @@ class CommitOptions:
     canary_timeout: float = 120.0
     force: bool = False
     lease_holder: str = ""
+    embedded_mirror: str | None = None
 
 
 class Failure(Exception):
@@ -92,14 +99,15 @@ class Commit:
 
     def __init__(
         self,
-        paths: NodePaths,
+        node: Identity,
         options: CommitOptions,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
         tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
-        self.paths = paths
+        self.node = node
+        self.paths = paths = node.paths
         self.options = options
         self.sleep = sleep
         self.now = now
@@ -148,10 +156,10 @@ class Commit:
         if text is None:
             return self.result
         try:
-            desired = from_text(text)
+            desired = from_text(text).at(self.paths)
         except DesiredProblem as problem:
             raise Refused("%s; run the playbook again, it stages anew" % problem) from problem
-        self.redactor = Redactor(secret for table in desired.auth.values() for secret in table.values())
+        self.redactor = Redactor(desired.secrets())
         self.interrupted = self.memory.transaction() is not None
         state = self.service.state()
         with self._lease_held() if state.alive else contextlib.nullcontext():
@@ -233,9 +241,17 @@ class Commit:
         # Imported here: TLS, HTTP and threads take longer than all of this collection's code, and only a server that
         # restarts needs them.
         from ansible_collections.k3sfleet.registries.plugins.module_utils._node import members, proof
+        from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import circumstances
 
+        supervisor = int(circumstances.supervisor_port(self.node.settings, self.paths.distribution))
         found = proof.prove(
-            lambda: members.look(self.paths), timeout, final, self.options.hanging, self.tell, self.sleep, self.clock
+            lambda: members.look(self.paths, supervisor),
+            timeout,
+            final,
+            self.options.hanging,
+            self.tell,
+            self.sleep,
+            self.clock,
         )
         for key, values in (("waited_for", found.waited_for), ("warnings", found.warnings)):
             self.result[key].extend(value for value in values if value not in self.result[key])
@@ -294,9 +310,9 @@ class Commit:
         """The hosts.toml texts before and after a change that needs no restart; None for one that does."""
         if self.interrupted:
             return None
-        found = loaded.generated(self.paths)
-        decided = live.plan(self.paths, desired, record, found, release.installed(self.paths, keep=True))
-        return None if decided.texts is None else (found.hosts, decided.texts)
+        found = read_generated(self.paths)
+        decided = live.plan(self.node, desired, record, found, release.installed(self.paths, keep=True))
+        return None if decided.texts is None else (dict(found.hosts), decided.texts)
 
     def _remember(self, desired: Desired, base: int) -> None:
         self.memory.drop_candidate()
@@ -369,10 +385,15 @@ class Commit:
         return ""
 
     def _compare_with_prediction(self, desired: Desired) -> None:
-        if not desired.predictions or not release.predictable(release.installed(self.paths, keep=True)):
+        if not desired.manages_registries:
             return
-        found = loaded.generated(self.paths)
-        self.result["differences"] = loaded.differences(found, desired.predictions, desired.auth)
+        found = read_generated(self.paths)
+        wanted = expectation.prediction(
+            self.node, desired, release.installed(self.paths, keep=True), found, self.options.embedded_mirror
+        )
+        if not wanted.certain:
+            return
+        self.result["differences"] = words.sentences(compare(found, wanted))
         if self.result["differences"]:
             raise Failure(
                 "K3s is healthy but has not loaded the configuration as predicted: %s"
@@ -392,7 +413,7 @@ class Commit:
 
     def _explain(self, desired: Desired, image: str, since: float) -> None:
         """Put the diagnosis of a failed pull into the result, and the lines of containerd.log that led to it."""
-        found = pull_failure.explain(self.paths, image, since, desired.shape)
+        found = pull_failure.explain(self.paths, image, since, desired.config or {})
         lines = found.pop("evidence", None) or _tail(self.paths.containerd_log, _LOG_LINES)
         self.result["log"] = self.redactor.lines(lines)
         self.result["diagnosis"] = {key: self.redactor.text(str(value or "")) for key, value in found.items()}

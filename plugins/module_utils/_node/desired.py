@@ -12,10 +12,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
-from typing import Any, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Mapping
 
-FORMAT = 1
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.drop_in import drop_in_text
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import DROP_IN_NAME, NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
+
+if TYPE_CHECKING:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
+
+FORMAT = 2
+
+PRESENT, SETTINGS, ABSENT, FOUND = "present", "settings", "absent", "found"
+"""Kinds of wanted states: registries.yaml with all that belongs to it; K3s' settings in the drop-in alone, with
+registries.yaml left as it is; nothing of the collection's; files that were found on the node before the collection."""
 
 
 class DesiredProblem(ValueError):
@@ -35,45 +46,81 @@ class DesiredFile:
 class Desired:
     """The wanted state of one node.
 
-    ``files`` are in the order in which they are put in place: certificates, the drop-in, registries.yaml last,
-    so that K3s never reads a file that names a certificate which is not there yet.
-    ``predictions`` are the sets of ``{registry: hosts.toml text}`` that K3s may generate from it: more than one
-    where a setting that changes the text (the default endpoint, the embedded registry) is left alone.
-    ``auth`` is what K3s writes to containerd's config.toml: ``{registry: {key: value}}``.
-    ``shape`` is the configuration without any secret, for checks against the node's release.
-    ``description`` is the redacted text that diffs show, ``certificates`` the facts about the shipped ones.
+    ``shipped`` are the files whose places the controller knows: certificates, and for a found state all of them.
+    ``registries_text`` is registries.yaml's content, whose place the node knows; None if it is left alone.
+    ``config`` is what K3s will read, normalised, credentials included; None for a state that was found on the node.
+    ``settings`` are those beside registries.yaml and the collection's own.
+    ``description`` is the redacted text that diffs show, without the drop-in: see :meth:`described`; ``certificates``
+    are the facts about the shipped ones.
+    ``fingerprints`` are those of the usual predictions: see ``_prediction/fingerprint.py``.
+    ``files`` are all files for a certain node, in the order in which they are put in place: certificates, the drop-in,
+    registries.yaml last, so that K3s never reads a file that names a certificate which is not there yet: see
+    :meth:`at`.
     """
 
-    files: tuple[DesiredFile, ...]
-    predictions: tuple[dict[str, str], ...]
-    auth: dict[str, dict[str, str]]
-    shape: dict[str, Any]
+    kind: str
+    shipped: tuple[DesiredFile, ...]
+    registries_text: str | None
+    config: Config | None
     settings: dict[str, Any]
     description: str
     certificates: tuple[dict[str, Any], ...]
     registries: tuple[str, ...]
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    files: tuple[DesiredFile, ...] = ()
 
     @property
     def absent(self) -> bool:
         """Whether nothing of ours should be left."""
-        return not self.files
+        return self.kind == ABSENT
+
+    @property
+    def manages_registries(self) -> bool:
+        """Whether registries.yaml is the collection's business in this state."""
+        return self.kind != SETTINGS
+
+    @property
+    def auth(self) -> dict[str, dict[str, str]]:
+        """What K3s writes to containerd's config.toml: ``{registry: {key: value}}``."""
+        return {host: dict(table) for host, table in auth_tables(self.config).items()} if self.config else {}
+
+    def secrets(self) -> list[str]:
+        """The values that no text may show."""
+        return [value for table in self.auth.values() for value in table.values() if value]
+
+    def at(self, paths: NodePaths) -> Desired:
+        """This state for a certain node: with its files."""
+        files = list(self.shipped)
+        drop_in = drop_in_text(self.settings, paths.node_role) if self.kind in (PRESENT, SETTINGS) else ""
+        if drop_in:
+            files.append(DesiredFile(paths.drop_in, drop_in.encode("utf-8"), 0o600))
+        if self.registries_text is not None:
+            files.append(DesiredFile(paths.registries_yaml, self.registries_text.encode("utf-8"), 0o600))
+        return replace(self, files=tuple(files))
+
+    def described(self) -> str:
+        """The description with the drop-in, for the node that ``files`` are for."""
+        drop_in = next((item.content.decode("utf-8") for item in self.files if item.path.endswith(DROP_IN_NAME)), "")
+        lines = ["# config.yaml.d", *drop_in.splitlines()[1:]] if drop_in else []
+        return self.description + "".join(line + "\n" for line in lines)
 
     def text(self) -> str:
         """The shipped form. Equal states give equal texts."""
         return json.dumps(
             {
                 "format": FORMAT,
-                "files": [
+                "kind": self.kind,
+                "shipped": [
                     {"path": item.path, "content": item.content.decode("utf-8"), "mode": item.mode}
-                    for item in self.files
+                    for item in self.shipped
                 ],
-                "predictions": list(self.predictions),
-                "auth": self.auth,
-                "shape": self.shape,
+                "registries_text": self.registries_text,
+                "config": self.config,
                 "settings": self.settings,
                 "description": self.description,
                 "certificates": list(self.certificates),
                 "registries": list(self.registries),
+                "fingerprints": self.fingerprints,
             },
             sort_keys=True,
             ensure_ascii=True,
@@ -85,7 +132,7 @@ class Desired:
 
 
 def from_text(text: str) -> Desired:
-    """Read the shipped form back.
+    """Read the shipped form back, for no certain node yet: see :meth:`Desired.at`.
 
     :raises DesiredProblem: when it is damaged or was written by an incompatible version.
     """
@@ -98,16 +145,17 @@ def from_text(text: str) -> Desired:
         raise DesiredProblem("the prepared state was written by another version of the collection")
     try:
         return Desired(
-            files=tuple(
-                DesiredFile(item["path"], item["content"].encode("utf-8"), int(item["mode"])) for item in raw["files"]
+            kind=raw["kind"],
+            shipped=tuple(
+                DesiredFile(item["path"], item["content"].encode("utf-8"), int(item["mode"])) for item in raw["shipped"]
             ),
-            predictions=tuple(raw["predictions"]),
-            auth=raw["auth"],
-            shape=raw["shape"],
+            registries_text=raw["registries_text"],
+            config=raw["config"],
             settings=raw["settings"],
             description=raw["description"],
             certificates=tuple(raw["certificates"]),
             registries=tuple(raw["registries"]),
+            fingerprints=raw["fingerprints"],
         )
     except (KeyError, TypeError, AttributeError):
         raise DesiredProblem("the prepared state is damaged (a part is missing)") from None

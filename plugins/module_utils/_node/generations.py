@@ -18,6 +18,8 @@ from typing import Any, Iterable
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
+    ABSENT,
+    FOUND,
     Desired,
     DesiredFile,
     DesiredProblem,
@@ -34,6 +36,7 @@ class Generations:
     """The kept generations of one node."""
 
     def __init__(self, paths: NodePaths) -> None:
+        self.paths = paths
         self.folder = os.path.join(paths.state_dir, "generations")
 
     def numbers(self) -> list[int]:
@@ -114,8 +117,8 @@ class Generations:
     def desired(self, number: int) -> Desired:
         """The wanted state that generation ``number`` stands for.
 
-        For what was found on the node and not made by the collection it is made of the kept files, without
-        predictions: what K3s makes of them is not known here.
+        For what was found on the node and not made by the collection it is made of the kept files, without a
+        configuration: what K3s makes of them is not known here.
 
         :raises GenerationDamaged: when a part is missing or not what was kept.
         """
@@ -124,22 +127,22 @@ class Generations:
         text = files.read(os.path.join(folder, "desired.json")).content
         if text is not None:
             try:
-                return from_text(text.decode("utf-8", "replace"))
+                return from_text(text.decode("utf-8", "replace")).at(self.paths)
             except DesiredProblem as problem:
                 raise GenerationDamaged("generation %d in %s: %s" % (number, self.folder, problem)) from problem
         found = tuple(
             DesiredFile(path, content, mode) for path, content, mode in self._contents(number) if content is not None
         )
         return Desired(
-            files=found,
-            predictions=(),
-            auth={},
-            shape={"mirrors": {}, "configs": {}},
+            kind=FOUND if found else ABSENT,
+            shipped=found,
+            registries_text=None,
+            config=None if found else {"mirrors": {}, "configs": {}},
             settings={},
             description="# generation %d, found on the node on %s\n" % (number, manifest["saved_at"]) if found else "",
             certificates=(),
             registries=(),
-        )
+        ).at(self.paths)
 
     def _contents(self, number: int) -> list[tuple[str, bytes | None, int]]:
         """Path, content (None: no file) and mode of every file of a generation, checked; registries.yaml last."""

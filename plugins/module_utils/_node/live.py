@@ -14,32 +14,33 @@ exactly what was predicted for the configuration before.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any, Mapping, NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files, placing, release
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import expectation, files, placing, release
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
     GenerationDamaged,
     Generations,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.loaded import Generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
-
-_EMBEDDED_MIRROR = "127.0.0.1:6443"
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import generated_address
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 
 
 class LivePlan(NamedTuple):
-    """``texts`` is what to write, by registry; None, and ``doubt`` says why, where only a restart will do."""
+    """``texts`` is what to write, by registry; None, and ``doubt`` says why, if only a restart will do."""
 
     texts: dict[str, str] | None
     doubt: str
 
 
-def plan(
-    paths: NodePaths, desired: Desired, record: Mapping[str, Any], found: Generated, node_release: str
-) -> LivePlan:
+def plan(node: Identity, desired: Desired, record: Mapping[str, Any], found: Generated, node_release: str) -> LivePlan:
     """Whether ``desired`` can come into force without a restart, and by which hosts.toml texts."""
-    if not desired.settings.get("live"):
+    paths = node.paths
+    if not desired.settings.get("live") or not desired.manages_registries:
         return LivePlan(None, "")
     if not release.writes_current_hosts_toml(node_release):
         return LivePlan(None, "release %s writes hosts.toml in an older form" % (node_release or "unknown"))
@@ -50,38 +51,34 @@ def plan(
     wanted_drop_in = next((item.content for item in desired.files if item.path == paths.drop_in), None)
     if files.read(paths.drop_in).content != wanted_drop_in:
         return LivePlan(None, "%s changes" % paths.drop_in)
-    before = _predictions_before(paths, record, len(desired.predictions))
-    if before is None:
+    config = _config_before(paths, record)
+    if config is None:
         return LivePlan(None, "registries.yaml was not written by the collection, or edited since")
-    return _texts(found.hosts, before, desired.predictions)
+    # Only the restart that is not wanted could change the embedded registry's address.
+    told = generated_address(found.hosts, paths.agent_dir, paths.distribution)
+    before = expectation.prediction(node, replace(desired, config=config), node_release, found, told)
+    after = expectation.prediction(node, desired, node_release, found, told)
+    return _texts(found.hosts, before.hosts, after.hosts)
 
 
-def _predictions_before(paths: NodePaths, record: Mapping[str, Any], count: int) -> Sequence[Mapping[str, str]] | None:
+def _config_before(paths: NodePaths, record: Mapping[str, Any]) -> Any:
+    """The configuration in place, None if that is not certain."""
     if files.read(paths.registries_yaml).content is None:
-        return [{}] * count
+        return normalise({})
     if placing.is_edited(paths, dict(record)):
         return None
     try:
-        return Generations(paths).desired(int(record["generation"])).predictions
+        return Generations(paths).desired(int(record["generation"])).config
     except GenerationDamaged:
         return None
 
 
 def _texts(found: Mapping[str, str], before: Sequence[Mapping[str, str]], after: Sequence[dict[str, str]]) -> LivePlan:
-    if len(before) != len(after):
-        return LivePlan(None, "a setting that was left alone before is set now, or the reverse")
-    possible: list[dict[str, str]] = []
-    for old, new in zip(before, after):
-        without_embedded_mirror = found or _EMBEDDED_MIRROR not in new
-        if dict(old) == dict(found) and without_embedded_mirror and new not in possible:
-            possible.append(new)
-    if not possible:
+    if len(before) != 1 or len(after) != 1 or dict(before[0]) != dict(found):
         return LivePlan(None, "certs.d is not exactly what K3s writes for the configuration before")
-    if len(possible) > 1:
-        return LivePlan(None, "what K3s would write depends on disable-default-registry-endpoint, which is left alone")
-    if any("/" in host or host in (".", "..") for host in [*possible[0], *found]):
+    if any("/" in host or host in (".", "..") for host in [*after[0], *found]):
         return LivePlan(None, "a registry's name is not one folder below certs.d")
-    return LivePlan(possible[0], "")
+    return LivePlan(after[0], "")
 
 
 def write(paths: NodePaths, before: Mapping[str, str], after: Mapping[str, str]) -> None:

@@ -56,14 +56,17 @@ class _API(NamedTuple):
     addresses: list[Address]
 
 
-def look(paths: NodePaths) -> View:
-    """Ask them all, at once."""
+def look(paths: NodePaths, supervisor: int) -> View:
+    """Ask them all, at once.
+
+    :param supervisor: the port of this server's supervisor, and of all others'.
+    """
     name = kubernetes.node_name(paths)
     try:
         found = admin.credentials(paths)
     except admin.NoCredentials as none:
         return View(Own(name, True, True), (), 0, "the other servers of %s cannot be asked: %s" % (name, none))
-    seen = _etcd(paths, found)
+    seen = _etcd(paths, found, supervisor)
     own = next((member for member in seen.members if member.name == seen.own), None)
     serves = admin.get(found, found.address, "/readyz", _SECONDS).status == 200
     # Where its etcd may be there and does not say who votes, this server may.
@@ -77,10 +80,12 @@ def look(paths: NodePaths) -> View:
         if problem:
             return view._replace(problem=problem)
     with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
-        return view._replace(servers=tuple(pool.map(lambda server: _ask(paths, found, seen, server), servers.values())))
+        return view._replace(
+            servers=tuple(pool.map(lambda server: _ask(found, seen, server, supervisor), servers.values()))
+        )
 
 
-def _etcd(paths: NodePaths, found: admin.Credentials) -> _Etcd:
+def _etcd(paths: NodePaths, found: admin.Credentials, supervisor: int) -> _Etcd:
     """The members, from this server's own etcd, or from its supervisor where it has none but its cluster does."""
     own, problem = etcd.own_name(paths), ""
     try:
@@ -96,7 +101,7 @@ def _etcd(paths: NodePaths, found: admin.Credentials) -> _Etcd:
             # Of a server that takes part in etcd, its own port refuses only while its etcd is not there.
             if not isinstance(error, ConnectionRefusedError) and host == _LOOPBACK[0]:
                 problem = "this server's own etcd does not answer: %s" % admin.reason_of(error)
-    answer = admin.get(found, (found.address[0], _supervisor(paths, found)), "/db/info", _SECONDS)
+    answer = admin.get(found, (found.address[0], supervisor), "/db/info", _SECONDS)
     listed = answer.json()
     if isinstance(listed, dict) and isinstance(listed.get("members"), list):
         return _Etcd("", tuple(_listed(item) for item in listed["members"]), 0, context)
@@ -108,11 +113,6 @@ def _etcd(paths: NodePaths, found: admin.Credentials) -> _Etcd:
 def _own_etcd(own: str, address: Address, context: ssl.SSLContext) -> _Etcd:
     members = tuple(etcd.members(address, context, _SECONDS))
     return _Etcd(own, members, etcd.status(address, context, _SECONDS).cluster, context)
-
-
-def _supervisor(paths: NodePaths, found: admin.Credentials) -> int:
-    """K3s' supervisor shares the API's port, RKE2's has one of its own."""
-    return 9345 if paths.distribution == "rke2" else found.address[1]
 
 
 def _listed(item: dict[str, Any]) -> etcd.Member:
@@ -183,11 +183,11 @@ def _is_here(host: str) -> bool:
     return True
 
 
-def _ask(paths: NodePaths, found: admin.Credentials, seen: _Etcd, server: _API) -> Server:
+def _ask(found: admin.Credentials, seen: _Etcd, server: _API, supervisor: int) -> Server:
     member = server.member
     wrong = _etcd_of(seen, member) if member is not None else ""
     # A server that is not well anyway need not be asked for more: it may have lost its power, and takes its time.
-    api, serves = _api_of(paths, found, server) if not wrong else ("", True)
+    api, serves = _api_of(found, server, supervisor) if not wrong else ("", True)
     voter = member is not None and not member.learner
     return Server(server.name, member.name if member else "", voter, wrong, api, serves)
 
@@ -207,7 +207,7 @@ def _etcd_of(seen: _Etcd, member: etcd.Member) -> str:
     return "its etcd says: %s" % ", ".join(status.errors) if status.errors else ""
 
 
-def _api_of(paths: NodePaths, found: admin.Credentials, server: _API) -> tuple[str, bool]:
+def _api_of(found: admin.Credentials, server: _API, supervisor: int) -> tuple[str, bool]:
     """What is wrong with its API, "" when it is ready; and whether it is meant to serve one."""
     answers = []
     for address in server.addresses:
@@ -215,8 +215,9 @@ def _api_of(paths: NodePaths, found: admin.Credentials, server: _API) -> tuple[s
         if answer.status == 200:
             return "", True
         answers.append(answer)
-        if not answer.status and _supervisor(paths, found) != address[1]:
-            answers.append(admin.get(found, (address[0], _supervisor(paths, found)), "/readyz", _SECONDS))
+        if not answer.status and supervisor != address[1]:
+            # RKE2's supervisor has a port of its own, where it says that its server serves no API.
+            answers.append(admin.get(found, (address[0], supervisor), "/readyz", _SECONDS))
     if any(answer.status == 503 and _NO_API in answer.text for answer in answers):
         return "", False
     if not answers:

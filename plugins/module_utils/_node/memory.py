@@ -5,6 +5,7 @@
 
 ``<state_dir>/record.json``       what the last finished run put in place
 ``<state_dir>/candidate.json``    what the next commit will put in place (secret)
+``<state_dir>/settings.json``     what the controller has read from K3s' configuration files where the node could not
 ``<state_dir>/transaction.json``  there exactly while a commit or rollback is under way: a run that finds it
                                   knows that an earlier one died, and which generation was the last good one
 """
@@ -134,6 +135,13 @@ class Memory:
 
     def end_transaction(self) -> None:
         files.remove(self._path("transaction.json"))
+
+    def settings_read(self) -> dict[str, Any]:
+        """What the controller has read from K3s' configuration files: see ``_identity/config_files.py``."""
+        return self._read("settings.json") or {}
+
+    def write_settings_read(self, value: dict[str, Any]) -> None:
+        self._write("settings.json", value)
 
     def forget(self) -> None:
         """Remove the state folder with all generations: nothing of ours is left on the node."""

@@ -22,8 +22,9 @@ class Unsafe(ValueError):
 class NodePaths:
     """The places of one node. Every path is absolute.
 
-    K3s and RKE2 read ``<config_dir>/registries.yaml`` and ``<config_dir>/config.yaml.d/*.yaml`` and
-    write what containerd reads below ``<data_dir>/agent/etc/containerd``.
+    K3s and RKE2 read ``<config_dir>/registries.yaml`` and ``<config_dir>/config.yaml.d/*.yaml``, unless they are told
+    otherwise, and write what containerd reads below ``<data_dir>/agent/etc/containerd``. ``config_file`` and
+    ``kubeconfig`` are their config.yaml and the administrator's kubeconfig, "" for the usual places.
     """
 
     distribution: str
@@ -33,6 +34,8 @@ class NodePaths:
     data_dir: str
     cert_dir: str
     registries_yaml: str
+    config_file: str = ""
+    kubeconfig: str = ""
 
     @property
     def state_dir(self) -> str:
@@ -41,7 +44,8 @@ class NodePaths:
 
     @property
     def drop_in(self) -> str:
-        return os.path.join(self.config_dir, "config.yaml.d", DROP_IN_NAME)
+        main = self.config_file or os.path.join(self.config_dir, "config.yaml")
+        return os.path.join(main + ".d", DROP_IN_NAME)
 
     @property
     def agent_dir(self) -> str:
@@ -67,7 +71,11 @@ class NodePaths:
 
     @property
     def admin_kubeconfig(self) -> str:
-        return os.path.join(self.config_dir, self.distribution + ".yaml")
+        """The administrator's kubeconfig, for people (``--write-kubeconfig`` moves it); where that is not there, the
+        one that every server keeps for itself."""
+        for_people = self.kubeconfig or os.path.join("/etc/rancher", self.distribution, self.distribution + ".yaml")
+        own = os.path.join(self.data_dir, "server", "cred", "admin.kubeconfig")
+        return own if os.path.exists(own) and not os.path.exists(for_people) else for_people
 
     def program(self, name: str) -> list[str]:
         """The command line that runs ``name`` (``kubectl`` or ``crictl``) of this distribution."""
@@ -101,6 +109,8 @@ def node_paths(
     data_dir: str = "",
     cert_dir: str = "",
     registries_yaml: str = "",
+    config_file: str = "",
+    kubeconfig: str = "",
 ) -> NodePaths:
     """The paths of a node; an empty argument means the distribution's default.
 
@@ -121,4 +131,6 @@ def node_paths(
     for path in (config_dir, data_dir, cert_dir, registries_yaml):
         if not os.path.isabs(path) or os.path.normpath(path) == "/":
             raise Unsafe("%s: an absolute path below / is needed" % path)
-    return NodePaths(distribution, node_role, service, config_dir, data_dir, cert_dir, registries_yaml)
+    return NodePaths(
+        distribution, node_role, service, config_dir, data_dir, cert_dir, registries_yaml, config_file, kubeconfig
+    )

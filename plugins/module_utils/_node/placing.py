@@ -41,12 +41,9 @@ def obsolete(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list
     Only what carries the marker, or what the record says we made below ``cert_dir``, is ever listed.
     """
     wanted = {item.path for item in desired.files}
-    found = [
-        path
-        for path in (paths.registries_yaml, paths.drop_in)
-        if path not in wanted and is_ours(files.read(path).content)
-    ]
-    for path in record["managed"]:
+    ours = (paths.registries_yaml, paths.drop_in) if desired.manages_registries else (paths.drop_in,)
+    found = [path for path in ours if path not in wanted and is_ours(files.read(path).content)]
+    for path in record["managed"] if desired.manages_registries else ():
         if path not in wanted and inside(path, paths.cert_dir) and files.read(path).content is not None:
             found.append(path)
     return found
@@ -104,7 +101,7 @@ def place(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> None:
         files.remove(path)
         if inside(path, paths.cert_dir):
             files.remove_empty_directory(os.path.dirname(path))
-    if not any(inside(item.path, paths.cert_dir) for item in desired.files):
+    if desired.manages_registries and not any(inside(item.path, paths.cert_dir) for item in desired.files):
         files.remove_empty_directory(paths.cert_dir)
 
 
@@ -162,9 +159,9 @@ def remember(paths: NodePaths, memory: Memory, desired: Desired, previous: int) 
             # The same state once more, after an edit by hand was put right: the way back leads to the one before it.
             previous = int(generations.manifest(previous)["record"]["previous"])
     record: dict[str, Any] = {
-        "managed": [item.path for item in desired.files],
+        "managed": sorted({item.path for item in desired.files} | set(_kept(paths, memory, desired))),
         "registries_sha256": _digest(paths),
-        "description": desired.description,
+        "description": desired.described(),
         "certificates": list(desired.certificates),
         "generation": 0,
         "previous": previous,
@@ -175,6 +172,13 @@ def remember(paths: NodePaths, memory: Memory, desired: Desired, previous: int) 
     memory.write_record(record)
     generations.prune(int(desired.settings.get("keep_generations", 3)))
     return ""
+
+
+def _kept(paths: NodePaths, memory: Memory, desired: Desired) -> list[str]:
+    """What an earlier state has put in place and this one leaves there."""
+    if desired.manages_registries:
+        return []
+    return [path for path in memory.record()["managed"] if files.read(path).content is not None]
 
 
 def _digest(paths: NodePaths) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _VERSION = re.compile(r"\b(v\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?\+(?:k3s|rke2r?)[0-9a-z-]+)")
 
+_NOTHING: Mapping[str, Any] = {"mirrors": {}, "configs": {}}
+
 
 def installed(paths: NodePaths, *, keep: bool) -> str:
     """The installed release, such as ``v1.34.3+k3s1``; "" when the binary does not say.
@@ -49,28 +51,22 @@ def installed(paths: NodePaths, *, keep: bool) -> str:
     return found
 
 
-def predictable(node_release: str) -> bool:
-    """Whether the hosts.toml texts that this release generates are known exactly. An unknown release counts as a
-    current one."""
-    return rules.hosts_toml_is_exact(_parsed(node_release))
-
-
 def writes_current_hosts_toml(node_release: str) -> bool:
     """Whether this release writes hosts.toml in exactly the current form. Not for an unknown release: that one is
     never certain."""
-    parsed = _parsed(node_release)
-    if parsed is None or not rules.hosts_toml_is_exact(parsed):
+    release = parsed(node_release)
+    if release is None or not rules.hosts_toml_is_exact(release):
         return False
-    return rules.hosts_toml_style(parsed) == rules.hosts_toml_style(None)
+    return rules.hosts_toml_style(release) == rules.hosts_toml_style(None)
 
 
-def lacking(shape: Mapping[str, Any], settings: Mapping[str, Any], node_release: str) -> list[str]:
+def lacking(config: Mapping[str, Any] | None, settings: Mapping[str, Any], node_release: str) -> list[str]:
     """What the wanted state needs and this release does not have, as sentences."""
-    release = _parsed(node_release)
+    release = parsed(node_release)
     if release is None:
         return []
     found = rules.lacking_features(
-        cast("Config", shape),
+        cast("Config", config or _NOTHING),
         default_endpoint=not settings.get("disable_default_endpoint"),
         embedded_registry=bool(settings.get("embedded_registry")),
         release=release,
@@ -78,13 +74,13 @@ def lacking(shape: Mapping[str, Any], settings: Mapping[str, Any], node_release:
     return [item["message"] for item in found]
 
 
-def warnings(shape: Mapping[str, Any], settings: Mapping[str, Any], node_release: str) -> list[str]:
+def warnings(config: Mapping[str, Any] | None, settings: Mapping[str, Any], node_release: str) -> list[str]:
     """What this release is known to get wrong with the wanted state, as sentences that name the fixed release."""
-    release = _parsed(node_release)
+    release = parsed(node_release)
     if release is None:
         return []
     found = known_problems(
-        cast("Config", shape),
+        cast("Config", config or _NOTHING),
         default_endpoint=not settings.get("disable_default_endpoint"),
         embedded_registry=bool(settings.get("embedded_registry")),
         release=release,
@@ -92,7 +88,8 @@ def warnings(shape: Mapping[str, Any], settings: Mapping[str, Any], node_release
     return ["%s: %s" % (item["path"], item["message"]) if item["path"] else item["message"] for item in found]
 
 
-def _parsed(node_release: str) -> rules.Release | None:
+def parsed(node_release: str) -> rules.Release | None:
+    """A release as the rules compare it, None for an unknown one."""
     try:
         return rules.parse_release(node_release) if node_release else None
     except rules.ReleaseError:

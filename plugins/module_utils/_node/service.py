@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import NamedTuple
+from typing import Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome, run
 
@@ -38,6 +38,9 @@ class ServiceState(NamedTuple):
         return self.state in ("starting", "running")
 
 
+ABSENT = ServiceState("absent", 0, 0.0, 0)
+
+
 class ServiceProblem(Exception):
     """The init system refused or does not answer."""
 
@@ -56,6 +59,23 @@ def process_started(pid: int) -> float:
     return time.time() - (uptime - ticks / os.sysconf("SC_CLK_TCK"))
 
 
+def systemd_state(values: Mapping[str, str]) -> ServiceState:
+    """A unit's state from what ``systemctl show`` says of it: ``LoadState``, ``ActiveState``, ``MainPID``,
+    ``NRestarts``."""
+    if values.get("LoadState") in ("not-found", None):
+        return ABSENT
+    main_pid = int(values.get("MainPID") or 0)
+    state = {
+        "active": "running",
+        "reloading": "running",
+        "activating": "starting",
+        "deactivating": "starting",
+        "failed": "failed",
+    }.get(values.get("ActiveState", ""), "stopped")
+    started = process_started(main_pid) if main_pid else 0.0
+    return ServiceState(state, main_pid, started, int(values.get("NRestarts") or 0))
+
+
 class Systemd:
     """A systemd unit."""
 
@@ -68,28 +88,14 @@ class Systemd:
             [
                 "systemctl",
                 "show",
-                "--property=LoadState,ActiveState,SubState,MainPID,NRestarts",
+                "--property=LoadState,ActiveState,MainPID,NRestarts",
                 self.service + ".service",
             ],
             _CALL_TIMEOUT,
         )
         if not outcome.ok:
             raise ServiceProblem("systemctl show %s failed: %s" % (self.service, outcome.err.strip()))
-        values = dict(line.split("=", 1) for line in outcome.out.splitlines() if "=" in line)
-        main_pid = int(values.get("MainPID") or 0)
-        if values.get("LoadState") in ("not-found", None):
-            state = "absent"
-        else:
-            state = {
-                "active": "running",
-                "reloading": "running",
-                "activating": "starting",
-                "deactivating": "starting",
-                "failed": "failed",
-            }.get(values.get("ActiveState", ""), "stopped")
-        return ServiceState(
-            state, main_pid, process_started(main_pid) if main_pid else 0.0, int(values.get("NRestarts") or 0)
-        )
+        return systemd_state(dict(line.split("=", 1) for line in outcome.out.splitlines() if "=" in line))
 
     def restart(self) -> None:
         """Ask for a restart and return at once: with a configuration that K3s cannot read, ``systemctl restart k3s``
@@ -126,7 +132,7 @@ class OpenRC:
 
     def state(self) -> ServiceState:
         if not os.path.exists(os.path.join(self.root, "etc/init.d", self.service)):
-            return ServiceState("absent", 0, 0.0, 0)
+            return ABSENT
         outcome = run(["rc-service", "--nocolor", self.service, "status"], _CALL_TIMEOUT)
         text = outcome.out + outcome.err
         if "starting" in text:

@@ -10,79 +10,72 @@ everything on a node where K3s is not installed or was stopped on purpose.
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from typing import Any, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
+    expectation,
     files,
-    health,
-    kubernetes,
-    live,
-    loaded,
     placing,
     release,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import SETTINGS, Desired
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.drop_in import drop_in_entries
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generated import read_generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import Generations
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.redact import Redactor
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
     OpenRC,
-    ServiceProblem,
     ServiceState,
     Systemd,
     service_of,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.templates import read_templates
 
 
 class StageRefused(Exception):
     """The wanted state cannot work on this node; nothing has been touched."""
 
 
-def pending_reasons(paths: NodePaths, desired: Desired, state: ServiceState, node_release: str) -> list[str]:
+def pending_reasons(node: Identity, desired: Desired, node_release: str) -> list[str]:
     """Why the running K3s does not have the wanted state loaded; empty when it has."""
     reasons: list[str] = []
-    if desired.predictions and release.predictable(node_release):
-        found = loaded.generated(paths)
-        if not found.complete:
+    paths, started = node.paths, node.service.started
+    found = read_generated(paths)
+    if desired.manages_registries and not expectation.as_usual(node, desired, node_release, found):
+        # Imported here, as below what an unchanged node, which is most nodes of most runs, does without.
+        from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
+        from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
+
+        wanted = expectation.prediction(node, desired, node_release, found)
+        if not wanted.certain:
+            # Nothing that K3s has generated tells which text it has read.
+            reasons.extend(_newer_than_start(paths.registries_yaml, paths.service, desired, started))
+        elif not found.complete:
             reasons.append("K3s has not written containerd's config.toml")
         else:
-            reasons.extend(loaded.differences(found, desired.predictions, desired.auth))
-    else:
-        # Before hosts.toml existed nothing that K3s generates tells which text it has read.
-        reasons.extend(_newer_than_start(paths.registries_yaml, paths.service, desired, state))
-    reasons.extend(_newer_than_start(paths.drop_in, paths.service, desired, state))
+            reasons.extend(words.sentences(compare(found, wanted)))
+            if found.auth is None and wanted.auth:
+                # A template of the user's own writes the credentials: what containerd has of them cannot be told.
+                reasons.extend(_newer_than_start(paths.registries_yaml, paths.service, desired, started))
+    reasons.extend(_newer_than_start(paths.drop_in, paths.service, desired, started))
     return reasons
 
 
-def _newer_than_start(path: str, service: str, desired: Desired, state: ServiceState) -> list[str]:
+def _newer_than_start(path: str, service: str, desired: Desired, started: float) -> list[str]:
     wanted = next((item for item in desired.files if item.path == path), None)
     content = files.read(path).content
     if wanted is not None and content != wanted.content:
-        return ["%s is to change" % path]
+        return ["%s will be changed" % path]
     if wanted is None and placing.is_ours(content):
-        return ["%s is to go" % path]
-    if wanted is not None and state.started and os.stat(path).st_mtime > state.started + 1:
+        return ["%s will be removed" % path]
+    if wanted is not None and started and os.stat(path).st_mtime > started + 1:
         return ["%s is newer than the running %s" % (path, service)]
     return []
-
-
-def template_that_drops_credentials(paths: NodePaths) -> str:
-    """The custom containerd template in use that writes no credentials, "" when there is none.
-
-    K3s prefers ``config-v3.toml.tmpl``; a template either extends K3s' base template or has to carry the
-    credentials' stanza itself.
-    """
-    folder = os.path.dirname(paths.containerd_config)
-    for name in ("config-v3.toml.tmpl", "config.toml.tmpl"):
-        path = os.path.join(folder, name)
-        content = files.read(path).content
-        if content is not None:
-            text = content.decode("utf-8", "replace")
-            return "" if 'template "base"' in text or "registry.configs" in text else path
-    return ""
 
 
 def previous_state(paths: NodePaths) -> Desired | None:
@@ -101,41 +94,44 @@ def previous_state(paths: NodePaths) -> Desired | None:
     return replace(desired, settings=dict(desired.settings, rolled_back=True))
 
 
-def stage(
-    paths: NodePaths, desired: Desired, *, in_place: bool, check_mode: bool, adopt: bool = False
-) -> dict[str, Any]:
+def stage(node: Identity, desired: Desired, *, in_place: bool, check_mode: bool, adopt: bool = False) -> dict[str, Any]:
     """Compare, and act as the module's text above says.
 
+    :param node: what the node is, without a contradiction.
     :param in_place: put everything in place, whatever runs; the caller sees to the restart.
     :param adopt: refuse a registries.yaml of someone else's unless it is equal in effect.
     :returns: the module's result without its diff: see RETURN of the module k3s_registries.
-    :raises StageRefused: when the node's release or its containerd template cannot do what is wanted.
+    :raises StageRefused: when the node's release, its settings or its containerd template cannot do what is wanted.
     :raises FileProblem: when a file cannot be read or written.
     :raises ServiceProblem: when the init system does not answer.
     :raises NodeBusy: when another run is changing this node.
     """
-    memory = Memory(paths)
+    memory = Memory(node.paths)
+    desired = desired.at(node.paths)
     if check_mode:
-        return _stage(paths, memory, desired, in_place, check_mode, adopt)
+        return _stage(node, memory, desired, in_place, check_mode, adopt)
     with memory.locked():
-        return _stage(paths, memory, desired, in_place, check_mode, adopt)
+        return _stage(node, memory, desired, in_place, check_mode, adopt)
 
 
 def _stage(
-    paths: NodePaths, memory: Memory, desired: Desired, in_place: bool, check_mode: bool, adopt: bool
+    node: Identity, memory: Memory, desired: Desired, in_place: bool, check_mode: bool, adopt: bool
 ) -> dict[str, Any]:
+    paths, state = node.paths, node.service
     record = memory.record()
     changes = placing.changes(paths, desired, record)
     transaction = memory.transaction()
-    state, service = _service(paths)
     result: dict[str, Any] = {
         "changed": bool(changes),
         "restart": False,
         "live": False,
         "reasons": [],
         "files": [{"path": change.path, "action": change.action} for change in changes],
+        "node_role": paths.node_role,
+        "node_state": node.state,
         "service": paths.service,
         "service_state": state.state,
+        "embedded_mirror": expectation.server_address(node, desired),
         "release": "",
         "node_name": "",
         "foreign": placing.is_foreign(paths, record),
@@ -143,35 +139,31 @@ def _stage(
         "generation": record["generation"],
         "health": {},
         "kept": "",
-        "after": desired.description,
+        "after": desired.described(),
         "before": record["description"] if not placing.is_edited(paths, record) else _unknown_text(paths, record),
+        "warnings": [],
     }
-    if state.state != "absent":
+    if node.state != "not_installed":
         result["release"] = release.installed(paths, keep=not check_mode)
-        _refuse_what_cannot_work(paths, desired, result["release"])
-        result["warnings"] = release.warnings(desired.shape, desired.settings, result["release"])
+        _refuse_what_cannot_work(node, desired, result["release"])
+        result["warnings"] += release.warnings(desired.config, desired.settings, result["release"])
+    result["warnings"] += _left(node, desired)
 
-    if adopt and result["foreign"]:
-        _refuse_what_is_not_equal(paths, desired, state, result["release"])
+    if adopt and result["foreign"] and desired.manages_registries:
+        _refuse_what_is_not_equal(node, desired, result["release"])
     if state.alive:
-        reasons = []
+        reasons: list[str] = []
         if transaction is not None:
             reasons.append("an earlier run ended in the middle (%s)" % transaction["step"])
-        reasons.extend(pending_reasons(paths, desired, state, result["release"]))
+        reasons.extend(pending_reasons(node, desired, result["release"]))
         hanging = not reasons and _hangs_on_registries_yaml(paths, changes, state)
         if hanging:
             reasons.append("%s runs no containerd with the %s in place" % (paths.service, paths.registries_yaml))
         if reasons:
-            result["reasons"] = reasons
-            result["restart"] = True
-            result["node_name"] = kubernetes.node_name(paths)
-            if release.predictable(result["release"]):
-                decided = live.plan(paths, desired, record, loaded.generated(paths), result["release"])
-                if transaction is None and not hanging:
-                    result["live"] = decided.texts is not None
-                if decided.doubt:
-                    result["reasons"].append("not without a restart: " + decided.doubt)
-            result["health"] = _health(paths, state, service, memory, record, transaction)
+            result.update(reasons=reasons, restart=True, health=_health(paths, state, memory, record, transaction))
+            result["node_name"] = _node_name(paths)
+            if desired.manages_registries and desired.settings.get("live"):
+                _decide_live(node, desired, record, result, certain=transaction is None and not hanging)
             if not in_place:
                 if not check_mode:
                     memory.write_candidate(desired.text())
@@ -190,23 +182,51 @@ def _stage(
     return result
 
 
+def _node_name(paths: NodePaths) -> str:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
+
+    return kubernetes.node_name(paths)
+
+
+def _decide_live(
+    node: Identity, desired: Desired, record: dict[str, Any], result: dict[str, Any], certain: bool
+) -> None:
+    """Enter whether the change comes into force without a restart, or why not."""
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import live
+
+    decided = live.plan(node, desired, record, read_generated(node.paths), result["release"])
+    result["live"] = certain and decided.texts is not None
+    if decided.doubt:
+        result["reasons"].append("not without a restart: " + decided.doubt)
+
+
+def _left(node: Identity, desired: Desired) -> list[str]:
+    """What is left as it is although somebody may expect otherwise, as sentences."""
+    sentences = []
+    if node.state == "not_set_up":
+        sentences.append(
+            "%s is not set up on this node: no service that runs it was ever enabled or started. The files are put in "
+            "place for when it is" % {"k3s": "K3s", "rke2": "RKE2"}[node.paths.distribution]
+        )
+    if desired.kind == SETTINGS and placing.is_ours(files.read(node.paths.registries_yaml).content):
+        sentences.append(
+            "%s was written by the collection and is left as it is, since k3s_registries is empty; "
+            "k3s_registries_state: absent would remove it" % node.paths.registries_yaml
+        )
+    return sentences
+
+
 def _hangs_on_registries_yaml(paths: NodePaths, changes: Sequence[placing.Change], state: ServiceState) -> bool:
     """Whether K3s was started with a file that someone has broken since it last came up.
 
     What it generated then still lies there and is as wanted, so only containerd's absence tells. A K3s that cannot read
     the file reads it anew every few seconds: the commit puts it right and sees it come up, without another restart.
     """
-    touched = any(change.path == paths.registries_yaml for change in changes)
-    return touched and not health.observe(paths, state).proven
+    if not any(change.path == paths.registries_yaml for change in changes):
+        return False
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import health
 
-
-def _service(paths: NodePaths) -> tuple[ServiceState, Systemd | OpenRC | None]:
-    try:
-        service = service_of(paths.service)
-    except ServiceProblem:
-        # An image being built, or a container without an init system: K3s cannot be running here.
-        return ServiceState("absent", 0, 0.0, 0), None
-    return service.state(), service
+    return not health.observe(paths, state).proven
 
 
 def _put_in_place(paths: NodePaths, memory: Memory, desired: Desired, record: dict[str, Any]) -> str:
@@ -219,7 +239,7 @@ def _put_in_place(paths: NodePaths, memory: Memory, desired: Desired, record: di
 
 
 def _record_is_stale(record: dict[str, Any], desired: Desired, paths: NodePaths) -> bool:
-    return record["description"] != desired.description or placing.is_edited(paths, record)
+    return record["description"] != desired.described() or placing.is_edited(paths, record)
 
 
 def _unknown_text(paths: NodePaths, record: dict[str, Any]) -> str:
@@ -229,66 +249,87 @@ def _unknown_text(paths: NodePaths, record: dict[str, Any]) -> str:
     return text % paths.registries_yaml
 
 
-def _refuse_what_cannot_work(paths: NodePaths, desired: Desired, node_release: str) -> None:
-    problems = release.lacking(desired.shape, desired.settings, node_release)
+def _refuse_what_cannot_work(node: Identity, desired: Desired, node_release: str) -> None:
+    problems = release.lacking(desired.config, desired.settings, node_release)
     if problems:
         raise StageRefused("; ".join(problems))
-    if desired.auth:
-        template = template_that_drops_credentials(paths)
-        if template:
+    after = expectation.settings_after(node, desired)
+    for key, value in drop_in_entries(desired.settings, node.paths.node_role) if not desired.absent else ():
+        counts = after.flag(key) if isinstance(value, bool) else after.value(key)
+        if counts != value:
             raise StageRefused(
-                "%s replaces K3s' containerd configuration and writes no registry credentials: containerd would never "
-                'get those for %s. Begin the template with {{ template "base" . }}, or remove it'
-                % (template, ", ".join(sorted(desired.auth)))
-            )
+                "%s sets %s to %s, which counts more than %s. Remove it there, or set %s to the same in the inventory"
+                % (
+                    {"unit": "the command line of " + node.paths.service}.get(after.source(key), after.source(key)),
+                    key, json.dumps(counts), node.paths.drop_in, _VARIABLES[key],
+                )
+            )  # fmt: skip
+    templates = read_templates(node.paths) if desired.auth else []
+    if templates and not templates[0].writes_auth:
+        raise StageRefused(
+            "%s replaces K3s' containerd configuration and writes no registry credentials: containerd would never "
+            'get those for %s. Begin the template with {{ template "base" . }}, or remove it'
+            % (templates[0].path, ", ".join(sorted(desired.auth)))
+        )
 
 
-def _refuse_what_is_not_equal(paths: NodePaths, desired: Desired, state: ServiceState, node_release: str) -> None:
+_VARIABLES = {
+    "disable-default-registry-endpoint": "k3s_registries_disable_default_endpoint",
+    "embedded-registry": "k3s_registries_embedded_registry",
+    "system-default-registry": "k3s_registries_system_default_registry",
+}
+
+
+def _refuse_what_is_not_equal(node: Identity, desired: Desired, node_release: str) -> None:
     """Take someone else's registries.yaml over only when K3s makes the same of it.
 
     :raises StageRefused: with the difference, or why there is no telling.
     """
-    file = paths.registries_yaml
-    if not (state.alive and desired.predictions and release.predictable(node_release)):
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node.redact import Redactor
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
+
+    file, state = node.paths.registries_yaml, node.service
+    found = read_generated(node.paths)
+    wanted = expectation.prediction(node, desired, node_release, found)
+    if not (state.alive and wanted.certain):
         raise StageRefused(
             "%s was not written by this collection, and whether it is equal in effect cannot be seen: %s has to run, "
-            "in a release that writes hosts.toml. Set k3s_registries_adopt: false to replace it" % (file, paths.service)
+            "in a release that writes hosts.toml. Set k3s_registries_adopt: false to replace it"
+            % (file, node.paths.service)
         )
     if state.started and os.stat(file).st_mtime > state.started + 1:
         raise StageRefused(
             "%s was not written by this collection and is newer than the running %s, which has not read it: restart "
-            "that first, or set k3s_registries_adopt: false to replace the file" % (file, paths.service)
+            "that first, or set k3s_registries_adopt: false to replace the file" % (file, node.paths.service)
         )
-    found = loaded.generated(paths)
-    differences = loaded.differences(found, desired.predictions, desired.auth)
+    differences = compare(found, wanted)
     if differences:
-        shown = Redactor(secret for table in desired.auth.values() for secret in table.values())
+        shown = Redactor(desired.secrets())
         raise StageRefused(
             "%s was not written by this collection and is not equal in effect to k3s_registries: %s. Bring "
             "k3s_registries in line, or set k3s_registries_adopt: false to replace the file\n%s"
-            % (
-                file,
-                "; ".join(differences),
-                "\n".join(shown.lines(loaded.host_diff(found, desired.predictions[0]))),
-            )
+            % (file, "; ".join(words.sentences(differences)), "\n".join(shown.lines(words.diff_lines(differences))))
         )
 
 
 def _health(
     paths: NodePaths,
     state: ServiceState,
-    service: Systemd | OpenRC | None,
     memory: Memory,
     record: dict[str, Any],
     transaction: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """How the node is before anything is done to it, and whether the pending change itself explains an illness."""
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import health
+
     seen = health.observe(paths, state)
     explained = False
     member = ""
     if not seen.healthy:
         edited = record["registries_sha256"] != "" and placing.is_edited(paths, record)
-        unreadable = service is not None and any("server is not ready: yaml" in line for line in service.log(0.0, 20))
+        service: Systemd | OpenRC = service_of(paths.service)
+        unreadable = any("server is not ready: yaml" in line for line in service.log(0.0, 20))
         explained = transaction is not None or edited or unreadable
         if paths.node_role == "server" and unreadable:
             # Imported here, as for every other node this is not asked.

@@ -75,7 +75,7 @@ class Pull:
 
     def __init__(self, image: ImageName, number: int) -> None:
         self.image = image
-        self.own_hosts = frozenset((image.default_host, image.registry, image.registry + ":443"))
+        self.own_hosts = frozenset((image.default_host, image.registry))
         self.number = number
         self.attempts: list[Attempt] = []
         self.last_line = 0
@@ -90,15 +90,20 @@ class Pull:
         if len(self.attempts) < _MAX_ATTEMPTS:
             self.attempts.append(attempt)
         # For a digest, all hosts are asked twice over: for a manifest, then for a blob.
-        if attempt.last and ":" not in self.image.object:
+        if attempt.last and not self.by_digest:
             self.last_line = attempt.number
 
     def excludes(self, attempt: Attempt) -> bool:
         """Whether its last host was asked before, or was another one."""
         return self.last_line > 0 and (attempt.last or attempt.number > self.last_line)
 
+    @property
+    def by_digest(self) -> bool:
+        """Whether the image is named by its digest, so that its hosts may be asked in two rounds."""
+        return ":" in self.image.object
+
     def is_default(self, host: str) -> bool:
-        """Whether `host` is the registry's own default endpoint, so neither mirror nor embedded registry."""
+        """Whether `host` is the registry's own: its default endpoint, or a mirror there, see own_registry.py."""
         return host in self.own_hosts
 
 
@@ -157,6 +162,10 @@ class Affinity(NamedTuple):
         """Whether `host` is known to be a mirror of `registry`."""
         return registry in self.seen.get(host, ()) or not self.configured.get(host, {"*"}).isdisjoint({registry, "*"})
 
+    def is_mirror(self, host: str, registry: str) -> bool:
+        """Whether `host` is configured as a mirror of `registry`."""
+        return not self.configured.get(host, set()).isdisjoint({registry, "*"})
+
 
 def match(attempt: Attempt, pull: Pull, affinity: Affinity) -> int:
     """How well an attempt fits a pull: 0 not at all, then the higher the better; below 3 it is a guess."""
@@ -173,6 +182,7 @@ def match(attempt: Attempt, pull: Pull, affinity: Affinity) -> int:
     if request.namespace:
         return (5 if same_repository else 4) if request.namespace == image.registry else 0
     if own:
-        return 5 if same_repository else 0
+        # Where the registry is a mirror of itself, a rewrite may have changed the repository.
+        return 5 if same_repository else int(affinity.is_mirror(attempt.host, image.registry))
     # containerd adds ?ns= to every request to a mirror, but not every log is the daemon's.
     return 3 if same_repository else 1

@@ -23,11 +23,12 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoin
 
 
 class ConfiguredEndpoint(NamedTuple):
-    """An endpoint of a mirror: as written, the host containerd asks, its scheme."""
+    """An endpoint of a mirror: as written, the host containerd asks, its scheme, the URL in hosts.toml."""
 
     text: str
     host: str
     scheme: str
+    url: str
 
 
 def _dict(value: Any) -> dict[str, Any]:
@@ -79,8 +80,20 @@ class NodeConfig:
                 endpoint = normalise_endpoint(str(text))
             except EndpointError:
                 continue
-            found.append(ConfiguredEndpoint(str(text), endpoint.host, endpoint.scheme))
+            found.append(ConfiguredEndpoint(str(text), endpoint.host, endpoint.scheme, endpoint.url))
         return found
+
+    def times_asked(self, registry: str, host: str) -> int:
+        """How many endpoints at `host` are asked for an image of a registry, its default one included."""
+        try:
+            default = normalise_endpoint(registry)
+        except EndpointError:
+            return 0
+        endpoints = self.endpoints(registry)
+        if endpoints and endpoints[-1].url == default.url:
+            # K3s makes one of the default endpoint and the same one as the last of the list.
+            endpoints.pop()
+        return [endpoint.host for endpoint in endpoints].count(host) + (default.host == host)
 
     def hosts(self) -> dict[str, set[str]]:
         """Each configured endpoint's host with the keys of ``mirrors`` that name it."""

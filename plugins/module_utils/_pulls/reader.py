@@ -235,22 +235,29 @@ class PullReader:
         self._waiting = remaining
 
     def _claim(self, pull: Pull) -> None:
-        """Gives a failed pull the waiting lines that fit it best, one per host and path."""
+        """Gives a failed pull the waiting lines that fit it best, one per endpoint and path."""
         in_flight = pull.number in self._in_flight
-        hosts = [attempt.host for attempt in pull.attempts]
-        per_host = 2 if "sha256:" in pull.image.object else 1
         tail = unresolved(pull.outcome.error) if pull.outcome else ""
         taken: set[int] = set()
         possible = (item for item in self._waiting if not in_flight or item.candidates.get(pull.number))
         # The line that the pull's error is about comes first: it rules others out.
         for attempt in sorted(possible, key=lambda item: not explains(item, tail)):
-            if self._fits(attempt, pull, tail, in_flight) and hosts.count(attempt.host) < per_host:
-                hosts.append(attempt.host)
+            if self._fits(attempt, pull, tail, in_flight) and self._has_room(attempt, pull):
                 pull.add(attempt)
                 taken.add(attempt.number)
         if taken:
             rest = (attempt for attempt in self._waiting if attempt.number not in taken)
             self._waiting = deque(rest, maxlen=_MAX_WAITING)
+
+    def _has_room(self, attempt: Attempt, pull: Pull) -> bool:
+        """Whether a pull may have one more line of an attempt's host."""
+        same = [known for known in pull.attempts if known.host == attempt.host]
+        most = max(1, self._config.times_asked(pull.image.registry, attempt.host)) * (2 if pull.by_digest else 1)
+        if len(same) < most or self._config.known:
+            return len(same) < most
+        # A registry that lacks an image and does not answer, both in one pull, was asked twice: as its own mirror, too.
+        statuses = {known.finding.status == 404 for known in [*same, attempt]}
+        return pull.is_default(attempt.host) and len(same) == 1 and len(statuses) == 2
 
     def _fits(self, attempt: Attempt, pull: Pull, tail: str, in_flight: bool) -> bool:
         if pull.excludes(attempt) or contradicts(attempt, tail, pull.attempts):

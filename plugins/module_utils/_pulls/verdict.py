@@ -22,6 +22,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes 
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import EMBEDDED_HOSTS, parse_request
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.own_registry import (
+    answered_as_mirror,
+    of_mirrors,
+)
 
 
 class Verdict(NamedTuple):
@@ -51,9 +55,9 @@ def _judged(pull: Pull, config: NodeConfig) -> Verdict:
         return Verdict(final.cause, None, error, final)
     fetched = "failed to pull and unpack image" in error and "failed to resolve reference" not in error
     host = "" if final.token else final.host
-    if pull.undecoded and not _asked_a_mirror(pull, host, fetched):
+    mirrors = of_mirrors(pull, config, final, fetched)
+    if pull.undecoded and not mirrors and not _asked_a_mirror(pull, host, fetched):
         return Verdict("hosts_toml_invalid", None, pull.undecoded.error or pull.undecoded.path, final)
-    mirrors = [attempt for attempt in pull.attempts if not attempt.embedded and not pull.is_default(attempt.host)]
     by_fallback = not fetched or _served_by_default(pull, config, error)
     for attempt in mirrors:
         if attempt.finding.cause == "not_found" and by_fallback and (attempt.sure or not fetched):
@@ -94,7 +98,7 @@ def _served_by_default(pull: Pull, config: NodeConfig, error: str) -> bool:
 def _mirror_error(pull: Pull, mirrors: list[Attempt], error: str, final: Finding, host: str) -> Verdict | None:
     """The worst error of the mirrors by containerd 2.x's order, or None where no mirror has one."""
     found = [Verdict(attempt.finding.cause, attempt.host, attempt.error, attempt.finding) for attempt in mirrors]
-    if host and host not in EMBEDDED_HOSTS and not pull.is_default(host):
+    if host and host not in EMBEDDED_HOSTS and (not pull.is_default(host) or answered_as_mirror(error, pull)):
         # containerd 1.x logs no line for a mirror's HTTP status other than 404: the final error is all there is.
         found.append(Verdict(final.cause, host, error, final))
     found = [verdict for verdict in found if verdict.cause != "unknown"]

@@ -8,12 +8,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
-    WILDCARD,
-    EndpointError,
-    normalise_endpoint,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import (
     CONTAINERD_2,
     CONTAINERD_HOSTS_DIRECTORY,
@@ -130,6 +124,9 @@ def _endpoints(config: Config) -> Iterator[tuple[str, int, str]]:
 
 
 def _duplicate_endpoints(situation: _Situation) -> Iterator[str]:
+    # Imported here, as below: a node of a current release has none of these problems and does without the rules.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
+
     _hosts, problems = merge(situation.config, situation.default_endpoint)
     for path, problem in problems:
         if problem == "duplicate endpoint":
@@ -143,6 +140,11 @@ def _listed_default_endpoints(situation: _Situation) -> Iterator[str]:
 
 
 def _url(endpoint: str) -> str | None:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
+        EndpointError,
+        normalise_endpoint,
+    )
+
     try:
         return normalise_endpoint(endpoint).url
     except EndpointError:
@@ -150,6 +152,9 @@ def _url(endpoint: str) -> str | None:
 
 
 def _tls_without_mirror(situation: _Situation) -> Iterator[str]:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
+
     hosts, _problems = merge(situation.config, situation.default_endpoint)
     for name, settings in situation.config["configs"].items():
         host = hosts.get("_default" if name == WILDCARD else name)
@@ -168,6 +173,11 @@ def _rewrites_with_credentials(situation: _Situation) -> Iterator[str]:
 
 
 def _registry(endpoint: str) -> str:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
+        EndpointError,
+        normalise_endpoint,
+    )
+
     try:
         return normalise_endpoint(endpoint).registry
     except EndpointError:
@@ -175,6 +185,8 @@ def _registry(endpoint: str) -> str:
 
 
 def _wildcard_fallback(situation: _Situation) -> Iterator[str]:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
+
     if WILDCARD in situation.config["mirrors"] and situation.default_endpoint:
         yield f"mirrors.{WILDCARD}"
 

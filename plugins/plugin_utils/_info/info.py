@@ -8,20 +8,25 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import circumstances
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare, predict
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import redact
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
     EndpointError,
     normalise_endpoint,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import HostsTomlError
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.no_proxy import proxy_of_containerd
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import (
     Release,
     ReleaseError,
     parse_release,
 )
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info import certificates, loaded, problems
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.settings import Settings
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.yaml_entries import NoYaml, yaml_entries
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info import certificates, problems
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._lint.text import lint_text
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.describe import without_secrets
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
@@ -68,8 +73,7 @@ def info(seen: Observation, now: datetime.datetime) -> dict[str, Any]:
     """The result, without secrets. See RETURN of the module."""
     said = seen.said
     environment = [(str(source), variables) for source, variables in said["environment"]]
-    texts = [(path, text) for path, text, _changed_at in said["config_files"]]
-    settings = Settings(said["distribution"], said["command"], environment, texts)
+    settings, unreadable = _settings(said, environment)
     registries = {key: said["registries"][key] for key in ("path", "exists", "managed", "mode")}
     registries.update(config=without_secrets(seen.config) if seen.config is not None else None, error=seen.error)
     if not registries["exists"]:
@@ -81,11 +85,12 @@ def info(seen: Observation, now: datetime.datetime) -> dict[str, Any]:
     proxies = _proxies(seen.config, environment)
     newer = _newer_than_start(said)
     found = [
+        *problems.of_identity(said["contradictions"], said["node_state"]),
         *problems.of_registries(registries, _has_secrets(seen.config)),
         *problems.of_service(said["unit"], said["service_state"]),
         *problems.of_loading(running and not seen.error, newer, differences, said["ours"]),
         *of_templates,
-        *problems.of_settings(settings),
+        *problems.of_settings(settings, unreadable),
         *problems.of_proxies(proxies),
         *problems.of_certificates(facts),
         *_lint(seen, settings),
@@ -94,6 +99,7 @@ def info(seen: Observation, now: datetime.datetime) -> dict[str, Any]:
         "distribution": said["distribution"],
         "release": said["release"],
         "role": said["role"],
+        "data_dir": said["data_dir"],
         "unit": said["unit"],
         "unit_state": said["unit_state"],
         "started_at": _stamp(said["started"]),
@@ -102,7 +108,7 @@ def info(seen: Observation, now: datetime.datetime) -> dict[str, Any]:
         "state": _state(said, registries, found, running),
         "differences": differences,
         "templates": templates,
-        "settings": settings.listed(),
+        "settings": [dict(item._asdict(), value=_shown(item.value)) for item in settings.found],
         "proxies": proxies,
         "certificates": facts,
         "problems": found,
@@ -111,10 +117,13 @@ def info(seen: Observation, now: datetime.datetime) -> dict[str, Any]:
 
 def _state(said: Mapping[str, Any], registries: Mapping[str, Any], found: list[dict[str, str]], running: bool) -> str:
     codes = {item["code"] for item in found}
-    if not said["installed"]:
+    not_in_use = said["node_state"] if "contradiction" not in codes else ""
+    if not_in_use == "not_installed":
         return "not_installed"
     if registries["error"]:
         return "unreadable"
+    if not_in_use == "not_set_up":
+        return "not_set_up"
     if registries["exists"] and not registries["managed"]:
         return "foreign"
     if not running:
@@ -136,17 +145,36 @@ def _differences(seen: Observation, settings: Settings) -> list[dict[str, str]]:
     generated = said["generated"]
     if not generated["complete"]:
         return [{"file": generated["config_toml"], "kind": "missing", "diff": ""}]
-    addresses = loaded.embedded_addresses(settings, generated["hosts"], said["role"])
-    try:
-        predicted = loaded.predictions(
-            seen.config, settings, addresses, said["distribution"], said["agent_dir"], _release(said["release"])
-        )
-    except HostsTomlError:
+    around = circumstances(
+        settings, said["role"], said["distribution"], said["agent_dir"], said["release"], generated["hosts"]
+    )
+    wanted = predict(seen.config, around)
+    newer = said["registries"]["changed_at"] > said["started"] + 1 > 1
+    changed = [{"file": said["registries"]["path"], "kind": "differs", "diff": ""}] if newer else []
+    if not wanted.certain:
         # A release of early 2024 or before: what it generates cannot be told, so only times are left to go by.
-        newer = said["registries"]["changed_at"] > said["started"] + 1 > 1
-        return [{"file": said["registries"]["path"], "kind": "differs", "diff": ""}] if newer else []
-    with_auth = all(template["writes_auth"] for template in said["templates"])
-    return loaded.differences(generated, predicted, seen.config, with_auth)
+        return changed
+    found = Generated(generated["hosts"], generated["auth"], True)
+    differences = words.listed(compare(found, wanted), generated["certs_d"], generated["config_toml"])
+    if found.auth is None and wanted.auth and not differences:
+        # A template of the user's own writes the credentials: what containerd has of them cannot be told either.
+        return changed
+    return differences
+
+
+def _settings(said: Mapping[str, Any], environment: list[tuple[str, Mapping[str, str]]]) -> tuple[Settings, list[str]]:
+    """K3s' settings, and the configuration files that are no YAML."""
+    entries, unreadable = [], []
+    for path, text, _changed_at in said["config_files"]:
+        try:
+            entries.append((path, yaml_entries(text)))
+        except NoYaml:
+            unreadable.append(path)
+    return Settings(said["distribution"], said["command"], environment, entries), unreadable
+
+
+def _shown(value: Any) -> Any:
+    return value if isinstance(value, (bool, int, float)) or value is None else redact(str(value))
 
 
 def _newer_than_start(said: Mapping[str, Any]) -> list[str]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.settings import Settings
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
 
 if TYPE_CHECKING:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
 
 #: Days before its end from which on a certificate is a warning.
@@ -149,9 +150,26 @@ def of_templates(
     return listed, problems
 
 
-def of_settings(settings: Settings) -> Iterator[dict[str, str]]:
-    """Those of K3s' own configuration."""
-    for path in settings.unreadable:
+def of_identity(contradictions: Sequence[Mapping[str, Any]], node_state: str) -> Iterator[dict[str, str]]:
+    """Where the node is not what the inventory says."""
+    for item in contradictions:
+        said, _dot, fix = sentence(item).partition(". ")
+        yield problem("contradiction", "error", said[:1].upper() + said[1:] + ".", fix + ".")
+    if node_state == "not_set_up":
+        yield problem(
+            "not_set_up",
+            "warning",
+            "K3s is not set up here: no service that runs it was ever enabled or started.",
+            "Set it up, or take the host out of the inventory's groups.",
+        )
+
+
+def of_settings(settings: Settings, unreadable: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Those of K3s' own configuration.
+
+    :param unreadable: configuration files that are no YAML.
+    """
+    for path in unreadable:
         yield problem(
             "config_unreadable",
             "error",

@@ -34,11 +34,9 @@ def without_secrets(normal: Config) -> Config:
     return hidden
 
 
-def description(normal: Config, drop_in: str, certificates: Iterable[Mapping[str, Any]]) -> str:
-    """What diffs show of a wanted state: registries.yaml without secrets, the drop-in, the certificates' facts."""
+def description(normal: Config, certificates: Iterable[Mapping[str, Any]]) -> str:
+    """What diffs show of a wanted state: registries.yaml without secrets, the certificates' facts."""
     lines = [encode(without_secrets(normal)).rstrip("\n")]
-    if drop_in:
-        lines.extend(["", "# config.yaml.d", *drop_in.rstrip("\n").splitlines()[1:]])
     for fact in certificates:
         text = "# {registry} {source} {position}: {subject}, issued by {issuer}, sha256 {sha256}, until {not_after}"
         lines.append(text.format(**fact))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what the user wrote to the wanted state of one node: lint, certificates, rendering, prediction.
+"""From what the user wrote to the wanted state of the nodes: lint, certificates, rendering.
 
 All of it happens on the controller, before any node is touched.
 """
@@ -15,17 +15,20 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired, DesiredFile
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
+    ABSENT,
+    PRESENT,
+    SETTINGS,
+    Desired,
+    DesiredFile,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER, NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import usual_fingerprints
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._certificates.bundle import check_bundle
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe, sources
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.once import once
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.encode import encode
-
-_EMBEDDED_MIRROR = "127.0.0.1:6443"
 
 
 @dataclass(frozen=True)
@@ -91,62 +94,55 @@ def prepare(
         return prepared
 
     normal = normalise(sources.with_node_paths(config, shipped, paths.cert_dir))
-    files = [
+    shipped_files = [
         DesiredFile(path, _as_file(source.text), mode)
         for source in shipped
         for path, mode in [sources.on_the_node(paths.cert_dir, source)]
     ]
-    drop_in = _drop_in(settings, paths.node_role)
-    if drop_in:
-        files.append(DesiredFile(paths.drop_in, drop_in.encode("utf-8"), 0o600))
-    files.append(DesiredFile(paths.registries_yaml, (MARKER + "\n" + encode(normal)).encode("utf-8"), 0o600))
     prepared.desired = Desired(
-        files=tuple(files),
-        predictions=predictions(normal, settings, paths),
-        auth={host: dict(table) for host, table in auth_tables(normal).items()},
-        shape=dict(describe.without_secrets(normal)),
+        kind=PRESENT,
+        shipped=tuple(shipped_files),
+        registries_text=MARKER + "\n" + encode(normal),
+        config=normal,
         settings=vars(settings),
-        description=describe.description(normal, drop_in, certificates),
+        description=describe.description(normal, certificates),
         certificates=tuple(certificates),
         registries=tuple(sorted(normal["mirrors"]) or sorted(normal["configs"])),
+        fingerprints=once(
+            shared_folder,
+            [json.dumps(normal, sort_keys=True), paths.distribution, paths.agent_dir],
+            lambda: usual_fingerprints(normal, paths.distribution, paths.agent_dir),
+        ),
     )
     return prepared
 
 
-def nothing(settings: Settings, paths: NodePaths) -> Desired:
-    """The wanted state of a node from which everything of ours is to go."""
-    empty = normalise({})
+def settings_only(settings: Settings) -> Desired:
+    """The wanted state of a node of which only K3s' settings are to be managed: registries.yaml is left as it is."""
     return Desired(
-        files=(),
-        predictions=predictions(empty, Settings(), paths),
-        auth={},
-        shape=dict(empty),
-        settings={"keep_generations": settings.keep_generations, "live": settings.live},
+        kind=SETTINGS,
+        shipped=(),
+        registries_text=None,
+        config=None,
+        settings=vars(settings),
         description="",
         certificates=(),
         registries=(),
     )
 
 
-def predictions(normal: Any, settings: Settings, paths: NodePaths) -> tuple[dict[str, str], ...]:
-    """The sets of hosts.toml texts that K3s may generate: one for each value a setting left alone may have."""
-    defaults = [True, False] if settings.disable_default_endpoint is None else [not settings.disable_default_endpoint]
-    mirrors = {None: ["", _EMBEDDED_MIRROR], True: [_EMBEDDED_MIRROR], False: [""]}[settings.embedded_registry]
-    found: list[dict[str, str]] = []
-    for mirror in mirrors:
-        for default in defaults:
-            texts = hosts_toml(
-                normal, default, mirror, paths.distribution, embedded_mirror_tls=_embedded_mirror_tls(paths)
-            )
-            if texts not in found:
-                found.append(texts)
-    return tuple(found)
-
-
-def _embedded_mirror_tls(paths: NodePaths) -> dict[str, str]:
-    """Where K3s keeps the cluster's own certificates, with which the embedded mirror is reached."""
-    stem = "%s/client-%s-controller" % (paths.agent_dir, paths.distribution)
-    return {"ca_file": paths.agent_dir + "/server-ca.crt", "cert_file": stem + ".crt", "key_file": stem + ".key"}
+def nothing(settings: Settings) -> Desired:
+    """The wanted state of a node on which nothing of ours will be left."""
+    return Desired(
+        kind=ABSENT,
+        shipped=(),
+        registries_text=None,
+        config=normalise({}),
+        settings={"keep_generations": settings.keep_generations, "live": settings.live},
+        description="",
+        certificates=(),
+        registries=(),
+    )
 
 
 def verified_hosts(config: Mapping[str, Any]) -> dict[str, str]:
@@ -185,13 +181,3 @@ def _as_file(text: str) -> bytes:
     """Certificates with Unix line ends and a final newline, so that the same one from a file, from a variable and
     from an AWX credential is the same file."""
     return (text.lstrip("\ufeff").replace("\r\n", "\n").strip() + "\n").encode("utf-8")
-
-
-def _drop_in(settings: Settings, node_role: str) -> str:
-    """The text for config.yaml.d, "" when nothing is set. K3s refuses to start an agent with a server's flag."""
-    values: dict[str, Any] = {"disable-default-registry-endpoint": settings.disable_default_endpoint}
-    if node_role == "server":
-        values["embedded-registry"] = settings.embedded_registry
-        values["system-default-registry"] = settings.system_default_registry
-    lines = ["%s: %s" % (key, json.dumps(value)) for key, value in values.items() if value is not None]
-    return "\n".join([MARKER, *lines]) + "\n" if lines else ""

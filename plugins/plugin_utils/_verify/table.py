@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import natural
 
 #: Beyond this width the endpoints' names go below the table and numbers stand for them.
 _WIDEST = 150
 _LONGEST_REASON = 300
+#: Without a running K3s there are no endpoints to ask and nothing to pull with.
+_IDLE = ("not_installed", "stopped")
 _STATES = {"not_installed": "not installed", "unreadable": "unreadable", "foreign": "not ours"}
 
 
@@ -32,16 +35,20 @@ def table(verdicts: Iterable[Mapping[str, Any]], reasons: bool = True) -> list[s
         lines.append("(in brackets: a fallback, which nothing needs as long as the mirrors before it answer)")
     if reasons:
         lines += _reasons(found, "failures", "FAILED") + _reasons(found, "warnings", "warning")
-    failed = [str(item["host"]) for item in found if not item["ok"]]
-    lines += ["", _sum(len(found), failed)]
+    lines += ["", _sum(found)]
     return lines
 
 
-def _sum(count: int, failed: list[str]) -> str:
-    if not failed:
-        return "all %d nodes pass" % count if count != 1 else "the node passes"
-    named = ", ".join(failed[:10]) + (" and %d more" % (len(failed) - 10) if len(failed) > 10 else "")
-    return "%d of %d nodes failed: %s" % (len(failed), count, named)
+def _sum(found: list[Mapping[str, Any]]) -> str:
+    failed = [str(item["host"]) for item in found if not item["ok"]]
+    if failed:
+        named = ", ".join(failed[:10]) + (" and %d more" % (len(failed) - 10) if len(failed) > 10 else "")
+        return "%d of %d nodes failed: %s" % (len(failed), len(found), named)
+    passed = "all %d nodes pass" % len(found) if len(found) != 1 else "the node passes"
+    idle = [str(item["host"]) for item in found if item["state"] in _IDLE]
+    if not idle:
+        return passed
+    return "%s, but K3s does not run on %d of them, where nothing was asked: %s" % (passed, len(idle), shortened(idle))
 
 
 def _grid(found: list[Mapping[str, Any]], endpoints: list[str], heads: list[str]) -> list[str]:

@@ -13,6 +13,12 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.nodes 
 
 #: States in which a node does not run what its files say, whatever works at the moment.
 _NOT_AS_IT_SHOULD = ("pending", "drifted", "unreadable")
+_NOT_INSTALLED = (
+    "K3s is not installed here, so nothing was verified",
+    "If it is installed, it runs as another distribution or service than k3s_registries_distribution and "
+    "k3s_registries_service say: correct them. Where it is not meant to be there yet, set "
+    "k3s_registries_verify_not_installed: allow, or leave the host out with --limit.",
+)
 
 
 def verdict(
@@ -22,6 +28,7 @@ def verdict(
     canary: Mapping[str, Any],
     managed: bool,
     applied: Mapping[str, Any] | None = None,
+    not_installed: str = "fail",
 ) -> dict[str, Any]:
     """``{host, ok, state, release, cells, canary, failures, warnings}`` of one node.
 
@@ -30,6 +37,7 @@ def verdict(
     :param managed: whether the node is meant to have the collection's configuration, so that a registries.yaml of
         somebody else's is a failure and not only worth mentioning.
     :param applied: what k3s_registries has returned in check mode, which compares the inventory with the node.
+    :param not_installed: ``allow`` lets a node pass on which there is no K3s, so that nothing can be verified.
     :returns: ``cells``: endpoint to what it is to the node in a few words; ``failures`` and ``warnings``: sentences.
     """
     result: dict[str, Any] = {
@@ -45,6 +53,8 @@ def verdict(
         return clean_verdict(result)
     result.update(state=str(facts["state"]), release=str(facts["release"]))
     _judge_info(result, facts, managed)
+    if result["state"] == "not_installed" and not_installed != "allow":
+        _add(result["failures"], _sentence("not_installed", *_NOT_INSTALLED))
     _judge_applied(result, applied or {})
     _judge_probe(result, probe)
     _judge_canary(result, canary)

@@ -35,9 +35,7 @@ def test_a_subset_names_what_it_leaves_out_and_keeps_the_rest_as_it_is() -> None
 
 def test_an_attestation_goes_with_its_platform() -> None:
     def about(number: int, platform: dict[str, Any]) -> dict[str, Any]:
-        return descriptor(
-            number, "unknown/unknown", annotations={"vnd.docker.reference.digest": platform["digest"]}
-        )
+        return descriptor(number, "unknown/unknown", annotations={"vnd.docker.reference.digest": platform["digest"]})
 
     smaller, left_out = plan.subset(index(AMD, ARM, about(8, AMD), about(9, ARM)), ["amd64"])
     assert [item["digest"][-1] for item in json.loads(smaller)["manifests"]] == ["1", "8"]

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
     commit,
+    generated,
     health,
     kubernetes,
-    loaded,
     members,
     release,
     stage,
@@ -39,12 +39,12 @@ def k3s(paths: NodePaths, monkeypatch: pytest.MonkeyPatch) -> FakeK3s:
     monkeypatch.setattr(commit, "service_of", lambda name: fake)
     monkeypatch.setattr(stage, "service_of", lambda name: fake)
     monkeypatch.setattr(health, "observe", fake.observe)
-    monkeypatch.setattr(members, "look", lambda paths: fake.look())
+    monkeypatch.setattr(members, "look", lambda paths, supervisor: fake.look())
     monkeypatch.setattr(kubernetes, "crictl", fake.crictl)
     monkeypatch.setattr(kubernetes, "api_ready", lambda paths: not fake.hanging)
     monkeypatch.setattr(kubernetes, "node_name", lambda paths: "node")
     monkeypatch.setattr(release, "installed", lambda paths, keep: "v1.34.3+k3s1")
-    monkeypatch.setattr(loaded, "read_auth_tables", json.loads)
+    monkeypatch.setattr(generated, "read_auth_tables", json.loads)
     return fake
 
 

@@ -21,6 +21,7 @@ from tests.unit.plugins.module_utils._node.fake_node import (
     FakeK3s,
     Node,
     nothing_wanted,
+    of_config,
     wanted,
 )
 
@@ -50,17 +51,21 @@ def test_a_change_of_mirrors_restarts_nothing_and_the_next_start_changes_nothing
     assert (k3s.restarts, k3s.looks, k3s.pulled[-1]) == (restarts, 0, "image:1")
     assert Path(node.paths.cert_dir, "registry/ca.crt").read_text() == "CA 2"
     written = hosts_toml(node)
-    assert written == {"docker.io/hosts.toml": ((HEADER + "two\n").encode(), 0o644)}
+    assert {name: mode for name, (_text, mode) in written.items()} == dict.fromkeys(
+        ("docker.io/hosts.toml", "registry/hosts.toml"), 0o644
+    )
+    assert k3s.has_loaded("two")
     k3s.restart()
-    os.chmod(os.path.join(node.paths.certs_d, "docker.io/hosts.toml"), 0o644)
+    for name in written:
+        os.chmod(os.path.join(node.paths.certs_d, name), 0o644)
     assert hosts_toml(node) == written
     assert not node.stage(two)["restart"]
 
 
 def test_new_registries_and_removed_ones(node: Node, k3s: FakeK3s) -> None:
     one = live(node.paths, "one")
-    more = replace(one, predictions=({**one.predictions[0], "quay.io": HEADER + "quay\n"},))
-    more = replace(more, files=(replace(one.files[-1], content=one.files[-1].content + b"# quay\n"),))
+    config = {"mirrors": {name: {"endpoint": ["https://one"]} for name in ("docker.io", "quay.io")}}
+    more = replace(of_config(config), settings=one.settings)
     k3s.knows(one, more)
     node.apply(one)
     node.apply(more)

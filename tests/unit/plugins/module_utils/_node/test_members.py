@@ -93,7 +93,7 @@ class Cluster:
         )
 
     def look(self) -> members.View:
-        return members.look(self.paths)
+        return members.look(self.paths, self.apis[0].address[1])
 
     def others(self) -> dict[str, Server]:
         view = self.look()
@@ -155,6 +155,18 @@ def test_an_etcd_only_server_says_that_it_has_no_api(cluster: Cluster) -> None:
     cluster.apis[2].answers["/readyz"] = _DISABLED
     cluster.list_apis(*(api.address for api in cluster.apis[:2]))
     assert cluster.others()["server-3"] == Server("server-3", "server-3-1a2b3c4d", True, "", "", False)
+
+
+def test_a_supervisor_with_a_port_of_its_own_says_that_there_is_no_api(cluster: Cluster) -> None:
+    """RKE2: nothing listens on the API's port of an etcd-only server."""
+    cluster.apis[2].stop()
+    folder = cluster.folder / "supervisor"
+    folder.mkdir()
+    supervisor = API("127.0.0.3", 0, fake_servers.server_context(folder, cluster.authority, False))
+    supervisor.answers["/readyz"] = _DISABLED
+    with fake_servers.stopped(supervisor):
+        view = members.look(cluster.paths, supervisor.address[1])
+    assert view.servers[1] == Server("server-3", "server-3-1a2b3c4d", True, "", "", False)
 
 
 def test_learners_have_no_vote_and_members_that_never_started_are_not_well(cluster: Cluster) -> None:

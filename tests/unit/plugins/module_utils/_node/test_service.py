@@ -58,7 +58,6 @@ def root(tmp_path: Path) -> Path:
         ("loaded", "deactivating", "starting"),
         ("loaded", "failed", "failed"),
         ("loaded", "inactive", "stopped"),
-        ("not-found", "inactive", "absent"),
     ],
 )
 def test_what_systemd_says(commands: Commands, load: str, active: str, state: str) -> None:
@@ -69,6 +68,11 @@ def test_what_systemd_says(commands: Commands, load: str, active: str, state: st
     assert (found.state, found.main_pid, found.restarts) == (state, os.getpid(), 2)
     assert found.started == pytest.approx(service.process_started(os.getpid()), abs=1.0)
     assert commands.called()[0].endswith("k3s-agent.service")
+
+
+def test_a_unit_that_is_not_there_is_absent(commands: Commands) -> None:
+    commands.answer("systemctl", "MainPID=0\nNRestarts=0\nLoadState=not-found\nActiveState=inactive")
+    assert Systemd("k3s-agent").state() == service.ABSENT
 
 
 def test_systemd_is_asked_to_restart_without_waiting(commands: Commands) -> None:

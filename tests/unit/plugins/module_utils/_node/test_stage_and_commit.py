@@ -27,6 +27,7 @@ def test_stage_touches_nothing_live_and_commit_brings_it_into_force(node: Node, 
     assert result["restart"]
     assert result["reasons"] == [
         "certs.d/docker.io/hosts.toml is not there",
+        "certs.d/registry/hosts.toml is not there",
         'config.toml has no credentials for "registry"',
     ]
     assert node.registries() == b""
@@ -176,7 +177,9 @@ def test_an_edit_that_k3s_has_loaded_is_found_and_put_right(node: Node, k3s: Fak
     Path(node.paths.registries_yaml).write_bytes(other.files[-1].content)
     k3s.restart()
     result = node.stage(one)
-    assert result["reasons"] == ["certs.d/docker.io/hosts.toml differs (from setting 2 on)"]
+    assert result["reasons"] == [
+        'certs.d/docker.io/hosts.toml has [host."https://other/v2"] where [host."https://one/v2"] is wanted'
+    ]
     node.commit()
     assert "one" in k3s.loaded_text()
 
@@ -338,7 +341,7 @@ def test_before_hosts_toml_existed_time_decides(node: Node, k3s: FakeK3s, monkey
     monkeypatch.setattr(release, "installed", lambda paths, keep: "v1.25.16+k3s1")
     one = wanted(node.paths, "one")
     k3s.knows(one)
-    assert node.stage(one)["reasons"] == ["%s is to change" % node.paths.registries_yaml]
+    assert node.stage(one)["reasons"] == ["%s will be changed" % node.paths.registries_yaml]
     node.commit()
     started = os.stat(node.paths.registries_yaml).st_mtime
     monkeypatch.setattr(k3s, "state", lambda: FakeK3s.state(k3s)._replace(started=started))

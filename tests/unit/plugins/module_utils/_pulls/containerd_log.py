@@ -30,12 +30,17 @@ def line(message: str, level: str = "info", time: str = "2026-11-24T01:59:51.000
 
 @dataclass
 class Answer:
-    """What a host answers: an HTTP status, or the error in place of one (``{url}`` is the request)."""
+    """What a host answers: an HTTP status, or the error in place of one (``{url}`` is the request).
+
+    `path` is the endpoint's, `repository` what its rewrite makes of the image's.
+    """
 
     host: str
     status: str = ""
     error: str = ""
     scheme: str = "https"
+    path: str = "/v2"
+    repository: str = ""
 
 
 def image_parts(image: str) -> tuple[str, str, str]:
@@ -52,7 +57,7 @@ def resolve(image: str, answers: list[Answer], generation: str) -> tuple[list[st
     lines, best, rank = [], "", 0
     for number, answer in enumerate(answers):
         last = "fetch failed" if generation == "2.1" and number == len(answers) - 1 else "trying next host"
-        url = f"{answer.scheme}://{answer.host}/v2/{repository}/manifests/{tag}"
+        url = f"{answer.scheme}://{answer.host}{answer.path}/{answer.repository or repository}/manifests/{tag}"
         if answer.host != default:
             url += f"?ns={registry}"
         if answer.error:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity import identity
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.units import Unit
 from ansible_collections.k3sfleet.registries.plugins.module_utils._info import observe as observing
 from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import new_key, seal, unseal
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info.unit import Unit
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER, node_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.placing import place, remember
@@ -36,6 +37,8 @@ class Node:
         self.paths = node_paths(
             node_role=role, config_dir=str(root / "etc/rancher/k3s"), data_dir=str(root / "var/lib/rancher/k3s")
         )
+        self.root = str(root)
+        self.role = role
         self.command: list[str] = ["/usr/local/bin/k3s", role]
         self.environment: list[tuple[str, dict[str, str]]] = []
         self.state = ServiceState("absent", 0, 0.0, 0)
@@ -44,15 +47,24 @@ class Node:
         self.binary = root / "k3s"
         self.release = ""
         monkeypatch.setattr(type(self.paths), "binary", property(lambda paths: str(self.binary)))
-        monkeypatch.setattr(observing, "read_unit", lambda paths, root: self._unit())
-        monkeypatch.setattr(observing, "_service_state", lambda paths: self.state)
+        monkeypatch.setattr(identity, "find_units", lambda root: self._units())
         monkeypatch.setattr(observing.release, "installed", lambda paths, keep: self.release)
         os.makedirs(self.paths.config_dir)
 
-    def _unit(self) -> Unit:
+    def _units(self) -> list[Unit]:
+        if self.state.state == "absent":
+            return []
         active = {"running": "active", "stopped": "inactive"}.get(self.state.state, "")
-        name = self.paths.service + ".service" if self.state.state != "absent" else ""
-        return Unit(name, active, self.command, self.environment)
+        name = self.paths.service
+        return [
+            Unit(
+                name, "k3s", self.role, True, self.state, active, tuple(self.command), tuple(self.environment),
+                name + ".service",
+            )
+        ]  # fmt: skip
+
+    def identity(self) -> identity.Identity:
+        return identity.find(identity.Stated(), self.root)
 
     def write(self, text: str | bytes, path: str = "", age: float = -100.0) -> None:
         """A file as somebody has written it, ``age`` seconds after K3s' start (before it where negative)."""
@@ -67,6 +79,7 @@ class Node:
         desired = prepare(config, Settings(), self.paths, lambda path: b"", NOW).desired
         assert desired is not None
         memory = Memory(self.paths)
+        desired = desired.at(self.paths)
         place(self.paths, desired, memory.record())
         remember(self.paths, memory, desired, 0)
         os.utime(self.paths.registries_yaml, (STARTED - 100, STARTED - 100))
@@ -110,7 +123,7 @@ class Node:
 
     def ask(self, **more: Any) -> Observation:
         key = new_key()
-        return Observation(unseal(seal(observing.observe(self.paths, **more), key), key))
+        return Observation(unseal(seal(observing.observe(self.identity(), **more), key), key))
 
 
 def managed(text: str) -> str:

@@ -271,6 +271,7 @@ def test_another_runtime_reads_nothing_of_it(node: Node, key: str) -> None:
 
 
 def test_paths_come_from_k3s_own_configuration(node: Node, tmp_path: Path) -> None:
+    node.state = node.state._replace(state="stopped")
     node.command += ["--private-registry", str(tmp_path / "elsewhere.yaml")]
     node.write("data-dir: '%s' # big disk\n" % (tmp_path / "srv"), node.paths.config_dir + "/config.yaml")
     node.write(FOREIGN, str(tmp_path / "elsewhere.yaml"))

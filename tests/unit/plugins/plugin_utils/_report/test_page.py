@@ -21,7 +21,7 @@ from tests.report import samples
 HOSTILE = [
     "</script><script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
-    "\" autofocus onfocus=alert(1) x=\"",
+    '" autofocus onfocus=alert(1) x="',
     "' onmouseover='alert(1)",
     "--><svg onload=alert(1)>",
     "{{ 7 * 7 }}{% for x in y %}",

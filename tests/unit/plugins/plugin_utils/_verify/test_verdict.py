@@ -55,7 +55,8 @@ def test_a_good_node() -> None:
         (info("loaded", ("certificate_expiring", "warning")), True, True),
         (info("loaded", ("certificate_expired", "error")), True, False),
         (info("stopped"), True, True),
-        (info("not_installed"), True, True),
+        (info("not_installed"), True, False),
+        (info("not_installed"), False, False),
         ({"unreachable": True, "msg": "no route"}, True, False),
         ({"failed": True, "msg": "needs become"}, True, False),
     ],
@@ -64,6 +65,17 @@ def test_what_makes_a_node_fail(facts: dict[str, Any], managed: bool, ok: bool) 
     found = judged(facts, managed=managed)
     assert found["ok"] is ok
     assert bool(found["failures"]) is not ok
+
+
+def test_a_node_without_k3s_passes_only_where_that_is_allowed() -> None:
+    [failure] = judged(info("not_installed"))["failures"]
+    assert failure.startswith("not_installed: K3s is not installed here, so nothing was verified.")
+    for variable in ("k3s_registries_distribution", "k3s_registries_service", "k3s_registries_verify_not_installed"):
+        assert variable in failure
+    allowed = verdict("n", info("not_installed"), {}, {}, True, {}, "allow")
+    assert (allowed["ok"], allowed["failures"]) == (True, [])
+    unreadable = verdict("n", {"failed": True, "msg": "no"}, {}, {}, True, {}, "allow")
+    assert unreadable["ok"] is False
 
 
 @pytest.mark.parametrize(
@@ -128,6 +140,15 @@ def test_the_table_has_a_row_for_each_node_and_says_each_reason_once() -> None:
     assert "FAILED edge-3, edge-10" in lines
     assert sum("drifted: what it is. Do it." in line for line in lines) == 1
     assert lines[-1] == "2 of 4 nodes failed: edge-3, edge-10"
+
+
+def test_nodes_of_which_nothing_was_asked_are_not_hidden_among_those_that_pass() -> None:
+    states = {"edge-1": "loaded", "edge-2": "stopped", "edge-3": "not_installed"}
+    found = [verdict(host, info(state), {}, {}, True, {}, "allow") for host, state in states.items()]
+    assert table(found)[-1] == (
+        "all 3 nodes pass, but K3s does not run on 2 of them, where nothing was asked: edge-2, edge-3"
+    )
+    assert table(found[:1])[-1] == "the node passes"
 
 
 def test_a_table_with_many_endpoints_has_numbers_for_them() -> None:

@@ -1,0 +1,55 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A node's identity from the parameters that the modules of this collection share."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity, Stated, find
+
+
+class Contradicted(Exception):
+    """The node is not what was stated; nothing has been touched. ``contradictions`` has them as dicts."""
+
+    def __init__(self, node: Identity) -> None:
+        self.contradictions = [item._asdict() for item in node.contradictions]
+        super().__init__("; ".join(sentence(item) for item in self.contradictions))
+
+
+def identify(parameters: Mapping[str, Any]) -> Identity:
+    """What this node is.
+
+    :raises Unsafe: for a path that must not be used.
+    :raises ServiceProblem: when the init system does not answer.
+    """
+    stated = Stated(
+        distribution=parameters.get("distribution") or "",
+        role=parameters.get("node_role") or "",
+        service=parameters.get("service") or "",
+        config_dir=parameters.get("config_dir") or "",
+        data_dir=parameters.get("data_dir") or "",
+        cert_dir=parameters.get("cert_dir") or "",
+        registries_file=parameters.get("registries_file") or "",
+    )
+    return find(stated, read=parameters.get("settings_read") or None)
+
+
+def confirmed(node: Identity) -> Identity:
+    """The same, if nothing contradicts what was stated.
+
+    :raises Contradicted: if something does.
+    """
+    if node.contradictions:
+        raise Contradicted(node)
+    return node
+
+
+def unsure_answer(node: Identity, key: str) -> dict[str, Any]:
+    """The texts that only the controller can read, sealed: they may hold the cluster's token."""
+    # Imported here: hardly any node needs it.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import seal
+
+    return {"unsure": seal({item.path: item.text for item in node.config_files if item.entries is None}, key)}

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a node's prediction depends on beside registries.yaml: its settings, its release, its embedded registry."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Mapping, NamedTuple
+
+if TYPE_CHECKING:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
+
+_SUPERVISOR_PORTS = {"k3s": 6443, "rke2": 9345}
+_LOOPBACK = re.compile(r"(?:127\.0\.0\.1|\[::1\]):[0-9]{1,5}\Z")
+
+
+class Circumstances(NamedTuple):
+    """``embedded`` are the addresses that K3s' embedded registry may have on this node, "" for off; ``release`` is ""
+    when it is not known, which counts as a current one."""
+
+    distribution: str
+    agent_dir: str
+    release: str
+    default_endpoint: bool
+    embedded: tuple[str, ...]
+
+    @property
+    def embedded_tls(self) -> dict[str, str]:
+        """The cluster's own certificates, with which K3s has containerd reach the embedded registry."""
+        return embedded_tls(self.agent_dir, self.distribution)
+
+
+def circumstances(
+    settings: Settings,
+    role: str,
+    distribution: str,
+    agent_dir: str,
+    release: str,
+    hosts: Mapping[str, str],
+    embedded_wanted: bool | None = None,
+    embedded_told: str | None = None,
+) -> Circumstances:
+    """Those of a node.
+
+    :param settings: K3s' own, as they will be at its next start.
+    :param hosts: what it generated at its last one: hosts.toml texts by registry.
+    :param embedded_wanted: what this run sets the embedded registry to, None if it leaves it alone.
+    :param embedded_told: the address that the cluster's servers use ("" for off), None if nobody told.
+    """
+    if role == "server":
+        embedded = server_addresses(settings, distribution)
+        embedded = (embedded_told,) if embedded_told in embedded else embedded
+    elif embedded_told is not None:
+        embedded = (embedded_told,)
+    else:
+        embedded = _agent_addresses(generated_address(hosts, agent_dir, distribution), embedded_wanted)
+    default_endpoint = not settings.flag("disable-default-registry-endpoint")
+    return Circumstances(distribution, agent_dir, release, default_endpoint, embedded)
+
+
+def server_addresses(settings: Settings, distribution: str) -> tuple[str, ...]:
+    """Where a server has its embedded registry: on the supervisor's port and on loopback of the cluster's family.
+
+    Source: ``RegistryPort`` and ``InternalAddress`` in ``pkg/agent/config/config.go`` of k3s-io/k3s, ``Loopback`` in
+    ``pkg/daemons/config/types.go``. RKE2's supervisor listens on 9345.
+    """
+    if not settings.flag("embedded-registry"):
+        return ("",)
+    port = supervisor_port(settings, distribution)
+    # The first service range decides, and where none is set, the node's first address.
+    family = settings.first("service-cidr") or settings.first("node-ip")
+    hosts = ("[::1]",) if ":" in family else ("127.0.0.1",) if family else ("127.0.0.1", "[::1]")
+    return tuple("%s:%s" % (host, port) for host in hosts)
+
+
+def supervisor_port(settings: Settings, distribution: str) -> Any:
+    """Where a server's supervisor listens. K3s' shares a port with the API where nothing else is set."""
+    own = settings.value("https-listen-port") if distribution == "k3s" else None
+    return settings.value("supervisor-port") or own or _SUPERVISOR_PORTS[distribution]
+
+
+def usual_address(distribution: str) -> str:
+    """Where the embedded registry is, if it is on and nothing else is set."""
+    return "127.0.0.1:%d" % _SUPERVISOR_PORTS[distribution]
+
+
+def _agent_addresses(found: str, wanted: bool | None) -> tuple[str, ...]:
+    """An agent is told by its server at its start, so what it generated then says how it was told."""
+    if wanted is False:
+        return ("",)
+    if wanted and not found:
+        # On is wanted and off is what there is. The server knows the address; here it only has to differ from off.
+        return ("127.0.0.1:6443",)
+    return (found,)
+
+
+def generated_address(hosts: Mapping[str, str], agent_dir: str, distribution: str) -> str:
+    """The embedded registry's address in what K3s generated, "" if it was off.
+
+    K3s writes a hosts.toml for the embedded registry itself, with the cluster's own client certificate. A mirror on
+    loopback that somebody has configured has neither.
+    """
+    certificate = embedded_tls(agent_dir, distribution)["cert_file"]
+    for host, text in hosts.items():
+        if _LOOPBACK.match(host) and certificate in text:
+            return host
+    return ""
+
+
+def embedded_tls(agent_dir: str, distribution: str) -> dict[str, str]:
+    stem = "%s/client-%s-controller" % (agent_dir, distribution)
+    return {"ca_file": agent_dir + "/server-ca.crt", "cert_file": stem + ".crt", "key_file": stem + ".key"}

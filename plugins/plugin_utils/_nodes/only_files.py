@@ -1,0 +1,61 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nodes on which a run saw to files only, since no K3s was there to restart: told in one line for each cluster.
+
+A wrong distribution or service makes every node look like that, and such a run is as short and as green as the best.
+Ansible has no moment at which all nodes have answered, so the last one to answer says it for all.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Collection, Mapping, Sequence
+
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
+
+#: What the init system says of a K3s that is not meant to run, in words that go before names.
+_WITHOUT_K3S = {"absent": "K3s is not installed on ", "stopped": "stopped on ", "failed": "failed on "}
+_ARRIVED = "arrived"
+
+
+def expected(cluster: str, hosts: Sequence[str], groups: Mapping[str, Collection[str]]) -> list[str]:
+    """Of a play's hosts those of a cluster, which is named by its two groups, ``server/agent``."""
+    members = {host for group in cluster.split("/", 1) for host in groups.get(group, ())}
+    return [host for host in hosts if host in members]
+
+
+def arrive(state: dict[str, Any], host: str, service_state: str, hosts: Sequence[str]) -> str:
+    """Enter a node that has been staged, or could not be, and return the line if it is the last of ``hosts``.
+
+    :param state: what the processes of the run share for this cluster.
+    :param service_state: of k3s_registries; "" where nothing was answered.
+    :returns: "" as long as others are to come, and where K3s runs on all of them.
+    """
+    arrived: dict[str, str] = state.setdefault(_ARRIVED, {})
+    if host in arrived:
+        # Not all came the last time; this is the next one.
+        arrived.clear()
+    arrived[host] = service_state
+    if not set(hosts).issubset(arrived):
+        return ""
+    answers = dict(arrived)
+    arrived.clear()
+    return _line(answers)
+
+
+def _line(answers: Mapping[str, str]) -> str:
+    by_state = {
+        word: sorted(host for host, found in answers.items() if found == state) for state, word in _WITHOUT_K3S.items()
+    }
+    idle = sum(len(hosts) for hosts in by_state.values())
+    if not idle:
+        return ""
+    where = "; ".join(word + shortened(hosts) for word, hosts in by_state.items() if hosts)
+    said = "files only, with no restart and no look at their health, on %d of %d nodes: %s" % (
+        idle,
+        len(answers),
+        where,
+    )
+    if by_state[_WITHOUT_K3S["absent"]]:
+        said += " (if it is, set k3s_registries_distribution and k3s_registries_service to what it runs as)"
+    return said

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wrong with the variables ends a run before the first node is asked, with the variable's name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from local_fleet import Done, run
+
+FLEET = {"server": ["server-1"], "agent": ["agent-1"]}
+MIRROR = {"mirrors": {"docker.io": {"endpoint": ["https://registry.example.com:5000"]}}}
+FIRST_TASK = {
+    "site": "Stage on all nodes", "remove": "Stage on all nodes", "rollback": "Stage on all nodes",
+    "verify": "Look at the registries", "report": "Look at the registries", "diagnose": "Read the node's registries",
+}  # fmt: skip
+
+
+def refused(folder: Path, playbook: str, **variables: Any) -> Done:
+    """A run with these role variables, which must end before the first task that asks a node."""
+    named = {"k3s_registries" + (key and "_" + key): value for key, value in variables.items()}
+    done = run(folder, playbook, FLEET, "-e", "k3s_registries_report_file=%s/report.html" % folder, variables=named)
+    assert done.status != 0, done.output
+    assert FIRST_TASK[playbook] not in done.output
+    assert sorted(path.name for path in folder.iterdir()) == ["inventory.yml"]
+    return done
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"mirrors": None, "configs": None}, "(mirrors: null; configs: null)"),
+        ({"mirrors": {}, "configs": {"registry.example.com": None}}, "configs: nothing but empty entries"),
+        ({}, "k3s_registries is empty"),
+    ],
+)
+def test_a_configuration_with_nothing_in_it(tmp_path: Path, config: dict[str, Any], said: str) -> None:
+    done = refused(tmp_path, "site", **{"": config})
+    assert said in done.output
+    assert "state: absent" in done.output
+    assert "Nothing has been touched" in done.output
+
+
+def test_settings_do_not_make_up_for_it(tmp_path: Path) -> None:
+    done = refused(tmp_path, "site", **{"": {"mirrors": None, "configs": None}, "embedded_registry": True})
+    assert "k3s_registries has nothing in it" in done.output
+
+
+def test_every_value_that_cannot_work_is_named_at_once(tmp_path: Path) -> None:
+    wrong = {
+        "system_default_registry": "https://r/", "restart_timeout": 0, "max_failures": -1, "keep_generations": 0,
+        "canary_timeout": -5, "probe_timeout": 0,
+    }  # fmt: skip
+    done = refused(tmp_path, "site", **{"": MIRROR, **wrong})
+    for name, value in wrong.items():
+        assert "k3s_registries_%s is %s: " % (name, repr(value) if isinstance(value, str) else value) in done.output
+
+
+@pytest.mark.parametrize(
+    ("playbook", "name", "value"),
+    [
+        ("verify", "probe_timeout", 0),
+        ("report", "report_since", "yesterday"),
+        ("diagnose", "diagnose_since", "yesterday"),
+        ("remove", "restart_timeout", 0),
+        ("rollback", "max_failures", -1),
+    ],
+)
+def test_the_other_playbooks_check_too(tmp_path: Path, playbook: str, name: str, value: Any) -> None:
+    assert "k3s_registries_" + name in refused(tmp_path, playbook, **{"": MIRROR, name: value}).output
+
+
+def test_remove_needs_no_configuration(tmp_path: Path) -> None:
+    done = run(tmp_path, "remove", FLEET, variables={"k3s_registries": {"mirrors": None, "configs": None}})
+    assert done.status == 0, done.output

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nodes on which there is no K3s: site says so in one line, verify fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from local_fleet import run
+
+FLEET = {"server": ["server-1"], "agent": ["agent-1", "agent-2"]}
+CONFIG = {
+    "k3s_registries": {"mirrors": {"docker.io": {"endpoint": ["https://registry.example.com:5000"]}}},
+    # The files of one node, which all of these are: one is enough to show that they are put in place.
+    "k3s_registries_distribution": "rke2",
+}
+SMALL = {"server": ["server-1"]}
+
+
+def test_site_says_in_one_line_which_nodes_only_got_files(tmp_path: Path) -> None:
+    for check in (["--check"], [], []):
+        done = run(tmp_path, "site", FLEET, *check, variables=CONFIG)
+        assert done.status == 0, done.output
+        [line] = [line for line in done.output.splitlines() if line.startswith("Cluster ")]
+        assert line.startswith(
+            "Cluster server/agent: files only, with no restart and no look at their health, on 3 of 3 nodes: "
+            "K3s is not installed on agent-1, agent-2, server-1"
+        )
+        assert "k3s_registries_distribution and k3s_registries_service" in line
+    assert (tmp_path / "etc" / "registries.yaml").exists()
+
+
+@pytest.mark.parametrize("wrong", [{"k3s_registries_service": "k3s-agnet"}, {"k3s_registries_distribution": "rke2"}])
+def test_verify_fails_where_k3s_is_not_installed(tmp_path: Path, wrong: dict[str, str]) -> None:
+    assert run(tmp_path, "site", SMALL, variables={**CONFIG, **wrong}).status == 0
+    done = run(tmp_path, "verify", SMALL, variables={**CONFIG, **wrong})
+    assert done.status != 0
+    assert "not_installed: K3s is not installed here, so nothing was verified" in done.output
+    assert "1 of 1 nodes failed: server-1" in done.output
+
+
+def test_verify_passes_without_k3s_where_that_is_allowed(tmp_path: Path) -> None:
+    assert run(tmp_path, "site", SMALL, variables=CONFIG).status == 0
+    allowed = {**CONFIG, "k3s_registries_verify_not_installed": "allow"}
+    done = run(tmp_path, "verify", SMALL, variables=allowed)
+    assert done.status == 0, done.output
+    assert "the node passes, but K3s does not run on 1 of them, where nothing was asked: server-1" in done.output
+    mistyped = run(tmp_path, "verify", SMALL, variables={**CONFIG, "k3s_registries_verify_not_installed": "allowed"})
+    assert mistyped.status != 0
