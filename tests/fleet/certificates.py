@@ -28,8 +28,16 @@ class Issued:
     def write(self, stem: Path) -> None:
         """``<stem>.crt`` (0644) and ``<stem>.key`` (0600)."""
         stem.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(stem.with_name(stem.name + ".key"), _key_pem(self.key))
-        stem.with_name(stem.name + ".crt").write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+        write_private(stem.with_name(stem.name + ".key"), self.key_pem)
+        stem.with_name(stem.name + ".crt").write_bytes(self.pem)
+
+    @property
+    def pem(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+    @property
+    def key_pem(self) -> bytes:
+        return _key_pem(self.key)
 
 
 def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -80,16 +88,26 @@ def _builder(
 
 
 def issue(
-    ca: Issued, name: str, hosts: tuple[str, ...] = (), client: bool = False, days: float = 365, starts: float = -1
+    ca: Issued,
+    name: str,
+    hosts: tuple[str, ...] = (),
+    client: bool = False,
+    days: float = 365,
+    starts: float = -1,
+    organization: str = "",
 ) -> Issued:
     """A certificate of ``ca`` for a server (names and addresses in ``hosts``) or a client; valid from ``starts`` to
-    ``days`` days from now. Without ``hosts`` a server has only its common name."""
+    ``days`` days from now. Without ``hosts`` a server has only its common name; a client with ``hosts`` is a server
+    too, as the members of etcd are."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    names = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)] if organization else []
+    subject = x509.Name([*names, x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = _builder(subject, ca.certificate.subject, key, days, starts)
-    purpose = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
+    purposes = [ExtendedKeyUsageOID.CLIENT_AUTH] if client else []
+    if hosts or not client:
+        purposes.append(ExtendedKeyUsageOID.SERVER_AUTH)
     builder = builder.add_extension(x509.BasicConstraints(False, None), True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), False)
+    builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), False)
     builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key()), False)
     if hosts:
         builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(host) for host in hosts]), False)
@@ -118,4 +136,3 @@ def make_pki(folder: Path, registry_hosts: tuple[str, ...]) -> None:
     other.write(bad / "other-ca")
     issue(other, "client of another CA", client=True).write(bad / "other-ca-client")
     write_private(bad / "other.key", _key_pem(ec.generate_private_key(ec.SECP256R1())))
-    authority("k3s server CA").write(folder / "cluster-ca")

@@ -20,6 +20,8 @@ FAULTS = {
     "not-ready": "the kubelet posts Ready=False",
     "stale-heartbeat": "the kubelet posts nothing; Ready stays as it was until the grace period ends",
     "etcd-vote-lost": "EtcdIsVoter is False",
+    "etcd-dead": "etcd is killed once the node is up; the API answers, and says that etcd has failed",
+    "api-not-ready": "/readyz, /livez and /healthz say that a check has failed",
     "hosts-toml-differs": "what it writes to hosts.toml is not what K3s writes",
 }
 _PATH = "/etc/k3s-stand-in/faults.json"

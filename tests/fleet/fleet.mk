@@ -15,7 +15,7 @@ demo: venv links fleet-deps ## a fleet, a registry, the playbook, and a table of
 	@$(BIN)/python -m tests.demo demo
 
 .PHONY: fleet-smoke
-fleet-smoke: venv fleet-deps ## does the test fleet's stand-in misbehave as K3s does? (2 minutes)
+fleet-smoke: venv fleet-deps ## does the test fleet's stand-in misbehave as K3s does? (3 minutes)
 	@$(BIN)/python -m tests.fleet.smoke
 
 .PHONY: fleet-clean

@@ -11,9 +11,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.fleet import openrc, podman, real_k3s, sshkeys, units
+from tests.fleet import cluster_pki, openrc, podman, real_k3s, sshkeys, units
 from tests.fleet.archive import Archive
-from tests.fleet.certificates import issue, load
 from tests.fleet.process import FleetError, run, say
 from tests.fleet.state import REGISTRY_HOST, USER, Fleet, Node
 
@@ -37,6 +36,8 @@ sys.exit(main(sys.argv[1:]))
 
 def create_all(fleet: Fleet, image: str, k3s: Path | None) -> None:
     """Make the nodes and boot them; with the stand-in where ``k3s`` is None."""
+    if k3s is None:
+        cluster_pki.make(fleet.folder / "pki")
     public = sshkeys.make(fleet.folder / "ssh" / "id_ed25519", "fleet-" + fleet.name)
     host_keys = {node.name: sshkeys.make(fleet.folder / "ssh" / node.name, node.name) for node in fleet.nodes}
     known = ["%s,%s %s" % (node.name, node.address, host_keys[node.name]) for node in fleet.nodes]
@@ -87,7 +88,7 @@ def _add_k3s(archive: Archive, fleet: Fleet, node: Node) -> None:
         archive.folder("etc/rancher/" + fleet.distribution)
         add_stand_in(archive, fleet, node)
         return
-    for path, text in units.files(fleet.distribution, service, node.role).items():
+    for path, text in units.files(fleet.distribution, service, node.role, environment(fleet, node)).items():
         archive.file(path, text, 0o600 if path.endswith(".env") else 0o644)
     archive.folder("etc/rancher/" + fleet.distribution)
     if fleet.k3s == "real":
@@ -95,6 +96,14 @@ def _add_k3s(archive: Archive, fleet: Fleet, node: Node) -> None:
         return
     archive.link(*units.link(fleet.distribution, service))
     add_stand_in(archive, fleet, node)
+
+
+def environment(fleet: Fleet, node: Node, port: int = 0) -> dict[str, str]:
+    """What the installer writes for the unit: where an agent joins. A real K3s has that in its config.yaml here."""
+    if node.role == "server" or fleet.k3s == "real":
+        return {}
+    port = port or (9345 if fleet.distribution == "rke2" else 6443)
+    return {fleet.distribution.upper() + "_URL": "https://%s:%d" % (fleet.servers[0].address, port)}
 
 
 def add_stand_in(archive: Archive, fleet: Fleet, node: Node) -> None:
@@ -108,20 +117,14 @@ def add_stand_in(archive: Archive, fleet: Fleet, node: Node) -> None:
         "program": fleet.distribution,
         "release": fleet.release,
         "name": node.name,
-        "role": node.role,
         "address": node.address,
         "servers": {server.name: server.address for server in fleet.servers},
         "token": fleet.token,
         "grace_seconds": fleet.grace_seconds,
     }
     archive.file("etc/k3s-stand-in/node.json", json.dumps(facts, indent=2), 0o600)
-    pki = fleet.folder / "pki"
-    archive.file("etc/k3s-stand-in/tls/ca.crt", (pki / "cluster-ca.crt").read_bytes())
-    if node.role == "server":
-        stem = pki / ("api-" + node.name)
-        issue(load(pki / "cluster-ca"), node.name, (node.name, node.address, "127.0.0.1", "localhost")).write(stem)
-        archive.file("etc/k3s-stand-in/tls/server.crt", stem.with_name(stem.name + ".crt").read_bytes())
-        archive.file("etc/k3s-stand-in/tls/server.key", stem.with_name(stem.name + ".key").read_bytes(), 0o600)
+    for path, content in cluster_pki.of_node(fleet, node).items():
+        archive.file("etc/k3s-stand-in/tls/" + path, content, 0o600 if path.endswith(".key") else 0o644)
 
 
 def wait_for_ssh(fleet: Fleet, patience: float = 60.0, only: str = "") -> None:

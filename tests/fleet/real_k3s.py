@@ -14,20 +14,9 @@ import yaml
 from tests.fleet import nodes, podman
 from tests.fleet.archive import Archive
 from tests.fleet.process import FleetError, say
+from tests.fleet.stand_in.flags import AGENT_FLAGS
 from tests.fleet.state import Fleet, Node
 
-# Keys that `k3s agent` knows; it refuses to start with any other in its config.yaml.
-# https://docs.k3s.io/cli/agent
-_AGENT_KEYS = frozenset(
-    """
-    token token-file server data-dir node-name with-node-id node-label node-taint image-credential-provider-bin-dir
-    image-credential-provider-config selinux lb-server-port protect-kernel-defaults container-runtime-endpoint
-    default-runtime image-service-endpoint disable-default-registry-endpoint pause-image snapshotter private-registry
-    airgap-extra-registry nonroot-devices node-ip bind-address node-external-ip node-internal-dns node-external-dns
-    resolv-conf flannel-iface flannel-conf flannel-cni-conf vpn-auth vpn-auth-file enable-pprof kubelet-arg
-    kube-proxy-arg rootless prefer-bundled-bin docker debug v vmodule log alsologtostderr disable-apiserver-lb
-    """.split()  # noqa: SIM905
-)
 # What a kubelet needs in a container on hybrid cgroups, with swap on the machine or without.
 _EVERYWHERE: dict[str, Any] = {"kubelet-arg": ["fail-swap-on=false", "kubelet-cgroups=", "runtime-cgroups="]}
 # No flannel: its kernel modules may be absent. Nothing that would want images from the internet.
@@ -59,7 +48,7 @@ def settings(fleet: Fleet, node: Node) -> dict[str, Any]:
         content["cluster-init"] = True
     for key, value in _given().items():
         name = key.rstrip("+")
-        if node.role == "agent" and name not in _AGENT_KEYS:
+        if node.role == "agent" and name not in AGENT_FLAGS:
             continue
         if isinstance(value, list) and isinstance(content.get(name), list):
             content[name] = content[name] + [item for item in value if item not in content[name]]

@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any, Callable
 
-from tests.fleet import access_log, events, faults, nodes, registry, state, up
+from tests.fleet import access_log, events, faults, nodes, questions, registry, shapes, state, up
 from tests.fleet.process import FleetError, say
 
 GRACE = 12
@@ -57,6 +57,24 @@ class Cluster:
     def said(self, node: str, since: float, line: str) -> bool:
         return line in self.journal(node, since)
 
+    def ask(self, node: str, path: str, through: str = "server-1", certificate: str = "admin") -> str:
+        """What ``node``'s port answers ``through``; ``node`` empty: on its loopback."""
+        return questions.ask(self.fleet, through, node, path, certificate)
+
+    def etcd(self, node: str, certificate: str = "client") -> str:
+        return questions.ask_etcd(self.fleet, "server-1", node, certificate)
+
+    def members(self, through: str) -> set[str]:
+        """etcd's members, from loopback without a certificate."""
+        content = json.loads(self.ask("", "/db/info", through, "").partition(" ")[2])
+        return {member["name"] for member in content["members"]}
+
+    def listed(self) -> set[str]:
+        """The servers in the endpoints of default/kubernetes."""
+        content = json.loads(self.ask("", "/api/v1/namespaces/default/endpoints/kubernetes").partition(" ")[2])
+        found = {place["ip"] for subset in content["subsets"] for place in subset["addresses"]}
+        return {node.name for node in self.fleet.servers if node.address in found}
+
     def condition(self, node: str, kind: str, through: str = "server-1") -> str:
         answer = self.run(through, "k3s", "kubectl", "get", "node", node, "-o", "json")
         if answer.returncode:
@@ -91,6 +109,11 @@ def malformed_file_hangs_server_and_agent_and_heals_without_restart(cluster: Clu
     assert cluster.unit("server-2") == "activating"
     assert cluster.unit("agent-1") == "activating"
     assert "ServiceUnavailable" in cluster.run("server-2", "k3s", "kubectl", "get", "nodes").stderr
+    assert cluster.ask("server-2", "/ping") == "200 pong"
+    assert cluster.ask("server-2", "/readyz").startswith("503 ")
+    assert "apiserver not ready" in cluster.ask("server-2", "/readyz")
+    assert cluster.etcd("server-2") == "200"
+    assert len(cluster.members("server-2")) == 3
     cluster.until("NotReady after the grace period", lambda: cluster.condition("agent-1", "Ready") == "Unknown")
     for node in ("server-2", "agent-1"):
         cluster.run(node, "rm", "/etc/rancher/k3s/registries.yaml")
@@ -109,6 +132,10 @@ def each_fault_shows_and_clears(cluster: Cluster) -> None:
         "not-ready": lambda: cluster.condition("server-3", "Ready") == "False",
         "stale-heartbeat": lambda: cluster.condition("server-3", "Ready") == "Unknown",
         "containerd-down": lambda: cluster.condition("server-3", "Ready") == "False",
+        "etcd-dead": lambda: (
+            cluster.unit("server-3") == "active" and "[-]etcd failed" in cluster.ask("server-3", "/readyz")
+        ),
+        "api-not-ready": lambda: "[-]informer-sync failed" in cluster.ask("server-3", "/livez"),
     }
     for fault, sign in signs.items():
         faults.set_fault(cluster.fleet, "server-3", fault)
@@ -139,10 +166,72 @@ def quorum_lost_means_no_api(cluster: Cluster) -> None:
     answer = cluster.run("server-1", "k3s", "kubectl", "get", "--raw=/readyz")
     assert answer.returncode == 1, answer.stdout
     assert "etcd failed" in answer.stderr, answer.stderr
+    assert cluster.ask("", "/db/info", certificate="").startswith("500")
     for node in ("server-2", "server-3"):
         faults.power_on(cluster.fleet, node)
     for node in ("server-1", "server-2", "server-3"):
         cluster.until_ready(node)
+
+
+@check
+def servers_answer_for_themselves(cluster: Cluster) -> None:
+    names = {node.name for node in cluster.fleet.servers}
+    for name in names:
+        assert cluster.ask(name, "/readyz") == "200 ok"
+        assert cluster.ask(name, "/readyz", certificate="").startswith("401 ")
+        assert cluster.etcd(name) == "200"
+        assert cluster.etcd(name, certificate="") != "200"
+    assert cluster.ask("server-1", "/db/info", "server-2").startswith("403 ")
+    own = cluster.run("server-1", "cat", "/var/lib/rancher/k3s/server/db/etcd/name").stdout
+    assert own in cluster.members("server-1")
+    assert cluster.listed() == names
+    faults.power_off(cluster.fleet, "server-3")
+    gone = time.monotonic()
+    cluster.until("server-3 no longer listed", lambda: cluster.listed() == names - {"server-3"})
+    assert 4 < time.monotonic() - gone < 20, time.monotonic() - gone
+    faults.power_on(cluster.fleet, "server-3")
+    cluster.until_ready("server-3")
+
+
+@check
+def agents_learn_where_the_embedded_registry_is_from_their_server(cluster: Cluster) -> None:
+    def places(node: str) -> set[str]:
+        return set(cluster.run(node, "ls", "/var/lib/rancher/k3s/agent/etc/containerd/certs.d").stdout.split())
+
+    changes = {"embedded-registry": True, "https-listen-port": 7443, "service-cidr": "fd00:43::/112,10.43.0.0/16"}
+    shapes.set_config(cluster.fleet, "agent-1", {"embedded-registry": True})
+    since = cluster.restart("agent-1")
+    refused = "flag provided but not defined: -embedded-registry"
+    cluster.until("an agent that does not know the flag", lambda: cluster.said("agent-1", since, refused))
+    shapes.set_config(cluster.fleet, "agent-1", {"embedded-registry": None})
+    for node in cluster.fleet.servers:
+        shapes.set_config(cluster.fleet, node.name, changes, drop_in=True)
+        shapes.start(cluster.fleet, node.name)
+    shapes.write_unit(cluster.fleet, "agent-1", port=7443)
+    shapes.start(cluster.fleet, "agent-1")
+    for name in ("server-1", "agent-1"):
+        cluster.until("%s on IPv6" % name, lambda name=name: places(name) == {"[::1]:7443"})
+    for node in cluster.fleet.nodes:
+        shapes.restore(cluster.fleet, node.name)
+    cluster.until("the embedded registry is off", lambda: not places("agent-1"))
+    cluster.until_ready("agent-1")
+
+
+@check
+def unit_of_another_name_with_paths_of_its_own(cluster: Cluster) -> None:
+    flags = ["--private-registry=/etc/rancher/edge.yaml", "--data-dir=/var/lib/rancher/edge"]
+    cluster.run(
+        "agent-1", "sh", "-c", "cat > /etc/rancher/edge.yaml", stdin=b"mirrors: {a.test: {endpoint: [b.test]}}\n"
+    )
+    shapes.rename_unit(cluster.fleet, "agent-1", "k3s-edge", flags)
+    assert cluster.unit("agent-1") == "inactive"
+    assert cluster.run("agent-1", "ls", "/var/lib/rancher/edge/agent/etc/containerd/certs.d").stdout.split() == [
+        "a.test"
+    ]
+    cluster.until("Ready", lambda: cluster.condition("agent-1", "Ready") == "True")
+    shapes.restore(cluster.fleet, "agent-1")
+    assert cluster.run("agent-1", "systemctl", "list-unit-files", "k3s*").stdout.count("k3s-edge") == 0
+    cluster.until_ready("agent-1")
 
 
 @check

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Mapping, Sequence
+
 # https://github.com/k3s-io/k3s/blob/master/install.sh, create_systemd_service_file
 _K3S = """\
 [Unit]
@@ -37,7 +39,7 @@ ExecStartPre=-/sbin/modprobe br_netfilter
 ExecStartPre=-/sbin/modprobe overlay
 ExecStart=/usr/local/bin/k3s \\
     {command} \\
-
+{flags}
 """
 
 # https://github.com/rancher/rke2/tree/master/bundle/lib/systemd/system
@@ -68,7 +70,7 @@ Restart=always
 RestartSec=5s
 ExecStartPre=-/sbin/modprobe br_netfilter
 ExecStartPre=-/sbin/modprobe overlay
-ExecStart=/usr/local/bin/rke2 {command}
+ExecStart=/usr/local/bin/rke2 {command}{flags}
 ExecStopPost=-/bin/sh -c "systemd-cgls /system.slice/%n \
 | grep -Eo '[0-9]+ (containerd|kubelet)' | awk '{{print $1}}' | xargs -r kill"
 """
@@ -82,19 +84,23 @@ UnsetEnvironment=INVOCATION_ID
 """
 
 
-def files(distribution: str, service: str, command: str) -> dict[str, str]:
-    """Paths and texts of the unit, its environment and the drop-in that containers need."""
+def files(
+    distribution: str, service: str, command: str, environment: Mapping[str, str], flags: Sequence[str] = ()
+) -> dict[str, str]:
+    """Paths and texts of the unit, its environment and the drop-in that containers need; ``flags`` go to ExecStart, as
+    what an installer was given after `server` or `agent`."""
     if distribution == "rke2":
         folder = "usr/local/lib/systemd/system"
-        unit = _RKE2.format(command=command, other="agent" if command == "server" else "server")
-        environment = "%s/%s.env" % (folder, service)
+        other = "agent" if command == "server" else "server"
+        unit = _RKE2.format(command=command, other=other, flags="".join(" " + flag for flag in flags))
+        variables = "%s/%s.env" % (folder, service)
     else:
         folder = "etc/systemd/system"
-        unit = _K3S.format(service=service, command=command)
-        environment = "%s/%s.service.env" % (folder, service)
+        unit = _K3S.format(service=service, command=command, flags="".join("\t'%s' \\\n" % flag for flag in flags))
+        variables = "%s/%s.service.env" % (folder, service)
     return {
         "%s/%s.service" % (folder, service): unit,
-        environment: "",
+        variables: "".join("%s='%s'\n" % pair for pair in environment.items()),
         "etc/systemd/system/%s.service.d/10-container.conf" % service: _IN_A_CONTAINER,
     }
 

@@ -325,9 +325,15 @@ def _health(
 
     seen = health.observe(paths, state)
     explained = False
+    member = ""
     if not seen.healthy:
         edited = record["registries_sha256"] != "" and placing.is_edited(paths, record)
         service: Systemd | OpenRC = service_of(paths.service)
         unreadable = any("server is not ready: yaml" in line for line in service.log(0.0, 20))
         explained = transaction is not None or edited or unreadable
-    return {"healthy": seen.healthy, "sentence": seen.sentence(), "explained": explained}
+        if paths.node_role == "server" and unreadable:
+            # Imported here, as for every other node this is not asked.
+            from ansible_collections.k3sfleet.registries.plugins.module_utils._node import etcd
+
+            member = etcd.own_name(paths)
+    return {"healthy": seen.healthy, "sentence": seen.sentence(), "explained": explained, "member": member}

@@ -10,10 +10,17 @@ import sys
 
 
 def main(arguments: list[str]) -> int:
+    from stand_in import log
+    from stand_in.flags import FlagError
     from stand_in.node import COMMIT, Node
 
-    node = Node()
     command = arguments[0] if arguments else "help"
+    try:
+        if command in ("server", "agent"):
+            return _run(command, arguments[1:])
+        node = Node()
+    except FlagError as error:
+        log.fatal(str(error))
     if command in ("--version", "-v", "version"):
         print("%s version %s (%s)\ngo version go1.24.11" % (node.program, node.release, COMMIT))
         return 0
@@ -27,16 +34,23 @@ def main(arguments: list[str]) -> int:
         return Kubectl(node).main(arguments[1:])
     if command == "ctr":
         os.execv("/usr/bin/ctr", ["ctr", "--address", node.socket, "--namespace", "k8s.io", *arguments[1:]])  # noqa: S606
-    if command in ("server", "agent"):
-        if os.geteuid():
-            print("%s must be run as root" % command, file=sys.stderr)
-            return 1
-        from stand_in.supervisor import Supervisor
-
-        Supervisor(node, arguments[1:]).run()
-        return 0
     print("NAME:\n   %s - Kubernetes, but small and simple (the test fleet's stand-in)" % node.program)
     return 0 if command in ("help", "--help", "-h") else 1
+
+
+def _run(command: str, arguments: list[str]) -> int:
+    """K3s itself.
+
+    :raises FlagError: where it does not start.
+    """
+    from stand_in.node import Node
+    from stand_in.supervisor import Supervisor
+
+    if os.geteuid():
+        print("%s must be run as root" % command, file=sys.stderr)
+        return 1
+    Supervisor(Node(command, arguments)).run()
+    return 0
 
 
 if __name__ == "__main__":

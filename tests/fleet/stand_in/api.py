@@ -1,23 +1,23 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server's port 6443: the supervisor's /ping, and of the Kubernetes API nodes, leases, /readyz and /version.
+"""What a server answers: the supervisor's own questions, and of the Kubernetes API nodes, leases, the endpoints of the
+API itself, /readyz and /version.
 
-Requests carry a bearer token; a kubelet's token may read its own Node and Lease and nothing else, as the node
-authorizer allows it.
+K3s has both at one port, RKE2 at two. Who asks shows a client certificate; a kubelet's may read its own Node and Lease
+and nothing else, as the node authorizer allows it.
 """
 
 from __future__ import annotations
 
-import http.server
 import json
 import re
-import socketserver
-import ssl
-import threading
+import time
 import uuid
 from typing import Any
 
+from stand_in import cluster_config, endpoints, https
+from stand_in.faults import Faults
 from stand_in.node import Node
 from stand_in.store import Changed, Exists, Store, Unavailable
 
@@ -25,7 +25,8 @@ _RESOURCE = re.compile(
     r"^/(?:api/v1/(?P<core>nodes|pods|namespaces)|apis/coordination\.k8s\.io/v1/namespaces/(?P<namespace>[^/]+)/(?P<lease>leases))"
     r"(?:/(?P<name>[^/]+))?(?:/status)?$"
 )
-ADMIN = "system:admin"
+_MASTERS = "system:masters"
+_NODES = "system:nodes"
 _CHECKS = [
     "ping",
     "log",
@@ -50,39 +51,104 @@ class Refused(Exception):
 
 
 class API:
-    def __init__(self, node: Node, store: Store) -> None:
+    """Until ``ready``, only what the supervisor knows by itself is answered, as in K3s."""
+
+    def __init__(self, node: Node, store: Store, faults: Faults) -> None:
         self.node = node
         self.store = store
+        self.faults = faults
         self.ready = False
 
-    def serve(self) -> None:
-        """Open the port and answer in threads of their own. Until ``ready`` only /ping answers, as in K3s."""
-        api = self
-
-        class Handler(_Handler):
-            owner = api
-
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    def serve_supervisor(self) -> None:
+        """Open the port where nodes join. With K3s the API is behind it."""
         folder = self.node.data_dir + "/server/tls"
-        context.load_cert_chain(folder + "/serving-kube-apiserver.crt", folder + "/serving-kube-apiserver.key")
-        server = _Server(("0.0.0.0", 6443), Handler)  # noqa: S104
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        https.serve(self.node.supervisor_port, folder, "serving-kube-apiserver", self._answered(self._supervisor))
 
-    def readyz(self, verbose: bool) -> tuple[int, str]:
-        etcd = self.store.healthy()
+    def serve_api(self) -> None:
+        """Open the API's own port, where it has one: RKE2's is another process, which is not there before it runs."""
+        self.ready = True
+        if self.node.api_port != self.node.supervisor_port:
+            folder = self.node.data_dir + "/server/tls"
+            https.serve(self.node.api_port, folder, "serving-kube-apiserver", self._answered(self._kubernetes))
+
+    def _supervisor(self, request: https.Request) -> tuple[int, Any]:
+        prefix = "/v1-%s/" % self.node.program
+        if request.path == "/ping":
+            return 200, "pong"
+        if request.path == "/cacerts":
+            with open(self.node.data_dir + "/server/tls/server-ca.crt", encoding="utf-8") as handle:
+                return 200, handle.read()
+        if request.path == "/db/info" and self.node.has_etcd:
+            return self._database(request)
+        if request.path == prefix + "config":
+            if _NODES not in request.groups:
+                raise Refused(403, "Forbidden", "forbidden")
+            return 200, cluster_config.answer(self.node)
+        if request.path.startswith("/v2") and self.node.flags.true("embedded-registry"):
+            return https.embedded_registry(request)
+        return self._kubernetes(request)
+
+    @staticmethod
+    def _answered(function: https.Answer) -> https.Answer:
+        """``function``, with its refusals as answers."""
+
+        def answer(request: https.Request) -> tuple[int, Any]:
+            try:
+                return function(request)
+            except Refused as refusal:
+                return refusal.code, refusal.status
+            except Unavailable as error:
+                away = Refused(500, "InternalError", "etcdserver: request timed out (%s)" % error)
+                return away.code, away.status
+
+        return answer
+
+    def _database(self, request: https.Request) -> tuple[int, Any]:
+        """For new members, with the token, and for whoever is on this node."""
+        if not request.local:
+            raise Refused(403, "Forbidden", "forbidden")
+        try:
+            return 200, {"members": self.store.members()}
+        except Unavailable:
+            message = "Internal error occurred: failed to get etcd MemberList: context deadline exceeded"
+            raise Refused(500, "InternalError", message) from None
+
+    def _kubernetes(self, request: https.Request) -> tuple[int, Any]:
+        if not self.ready:
+            raise Refused(503, "ServiceUnavailable", "apiserver not ready")
+        if not request.user:
+            raise Refused(401, "Unauthorized", "Unauthorized")
+        if request.path in ("/readyz", "/livez", "/healthz"):
+            return self.readyz(request.path[1:], "verbose" in request.query)
+        if request.path == "/version":
+            return 200, {"major": "1", "gitVersion": self.node.release, "platform": "linux/amd64"}
+        if _MASTERS in request.groups and request.method == "GET":
+            found = endpoints.answer(self.store, request.path)
+            if found is not None:
+                return 200, found
+        match = _RESOURCE.match(request.path)
+        if match is None:
+            raise Refused(404, "NotFound", "the server could not find the requested resource")
+        verb = {"POST": "create", "PUT": "update", "DELETE": "delete"}.get(request.method, "get")
+        if verb == "get" and not match.group("name"):
+            verb = "list"
+        if _MASTERS not in request.groups:
+            self.authorise(request.user, verb, match)
+        return self.resource(verb, match, json.loads(request.body) if request.body else {})
+
+    def readyz(self, what: str, verbose: bool) -> tuple[int, str]:
+        failed = [] if self.store.healthy() else ["etcd", "etcd-readiness"]
+        if self.faults.has("api-not-ready"):
+            failed.append("informer-sync")
         lines = [
-            "[%s]%s %s"
-            % (("+", check, "ok") if etcd or not check.startswith("etcd") else ("-", check, "failed: reason withheld"))
+            "[%s]%s %s" % (("-", check, "failed: reason withheld") if check in failed else ("+", check, "ok"))
             for check in _CHECKS
         ]
-        if not etcd:
-            return 500, "\n".join([*lines, "readyz check failed"]) + "\n"
-        return 200, "\n".join([*lines, "readyz check passed"]) + "\n" if verbose else "ok"
+        if failed:
+            return 500, "\n".join([*lines, what + " check failed"]) + "\n"
+        return 200, "\n".join([*lines, what + " check passed"]) + "\n" if verbose else "ok"
 
     def authorise(self, user: str, verb: str, match: re.Match[str]) -> None:
-        if user == ADMIN:
-            return
         plural, name = match.group("core") or match.group("lease"), match.group("name") or ""
         own = user[len("system:node:") :]
         if name == own and plural in ("nodes", "leases") and match.group("namespace") in (None, "kube-node-lease"):
@@ -166,72 +232,4 @@ def _versioned(value: Any, revision: int) -> Any:
 
 
 def _now() -> str:
-    import time
-
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that hang up are no news."""
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 30
-    owner: API
-
-    def log_message(self, *arguments: Any) -> None:
-        """K3s does not log requests."""
-
-    def _send(self, code: int, content: Any) -> None:
-        text = content if isinstance(content, str) else json.dumps(content)
-        data = text.encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "text/plain" if isinstance(content, str) else "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
-
-    def _answer(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length) if length else b""
-        path, _unused, query = self.path.partition("?")
-        if path == "/ping":
-            self._send(200, "pong")
-            return
-        if path.startswith("/v2"):
-            self._send(404, {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "no peer has it"}]})
-            return
-        try:
-            self._send(*self._kubernetes(path, query, body))
-        except Refused as refusal:
-            self._send(refusal.code, refusal.status)
-        except Unavailable as error:
-            away = Refused(500, "InternalError", "etcdserver: request timed out (%s)" % error)
-            self._send(500, away.status)
-
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815
-
-    def _kubernetes(self, path: str, query: str, body: bytes) -> tuple[int, Any]:
-        if not self.owner.ready:
-            raise Refused(503, "ServiceUnavailable", "the server is currently unable to handle the request")
-        user = self.owner.node.user_of((self.headers.get("Authorization") or "").partition(" ")[2])
-        if not user:
-            raise Refused(401, "Unauthorized", "Unauthorized")
-        if path in ("/readyz", "/livez", "/healthz"):
-            return self.owner.readyz("verbose" in query)
-        if path == "/version":
-            return 200, {"major": "1", "gitVersion": self.owner.node.release, "platform": "linux/amd64"}
-        match = _RESOURCE.match(path)
-        if match is None:
-            raise Refused(404, "NotFound", "the server could not find the requested resource")
-        verb = {"POST": "create", "PUT": "update", "DELETE": "delete"}.get(self.command, "get")
-        if verb == "get" and not match.group("name"):
-            verb = "list"
-        self.owner.authorise(user, verb, match)
-        return self.owner.resource(verb, match, json.loads(body) if body else {})

@@ -5,10 +5,16 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
+import os
+import re
 import ssl
 from typing import Any
+
+# As K3s writes them, a kubeconfig has one cluster and one user.
+_SETTING = re.compile(r"^ +(server|(?:certificate-authority|client-certificate|client-key)(?:-data)?): (\S+)$", re.M)
 
 
 class Refused(Exception):
@@ -24,16 +30,31 @@ class Unreachable(Exception):
     """No API there."""
 
 
+def _content(found: dict[str, str], name: str) -> bytes:
+    if name + "-data" in found:
+        return base64.b64decode(found[name + "-data"])
+    with open(found[name], "rb") as handle:
+        return handle.read()
+
+
+def _readable(found: dict[str, str], name: str) -> str:
+    """A path under which OpenSSL can read it, without a file where the kubeconfig itself has the text."""
+    if name in found:
+        return found[name]
+    descriptor = os.memfd_create(name)
+    os.write(descriptor, _content(found, name))
+    return "/proc/self/fd/%d" % descriptor
+
+
 class Client:
     """:raises OSError: when the kubeconfig cannot be read."""
 
     def __init__(self, kubeconfig: str, timeout: float = 10.0) -> None:
         with open(kubeconfig, encoding="utf-8") as handle:
-            content = json.load(handle)
-        cluster = content["clusters"][0]["cluster"]
-        self.address = cluster["server"].rpartition("/")[2]
-        self.context = ssl.create_default_context(cafile=cluster["certificate-authority"])
-        self.headers = {"Authorization": "Bearer " + content["users"][0]["user"]["token"]}
+            found = dict(_SETTING.findall(handle.read()))
+        self.address = found["server"].rpartition("/")[2]
+        self.context = ssl.create_default_context(cadata=_content(found, "certificate-authority").decode())
+        self.context.load_cert_chain(_readable(found, "client-certificate"), _readable(found, "client-key"))
         self.timeout = timeout
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
@@ -43,9 +64,11 @@ class Client:
         :raises Unreachable: without an answer.
         """
         host, _unused, port = self.address.rpartition(":")
-        connection = http.client.HTTPSConnection(host, int(port), timeout=self.timeout, context=self.context)
+        connection = http.client.HTTPSConnection(
+            host.strip("[]"), int(port), timeout=self.timeout, context=self.context
+        )
         try:
-            connection.request(method, path, json.dumps(body) if body is not None else None, self.headers)
+            connection.request(method, path, json.dumps(body) if body is not None else None)
             response = connection.getresponse()
             text = response.read().decode("utf-8", "replace")
         except (OSError, http.client.HTTPException) as error:

@@ -35,18 +35,21 @@ class Containerd:
         self.log = node.agent_dir + "/containerd/containerd.log"
         self.child: subprocess.Popen[bytes] | None = None
 
-    def write(self, registry: dict[str, Any], default_endpoint: bool, embedded: bool) -> None:
-        """config.toml, and certs.d anew: what K3s wrote before goes, what others put there stays."""
-        if embedded:
-            tls = self.node.agent_dir + "/client-kubelet"
+    def write(self, registry: dict[str, Any], default_endpoint: bool, mirror: str) -> None:
+        """config.toml, and certs.d anew: what K3s wrote before goes, what others put there stays.
+
+        ``mirror``: the embedded registry's address, "" where it is off.
+        """
+        if mirror:
+            stem = "%s/client-%s-controller" % (self.node.agent_dir, self.node.program)
             registry = host_config.inject_embedded_mirror(
-                registry, self.node.agent_dir + "/server-ca.crt", tls + ".crt", tls + ".key"
+                registry, mirror, self.node.agent_dir + "/server-ca.crt", stem + ".crt", stem + ".key"
             )
         os.makedirs(self.etc, mode=0o700, exist_ok=True)
         os.chmod(self.node.agent_dir, 0o700)
         with open(self.config, "w", encoding="utf-8") as handle:
             handle.write(self._config_toml(registry))
-        hosts = host_config.host_configs(registry, default_endpoint, log.log)
+        hosts = host_config.host_configs(registry, default_endpoint, log.log, mirror or host_config.NO_MIRROR)
         self._clean(hosts)
         for name, host in hosts.items():
             folder = os.path.normpath(os.path.join(self.certs_d, name))

@@ -17,7 +17,8 @@ from stand_in import go_url
 from stand_in.go_url import quote
 
 Log = Callable[[str, str], None]
-EMBEDDED_MIRROR = "127.0.0.1:6443"
+# What K3s makes of "no host, no port", where there is no embedded registry.
+NO_MIRROR = ":"
 
 
 class Endpoint:
@@ -84,23 +85,23 @@ def _config_for(configs: dict[str, Any], host: str) -> dict[str, Any]:
     return dict(configs.get(host) or {})
 
 
-def inject_embedded_mirror(registry: dict[str, Any], ca: str, cert: str, key: str) -> dict[str, Any]:
-    """What `embedded-registry: true` adds to the configuration, https://docs.k3s.io/installation/registry-mirror."""
+def inject_embedded_mirror(registry: dict[str, Any], mirror: str, ca: str, cert: str, key: str) -> dict[str, Any]:
+    """What an embedded registry at ``mirror`` adds, https://docs.k3s.io/installation/registry-mirror."""
     registry = copy.deepcopy(registry)
-    url = "https://%s/v2" % EMBEDDED_MIRROR
+    url = "https://%s/v2" % mirror
     tls = {"ca_file": ca, "cert_file": cert, "key_file": key, "insecure_skip_verify": False}
-    registry["configs"][EMBEDDED_MIRROR] = {"auth": None, "tls": tls}
-    for host, mirror in registry["mirrors"].items():
+    registry["configs"][mirror] = {"auth": None, "tls": tls}
+    for host, entry in registry["mirrors"].items():
         if not is_localhost(host):
-            mirror["endpoint"] = [url, *mirror["endpoint"]]
-    registry["mirrors"][EMBEDDED_MIRROR] = {"endpoint": [url], "rewrite": {}}
+            entry["endpoint"] = [url, *entry["endpoint"]]
+    registry["mirrors"][mirror] = {"endpoint": [url], "rewrite": {}}
     return registry
 
 
 def host_configs(
-    registry: dict[str, Any], default_endpoint: bool, log: Log, mirror: str = EMBEDDED_MIRROR
+    registry: dict[str, Any], default_endpoint: bool, log: Log, mirror: str = NO_MIRROR
 ) -> dict[str, Host]:
-    """The hosts that get a hosts.toml; "*" has become `_default`."""
+    """The hosts that get a hosts.toml; "*" has become `_default`. ``mirror``: where the embedded registry is."""
     configs = registry["configs"]
     hosts: dict[str, Host] = {}
     for name, config in configs.items():

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`k3s kubectl`: get, create, replace and delete of nodes and leases, and get --raw, worded as kubectl words them."""
+"""`k3s kubectl`: get, create, replace and delete of nodes and leases, get of the API's endpoints, and get --raw, worded
+as kubectl words them."""
 
 from __future__ import annotations
 
@@ -30,8 +31,13 @@ _WITH_VALUE = {
 _KINDS = {
     "node": "nodes", "nodes": "nodes", "no": "nodes", "pod": "pods", "pods": "pods", "po": "pods",
     "lease": "leases", "leases": "leases", "lease.coordination.k8s.io": "leases",
-    "leases.coordination.k8s.io": "leases",
+    "leases.coordination.k8s.io": "leases", "endpoints": "endpoints", "ep": "endpoints",
+    "endpointslice": "endpointslices", "endpointslices": "endpointslices",
+    "endpointslices.discovery.k8s.io": "endpointslices",
 }  # fmt: skip
+
+
+_GROUPS = {"leases": "/apis/coordination.k8s.io/v1", "endpointslices": "/apis/discovery.k8s.io/v1"}
 
 
 class Failure(Exception):
@@ -101,10 +107,10 @@ class Kubectl:
         plural = _KINDS.get(kind.lower())
         if plural is None:
             raise Failure('error: the server doesn\'t have a resource type "%s"' % kind)
-        if plural == "leases":
-            plural = "namespaces/%s/leases" % (namespace or self.flags.get("namespace", "default"))
-            return "/apis/coordination.k8s.io/v1/%s%s" % (plural, "/" + name if name else "")
-        return "/api/v1/%s%s" % (plural, "/" + name if name else "")
+        group = _GROUPS.get(plural, "/api/v1")
+        if plural in _GROUPS or plural == "endpoints":
+            plural = "namespaces/%s/%s" % (namespace or self.flags.get("namespace", "default"), plural)
+        return "%s/%s%s" % (group, plural, "/" + name if name else "")
 
     def _ask(self, api: client.Client, method: str, path: str, body: Any = None, doing: str = "") -> Any:
         try:
@@ -144,10 +150,12 @@ class Kubectl:
                 print("%-16s %-10s %-28s %s" % _row(item))
         elif not items:
             print("No resources found in %s namespace." % self.flags.get("namespace", "default"))
-        else:
+        elif _KINDS[kind.lower()] == "leases":
             print("%-40s %s" % ("NAME", "HOLDER"))
             for item in items:
                 print("%-40s %s" % (item["metadata"]["name"], item["spec"].get("holderIdentity", "")))
+        else:
+            print("NAME\n" + "\n".join(item["metadata"]["name"] for item in items))
 
     def _object(self) -> tuple[Any, str]:
         source = self.flags.get("filename", "")

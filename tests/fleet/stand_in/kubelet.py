@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Any, Callable
 
-from stand_in import client, cri, log
+from stand_in import client, cri, endpoints, log
 from stand_in.faults import Faults
 from stand_in.node import Node
 from stand_in.store import Etcd, Store, Unavailable
@@ -190,8 +190,8 @@ class Kubelet:
 
 
 class Controllers:
-    """What runs on every server: nodes without a sign of life become Unknown, and this member's vote is
-    written down."""
+    """What runs on every server: nodes without a sign of life become Unknown, and this member's vote and the address of
+    its API are written down."""
 
     def __init__(self, node: Node, store: Store, faults: Faults, stop: threading.Event) -> None:
         self.node = node
@@ -202,6 +202,7 @@ class Controllers:
     def run(self) -> None:
         while not self.stop.is_set():
             try:
+                endpoints.renew(self.store, self.node.address, self.node.api_port)
                 self._judge_nodes()
                 if isinstance(self.store, Etcd):
                     self._write_vote()

@@ -1,17 +1,21 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An agent's client load balancer: 127.0.0.1:6444 leads to the first server that answers."""
+"""An agent's client load balancers: 127.0.0.1:6444 leads to the first supervisor that answers, and where the API has a
+port of its own, as RKE2's has, 127.0.0.1:6443 to the first API."""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import socket
 import socketserver
 import threading
 from typing import Any
 
-PORT = 6444
+SUPERVISOR = 6444
+API = 6443
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
@@ -25,14 +29,14 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
         target.shutdown(socket.SHUT_WR)
 
 
-def serve(servers: list[str]) -> None:
-    """Listen and forward, in threads."""
+def serve(port: int, servers: list[tuple[str, int]]) -> None:
+    """Listen on the loopback ``port`` and forward, in threads."""
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            for address in servers:
+            for server in servers:
                 try:
-                    upstream = socket.create_connection((address, 6443), timeout=2)
+                    upstream = socket.create_connection(server, timeout=2)
                 except OSError:
                     continue
                 with upstream:
@@ -50,4 +54,12 @@ def serve(servers: list[str]) -> None:
         def handle_error(self, request: Any, client_address: Any) -> None:
             pass
 
-    threading.Thread(target=Server(("127.0.0.1", PORT), Handler).serve_forever, daemon=True).start()
+    threading.Thread(target=Server(("127.0.0.1", port), Handler).serve_forever, daemon=True).start()
+
+
+def write_state(path: str, servers: list[tuple[str, int]]) -> None:
+    """Where the load balancer leads, kept for the next start."""
+    addresses = ["%s:%d" % server for server in servers]
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    with open(path, "w", encoding="utf-8") as handle:
+        json.dump({"ServerURL": "https://" + addresses[0], "ServerAddresses": addresses}, handle, indent=2)

@@ -1,46 +1,100 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What this node is: the fleet's own facts and the settings that K3s reads from its config files."""
+"""What this node is: the fleet's own facts, and what K3s makes of its flags."""
 
 from __future__ import annotations
 
-import glob
+import base64
+import contextlib
 import hashlib
-import hmac
 import json
 import os
-from typing import Any
+
+from stand_in.flags import Flags
 
 FACTS = "/etc/k3s-stand-in/node.json"
 TLS = "/etc/k3s-stand-in/tls"
 COMMIT = "80b11e87"
+_SUPERVISOR_OF_RKE2 = 9345
+_API = 6443
+
+# https://github.com/k3s-io/k3s/blob/master/pkg/daemons/control/deps/deps.go
+_KUBECONFIG = """\
+apiVersion: v1
+clusters:
+- cluster:
+    server: {server}
+    certificate-authority: {agent}/server-ca.crt
+  name: local
+contexts:
+- context:
+    cluster: local
+    namespace: default
+    user: user
+  name: Default
+current-context: Default
+kind: Config
+preferences: {{}}
+users:
+- name: user
+  user:
+    client-certificate: {agent}/client-kubelet.crt
+    client-key: {agent}/client-kubelet.key
+"""
+# https://github.com/k3s-io/k3s/blob/master/pkg/clientaccess/kubeconfig.go
+_ADMIN_KUBECONFIG = """\
+apiVersion: v1
+clusters:
+- cluster:
+    certificate-authority-data: {ca}
+    server: {server}
+  name: default
+contexts:
+- context:
+    cluster: default
+    user: default
+  name: default
+current-context: default
+kind: Config
+preferences: {{}}
+users:
+- name: default
+  user:
+    client-certificate-data: {certificate}
+    client-key-data: {key}
+"""
 
 
 class Node:
-    """The facts the fleet wrote to ``FACTS``, and the distribution's paths."""
+    """The facts the fleet wrote to ``FACTS``, the distribution's paths, and the flags of ``command``.
 
-    def __init__(self) -> None:
+    :param command: `server`, `agent`, or nothing for the tools.
+
+    :raises FlagError: where K3s would not start.
+    """
+
+    def __init__(self, command: str = "", arguments: list[str] | None = None) -> None:
         with open(FACTS, encoding="utf-8") as handle:
             facts = json.load(handle)
         self.program: str = facts["program"]
         self.release: str = facts["release"]
         self.name: str = facts["name"]
-        self.role: str = facts["role"]
         self.address: str = facts["address"]
         self.servers: dict[str, str] = facts["servers"]
         self.token: str = facts["token"]
         self.grace_seconds: float = facts["grace_seconds"]
+        self.flags = Flags(self.program, command, arguments or [], os.environ)
+        self.is_server = command == "server"
         self.config_dir = "/etc/rancher/" + self.program
-        self.data_dir = "/var/lib/rancher/" + self.program
+        self.data_dir = os.path.abspath(self.flags.text("data-dir", "/var/lib/rancher/" + self.program))
         self.agent_dir = self.data_dir + "/agent"
+        # Neither follows the data-dir.
+        self.registries_yaml = self.flags.text("private-registry", self.config_dir + "/registries.yaml")
         self.socket = "/run/k3s/containerd/containerd.sock"
         self.kubelet_kubeconfig = self.agent_dir + "/kubelet.kubeconfig"
+        # Where kubectl looks; a link where `write-kubeconfig` names another place.
         self.admin_kubeconfig = "%s/%s.yaml" % (self.config_dir, self.program)
-
-    @property
-    def is_server(self) -> bool:
-        return self.role == "server"
 
     @property
     def has_etcd(self) -> bool:
@@ -48,71 +102,50 @@ class Node:
         return self.is_server and (len(self.servers) > 1 or self.program == "rke2")
 
     @property
-    def agent_service(self) -> str:
-        """Where this node's kubelet finds an API: its own, or the agent's client load balancer."""
-        return "https://127.0.0.1:%d" % (6443 if self.is_server else 6444)
+    def api_port(self) -> int:
+        """Of a server: where kubectl finds the API. RKE2's cannot be changed."""
+        return _API if self.program == "rke2" else self.flags.number("https-listen-port", _API)
 
-    def credential(self, user: str) -> str:
-        """A bearer token that every server of the cluster recognises as ``user``."""
-        return "%s/%s" % (user, hmac.new(self.token.encode(), user.encode(), hashlib.sha256).hexdigest())
+    @property
+    def supervisor_port(self) -> int:
+        """Of a server: where nodes join, and where they find the embedded registry."""
+        if self.program == "rke2":
+            return _SUPERVISOR_OF_RKE2
+        return self.flags.number("supervisor-port", 0) or self.api_port
 
-    def user_of(self, credential: str) -> str:
-        """The user a bearer token stands for, "" for none."""
-        user = credential.rpartition("/")[0]
-        return user if user and hmac.compare_digest(self.credential(user), credential) else ""
+    @property
+    def joins_at(self) -> int:
+        """Of an agent: the port in `server`, or the usual one."""
+        place = self.flags.text("server").rpartition("//")[2].partition("/")[0]
+        port = place.rpartition(":")[2]
+        return int(port) if port.isdigit() else self.supervisor_port
 
-    def write_kubeconfig(self, path: str, server: str, user: str) -> None:
-        content = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "local", "cluster": {"server": server, "certificate-authority": TLS + "/ca.crt"}}],
-            "contexts": [{"name": "Default", "context": {"cluster": "local", "user": "user"}}],
-            "current-context": "Default",
-            "users": [{"name": "user", "user": {"token": self.credential(user)}}],
-        }
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as handle:
-            json.dump(content, handle, indent=2)
+    def etcd_name(self, server: str) -> str:
+        """K3s invents the second half once; here every server has to know it of every other."""
+        return "%s-%s" % (server, hashlib.sha256((self.token + server).encode()).hexdigest()[:8])
 
+    def write_kubelet_kubeconfig(self, server: str) -> None:
+        _write(self.kubelet_kubeconfig, _KUBECONFIG.format(server=server, agent=self.agent_dir))
 
-def settings(config_dir: str, arguments: list[str]) -> dict[str, Any]:
-    """K3s' flags: config.yaml, then config.yaml.d/*.yaml in order of name (later wins, `key+` appends), then the
-    command line. https://docs.k3s.io/installation/configuration#configuration-file
+    def write_admin_kubeconfig(self, server: str) -> None:
+        def data(name: str) -> str:
+            with open("%s/server/tls/%s" % (self.data_dir, name), "rb") as handle:
+                return base64.b64encode(handle.read()).decode()
 
-    :raises YAMLError: for a file that is not YAML.
-    """
-    from stand_in import go_yaml
-
-    result: dict[str, Any] = {}
-    drop_ins = sorted(glob.glob(config_dir + "/config.yaml.d/*.yaml") + glob.glob(config_dir + "/config.yaml.d/*.yml"))
-    for path in [config_dir + "/config.yaml", *drop_ins]:
-        try:
-            with open(path, "rb") as handle:
-                content = go_yaml.plain(handle.read()) or {}
-        except FileNotFoundError:
-            continue
-        if not isinstance(content, dict):
-            raise go_yaml.YAMLError("yaml: unmarshal errors:\n  line 1: cannot unmarshal into yaml.MapSlice")
-        for key, value in content.items():
-            name = str(key)
-            if name.endswith("+"):
-                old = result.get(name[:-1], [])
-                result[name[:-1]] = (old if isinstance(old, list) else [old]) + (
-                    value if isinstance(value, list) else [value]
-                )
-            else:
-                result[name] = value
-    position = 0
-    while position < len(arguments):
-        flag, mark, value = arguments[position].lstrip("-").partition("=")
-        following = arguments[position + 1] if position + 1 < len(arguments) else "--"
-        if not mark and not following.startswith("-"):
-            value, mark = following, "="
-            position += 1
-        result[flag] = value if mark else True
-        position += 1
-    return result
+        text = _ADMIN_KUBECONFIG.format(
+            server=server, ca=data("server-ca.crt"), certificate=data("client-admin.crt"), key=data("client-admin.key")
+        )
+        path = self.flags.text("write-kubeconfig", self.admin_kubeconfig)
+        if os.path.islink(self.admin_kubeconfig):
+            os.unlink(self.admin_kubeconfig)
+        _write(path, text)
+        if path != self.admin_kubeconfig:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.admin_kubeconfig)
+            os.symlink(path, self.admin_kubeconfig)
 
 
-def is_true(value: Any) -> bool:
-    return value is True or str(value).lower() in ("true", "1", "t")
+def _write(path: str, text: str) -> None:
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as handle:
+        handle.write(text)

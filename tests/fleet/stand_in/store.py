@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, Protocol
 from stand_in import process
 from stand_in.node import Node
 
+Members = list[dict[str, Any]]
+
 
 class Unavailable(Exception):
     """The store does not answer: no quorum, or not started."""
@@ -45,6 +47,7 @@ class Store(Protocol):
     def delete(self, key: str) -> bool: ...
     def healthy(self) -> bool: ...
     def voting(self) -> bool: ...
+    def members(self) -> Members | None: ...
 
 
 class SQLite:
@@ -108,6 +111,16 @@ class SQLite:
     def voting(self) -> bool:
         return False
 
+    def members(self) -> None:
+        """There are none to list."""
+
+
+# As K3s has it: clients at 2379 with a certificate of etcd's own CA, on loopback and on the node's address; the JSON
+# gateway and the metrics on loopback only. Here the gateway asks for no certificate, for the stand-in's own sake.
+_GATEWAY = 2382
+# How long the API's own checks and K3s' list of members wait for etcd.
+_CHECK_SECONDS = 2.0
+
 
 class Etcd:
     """One member of a static etcd cluster, spoken to through its JSON gateway."""
@@ -121,16 +134,30 @@ class Etcd:
         node = self.node
         folder = node.data_dir + "/server/db/etcd"
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        members = ",".join("%s=http://%s:2380" % member for member in sorted(node.servers.items()))
+        name = node.etcd_name(node.name)
+        with open(os.open(folder + "/name", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
+            handle.write(name)
+        peers = ["%s=https://%s:2380" % (node.etcd_name(one), place) for one, place in sorted(node.servers.items())]
+        tls = node.data_dir + "/server/tls/etcd/"
         command = [
             "/usr/bin/etcd",
-            "--name=" + node.name,
+            "--name=" + name,
             "--data-dir=" + folder,
-            "--listen-client-urls=http://127.0.0.1:2379",
-            "--advertise-client-urls=http://127.0.0.1:2379",
-            "--listen-peer-urls=http://%s:2380" % node.address,
-            "--initial-advertise-peer-urls=http://%s:2380" % node.address,
-            "--initial-cluster=" + members,
+            "--listen-client-urls=https://127.0.0.1:2379,https://%s:2379,http://127.0.0.1:%d"
+            % (node.address, _GATEWAY),
+            "--advertise-client-urls=https://%s:2379" % node.address,
+            "--listen-metrics-urls=http://127.0.0.1:2381",
+            "--cert-file=" + tls + "server-client.crt",
+            "--key-file=" + tls + "server-client.key",
+            "--trusted-ca-file=" + tls + "server-ca.crt",
+            "--client-cert-auth",
+            "--listen-peer-urls=https://%s:2380" % node.address,
+            "--initial-advertise-peer-urls=https://%s:2380" % node.address,
+            "--peer-cert-file=" + tls + "peer-server-client.crt",
+            "--peer-key-file=" + tls + "peer-server-client.key",
+            "--peer-trusted-ca-file=" + tls + "peer-ca.crt",
+            "--peer-client-cert-auth",
+            "--initial-cluster=" + ",".join(peers),
             "--initial-cluster-state=new",
             "--initial-cluster-token=" + node.program,
             "--heartbeat-interval=200",
@@ -140,8 +167,8 @@ class Etcd:
         with open(node.data_dir + "/server/db/etcd.log", "ab") as output:
             self.child = process.start(command, output, {"PATH": "/usr/bin:/bin"})
 
-    def _post(self, path: str, request: Any) -> Any:
-        connection = http.client.HTTPConnection("127.0.0.1", 2379, timeout=8)
+    def _post(self, path: str, request: Any, patience: float = 8.0) -> Any:
+        connection = http.client.HTTPConnection("127.0.0.1", _GATEWAY, timeout=patience)
         try:
             connection.request("POST", "/v3/" + path, json.dumps(request))
             response = connection.getresponse()
@@ -166,8 +193,8 @@ class Etcd:
             int(item["mod_revision"]),
         )
 
-    def get(self, key: str) -> Entry | None:
-        items = self._post("kv/range", {"key": self._code(key)}).get("kvs", [])
+    def get(self, key: str, patience: float = 8.0) -> Entry | None:
+        items = self._post("kv/range", {"key": self._code(key)}, patience).get("kvs", [])
         return self._entry(items[0]) if items else None
 
     def list(self, prefix: str) -> list[Entry]:
@@ -198,14 +225,21 @@ class Etcd:
     def healthy(self) -> bool:
         """Whether a linearisable read works, which needs a quorum."""
         try:
-            self.get("health")
+            self.get("health", _CHECK_SECONDS)
         except Unavailable:
             return False
         return True
 
     def voting(self) -> bool:
-        members = self._post("cluster/member/list", {}).get("members", [])
-        return any(member.get("name") == self.node.name and not member.get("isLearner") for member in members)
+        name = self.node.etcd_name(self.node.name)
+        return any(member.get("name") == name and not member.get("isLearner") for member in self.members())
+
+    def members(self) -> Members:
+        """:raises Unavailable: without a quorum, as K3s' own etcd, which is newer, asks the others first."""
+        self.get("health", _CHECK_SECONDS)
+        return [
+            {**member, "ID": int(member["ID"])} for member in self._post("cluster/member/list", {}).get("members", [])
+        ]
 
 
 def store_of(node: Node) -> Store:

@@ -10,37 +10,37 @@ import os
 import random
 import shutil
 import signal
-import socket
-import ssl
 import sys
 import threading
 import time
 from typing import Any
 
-from stand_in import go_yaml, load_balancer, log, process
-from stand_in.api import ADMIN, API
+from stand_in import client, cluster_config, go_yaml, https, load_balancer, log, process
+from stand_in.api import API
+from stand_in.cluster_config import Told
 from stand_in.containerd import Containerd
 from stand_in.faults import Faults
 from stand_in.kubelet import Controllers, Kubelet
-from stand_in.node import COMMIT, TLS, Node, is_true, settings
-from stand_in.store import Store, store_of
+from stand_in.node import COMMIT, TLS, Node
+from stand_in.store import Etcd, Store, store_of
 
 
 class Supervisor:
-    def __init__(self, node: Node, arguments: list[str]) -> None:
+    def __init__(self, node: Node) -> None:
         self.node = node
         self.stop = threading.Event()
         self.notified = False
         log.info("Starting %s %s (%s)" % (node.program, node.release, COMMIT))
-        try:
-            self.settings = settings(node.config_dir, arguments)
-        except go_yaml.YAMLError as error:
-            log.fatal(str(error))
-        self.registries_yaml = str(self.settings.get("private-registry") or node.config_dir + "/registries.yaml")
-        self.faults = Faults(self.registries_yaml)
+        for name in node.flags.unknown:
+            log.log("warning", "Unknown flag --%s found in config.yaml, skipping\n" % name)
+        self.faults = Faults(node.registries_yaml)
         self.containerd = Containerd(node, self.faults)
-        self.store: Store | None = store_of(node) if node.is_server else None
+        self.store: Store | None = None
         self.api: API | None = None
+        if node.is_server:
+            self.store = store_of(node)
+            # What it cannot tell the others, K3s finds out now.
+            cluster_config.answer(node)
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self._terminate)
@@ -56,18 +56,15 @@ class Supervisor:
         if self.node.is_server:
             self._start_server()
         else:
-            load_balancer.serve(list(self.node.servers.values()))
-            self.node.write_kubeconfig(
-                self.node.kubelet_kubeconfig, self.node.agent_service, "system:node:" + self.node.name
-            )
-        registry = self._agent_configuration()
+            self._start_load_balancers()
+        found = self._agent_configuration()
         if self.faults.has("ready-late"):
             self.stop.wait(float(self.faults.argument("ready-late")))
         if self.faults.has("never-ready"):
             self._never_ready()
-        if registry is None:
+        if found is None:
             return
-        self._start_agent(registry)
+        self._start_agent(*found)
         self._watch()
 
     def _terminate(self, *_: Any) -> None:
@@ -90,16 +87,10 @@ class Supervisor:
         sys.exit(0)
 
     def _install_certificates(self) -> None:
-        places = {"ca.crt": ["agent/server-ca.crt"]}
-        if self.node.is_server:
-            places["ca.crt"].append("server/tls/server-ca.crt")
-            places["server.crt"] = ["server/tls/serving-kube-apiserver.crt"]
-            places["server.key"] = ["server/tls/serving-kube-apiserver.key"]
-        for source, targets in places.items():
-            for target in targets:
-                path = os.path.join(self.node.data_dir, target)
-                os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-                shutil.copy(os.path.join(TLS, source), path)
+        """The fleet has made them; they lie in ``TLS`` as they do below the data-dir."""
+        for name in ("agent", "server"):
+            if os.path.isdir(os.path.join(TLS, name)):
+                shutil.copytree(os.path.join(TLS, name), os.path.join(self.node.data_dir, name), dirs_exist_ok=True)
 
     def _install_rke2_programs(self) -> None:
         """RKE2 unpacks its programs at start; crictl finds containerd through CRI_CONFIG_FILE."""
@@ -115,12 +106,23 @@ class Supervisor:
     def _start_server(self) -> None:
         assert self.store is not None
         self.store.start()
-        self.api = API(self.node, self.store)
-        self.api.serve()
-        self.node.write_kubeconfig(
-            self.node.kubelet_kubeconfig, self.node.agent_service, "system:node:" + self.node.name
-        )
-        self.node.write_kubeconfig(self.node.admin_kubeconfig, "https://127.0.0.1:6443", ADMIN)
+        self.api = API(self.node, self.store, self.faults)
+        self.api.serve_supervisor()
+        api = "https://" + cluster_config.joined(cluster_config.loopback(self.node), self.node.api_port)
+        self.node.write_kubelet_kubeconfig(api)
+        self.node.write_admin_kubeconfig(api)
+
+    def _start_load_balancers(self) -> None:
+        """One to the supervisors, one to the API where that has a port of its own."""
+        node = self.node
+        supervisors = [(address, node.joins_at) for address in node.servers.values()]
+        load_balancer.serve(load_balancer.SUPERVISOR, supervisors)
+        load_balancer.write_state("%s/etc/%s-agent-load-balancer.json" % (node.agent_dir, node.program), supervisors)
+        api = load_balancer.SUPERVISOR
+        if node.program == "rke2":
+            api = load_balancer.API
+            load_balancer.serve(api, [(address, node.api_port) for address in node.servers.values()])
+        node.write_kubelet_kubeconfig("https://127.0.0.1:%d" % api)
 
     def _start_api(self) -> None:
         assert self.api is not None
@@ -135,52 +137,53 @@ class Supervisor:
             sys.exit(0)
         if self.node.has_etcd:
             log.info("ETCD server is now running")
-        self.api.ready = True
+        self.api.serve_api()
         log.info("Kube API server is now running")
         threading.Thread(target=Controllers(self.node, self.store, self.faults, self.stop).run, daemon=True).start()
 
-    def _agent_configuration(self) -> Any:
-        """The loop in which a registries.yaml that K3s cannot read keeps it for ever; it is read anew each time."""
+    def _agent_configuration(self) -> tuple[Told, Any] | None:
+        """The loop in which a registries.yaml that K3s cannot read keeps it for ever; both are read anew each time."""
+        waiting = "Waiting to retrieve agent configuration; server is not ready: "
         while not self.stop.is_set():
-            if not self.node.is_server and not self._server_answers():
+            try:
+                told = self._ask_server()
+            except (client.Refused, client.Unreachable) as error:
+                log.info(waiting + "failed to retrieve configuration from server: %s" % error)
+                self.stop.wait(1.0)
                 continue
             try:
-                return self._get()
+                return told, self._get()
             except (OSError, go_yaml.YAMLError) as error:
                 message = str(error)
                 if isinstance(error, IsADirectoryError):
-                    message = "read %s: is a directory" % self.registries_yaml
-                log.info("Waiting to retrieve agent configuration; server is not ready: " + message)
+                    message = "read %s: is a directory" % self.node.registries_yaml
+                log.info(waiting + message)
             self.stop.wait(5.0 * (1.0 + random.random()))
         return None
 
+    def _ask_server(self) -> Told:
+        """What the server says: an agent's through its load balancer, a server's own through its loopback."""
+        host, port = "127.0.0.1", load_balancer.SUPERVISOR
+        if self.node.is_server:
+            host, port = cluster_config.loopback(self.node), self.node.supervisor_port
+        asked = client.Client(self.node.kubelet_kubeconfig, 5.0)
+        asked.address = cluster_config.joined(host, port)
+        return cluster_config.read(asked.request("GET", "/v1-%s/config" % self.node.program))
+
     def _get(self) -> Any:
         try:
-            with open(self.registries_yaml, "rb") as handle:
+            with open(self.node.registries_yaml, "rb") as handle:
                 text = handle.read()
         except FileNotFoundError:
             return go_yaml.decode(b"")
-        log.info("Using private registry config file at " + self.registries_yaml)
+        log.info("Using private registry config file at " + self.node.registries_yaml)
         return go_yaml.decode(text)
 
-    def _server_answers(self) -> bool:
-        """Some server must answer before an agent goes on."""
-        context = ssl.create_default_context(cafile=TLS + "/ca.crt")
-        address = ("127.0.0.1", load_balancer.PORT)
-        try:
-            with socket.create_connection(address, timeout=5) as plain, context.wrap_socket(
-                plain, server_hostname="127.0.0.1"
-            ):
-                return True
-        except OSError as error:
-            log.info("Waiting to retrieve agent configuration; server is not ready: failed to get CA certs: %s" % error)
-            self.stop.wait(1.0)
-            return False
-
-    def _start_agent(self, registry: Any) -> None:
-        default_endpoint = not is_true(self.settings.get("disable-default-registry-endpoint"))
-        embedded = is_true(self.settings.get("embedded-registry"))
-        self.containerd.write(registry, default_endpoint, embedded)
+    def _start_agent(self, told: Told, registry: Any) -> None:
+        default_endpoint = not self.node.flags.true("disable-default-registry-endpoint")
+        self.containerd.write(registry, default_endpoint, told.mirror)
+        if told.mirror and not self.node.is_server:
+            https.serve(told.supervisor_port, self.node.agent_dir, "serving-kubelet", https.embedded_registry)
         if not self.faults.has("containerd-down"):
             self.containerd.start()
         if self.node.is_server:
@@ -194,6 +197,8 @@ class Supervisor:
         if self.node.is_server:
             log.info("%s is up and running" % self.node.program)
             self._ready()
+        if self.faults.has("etcd-dead") and isinstance(self.store, Etcd) and self.store.child is not None:
+            self.store.child.kill()
         threading.Thread(target=self._kubelet, daemon=True).start()
 
     def _kubelet(self) -> None:
@@ -203,7 +208,9 @@ class Supervisor:
 
     def _watch(self) -> None:
         """K3s ends when a part that it started ends. Its containerd goes with it, the containers stay."""
-        children = {"containerd": self.containerd.child, "etcd": getattr(self.store, "child", None)}
+        children = {"containerd": self.containerd.child}
+        if isinstance(self.store, Etcd) and not self.faults.has("etcd-dead"):
+            children["etcd"] = self.store.child
         while not self.stop.wait(0.2):
             for name, child in children.items():
                 if child is not None and child.poll() is not None:

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import ExtendedKeyUsage, load_pem_x509_certificate
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tests.fleet import certificates, contents, k3s_source, limits, real_k3s, units, up
+from tests.fleet import certificates, cluster_pki, contents, k3s_source, limits, real_k3s, units, up
 from tests.fleet.archive import Archive
 from tests.fleet.process import FleetError
 from tests.fleet.state import Fleet, Node, Registry
@@ -84,7 +86,7 @@ def test_download_with_another_checksum_is_refused(tmp_path: Path, monkeypatch: 
 
 
 def test_units_as_the_installers_write_them() -> None:
-    k3s = units.files("k3s", "k3s-agent", "agent")["etc/systemd/system/k3s-agent.service"]
+    k3s = units.files("k3s", "k3s-agent", "agent", {})["etc/systemd/system/k3s-agent.service"]
     for line in (
         "Type=notify",
         "KillMode=process",
@@ -94,9 +96,44 @@ def test_units_as_the_installers_write_them() -> None:
         "RestartSec=5s",
     ):
         assert line in k3s.splitlines()
-    rke2 = units.files("rke2", "rke2-server", "server")["usr/local/lib/systemd/system/rke2-server.service"]
+    rke2 = units.files("rke2", "rke2-server", "server", {})["usr/local/lib/systemd/system/rke2-server.service"]
     assert "ExecStart=/usr/local/bin/rke2 server" in rke2.splitlines()
     assert next(line for line in rke2.splitlines() if line.startswith("ExecStopPost=")).endswith('kill"')
+
+
+def test_flags_go_to_exec_start_and_where_to_join_to_the_environment() -> None:
+    found = units.files("k3s", "k3s-edge", "agent", {"K3S_URL": "https://10.0.0.1:7443"}, ["--data-dir=/srv/k3s"])
+    unit = found["etc/systemd/system/k3s-edge.service"]
+    assert "ExecStart=/usr/local/bin/k3s \\\n    agent \\\n\t'--data-dir=/srv/k3s' \\\n\n" in unit
+    assert "EnvironmentFile=-/etc/systemd/system/k3s-edge.service.env" in unit
+    assert found["etc/systemd/system/k3s-edge.service.env"] == "K3S_URL='https://10.0.0.1:7443'\n"
+    rke2 = units.files("rke2", "rke2-agent", "agent", {}, ["--debug"])
+    assert "ExecStart=/usr/local/bin/rke2 agent --debug\n" in rke2["usr/local/lib/systemd/system/rke2-agent.service"]
+
+
+def test_cluster_s_certificates_are_for_whom_k3s_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Fleet, "folder", tmp_path)
+    cluster_pki.make(tmp_path / "pki")
+    cluster = fleet()
+    server, agent = [cluster_pki.of_node(cluster, node) for node in cluster.nodes]
+    assert not any(path.startswith("server/") for path in agent)
+    found = {path: load_pem_x509_certificate(server[path]) for path in server if path.endswith(".crt")}
+    issued = {
+        "agent/client-kubelet": ("O=system:nodes,CN=system:node:server-1", "server/tls/client-ca"),
+        "agent/client-k3s-controller": ("CN=system:k3s-controller", "server/tls/client-ca"),
+        "server/tls/client-admin": ("O=system:masters,CN=system:admin", "server/tls/client-ca"),
+        "server/tls/serving-kube-apiserver": ("CN=kube-apiserver", "server/tls/server-ca"),
+        "server/tls/etcd/client": ("CN=etcd-client", "server/tls/etcd/server-ca"),
+        "server/tls/etcd/server-client": ("CN=etcd-server", "server/tls/etcd/server-ca"),
+        "server/tls/etcd/peer-server-client": ("CN=etcd-peer", "server/tls/etcd/peer-ca"),
+    }
+    for name, (subject, ca) in issued.items():
+        certificate = found[name + ".crt"]
+        certificate.verify_directly_issued_by(found[ca + ".crt"])
+        assert ",".join(part.rfc4514_string() for part in certificate.subject.rdns) == subject
+    # etcd's gateway calls its own port, with the certificate that it has as a server.
+    usage = found["server/tls/etcd/server-client.crt"].extensions.get_extension_for_class(ExtendedKeyUsage).value
+    assert set(usage) == {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH}
 
 
 def test_archive_makes_each_folder_once_and_keeps_modes_and_owners() -> None:

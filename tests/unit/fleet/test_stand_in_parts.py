@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from stand_in import faults, node, protobuf, store
+from stand_in import endpoints, faults, protobuf, store
 from stand_in.crictl import duration
 
 
@@ -41,15 +41,27 @@ def test_list_keeps_to_its_prefix(sqlite: store.SQLite) -> None:
     assert [entry.key for entry in sqlite.list("/nodes/")] == ["/nodes/a", "/nodes/b"]
 
 
-def test_later_config_files_win_and_plus_appends(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text("disable-default-registry-endpoint: false\nnode-label: [a]\n")
-    (tmp_path / "config.yaml.d").mkdir()
-    (tmp_path / "config.yaml.d" / "20.yaml").write_text("disable-default-registry-endpoint: true\n")
-    (tmp_path / "config.yaml.d" / "10.yaml").write_text("disable-default-registry-endpoint: false\nnode-label+: [b]\n")
-    found = node.settings(str(tmp_path), ["--private-registry=/x.yaml", "--debug"])
-    assert found["disable-default-registry-endpoint"] is True
-    assert found["node-label"] == ["a", "b"]
-    assert (found["private-registry"], found["debug"]) == ("/x.yaml", True)
+def test_server_that_no_longer_renews_leaves_the_endpoints(
+    sqlite: store.SQLite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(endpoints.time, "time", lambda: clock[0])
+
+    def listed() -> list[str]:
+        found = endpoints.answer(sqlite, "/api/v1/namespaces/default/endpoints/kubernetes")
+        return [place["ip"] for subset in found["subsets"] for place in subset["addresses"]]
+
+    for address in ("10.0.0.1", "10.0.0.2"):
+        endpoints.renew(sqlite, address, 7443)
+    assert listed() == ["10.0.0.1", "10.0.0.2"]
+    clock[0] += 11
+    endpoints.renew(sqlite, "10.0.0.1", 7443)
+    assert listed() == ["10.0.0.1", "10.0.0.2"]
+    clock[0] += 5
+    assert listed() == ["10.0.0.1"]
+    slices = endpoints.answer(sqlite, "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices")["items"]
+    assert slices[0]["ports"] == [{"name": "https", "port": 7443, "protocol": "TCP"}]
+    assert endpoints.answer(sqlite, "/api/v1/namespaces/kube-system/endpoints/kubernetes") is None
 
 
 def test_protobuf_fields_come_back() -> None:

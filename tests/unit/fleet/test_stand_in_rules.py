@@ -11,17 +11,18 @@ import pytest
 from stand_in import go_url, go_yaml, host_config
 
 
-def written(text: str, default_endpoint: bool = True, embedded: bool = False, program: str = "k3s") -> dict[str, str]:
+def written(text: str, default_endpoint: bool = True, mirror: str = "", program: str = "k3s") -> dict[str, str]:
     registry = go_yaml.decode(text.encode())
-    if embedded:
-        registry = host_config.inject_embedded_mirror(registry, "server-ca", "client-cert", "client-key")
-    hosts = host_config.host_configs(registry, default_endpoint, lambda level, message: None)
+    if mirror:
+        registry = host_config.inject_embedded_mirror(registry, mirror, "server-ca", "client-cert", "client-key")
+    log = lambda level, message: None  # noqa: E731
+    hosts = host_config.host_configs(registry, default_endpoint, log, mirror or host_config.NO_MIRROR)
     return {name: host_config.hosts_toml(host, program) for name, host in hosts.items()}
 
 
 @pytest.mark.vectors("host_configs.json")
 def test_hosts_toml_is_what_k3s_writes(case: dict[str, Any]) -> None:
-    found = written(case["registries_yaml"], case["default_endpoint"], bool(case["embedded_mirror"]))
+    found = written(case["registries_yaml"], case["default_endpoint"], case["embedded_mirror"])
     assert found == case["hosts_toml"]
 
 
@@ -83,6 +84,23 @@ def test_localhost_with_a_port_is_http_and_the_rest_https() -> None:
     assert '[host."http://localhost:5000/v2"]' in found
     assert '[host."https://localhost:443/v2"]' in found
     assert '[host."https://b.test:5000/v2"]' in found
+
+
+@pytest.mark.parametrize("mirror", ["127.0.0.1:7443", "[::1]:9345"])
+def test_embedded_registry_comes_first_wherever_it_is(mirror: str) -> None:
+    found = written('mirrors: {a.test: {endpoint: ["https://b.test"]}}\n', mirror=mirror)
+    assert sorted(found) == sorted(["a.test", mirror])
+    assert found[mirror].splitlines()[1] == 'server = "https://%s/v2"' % mirror
+    tls = '  ca = ["server-ca"]\n  client = [["client-cert", "client-key"]]\n'
+    head = '[host]\n\n[host."https://%s/v2"]\n  capabilities = ["pull", "resolve"]\n' % mirror
+    assert head + tls + '\n[host."https://b.test/v2"]' in found["a.test"]
+
+
+def test_loopback_without_a_scheme_is_https_only_where_the_embedded_registry_is() -> None:
+    text = 'mirrors: {a.test: {endpoint: ["127.0.0.1:6443"]}}\n'
+    assert '[host."http://127.0.0.1:6443/v2"]' in written(text)["a.test"]
+    assert '[host."http://127.0.0.1:6443/v2"]' in written(text, mirror="127.0.0.1:7443")["a.test"]
+    assert '[host."http://' not in written(text, mirror="127.0.0.1:6443")["a.test"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,107 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nodes of a running fleet in other shapes: a unit of another name, flags in other places, two units, or none.
+
+What a function changes counts from the unit's next start on, and ``restore`` takes all of it back.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Mapping, Sequence
+
+import yaml
+
+from tests.fleet import nodes, podman, real_k3s, units
+from tests.fleet.archive import Archive
+from tests.fleet.process import FleetError
+from tests.fleet.state import Fleet
+
+_START_SECONDS = 60.0
+# The services that run the distribution's command.
+_UNITS = """\
+cd /etc/systemd/system && grep -l '^ExecStart=/usr/local/bin/%s ' *.service | sed 's/.service$//'
+"""
+_DROP_IN = "/config.yaml.d/90-shape.yaml"
+
+
+def write_unit(
+    fleet: Fleet, node: str, service: str = "", command: str = "", flags: Sequence[str] = (), port: int = 0
+) -> None:
+    """Write a unit, by default the node's own as the fleet made it.
+
+    :param flags: for ExecStart, after `server` or `agent`.
+    :param port: where an agent joins, if it is not the usual one.
+    """
+    known = fleet.node(node)
+    service, command = service or fleet.service(known), command or known.role
+    archive = Archive()
+    environment = nodes.environment(fleet, known, port)
+    for path, text in units.files(fleet.distribution, service, command, environment, flags).items():
+        archive.file(path, text, 0o600 if path.endswith(".env") else 0o644)
+    podman.podman("cp", "--archive=false", "-", fleet.container(node) + ":/", stdin=archive.content())
+    _systemctl(fleet, node, "daemon-reload")
+
+
+def remove_unit(fleet: Fleet, node: str, service: str = "") -> None:
+    """Stop and disable a unit, by default the node's own, and remove its files; the command stays."""
+    service = service or fleet.service(fleet.node(node))
+    _systemctl(fleet, node, "disable", "--now", service)
+    paths = ["/" + path for path in units.files(fleet.distribution, service, "server", {})]
+    nodes.execute(fleet, node, ["rm", "-f", *paths])
+    nodes.execute(fleet, node, ["rmdir", *{path.rpartition("/")[0] for path in paths if ".service.d/" in path}])
+    _systemctl(fleet, node, "daemon-reload")
+
+
+def rename_unit(fleet: Fleet, node: str, service: str, flags: Sequence[str] = ()) -> None:
+    """The node's K3s under another unit, running."""
+    remove_unit(fleet, node)
+    write_unit(fleet, node, service, flags=flags)
+    start(fleet, node, service)
+
+
+def start(fleet: Fleet, node: str, service: str = "") -> None:
+    """Enable and restart a unit, and wait until K3s says that it is up.
+
+    :raises FleetError: when it does not within a minute, with what its journal says.
+    """
+    service = service or fleet.service(fleet.node(node))
+    _systemctl(fleet, node, "enable", service)
+    _systemctl(fleet, node, "restart", "--no-block", service)
+    deadline = time.monotonic() + _START_SECONDS
+    show = ["systemctl", "show", "--property=ActiveState,Job", "--value", service]
+    while nodes.execute(fleet, node, show).stdout.split() != ["active"]:
+        if time.monotonic() > deadline:
+            journal = nodes.execute(fleet, node, ["journalctl", "-o", "cat", "-n", "12", "-u", service]).stdout
+            raise FleetError("%s on %s is not active after %d s:\n%s" % (service, node, _START_SECONDS, journal))
+        time.sleep(0.2)
+
+
+def set_config(fleet: Fleet, node: str, changes: Mapping[str, Any], drop_in: bool = False) -> None:
+    """Change keys of config.yaml, or of a drop-in in config.yaml.d; None takes a key away."""
+    path = fleet.config_dir + (_DROP_IN if drop_in else "/config.yaml")
+    found = nodes.execute(fleet, node, ["cat", path], check=False)
+    content = (yaml.safe_load(found.stdout) or {}) if found.returncode == 0 else {}
+    content = {key: value for key, value in {**content, **changes}.items() if value is not None}
+    if not content:
+        nodes.execute(fleet, node, ["rm", "-f", path])
+        return
+    script = 'umask 077; mkdir -p "${1%/*}"; cat > "$1"'
+    nodes.execute(fleet, node, ["sh", "-ec", script, "sh", path], stdin=yaml.safe_dump(content).encode())
+
+
+def restore(fleet: Fleet, node: str) -> None:
+    """The node's own unit, alone and running, with the configuration that the fleet gave it."""
+    found = nodes.execute(fleet, node, ["sh", "-c", _UNITS % fleet.distribution], check=False).stdout.split()
+    for service in found:
+        remove_unit(fleet, node, service)
+    nodes.execute(fleet, node, ["rm", "-f", fleet.config_dir + "/config.yaml", fleet.config_dir + _DROP_IN])
+    if fleet.k3s == "real":
+        set_config(fleet, node, real_k3s.settings(fleet, fleet.node(node)))
+    write_unit(fleet, node)
+    start(fleet, node)
+
+
+def _systemctl(fleet: Fleet, node: str, *words: str) -> None:
+    nodes.execute(fleet, node, ["systemctl", "--quiet", *words])
