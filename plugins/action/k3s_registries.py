@@ -102,6 +102,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "k3s_registries is empty: give it the content of registries.yaml, or take the registries away with "
                 "state: absent. Nothing has been touched."
             )
+        if converted["keep_generations"] < 1:
+            raise AnsibleActionFail(
+                "k3s_registries_keep_generations is %d: at least 1 is needed, or a node could not be put back as it was. "
+                "Nothing has been touched." % converted["keep_generations"]
+            )
         converted.pop("prepared")
         return converted
 
