@@ -17,6 +17,8 @@ import ssl
 import threading
 from typing import Any, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import client_pair
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure
 
 _SYSTEM_FILES = (
@@ -99,8 +101,7 @@ def _load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
     for path in (certificate, key):
         _read(path, "client_cert_unreadable")
     try:
-        # Without a password of ours OpenSSL would ask for one on the terminal.
-        context.load_cert_chain(certificate, key, password=lambda: "")
+        client_pair.load(context, certificate, key)
     except (ssl.SSLError, OSError, ValueError) as error:
         reason = str(getattr(error, "reason", "") or "")
         cause = next((cause for word, cause in _PAIR_PROBLEMS if word in reason), "client_cert_unreadable")
@@ -109,7 +110,7 @@ def _load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
 
 def _read(path: str, cause: str) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=regular_only) as file:
             return file.read(1 << 22)
     except OSError as error:
         raise Failure(cause, f"{path}: {error.strerror}") from None
@@ -148,7 +149,7 @@ def _system_pem(environment: Mapping[str, str]) -> bytes:
     content = b""
     for path in (named,) if named else _SYSTEM_FILES:
         try:
-            with open(path, "rb") as file:
+            with open(path, "rb", opener=regular_only) as file:
                 content = file.read()
             break
         except OSError:
@@ -156,7 +157,7 @@ def _system_pem(environment: Mapping[str, str]) -> bytes:
     for folder in filter(None, environment.get("SSL_CERT_DIR", "").split(":")):
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
             try:
-                with open(os.path.join(folder, name), "rb") as file:
+                with open(os.path.join(folder, name), "rb", opener=regular_only) as file:
                     content += b"\n" + file.read(1 << 20)
             except OSError:
                 continue
