@@ -13,7 +13,6 @@ from local_fleet import run
 FLEET = {"server": ["server-1"], "agent": ["agent-1", "agent-2"]}
 CONFIG = {
     "k3s_registries": {"mirrors": {"docker.io": {"endpoint": ["https://registry.example.com:5000"]}}},
-    # The files of one node, which all of these are: one is enough to show that they are put in place.
     "k3s_registries_distribution": "rke2",
 }
 SMALL = {"server": ["server-1"]}
@@ -29,7 +28,7 @@ def test_site_says_in_one_line_which_nodes_only_got_files(tmp_path: Path) -> Non
             "K3s is not installed on agent-1, agent-2, server-1"
         )
         assert "k3s_registries_distribution and k3s_registries_service" in line
-    assert (tmp_path / "etc" / "registries.yaml").exists()
+    assert all((tmp_path / ("etc-of-" + host) / "registries.yaml").exists() for host in done.hosts)
 
 
 @pytest.mark.parametrize("wrong", [{"k3s_registries_service": "k3s-agnet"}, {"k3s_registries_distribution": "rke2"}])
