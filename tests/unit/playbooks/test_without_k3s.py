@@ -48,3 +48,10 @@ def test_verify_passes_without_k3s_where_that_is_allowed(tmp_path: Path) -> None
     assert "the node passes, but K3s does not run on 1 of them, where nothing was asked: server-1" in done.output
     mistyped = run(tmp_path, "verify", SMALL, variables={**CONFIG, "k3s_registries_verify_not_installed": "allowed"})
     assert mistyped.status != 0
+
+
+def test_diagnose_fails_where_there_was_no_node_to_examine(tmp_path: Path) -> None:
+    done = run(tmp_path, "diagnose", FLEET, variables=CONFIG)
+    assert done.status != 0
+    assert "K3s is not installed on server-1, agent-1, agent-2: no pulls to examine there" in done.output
+    assert "no node could be examined" in done.output
