@@ -62,7 +62,7 @@ def _stops_k3s(paths: NodePaths, path: str) -> bool:
 
 
 def changes(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list[Change]:
-    """What :func:`place` would do; empty when the files are as wanted.
+    """What :func:`place` would do, and :func:`forget` if nothing of ours will be left; empty when all is well.
 
     :raises FileProblem: when one of the wanted files could not be put in place, or would lie where somebody else could
         exchange it: said here, before anything is touched.
@@ -78,6 +78,8 @@ def changes(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list[
         elif state.mode != item.mode or state.uid != os.geteuid():
             found.append(Change(item.path, "mode"))
     found.extend(Change(path, "remove") for path in obsolete(paths, desired, record))
+    if desired.absent:
+        found.extend(_forgotten(paths))
     return found
 
 
@@ -153,17 +155,35 @@ def forget(paths: NodePaths, memory: Memory) -> str:
 
     :returns: its path, "" when there is none.
     """
-    content = Generations(paths).found(paths.registries_yaml)
-    kept = ""
-    if content is not None and content != files.read(paths.registries_yaml).content:
-        first = kept = paths.registries_yaml + _BEFORE
-        number = 1
-        while files.read(kept).content not in (None, content):
-            number += 1
-            kept = "%s.%d" % (first, number)
+    kept, content = _to_keep(paths)
+    if kept:
         files.write(kept, content, 0o600, through_link=False)
     memory.forget()
     return kept
+
+
+def _to_keep(paths: NodePaths) -> tuple[str, bytes]:
+    """Where :func:`forget` puts the registries.yaml from before the collection, and its content; "" where there is none
+    or it is in its place."""
+    content = Generations(paths).found(paths.registries_yaml)
+    if content is None or content == files.read(paths.registries_yaml).content:
+        return "", b""
+    first = kept = paths.registries_yaml + _BEFORE
+    number = 1
+    while files.read(kept).content not in (None, content):
+        number += 1
+        kept = "%s.%d" % (first, number)
+    return kept, content
+
+
+def _forgotten(paths: NodePaths) -> list[Change]:
+    """What :func:`forget` changes on the node: the kept states go, with their secrets."""
+    # An empty one is the lock of this very run.
+    if not os.path.isdir(paths.state_dir) or not os.listdir(paths.state_dir):
+        return []
+    kept, _content = _to_keep(paths)
+    created = [Change(kept, "create")] if kept and files.read(kept).content is None else []
+    return [*created, Change(paths.state_dir, "remove")]
 
 
 def remember(paths: NodePaths, memory: Memory, desired: Desired, previous: int) -> str:
