@@ -22,9 +22,9 @@ One fixture, ``hostile`` (a :class:`neighbourhood.Neighbourhood`), for everythin
   stands in for ``socket.getaddrinfo``; all other names are unknown, so no test leaves this machine. ``url`` is such a
   name; ``direct`` has the real address and port, for programs such as skopeo and for modules that run by themselves.
 * **The ledger** has each byte that arrives at each (scheme, host, port), TLS taken off. ``secret(name)`` makes a
-  canary; ``ledger.check(name=[server])`` fails where it arrived anywhere else, in clear, in a form, quoted or in base64. A
-  client certificate that was shown counts as the secret "certificate". The plain side of a TLS server is another place:
-  ``server.place("http")``.
+  canary; ``ledger.check(name=[server])`` fails where it arrived anywhere else, in clear, in a form, quoted or in
+  base64. A client certificate that was shown counts as the secret "certificate". The plain side of a TLS server is
+  another place: ``server.place("http")``.
 * **Apps**: ``registries`` (Basic, Bearer, redirects, lies), ``token_servers``, ``proxies``, ``answers`` (endless,
   huge, broken, full of escapes). ``bounds.bounded(seconds, megabytes)`` fails where its block took more.
 """
