@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.authorization import Authorization
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.content import ACCEPT, Place, check_content
@@ -23,6 +23,7 @@ _BAD_REQUESTS = (
     (b"plain HTTP request was sent to HTTPS port", "not_http", "plain HTTP on a TLS port"),
     (b"HTTP request to an HTTPS server", "not_http", "plain HTTP on a TLS port"),
 )
+_MOST_CHALLENGES = 5
 _ANONYMOUS = "it answers without credentials only for repositories that are public"
 
 
@@ -42,19 +43,17 @@ class Asker:
 
     def __call__(self, method: str, url: str, accept: str = "", limit: int = 1 << 20, follow: bool = True) -> Answer:
         """:raises Failure: where no answer came, or where credentials do not help."""
-        answer = self._ask(method, url, accept, limit, follow)
-        if answer.status == 400:
-            self._explain(url)
-        if answer.status != 401:
-            return answer
-        asked_before = bool(self._authorization.headers)
-        if asked_before:
-            raise self._authorization.refusal(answer)
-        self._authorization.answer(answer)
-        answer = self._ask(method, url, accept, limit, follow)
-        if answer.status == 401:
-            raise self._authorization.refusal(answer)
-        return answer
+        for _number in range(_MOST_CHALLENGES):
+            answer = self._ask(method, url, accept, limit, follow)
+            if answer.status == 400:
+                self._explain(url)
+            if answer.status != 401:
+                return answer
+            if self._authorization.key(answer.origin).header:
+                raise self._authorization.refusal(answer)
+            # The endpoint's own challenge, or that of another host to which it redirects.
+            self._authorization.answer(answer)
+        raise self._authorization.refusal(answer)
 
     def _explain(self, url: str) -> None:
         """Asks again for the words of a 400, which a HEAD comes without.
@@ -70,10 +69,8 @@ class Asker:
                 raise Failure(cause, f"GET {shown(url)}: 400 Bad Request, {detail}", 400)
 
     def _ask(self, method: str, url: str, accept: str, limit: int, follow: bool) -> Answer:
-        headers: dict[str, Any] = dict(self._authorization.headers)
-        if accept:
-            headers["Accept"] = accept
-        return self._session.request(method, url, headers, limit=limit, follow=follow)
+        headers = {"Accept": accept} if accept else {}
+        return self._session.request(method, url, headers, limit=limit, follow=follow, keys=self._authorization.key)
 
 
 def api_url(host: Host) -> str:

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 from typing import Any, Callable, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure, status_failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.json_text import json_object, text_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import Answer, shown
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import best_of, platform_text
 
@@ -25,8 +26,11 @@ ACCEPT = ", ".join((MANIFEST_TYPES[0], INDEX_TYPES[0], MANIFEST_TYPES[1], INDEX_
 _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+"
 _NO_MANIFEST = ("text/", "application/json", "application/xml", "application/xhtml", "application/octet-stream")
 _NAMED = ("text/html", "text/plain", "application/json", "application/xml", "application/octet-stream")
-_LARGEST_MANIFEST = 8 << 20
-_LARGEST_CONFIG = 8 << 20
+_LARGEST_MANIFEST = 4 << 20
+_LARGEST_CONFIG = 4 << 20
+# What containerd takes for a digest, and can verify.
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
+_LENGTH = re.compile(r"[0-9]{1,18}")
 
 Ask = Callable[..., Answer]
 
@@ -50,6 +54,7 @@ def check_content(place: Place, head: Answer, reference: str, platform: tuple[st
     :raises Failure: for what a pull would stumble over.
     """
     check_type(head)
+    check_promise(head, reference)
     answer, fields = _manifest(place, reference, head)
     described = ""
     if answer.media_type in INDEX_TYPES or isinstance(fields.get("manifests"), list):
@@ -60,12 +65,24 @@ def check_content(place: Place, head: Answer, reference: str, platform: tuple[st
             words = "only " + ", ".join(there[:8]) if there else "none at all"
             raise Failure("platform_missing", f"no {platform_text(platform)}, {words}", answer.status)
         described = ", has " + platform_text(platform)
-        digest = str(chosen.get("digest") or "")
+        digest = text_of(chosen.get("digest"))
+        if not _DIGEST.fullmatch(digest):
+            raise Failure("manifest_unsupported", "the index names a digest that cannot be verified", answer.status)
         answer, fields = _manifest(place, digest, None)
     blobs = _blobs(fields)
     for number, (digest, size) in enumerate(blobs.items()):
         _check_blob(place, digest, size, is_config=number == 0)
     return f"the manifest{described} and its {len(blobs)} blobs are there"
+
+
+def check_promise(head: Answer, reference: str) -> None:
+    """:raises Failure: where a HEAD promises another digest than was asked for, or one that cannot be verified."""
+    promised = head.headers.get("Docker-Content-Digest") or ""
+    where = f"{shown(head.url)}: Docker-Content-Digest"
+    if promised and not _DIGEST.fullmatch(promised):
+        raise Failure("not_a_registry", f"{where} is no digest that can be verified", head.status)
+    if promised and ":" in reference and promised != reference:
+        raise Failure("digest_mismatch", f"{where} is not the digest that was asked for", head.status)
 
 
 def check_type(answer: Answer) -> None:
@@ -94,21 +111,22 @@ def _manifest(place: Place, reference: str, head: Answer | None) -> tuple[Answer
             raise Failure("blob_missing", f"GET {shown(url)}: the index names it, and it is not there", 404)
         raise status_failure(answer.status, url, f"GET {shown(url)}")
     check_type(answer)
+    if not answer.complete:
+        raise Failure("manifest_unsupported", f"GET {shown(url)}: it is larger than 4 MiB", answer.status)
     promised = reference if ":" in reference else ((head and head.headers.get("Docker-Content-Digest")) or "")
     _check_digest(promised, answer.body, url, answer.status)
     try:
-        fields = json.loads(answer.body.decode("utf-8"))
+        return answer, json_object(answer.body)
     except ValueError:
-        fields = None
-    if not isinstance(fields, dict):
-        raise Failure("manifest_unsupported", f"GET {shown(url)}: it is no JSON object", answer.status)
-    return answer, fields
+        raise Failure("manifest_unsupported", f"GET {shown(url)}: it is no JSON object", answer.status) from None
 
 
 def _check_digest(promised: str, content: bytes, url: str, status: int) -> None:
-    algorithm, colon, wanted = promised.partition(":")
-    if not colon or algorithm not in ("sha256", "sha384", "sha512"):
+    if not promised:
         return
+    if not _DIGEST.fullmatch(promised):
+        raise Failure("manifest_unsupported", f"GET {shown(url)}: its digest cannot be verified", status)
+    algorithm, _colon, wanted = promised.partition(":")
     if hashlib.new(algorithm, content).hexdigest() != wanted:
         raise Failure("digest_mismatch", f"GET {shown(url)}: the content has another digest", status)
 
@@ -125,6 +143,8 @@ def _blobs(fields: dict[str, Any]) -> dict[str, int]:
 
 
 def _check_blob(place: Place, digest: str, size: int, is_config: bool) -> None:
+    if not _DIGEST.fullmatch(digest):
+        raise Failure("manifest_unsupported", "the manifest names a digest that cannot be verified")
     url = place.url("blobs", digest)
     method = "GET" if is_config and size <= _LARGEST_CONFIG else "HEAD"
     # Only a download may go where a redirect leads: its signature may be for nothing else.
@@ -137,7 +157,9 @@ def _check_blob(place: Place, digest: str, size: int, is_config: bool) -> None:
     if status != 200:
         return
     length = str(len(answer.body)) if method == "GET" else answer.headers.get("Content-Length") or ""
-    if length.isdigit() and size >= 0 and int(length) != size:
+    if method == "GET" and not answer.complete:
+        raise Failure("digest_mismatch", f"{where}: more than {_LARGEST_CONFIG >> 20} MiB", status)
+    if _LENGTH.fullmatch(length) and size >= 0 and int(length) != size:
         raise Failure("digest_mismatch", f"{where}: {length} bytes instead of {size}", status)
     if method == "GET":
         _check_digest(digest, answer.body, url, status)
@@ -147,6 +169,6 @@ def _platform_of(entry: dict[str, Any]) -> str:
     platform = entry.get("platform")
     if not isinstance(platform, dict):
         return "unknown/unknown"
-    words = [str(platform.get("os")), str(platform.get("architecture"))]
-    text = "/".join(words + ([str(platform["variant"])] if platform.get("variant") else []))
+    words = [text_of(platform.get("os")), text_of(platform.get("architecture")), text_of(platform.get("variant"))]
+    text = "/".join(words if words[2] else words[:2])
     return "".join(char for char in text if char.isalnum() or char in "/._-")[:40]
