@@ -51,6 +51,15 @@ class Answer(NamedTuple):
         return host_of(self.url)
 
     @property
+    def location(self) -> str:
+        """Where a redirect leads, as its server wrote it: in UTF-8, as Go reads it."""
+        text = self.headers.get("Location") or ""
+        try:
+            return text.encode("latin-1").decode("utf-8")
+        except UnicodeError:
+            return text
+
+    @property
     def origin(self) -> Origin:
         return origin_of(self.url)
 

@@ -151,12 +151,11 @@ class Session:
         carried = keys(first)
         for _number in range(_MOST_REDIRECTS):
             answer = self._asked(method, url, headers or {}, body, limit, keys, strict)
-            location = answer.headers.get("Location")
-            if not follow or answer.status not in _REDIRECTS or not location:
+            if not follow or answer.status not in _REDIRECTS or not answer.location:
                 return answer
             doing = f"{method} {shown(answer.url)}"
             try:
-                target = joined(answer.url, location)
+                target = joined(answer.url, answer.location)
             except AddressError:
                 raise Failure("not_a_registry", f"{doing}: redirects to no web address", answer.status) from None
             here, there = origin_of(answer.url), origin_of(target)
