@@ -82,7 +82,7 @@ ELSEWHERE = {
     "backslash": "https://other.test:5000\\@registry.test:5000",
     "upper case, plain": "HTTP://REGISTRY.TEST:5000",
     "without scheme": "//other.test:5000",
-    "fullwidth, plain": "http://ｒegistry.test:5000",
+    "fullwidth, plain": "http://\uff52egistry.test:5000",
     "an odd port": "https://registry.test:5_001",
     "control characters": "https://other.test:5000\t",
     "address": "https://[2001:db8::1]:5000",
@@ -119,7 +119,7 @@ def test_a_redirect_takes_no_password_along(hostile: Neighbourhood, place: str, 
     result = Node(hostile, registry).password(registry, password).one(IMAGE)
     assert hostile.ledger.places("password") == [registry.own_place]
     text = safe(result, hostile)
-    within = place.lower().replace("ｒ", "r").partition("://")[2].partition(":")[0].endswith("registry.test")
+    within = place.lower().replace("\uff52", "r").partition("://")[2].partition(":")[0].endswith("registry.test")
     carried = (
         within
         and not place.startswith(("ftp", "https://notregistry"))

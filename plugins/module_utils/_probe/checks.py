@@ -8,7 +8,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.authorization import Authorization
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.content import ACCEPT, Place, check_content
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.content import (
+    ACCEPT,
+    Place,
+    check_content,
+    check_promise,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure, status_failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import Answer, shown
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Session
@@ -123,6 +128,7 @@ def check_image(
     head = ask("HEAD", manifest, accept=ACCEPT)
     if head.status != 200:
         raise status_failure(head.status, head.url, f"HEAD {shown(manifest)}")
+    check_promise(head, image.reference)
     if not content:
         return Seen(head.status, "the manifest is there")
     return Seen(head.status, check_content(Place(ask, url), head, image.reference, platform))

@@ -54,7 +54,6 @@ def check_content(place: Place, head: Answer, reference: str, platform: tuple[st
     :raises Failure: for what a pull would stumble over.
     """
     check_type(head)
-    check_promise(head, reference)
     answer, fields = _manifest(place, reference, head)
     described = ""
     if answer.media_type in INDEX_TYPES or isinstance(fields.get("manifests"), list):
@@ -69,6 +68,9 @@ def check_content(place: Place, head: Answer, reference: str, platform: tuple[st
         if not _DIGEST.fullmatch(digest):
             raise Failure("manifest_unsupported", "the index names a digest that cannot be verified", answer.status)
         answer, fields = _manifest(place, digest, None)
+    config = fields.get("config")
+    if not isinstance(config, dict) or not text_of(config.get("digest")):
+        raise Failure("manifest_unsupported", "the manifest names no configuration of an image", answer.status)
     blobs = _blobs(fields)
     for number, (digest, size) in enumerate(blobs.items()):
         _check_blob(place, digest, size, is_config=number == 0)
@@ -132,7 +134,7 @@ def _check_digest(promised: str, content: bytes, url: str, status: int) -> None:
 
 
 def _blobs(fields: dict[str, Any]) -> dict[str, int]:
-    """The digests of the configuration (first) and the layers, with their sizes."""
+    """The digests of the configuration (first) and the layers, with their sizes, -1 where they are not said."""
     found: dict[str, int] = {}
     layers = fields.get("layers")
     for entry in [fields.get("config"), *(layers if isinstance(layers, list) else [])]:
