@@ -195,6 +195,16 @@ def test_many_hostile_registries_take_one_deadline(hostile: Neighbourhood) -> No
     assert all(result["cause"] in ("not_http", "timeout") for result in results), [r["cause"] for r in results]
 
 
+def test_many_images_of_one_hostile_registry_need_no_more_memory_than_one(hostile: Neighbourhood) -> None:
+    """Each manifest becomes thirty times as large where it is read, and all of them are asked for at the same time."""
+    manifest = b'{"layers":[' + b"[]," * (MIB // 3) + b"0]}"
+    registry = hostile.server("registry.test", serving(MANIFEST, manifest), tls=False)
+    images = [f"mirrored.test/team/app-{number}:1" for number in range(8)]
+    with bounded(60, 100):
+        results = Node(hostile, registry).probe(*images, timeout=30)
+    assert {sound(result) for result in results} == {"manifest_unsupported"}
+
+
 def test_an_impersonating_proxy_may_not_stall_either(hostile: Neighbourhood) -> None:
     proxy = hostile.server("proxy.test", proxies.impersonating(answers.slow_continue, None), 3128, tls=False)
     registry = hostile.server("registry.test", registries.filled(), tls=False)

@@ -60,6 +60,10 @@ class Asker:
             self._authorization.answer(answer)
         raise self._authorization.refusal(answer)
 
+    def left(self, doing: str) -> float:
+        """The seconds that are left for all of the check."""
+        return self._session.left(doing)
+
     def _explain(self, url: str) -> None:
         """Asks again for the words of a 400, which a HEAD comes without.
 
@@ -131,4 +135,4 @@ def check_image(
     check_promise(head, image.reference)
     if not content:
         return Seen(head.status, "the manifest is there")
-    return Seen(head.status, check_content(Place(ask, url), head, image.reference, platform))
+    return Seen(head.status, check_content(Place(ask, url, ask.left), head, image.reference, platform))

@@ -6,7 +6,21 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import threading
+from typing import Any, Callable, TypeVar
+
+_Taken = TypeVar("_Taken")
+# Objects take some thirty times the memory of their text: those of one text at a time.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def taken(content: bytes, take: Callable[[dict[str, Any]], _Taken]) -> _Taken:
+    """What ``take`` makes of a JSON object, which is not kept.
+
+    :raises ValueError: as :func:`json_object`.
+    """
+    with _ONE_AT_A_TIME:
+        return take(json_object(content))
 
 
 def json_object(content: bytes) -> dict[str, Any]:

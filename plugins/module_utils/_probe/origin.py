@@ -59,6 +59,8 @@ def origin_of(url: str) -> Origin:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https"):
             raise AddressError("neither http nor https")
+        if "\\" in parts.netloc:
+            raise AddressError("a backslash, which some take for a slash")
         host = parts.netloc.rpartition("@")[2]
         if not host.isascii():
             # As it goes over the wire: a name that looks like another is told apart from it.

@@ -114,6 +114,13 @@ class Session:
         """The proxy that was used last, None without."""
         return self._connections.proxy
 
+    def left(self, doing: str) -> float:
+        """The seconds that are left.
+
+        :raises Failure: when none are.
+        """
+        return self._deadline.left(doing)
+
     def is_own(self, origin: Origin) -> bool:
         """Whether it is the endpoint itself, not something that it refers to."""
         return origin in self._own
