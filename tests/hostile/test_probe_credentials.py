@@ -345,6 +345,58 @@ def test_blobs_may_be_elsewhere_without_verification_and_get_nothing(hostile: Ne
     hostile.ledger.check(password=[registry])
 
 
+def test_a_challenge_that_anybody_may_have_made_is_not_answered(hostile: Neighbourhood) -> None:
+    """A mirror without verification leads to a registry whose place somebody else has taken."""
+    password = hostile.secret("password")
+    thief = hostile.server("thief.test", registries.token_server("t" * 40))
+    registry = hostile.server("registry.test", registries.bearer(thief.url, "t" * 40), trusted=False)
+    mirror = hostile.server("mirror.test", registries.redirect(registry.url), trusted=False)
+    node = Node(hostile, mirror).set(mirror, tls={"insecure_skip_verify": True}).password(registry, password)
+    for images in BOTH:
+        assert node.one(*images)["cause"] == "tls_unknown_authority"
+    hostile.ledger.check()
+    # The right one is asked as it should be.
+    registry = hostile.server("registry.test", registries.basic("robot", password))
+    assert node.one(IMAGE)["cause"] == "ok"
+    hostile.ledger.check(password=[registry])
+
+
+@pytest.mark.parametrize("wrong", ["authority", "name", "unreadable"])
+def test_a_wrong_certificate_is_no_reason_to_go_on_without_tls(hostile: Neighbourhood, wrong: str) -> None:
+    """An http:// endpoint with TLS settings is asked over https first, and without it only where there is none."""
+    password = hostile.secret("password")
+    stem = {
+        "authority": hostile.pki.server("https-first", ("registry.test",), trusted=False),
+        "name": hostile.pki.server("https-first-name", ("thief.test",)),
+        "unreadable": hostile.pki.unreadable("https-first-unreadable", ("thief.test",)),
+    }[wrong]
+    registry = hostile.server("registry.test", registries.basic("robot", password), certificate=stem)
+    node = Node(hostile, "http://registry.test:5000").set("registry.test:5000", tls={"ca_file": str(hostile.ca)})
+    result = node.password(registry, password).one(IMAGE)
+    assert result["cause"].startswith("tls_"), result
+    assert registry.requests == []
+    hostile.ledger.check()
+
+
+def test_an_anonymous_token_is_no_secret(hostile: Neighbourhood) -> None:
+    """Registries that keep their blobs below their own name are no finding for those who have no account there."""
+    tokens = hostile.server("token.test", registries.token_server("t" * 40))
+    hostile.server("cdn.registry.test", registries.filled())
+    images = registries.redirect_from("/blobs/", "https://cdn.registry.test:5000", registries.filled())
+    registry = hostile.server("registry.test", registries.bearer(tokens.url, "t" * 40, images))
+    node = Node(hostile, registry)
+    result = node.one(IMAGE)
+    assert (result["cause"], result["findings"]) == ("ok", [])
+    password = hostile.secret("password")
+    result = node.password(registry, password).one(IMAGE)
+    assert result["cause"] == "ok"
+    assert result["findings"] == [
+        "containerd will send the token for registry.test:5000 to https://cdn.registry.test:5000, to which a redirect"
+        " leads."
+    ]
+    hostile.ledger.check(password=[tokens])
+
+
 CHALLENGES = {
     "several Basic": ['Basic realm="a"', 'Basic realm="b"'],
     "no realm": "Bearer service=x",

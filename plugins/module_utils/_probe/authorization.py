@@ -87,13 +87,18 @@ class Authorization:
                 self.credentials = self._lookup(refused.host)
             except CredentialsError as error:
                 raise Failure("unauthorized", str(error), status) from None
+            if self.credentials is not None and self._session.verify_from_now_on(origin):
+                # Whoever has asked may be anybody: it is to ask again as somebody who is known.
+                return
             if challenge.scheme == "basic":
                 header = _basic(self.credentials, status)
                 self._refuse_clear(origin, refused)
                 self._keys[origin] = Key(header, f"the password of {refused.host}")
             else:
                 token = self._token(challenge, self.credentials, refused)
-                self._keys[origin] = Key("Bearer " + token, f"the token for {refused.host}")
+                # One that everybody gets is no secret.
+                name = f"the token for {refused.host}" if self.credentials is not None else ""
+                self._keys[origin] = Key("Bearer " + token, name)
             return
         raise Failure("unauthorized", "it asks for neither Basic nor Bearer credentials", status)
 
@@ -109,7 +114,7 @@ class Authorization:
         """Only an endpoint that is configured with http:// gets credentials in clear."""
         if origin.scheme != "https" and not self._session.takes_clear(origin):
             where = f"{shown(refused.url)}: {status_text(refused.status)}"
-            raise Exposure(self._name(refused), origin, where, refused.status, "to which a redirect from TLS leads")
+            raise Exposure(self._name(refused), origin, where, refused.status)
 
     def _name(self, refused: Answer) -> str:
         word = "password" if self.credentials is not None and self.credentials.username else "identity token"
@@ -134,7 +139,7 @@ class Authorization:
         except Exposure:
             raise
         except Failure as failure:
-            if has_secret and failure.at_handshake and failure.cause.startswith("tls_"):
+            if has_secret and failure.cause.startswith("tls_") and not failure.at_proxy:
                 self._refuse_unverified(place, refused, failure)
             raise _token_failure(failure, realm) from None
         return _token_of(answer, realm)

@@ -75,7 +75,7 @@ class Connections:
     def made(self, origin: Origin, shake: Shake) -> Connection:
         """A new connection.
 
-        :raises Failure: where there is none, or the certificate is not for it. ``at_handshake`` says that TLS failed.
+        :raises Failure: where there is none, or the certificate is not for it.
         """
         try:
             proxy = proxy_for(self._environment, origin.scheme, _written(origin))
@@ -97,14 +97,13 @@ class Connections:
             secured.shake(check)
         except ssl.SSLCertVerificationError as error:
             secured.close()
-            failure = self._unverified(origin, proxy, error.verify_code)
-        except Failure as caught:
+            raise self._unverified(origin, proxy, error.verify_code) from None
+        except Failure as failure:
             secured.close()
-            failure = caught
-        else:
-            return Connection(secured, proxy)
-        failure.at_handshake = True
-        raise failure
+            # A wrong certificate is no reason to try without TLS.
+            failure.at_handshake = not failure.cause.startswith("tls_")
+            raise
+        return Connection(secured, proxy)
 
     def _reached(self, origin: Origin, proxy: Proxy | None, tunnel: bool) -> Stream:
         """A stream to a host, or to its proxy; through the proxy where there is a tunnel to make."""

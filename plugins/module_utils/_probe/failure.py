@@ -47,7 +47,7 @@ class Failure(Exception):
     :ivar status: the HTTP status where there was one.
     :ivar token: it happened on the way to a token, not at the registry itself.
     :ivar at_proxy: it happened at the proxy, and nothing is known of the registry.
-    :ivar at_handshake: TLS failed, so that nothing was asked.
+    :ivar at_handshake: there was no TLS, right certificate or not, so that nothing was asked.
     """
 
     def __init__(self, cause: str, detail: str, status: int | None = None, token: bool = False) -> None:

@@ -48,7 +48,7 @@ _MOST_REDIRECTS = 10
 
 class Key(NamedTuple):
     """A credential as it is sent: the value of ``Authorization``, and what it is in words, such as ``the password of
-    registry.example.com``. Both "" where there is none."""
+    registry.example.com``. Both "" where there is none; without a name it is no secret."""
 
     header: str
     name: str
@@ -90,6 +90,7 @@ class Session:
         if https_first:
             (self._https_first,) = self._own
             self._own.add(_origin("https" + endpoint[len("http") :]))
+        self._verified: set[Origin] = set()
         self.findings: list[str] = []
         self._takes_clear = endpoint.startswith("http://")
         self._http = 0.0
@@ -129,6 +130,13 @@ class Session:
         """Whether credentials may go without TLS: to an endpoint that is configured with http://, and what it names."""
         return self._takes_clear and origin in self._own
 
+    def verify_from_now_on(self, origin: Origin) -> bool:
+        """Before a credential is at stake: whether what it has said so far may have been said by anybody."""
+        if origin in self._own or origin in self._verified or self._contexts.verifies or origin.scheme != "https":
+            return False
+        self._verified.add(origin)
+        return True
+
     @property
     def skips_verification(self) -> bool:
         """Whether the endpoint is configured with ``insecure_skip_verify``."""
@@ -154,10 +162,14 @@ class Session:
         :raises Failure: where no answer came.
         :raises Exposure: where a redirect would lead containerd to give a credential away.
         """
-        first = _origin(url)
-        carried = keys(first)
+        _origin(url)
+        first: Origin | None = None
+        carried = NO_KEY
         for _number in range(_MOST_REDIRECTS):
             answer = self._asked(method, url, headers or {}, body, limit, keys, strict)
+            if first is None:
+                first = origin_of(answer.url)
+                carried = keys(first)
             if not follow or answer.status not in _REDIRECTS or not answer.location:
                 return answer
             doing = f"{method} {shown(answer.url)}"
@@ -191,7 +203,7 @@ class Session:
         """The name of the credential that containerd would take along, "" where it would not."""
         if keys(there).header or _is_upgrade(here, there):
             return ""
-        if carried.header:
+        if carried.name:
             return carried.name
         if there.scheme == "https":
             return ""
@@ -199,7 +211,7 @@ class Session:
         twins = [there._replace(scheme="https")]
         if there.port == default_port("http"):
             twins.append(Origin("https", there.host, default_port("https")))
-        return next((keys(twin).name for twin in twins if keys(twin).header), "")
+        return next((keys(twin).name for twin in twins if keys(twin).name), "")
 
     def close(self) -> None:
         self._connections.close()
@@ -241,7 +253,11 @@ class Session:
     def _shake(self, origin: Origin, strict: bool) -> Shake:
         if origin in self._own:
             return self._contexts.own
-        return self._contexts.elsewhere if strict else self._contexts.elsewhere_without_credentials
+        return (
+            self._contexts.elsewhere
+            if strict or origin in self._verified
+            else self._contexts.elsewhere_without_credentials
+        )
 
     def _spoken(
         self,

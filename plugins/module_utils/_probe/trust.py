@@ -14,6 +14,7 @@ import binascii
 import os
 import re
 import ssl
+import stat
 import threading
 from typing import Any, Mapping, NamedTuple
 
@@ -147,6 +148,9 @@ def _load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
 
 def _read(path: str, cause: str) -> bytes:
     try:
+        # What is no file, such as a pipe, could keep its reader for ever.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise Failure(cause, f"{path}: not a regular file")
         with open(path, "rb") as file:
             return file.read(1 << 22)
     except OSError as error:
