@@ -442,6 +442,15 @@ def test_redirects_and_challenges_that_never_end(hostile: Neighbourhood) -> None
     assert sum(len(hop.requests) for hop in hops) < 60
 
 
+def test_a_token_that_is_the_name_of_a_registry_hides_no_registry(hostile: Neighbourhood) -> None:
+    token = "registry.test:5000"
+    tokens = hostile.server("token.test", registries.token_server(token))
+    registry = hostile.server("registry.test", registries.bearer(tokens.url, token, status(500)))
+    result = Node(hostile, registry).one()
+    assert result["endpoint"] == "https://registry.test:5000/v2"
+    assert result["message"].startswith("registry.test:5000 failed")
+
+
 def test_a_short_token_masks_nothing_else(hostile: Neighbourhood) -> None:
     tokens = hostile.server("token.test", lambda _request: json_reply({"token": "e"}))
     registry = hostile.server("registry.test", registries.bearer(tokens.url, "e", status(500)))

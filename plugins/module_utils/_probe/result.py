@@ -66,9 +66,11 @@ class Describer:
         """The dict that the module returns for a target."""
         host = target.host
         endpoint = host.url if host is not None else ""
-        secrets = sorted({*probed.secrets, *self._secrets}, key=len, reverse=True)
-        # Before anything is cut: half a secret would not be found any more.
-        probed = probed._replace(detail=_without(probed.detail, secrets)[:_LONGEST_DETAIL])
+        secrets = self._secrets
+        # Before anything is cut: half a secret would not be found any more. Tokens are masked here only: a server
+        # chooses its own, and could make an endpoint's name unreadable.
+        sent = sorted({*probed.secrets, *secrets}, key=len, reverse=True)
+        probed = probed._replace(detail=_without(probed.detail, sent)[:_LONGEST_DETAIL])
         message, fix = self._words(target, probed)
         message = " ".join([message, *probed.findings])
         if probed.findings and not fix:
