@@ -15,7 +15,7 @@ from tests.hostile.probing import BOTH, IMAGE, Node
 from tests.hostile.server import App, HostileServer, Request
 from tests.registry_faults.servers import Reply, json_reply, status
 
-REDIRECTS = (301, 302, 303, 307, 308)
+REDIRECTS = (303, 307, 308)
 
 
 def safe(result: dict[str, Any], hostile: Neighbourhood) -> str:
