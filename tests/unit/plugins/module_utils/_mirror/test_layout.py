@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import stat
 import tarfile
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import archive
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access, PrivateFolder
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import Layout, LayoutProblem
 
@@ -47,15 +47,19 @@ def test_a_layout_is_found_again_with_its_digests_and_media_types(layout: Layout
     assert again.has(NAME, layout.images[NAME]["digest"])
 
 
-def test_a_view_is_what_skopeo_reads_and_absorbing_it_makes_the_layout_anew(layout: Layout, tmp_path: Path) -> None:
-    digest = layout.images[NAME]["digest"]
-    layout.view(str(tmp_path / "view"), digest, INDEX)
-    names = sorted(os.listdir(tmp_path / "view"))
-    assert [name for name in names if not name[:64].isalnum() or len(name) < 64] == ["manifest.json", "version"]
-    assert sum(name.endswith(".manifest.json") for name in names) == 1
+def test_what_skopeo_has_unpacked_is_taken_in_with_its_digests(layout: Layout, tmp_path: Path) -> None:
+    folder = tmp_path / "dir"
+    folder.mkdir()
+    (manifest,) = [part for part in layout.parts(layout.images[NAME]["digest"], INDEX).values() if part.size > 20]
+    (folder / "manifest.json").write_bytes(layout.content(manifest.digest))
+    for part in layout.parts(manifest.digest, MANIFEST):
+        shutil.copy(layout.blob(part), folder / part.partition(":")[2])
     other = Layout(str(tmp_path / "other"), create=True)
-    other.absorb(str(tmp_path / "view"))
-    assert other.check_image(digest, INDEX) == layout.check_image(digest, INDEX) > 0
+    assert other.absorb(str(folder)) == (manifest.digest, MANIFEST)
+    assert other.check_image(manifest.digest, MANIFEST) == len(b"{}layer")
+    (folder / hashlib.sha256(b"layer").hexdigest()).write_bytes(b"other")
+    with pytest.raises(RegistryFailure, match="another content"):
+        Layout(str(tmp_path / "third"), create=True).absorb(str(folder))
 
 
 @pytest.mark.parametrize("content", [b"LAYER", b"longer than before"])
@@ -105,25 +109,3 @@ def test_a_tarball_cannot_write_elsewhere(tmp_path: Path, name: str) -> None:
         packed.addfile(tarfile.TarInfo(name))
     with pytest.raises(archive.ArchiveProblem, match="which no OCI layout has"):
         archive.unpack(str(tmp_path / "bad.tar"), str(tmp_path / "out"), "bad.tar")
-
-
-def test_secrets_are_in_files_that_only_their_owner_reads_and_go_with_the_call(tmp_path: Path) -> None:
-    with PrivateFolder(str(tmp_path)) as folder:
-        access = Access("r:5000", username="robot$x", password="pä:ss", ca="CA", cert="CERT", key="KEY")
-        auth, certificates = folder.auth_file("src", access), folder.certificates(access)
-        assert json.loads(Path(auth).read_text())["auths"]["r:5000"]["auth"]
-        assert sorted(os.listdir(certificates)) == ["ca.crt", "client.cert", "client.key"]
-        for path in [auth, *(os.path.join(certificates, name) for name in os.listdir(certificates))]:
-            assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
-        assert stat.S_IMODE(os.stat(folder.path).st_mode) == 0o700
-    assert os.listdir(tmp_path) == []
-
-
-def test_what_a_killed_run_left_is_taken_away_by_the_next(tmp_path: Path) -> None:
-    left = tmp_path / "k3sfleet-mirror-999999999-abc"
-    left.mkdir()
-    mine = tmp_path / ("k3sfleet-mirror-%d-abc" % os.getppid())
-    mine.mkdir()
-    with PrivateFolder(str(tmp_path)):
-        assert not left.exists()
-        assert mine.exists()
