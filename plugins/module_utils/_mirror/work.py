@@ -116,8 +116,7 @@ def _fetched(url: str, timeout: float) -> str:
 
 def _plan(request: Mapping[str, Any], workspace: archive.Workspace) -> dict[str, Any]:
     archive.check_export(request.get("export", ""), request.get("export_tar", ""))
-    with Ends(request, workspace) as ends:
-        _stop_with(ends)
+    with Ends(request, workspace) as ends, _stopped_by_signals(ends):
         items = [dict(item) for item in request["items"]]
         _each(lambda item: _inspect(ends, item), _first_of_each_side(items), 1)
         _each(lambda item: _inspect(ends, item), items, int(request.get("lookups", 16)))
@@ -219,8 +218,7 @@ def _copy(request: Mapping[str, Any], workspace: archive.Workspace) -> dict[str,
     until = time.monotonic() + float(request.get("seconds", 10.0))
     archive.check_export(request.get("export", ""), request.get("export_tar", ""))
     _open_export(request)
-    with Ends(request, workspace) as ends:
-        _stop_with(ends)
+    with Ends(request, workspace) as ends, _stopped_by_signals(ends):
 
         def work(number: int) -> None:
             del number
@@ -239,17 +237,23 @@ def _copy(request: Mapping[str, Any], workspace: archive.Workspace) -> dict[str,
         return {"items": done, "broken": _told(ends)}
 
 
-def _stop_with(ends: Ends) -> None:
-    """When this process is told to end, what it has begun ends first."""
+@contextlib.contextmanager
+def _stopped_by_signals(ends: Ends) -> Iterator[None]:
+    """When this process is told to end, what it has begun ends first, through every ``with``."""
 
     def stop(*unused: Any) -> None:
         ends.stop()
-        # Through every `with`, so that nothing is left lying about.
         raise SystemExit(1)
 
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, stop)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _copy_one(ends: Ends, item: dict[str, Any], retries: int) -> None:
