@@ -35,42 +35,48 @@ _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 
 class Authorization:
-    """The ``Authorization`` of one registry. What it returns is for that registry's own origin only."""
+    """The ``Authorization`` of one registry. What it returns is for that registry's own origin only.
+
+    What a 401 asks for is answered for that request. It is kept for others only once it has led to a token, so that one
+    bad answer is the affair of one image.
+    """
 
     def __init__(self, access: Access, session: Session, timeout: float) -> None:
         self._access = access
         self._session = session
         self._timeout = timeout
-        self._challenge: Challenge | None = None
+        self._basic = False
+        self._bearer: Challenge | None = None
         self._tokens: dict[tuple[str, ...], str] = {}
 
-    @property
-    def scheme(self) -> str:
-        """``basic``, ``bearer``, or "" as long as nothing has been asked for."""
-        return self._challenge.scheme if self._challenge is not None else ""
-
     def headers(self, scopes: tuple[str, ...]) -> dict[str, str]:
-        """What goes along with a request to the registry itself.
-
-        :raises RegistryFailure: if a token is needed that cannot be had.
-        """
-        if self.scheme == "basic" and self._access.has_credentials:
-            return {"Authorization": self._access.basic}
-        if self._challenge is not None and self.scheme == "bearer":
-            if scopes not in self._tokens:
-                self._tokens[scopes] = self._token(self._challenge, scopes)
+        """What goes along with a request to the registry itself, as far as it has asked for anything yet."""
+        if self._bearer is not None and scopes not in self._tokens:
+            try:
+                self._tokens[scopes] = self._token(self._bearer, scopes)
+            except RegistryFailure as problem:
+                if problem.whole or problem.worth_another_try:
+                    raise
+                # What the registry says to a request without a token is to count.
+                return {}
+        if scopes in self._tokens:
             return {"Authorization": "Bearer " + self._tokens[scopes]}
-        return {}
+        return {"Authorization": self._access.basic} if self._basic else {}
 
     def learn(self, refused: Reply, scopes: tuple[str, ...]) -> bool:
-        """Take in what a 401 asks for; whether another try with it makes sense."""
+        """Take in what a 401 asks for; whether another try with it makes sense.
+
+        :raises RegistryFailure: if it asks for a token that cannot be had.
+        """
         for challenge in parse_challenges(refused.headers.get_all("WWW-Authenticate") or []):
-            if challenge.scheme == "basic":
-                known, self._challenge = self.scheme == "basic", challenge
-                return self._access.has_credentials and not known
+            if challenge.scheme == "basic" and self._access.has_credentials:
+                self._tokens.pop(scopes, None)
+                self._basic = True
+                return refused.sent != self._access.basic
             if challenge.scheme == "bearer":
                 self._tokens.pop(scopes, None)
-                self._challenge = challenge
+                self._tokens[scopes] = self._token(challenge, scopes)
+                self._bearer = challenge
                 return True
         return False
 

@@ -94,6 +94,7 @@ class RegistryClient:
         self._sleep = sleep
         self._lock = threading.Lock()
         self._met = False
+        self._accepted = False
         try:
             self._origin = access.origin
         except OriginError as error:
@@ -288,6 +289,7 @@ class RegistryClient:
         wanted = scopes or (_scope(repository, method),)
         reply = self._exchanged(method, url, fields, wanted, deadline, body, length, silence)
         if reply.status < 300 or (reply.status == 404 and method in ("GET", "HEAD")):
+            self._accepted = self._accepted or bool(reply.sent)
             return reply
         raise self._refusal(reply, repository)
 
@@ -353,10 +355,11 @@ class RegistryClient:
         own = belongs_to(self._origin, reply.origin)
         host = self.access.host if own else reply.origin.authority
         problem = of_status(reply.status, host, said, retry_after(reply.header("Retry-After")))
-        if own and reply.status == 401 and self._authorization.scheme == "bearer":
+        if own and reply.status == 401 and reply.sent.startswith("Bearer "):
             # The token was good: this repository is not for this user, or does not exist (Docker Hub says so).
             return RegistryFailure("forbidden", str(problem).replace("credentials", "credentials for " + repository))
-        problem.whole = problem.whole and own
+        # Where others are answered with the same credentials, or it is another host, it is the affair of this image.
+        problem.whole = problem.whole and own and not (reply.status == 401 and self._accepted)
         return problem
 
     def _explained(self, error: BaseException, origin: Origin) -> RegistryFailure:

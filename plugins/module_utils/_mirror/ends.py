@@ -238,7 +238,9 @@ class Ends:
             layout = Layout(os.path.join(staging, "layout"), create=True)
             digest, media_type = layout.absorb(os.path.join(staging, "dir"))
             return LayoutPlace(layout), Manifest(digest, media_type, layout.content(digest))
-        offer = self.offer(source, item.get("whole_digest", ""))
+        offer: Offer | None = Offer(item["digest"], "")
+        if source["kind"] == "layout" or self._platforms:
+            offer = self.offer(source, item.get("whole_digest", ""))
         if offer is None:
             raise _of_source(source, failure("not_found", _where(source)))
         if offer.digest != item["digest"]:

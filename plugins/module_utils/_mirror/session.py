@@ -42,12 +42,14 @@ class Reply:
 
     def __init__(
         self, response: http.client.HTTPResponse, url: str, origin: Origin, explain: Explain,
-        release: Callable[[bool], None],
+        release: Callable[[bool], None], sent: str = "",
     ) -> None:  # fmt: skip
         self.status = response.status
         self.headers = response.headers
         self.url = url
         self.origin = origin
+        # The ``Authorization`` that it was asked with.
+        self.sent = sent
         self._response = response
         self._explain = explain
         self._release = release
@@ -186,7 +188,7 @@ class Session:
             else:
                 connection.close()
 
-        return Reply(response, url, origin, self._explain, _once(release))
+        return Reply(response, url, origin, self._explain, _once(release), fields.get("Authorization", ""))
 
     def _connected(self, origin: Origin, deadline: Deadline) -> Connection:
         proxy = self._proxy(origin)
