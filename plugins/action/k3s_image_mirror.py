@@ -166,7 +166,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             images=images, totals=counts, changed=bool(counts["copied"] or counts["would_copy"]),
             msg=progress.totals_line(counts),
         )  # fmt: skip
-        notes = sorted({visible(item["note"]) for item in items if item.get("note") and "fewer platforms" not in item["note"]})
+        said = [visible(item["note"]) for item in items if item.get("note")]
+        notes = sorted({note for note in said if "fewer platforms" not in note})
         fewer = [progress.short(item["image"]) for item in items if "fewer platforms" in item.get("note", "")]
         if fewer:
             notes.append(

@@ -47,9 +47,8 @@ class Registry:
             "layers": [described(blobs[1], LAYER)],
         }).encode()  # fmt: skip
         platform = {"architecture": "amd64", "os": "linux"}
-        index = json.dumps({
-            "schemaVersion": 2, "mediaType": INDEX, "manifests": [{**described(manifest, MANIFEST), "platform": platform}],
-        }).encode()  # fmt: skip
+        child = {**described(manifest, MANIFEST), "platform": platform}
+        index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child]}).encode()
         self.blobs.update({digest(blob): blob for blob in blobs})
         self.put(repository, digest(manifest), manifest, MANIFEST)
         self.put(repository, tag, index, INDEX)
@@ -65,10 +64,11 @@ class Registry:
 
     def __call__(self, request: Request) -> Answer:
         _empty, _v2, path = request.path.partition("/v2/")
-        for kind in ("/manifests/", "/blobs/uploads/", "/blobs/"):
+        answers = {"/manifests/": self._manifests, "/blobs/uploads/": self._uploads, "/blobs/": self._blobs}
+        for kind, answer_to in answers.items():
             repository, found, name = path.partition(kind)
             if found:
-                return getattr(self, "_" + kind.strip("/").replace("/", "_"))(request, repository, name)  # type: ignore[no-any-return]
+                return answer_to(request, repository, name)
         return Reply(200)
 
     def _manifests(self, request: Request, repository: str, name: str) -> Reply:
@@ -80,7 +80,7 @@ class Registry:
             return Reply(404)
         return Reply(200, {"Content-Type": kind, "Docker-Content-Digest": digest(content)}, content)
 
-    def _blobs_uploads(self, request: Request, repository: str, name: str) -> Reply:
+    def _uploads(self, request: Request, repository: str, name: str) -> Reply:
         del name
         if request.method == "POST":
             return Reply(202, {"Location": "/v2/%s/blobs/uploads/upload-1?state=a" % repository})

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Endless, huge, broken and escape-laden answers fail the one image that they are given for, in bounded time and memory.
+"""Endless, huge, broken and escape-laden answers fail the one image that they are given for, in bounded time and space.
 
 "broken/app" is answered badly and "good/app" well, by the same server: the second is copied whatever the first gets.
 """
@@ -43,7 +43,7 @@ class Pair:
             broken, good = Mirror(self.hostile, self.source, self.target).run("broken/app", "good/app", **more)
         assert good.get("action") == "copied", good
         assert self.taken.digest("good/app") == self.store.digest("good/app")
-        assert "copied" != broken.get("action") or self.taken.digest("broken/app") == self.store.digest("broken/app")
+        assert broken.get("action") != "copied" or self.taken.digest("broken/app") == self.store.digest("broken/app")
         assert broken.get("message", "").isprintable()
         assert len(broken.get("message", "")) < 1000
         assert "unexpected" not in broken.get("message", ""), "a fault of ours that only the last resort caught"
@@ -81,7 +81,7 @@ def test_the_target(pair: Pair, name: str) -> None:
     pair.target.app = only("broken/app/", ALL[name], pair.taken)
     item = pair.run(time=16.0)
     # "differs" is for the operator to decide: it has something else under that name.
-    assert failed(item) or "copied" == item.get("action") or item["state"] == "differs", item
+    assert failed(item) or item.get("action") == "copied" or item["state"] == "differs", item
 
 
 @pytest.mark.parametrize("name", list(ALL))
@@ -106,8 +106,8 @@ def test_a_realm(pair: Pair, realm: str) -> None:
 
 @pytest.mark.parametrize(
     "location",
-    ["http://host:abc/", "http://host:0/", "ftp://host/", "http://[::1/", "https://user:pw@host/", "/v2/broken/app/manifests/1",
-     "http://ho\x1bst/", "javascript:alert(1)", "http://127.0.0.1:1/"],
+    ["http://host:abc/", "http://host:0/", "ftp://host/", "http://[::1/", "https://user:pw@host/",
+     "/v2/broken/app/manifests/1", "http://ho\x1bst/", "javascript:alert(1)", "http://127.0.0.1:1/"],
 )  # fmt: skip
 def test_a_redirect(pair: Pair, location: str) -> None:
     pair.source.app = only("broken/app/manifests/", lambda request: Reply(307, {"Location": location}), pair.store)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -38,7 +39,8 @@ class Setting:
     def mirror(self, source: HostileServer, refresh: bool = False, **more: Any) -> dict[str, Any]:
         login = {"identity_token": self.refresh} if refresh else {"username": USER, "password": self.password}
         dest = {"username": USER, "password": self.other}
-        (item,) = Mirror(self.hostile, source, self.target, src={**login, **self.pair, **more}, dest=dest).run("team/app")
+        login.update(self.pair, **more)
+        (item,) = Mirror(self.hostile, source, self.target, src=login, dest=dest).run("team/app")
         return item
 
     def check(self, **allowed: Any) -> None:
@@ -171,8 +173,10 @@ def test_both_sides_on_one_host_have_credentials_of_their_own(setting: Setting) 
 
     accepted = [basic_header(USER, setting.password), basic_header(USER, setting.other)]
     both = setting.hostile.server("both.test", asking('Basic realm="x"', app, *accepted))
-    login = {"src": {"username": USER, "password": setting.password}, "dest": {"username": USER, "password": setting.other}}
-    mirror = Mirror(setting.hostile, both, both, **login)
+    mirror = Mirror(
+        setting.hostile, both, both, src={"username": USER, "password": setting.password},
+        dest={"username": USER, "password": setting.other},
+    )  # fmt: skip
     item = mirror.item("team/app")
     item["target"]["place"][2] = "copy/app"
     mirror.item = lambda name: item  # type: ignore[method-assign]
@@ -227,6 +231,4 @@ def test_a_proxy_that_answers_in_a_registrys_place_learns_nothing(
 
 
 def _quoted(text: str) -> str:
-    from urllib.parse import quote
-
     return quote(text, safe="")

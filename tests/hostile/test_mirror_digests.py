@@ -58,7 +58,9 @@ def agreeing(app: App, said: str) -> App:
 
 
 @pytest.mark.parametrize("export", [False, True])
-@pytest.mark.parametrize("way", ["lies", "lies and sends it", "agrees and sends another", "says nothing", "sends nothing else"])
+@pytest.mark.parametrize(
+    "way", ["lies", "lies and sends it", "agrees and sends another", "says nothing", "sends nothing else"]
+)
 def test_a_pinned_image_is_that_or_fails(pair: Pair, tmp_path: Path, export: bool, way: str) -> None:
     evil = substituting(pair.store, EVIL, INDEX)
     pair.store.put("team/app", digest(EVIL), EVIL, INDEX)
@@ -144,7 +146,8 @@ def test_a_blob_with_other_content_or_another_size_is_not_stored(pair: Pair, siz
 
 
 def test_a_child_of_another_size_than_its_index_says_is_refused(pair: Pair) -> None:
-    (child,) = [content for (_repository, name), (content, kind) in pair.store.kept.items() if kind != INDEX and ":" in name]
+    kept = pair.store.kept.items()
+    (child,) = [content for (_repository, name), (content, kind) in kept if kind != INDEX and ":" in name]
     index = json.dumps({"mediaType": INDEX, "manifests": [{**described(child, "x"), "size": 1}]}).encode()
     pair.store.put("team/app", "1", index, INDEX)
     (ended,) = pair.mirror.run("team/app")

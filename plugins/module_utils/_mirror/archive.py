@@ -150,7 +150,8 @@ def _unzstd(path: str, out: BinaryIO, most: int) -> None:
                 raise
         said.seek(0)
         if process.returncode:
-            raise ArchiveProblem("%s cannot be unpacked: %s" % (path, said.read(500).decode("utf-8", "replace").strip()))
+            reason = said.read(500).decode("utf-8", "replace").strip()
+            raise ArchiveProblem("%s cannot be unpacked: %s" % (path, reason))
 
 
 def saved_images(tar: str, where: str) -> list[Saved] | None:
@@ -245,14 +246,16 @@ class _Bounded:
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[tarfile.TarFile]:
     """A tarball without compression, to be read within limits."""
-    with open_file(path) as handle, tarfile.open(fileobj=_Bounded(handle), mode="r:") as archive:  # type: ignore[call-overload]
-        yield archive
+    with open_file(path) as handle:
+        bounded: Any = _Bounded(handle)
+        with tarfile.open(fileobj=bounded, mode="r:") as archive:
+            yield archive
 
 
 def _members(archive: tarfile.TarFile, where: str) -> Iterator[tarfile.TarInfo]:
     for number, member in enumerate(iter(archive.next, None), 1):
         # They are kept, with their headers, for lookups that are not made.
-        archive.members = []
+        archive.members = []  # type: ignore[attr-defined]
         if number > _MOST_FILES:
             raise ArchiveProblem("%s holds more than %d files, which no image does" % (where, _MOST_FILES))
         if member.size < 0:

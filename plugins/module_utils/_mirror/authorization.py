@@ -134,7 +134,8 @@ class Authorization:
         except (ValueError, AttributeError):
             token = None
         if not isinstance(token, str) or not _PRINTABLE.fullmatch(token):
-            raise failure("not_a_registry", host, seen="its token server %s sent no token that can be used" % server.text)
+            seen = "its token server %s sent no token that can be used" % server.text
+            raise failure("token_server_unavailable", host, seen=seen)
         return token
 
     def _unavailable(self, why: str, cause: str = "") -> RegistryFailure:

@@ -261,8 +261,8 @@ class RegistryClient:
     ) -> Reply:  # fmt: skip
         """Ask until there is an answer that stands, or it makes no more sense. Each try has a deadline of its own.
 
-        :param deadline: of all tries and the answer's body, which is then read later; no step of it is silent for longer
-            than the timeout.
+        :param deadline: of all tries and the answer's body, which is then read later; no step of it is silent
+            for longer than the timeout.
         """
         wait = 1.0
         for attempt in range(self._retries + 1):
@@ -345,8 +345,8 @@ class RegistryClient:
         if leaves_tls(reply.origin, target):
             raise failure(
                 "not_a_registry", self.access.host,
-                seen="it is asked over TLS and names %s, without TLS, for %s: correct the external address in its settings"
-                % (target.text, what),
+                seen="it is asked over TLS and names %s, without TLS, for %s: correct the external address in its "
+                "settings" % (target.text, what),
             )  # fmt: skip
         return url
 

@@ -214,9 +214,8 @@ class Ends:
             place = Place(*target["place"])
             client = self.client("dest", place.scheme, place.host)
             if ":" in place.reference and place.reference != top.digest:
-                raise _at("src", failure(
-                    "digest_mismatch", _where(item["source"]), seen="asked for %s, got %s" % (place.reference, top.digest)
-                ))  # fmt: skip
+                seen = "asked for %s, got %s" % (place.reference, top.digest)
+                raise _of_source(item["source"], failure("digest_mismatch", _where(item["source"]), seen=seen))
             size = transfer(source, self.place("dest", place), top, self._pool, deadline)
             client.put(place.repository, place.reference, top)
             found = client.get(place.repository, place.reference)
@@ -244,9 +243,8 @@ class Ends:
         if offer is None:
             raise _of_source(source, failure("not_found", _where(source)))
         if offer.digest != item["digest"]:
-            raise _of_source(source, failure(
-                "digest_mismatch", _where(source), seen="the plan found %s, now it is %s" % (item["digest"], offer.digest)
-            ))  # fmt: skip
+            seen = "the plan found %s, now it is %s" % (item["digest"], offer.digest)
+            raise _of_source(source, failure("digest_mismatch", _where(source), seen=seen))
         if source["kind"] == "layout":
             layout = self.layout(source["path"])
             layout.check_image(offer.digest, offer.media_type, offer.top)

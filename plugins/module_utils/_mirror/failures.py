@@ -73,7 +73,7 @@ _ADVICE = {
     "blob_missing": "it lacks a part of the image",
     "platform_missing": "the image does not exist for the platform",
     "stopped": "the mirror was stopped",
-    "digest_mismatch": "what came is not what the digest promises: the content is damaged, or another than was asked for",
+    "digest_mismatch": "what came is not what the digest promises: the content is damaged, or is another",
     "not_http": "what it answers is not HTTP: check the port",
     "not_a_registry": "it does not answer as a registry does: check the address",
     "manifest_unsupported": "what it has under this name cannot be used",
@@ -170,7 +170,8 @@ def of_exception(error: BaseException, host: str) -> RegistryFailure:
 
 def _spoken(error: http.client.HTTPException) -> str:
     """Our own sentences; ``http.client``'s hold pieces of the answer."""
-    return str(error) if type(error).__module__ != http.client.__name__ or type(error) is http.client.HTTPException else ""
+    ours = type(error) is http.client.HTTPException or type(error).__module__ != http.client.__name__
+    return str(error) if ours else ""
 
 
 def retry_after(text: str) -> float | None:

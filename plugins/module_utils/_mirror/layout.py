@@ -187,7 +187,8 @@ class Layout:
                 found.update(piece)
                 yield piece
             if "sha256:" + found.hexdigest() != digest:
-                raise RegistryFailure("digest_mismatch", "%s: what came for %s is another content" % (self.root, digest))
+                what = "%s: what came for %s is another content" % (self.root, digest)
+                raise RegistryFailure("digest_mismatch", what)
 
         self._write(self.blob(digest), counted())
         with self._lock:

@@ -93,11 +93,6 @@ def _asked_for(image: Image, attempt: Attempt) -> Place:
         reasons = "; ".join("%s: %s" % item for item in attempt["rewrites_skipped"].items())
         raise TargetProblem("%s: a rewrite cannot be applied here: %s" % (image.text, reasons))
     url = urlsplit(attempt["url"])
-    if "@" in url.netloc:
-        raise TargetProblem(
-            "%s: the endpoint of its mirror holds a user name or a password, which containerd does not use: give them "
-            "with configs, by the registry's host" % image.text
-        )
     found = _URL.fullmatch(url.path)
     if attempt.get("request_error") or not found:
         raise TargetProblem(

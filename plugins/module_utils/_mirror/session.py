@@ -11,7 +11,7 @@ import os
 import ssl
 import threading
 import weakref
-from typing import Callable, Iterable, Iterator, Mapping
+from typing import Callable, Generator, Iterable, Mapping
 from urllib.parse import urlsplit
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
@@ -63,7 +63,7 @@ class Reply:
         """The bytes that the body is said to have; None if that is not said."""
         return self._response.length
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Generator[bytes, None, None]:
         """The body, as it comes.
 
         :raises RegistryFailure: if it ends before its time.
@@ -80,7 +80,8 @@ class Reply:
             complete = True
         except ValueError as error:
             # http.client converts some numbers before it has looked at them.
-            raise self._explain(http.client.HTTPException("its answer is cut in pieces wrongly"), self.origin) from error
+            broken = http.client.HTTPException("its answer is cut in pieces wrongly")
+            raise self._explain(broken, self.origin) from error
         except (OSError, http.client.HTTPException) as error:
             raise self._explain(error, self.origin) from error
         finally:
@@ -217,7 +218,7 @@ class Session:
         if proxy is not None and proxy.secure:
             raise failure(
                 "no_route", origin.authority,
-                seen="%s_PROXY names an https:// proxy, and the mirror speaks no TLS to a proxy: name its http:// port, or "
+                seen="%s_PROXY names an https:// proxy, and the mirror speaks no TLS to one: name its http:// port, or "
                 "add the host to NO_PROXY" % origin.scheme.upper(),
             )  # fmt: skip
         return proxy

@@ -44,8 +44,8 @@ def lacking(found: str) -> str:
     if found:
         return ""
     return (
-        "skopeo is missing, which unpacks archives: install it (apt-get install skopeo, dnf install skopeo), or run the "
-        "mirror on a host that has it. Nothing has been copied."
+        "skopeo is missing, which unpacks archives: install it (apt-get install skopeo, dnf install skopeo), or run "
+        "the mirror on a host that has it. Nothing has been copied."
     )
 
 
@@ -63,7 +63,8 @@ class Skopeo:
 
         :raises RegistryFailure: where skopeo fails.
         """
-        command = ["skopeo", "copy", "--quiet", "--dest-compress", "docker-archive:%s:%s" % (tar, name), "dir:" + folder]
+        command = ["skopeo", "copy", "--quiet", "--dest-compress"]
+        command += ["docker-archive:%s:%s" % (tar, name), "dir:" + folder]
         with self._lock:
             if self._stopped:
                 raise failure("stopped", _HERE)

@@ -42,7 +42,8 @@ class RegistryPlace:
         """:raises RegistryFailure: if it is not there, or another."""
         found = self._client.get(self._repository, part.digest, part.media_type)
         if found is None:
-            missing = failure("blob_missing", self._client.access.host, seen="%s of %s" % (part.digest, self._repository))
+            seen = "%s of %s" % (part.digest, self._repository)
+            missing = failure("blob_missing", self._client.access.host, seen=seen)
             missing.side = self._client.side
             raise missing
         return found
@@ -107,9 +108,8 @@ class LayoutPlace:
         del deadline
         free = shutil.disk_usage(self._layout.root).free
         if part.size > free:
-            raise RegistryFailure(
-                "target_full", "%s: %s needs %d bytes, and %d are free there" % (self.name, part.digest, part.size, free)
-            )
+            what = "%s: %s needs %d bytes, and %d are free there" % (self.name, part.digest, part.size, free)
+            raise RegistryFailure("target_full", what)
         self._layout.add(part.digest, make())
 
     def finish(self, manifest: Manifest) -> None:
@@ -162,9 +162,8 @@ def _copy_blob(source: Place, target: Place, part: Descriptor, deadline: Deadlin
 
 def _check_size(source: Place, part: Descriptor, size: int) -> None:
     if size != part.size:
-        raise RegistryFailure(
-            "digest_mismatch", "%s: %s has %d bytes, and what names it says %d" % (source.name, part.digest, size, part.size)
-        )
+        what = "%s: %s has %d bytes, and what names it says %d" % (source.name, part.digest, size, part.size)
+        raise RegistryFailure("digest_mismatch", what)
 
 
 def _all(futures: list[Future[None]]) -> None:

@@ -142,7 +142,8 @@ def connect(
 ) -> Connection:
     """Connect to a server, through a proxy's tunnel if there is one and the server is spoken to over TLS.
 
-    :raises OSError, http.client.HTTPException: if that does not work; :class:`ProxyRefused` if the proxy does not do it.
+    :raises OSError, http.client.HTTPException: if that does not work.
+    :raises ProxyRefused: if the proxy does not do it.
     """
     host, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
     opened = _dialled(host, port, deadline)

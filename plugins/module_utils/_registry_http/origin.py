@@ -66,5 +66,5 @@ def belongs_to(owner: Origin, asked: Origin) -> bool:
 
 
 def leaves_tls(first: Origin, then: Origin) -> bool:
-    """Whether going from one server to another means that from there on everybody on the way can read and change all."""
+    """Whether everybody on the way could read and change what passes, from the second server on."""
     return first.scheme == "https" and then.scheme == "http"

@@ -53,7 +53,7 @@ def check(arguments: Mapping[str, Any]) -> None:
 
 
 def _refuse_credentials(arguments: Mapping[str, Any]) -> None:
-    """These options are shown, in plans, results and messages, so nothing secret may be in them; no value is shown here."""
+    """These options are shown in plans, results and messages, so nothing secret may be in them."""
     release_url = str(arguments["release_url"] or "")
     if release_url and not re.match(r"https?://[^/]", release_url):
         raise WantedProblem("release_url has to begin with http:// or https://, and a host")

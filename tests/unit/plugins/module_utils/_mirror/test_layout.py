@@ -15,7 +15,11 @@ from typing import Any
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import archive
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import Layout, LayoutProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import (
+    IMAGE_NAME,
+    Layout,
+    LayoutProblem,
+)
 
 INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -109,3 +113,74 @@ def test_a_tarball_cannot_write_elsewhere(tmp_path: Path, name: str) -> None:
         packed.addfile(tarfile.TarInfo(name))
     with pytest.raises(archive.ArchiveProblem, match="which no OCI layout has"):
         archive.unpack(str(tmp_path / "bad.tar"), str(tmp_path / "out"), "bad.tar")
+
+
+def nested(layout: Layout, levels: int) -> str:
+    """Indexes that name an index three times each: 3 to the power of levels, for who counts them all."""
+    item = put(layout, json.dumps({"mediaType": INDEX, "manifests": []}).encode())
+    for _level in range(levels):
+        item = put(layout, json.dumps({"mediaType": INDEX, "manifests": [{**item, "mediaType": INDEX}] * 3}).encode())
+    return str(item["digest"])
+
+
+def test_what_is_named_often_is_read_once(layout: Layout) -> None:
+    assert len(layout.parts(nested(layout, 3), INDEX)) == 3
+
+
+def test_indexes_are_followed_some_levels_and_no_further(layout: Layout) -> None:
+    with pytest.raises(RegistryFailure, match="nested too deeply"):
+        layout.check_image(nested(layout, 40), INDEX)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [{"digest": "sha512:" + "a" * 128, "size": 1}, {"digest": "sha256:../x", "size": 1}, {"size": 1}, 7, None,
+     {"digest": "sha256:" + "a" * 64, "size": -1}, {"digest": "sha256:" + "a" * 64, "size": True}],
+)  # fmt: skip
+def test_a_part_that_cannot_be_checked_is_refused(layout: Layout, part: Any) -> None:
+    index = put(layout, json.dumps({"mediaType": INDEX, "manifests": [part]}).encode())
+    with pytest.raises(RegistryFailure):
+        layout.check_image(index["digest"], INDEX)
+
+
+def test_a_blob_is_read_no_further_than_it_should_be_long_and_only_if_it_is_a_file(layout: Layout) -> None:
+    digest = "sha256:" + hashlib.sha256(b"layer").hexdigest()
+    path = Path(layout.blob(digest))
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(RegistryFailure, match="it is no file"):
+        Layout(layout.root).check(digest)
+    path.unlink()
+    with open(path, "wb") as large:
+        large.truncate(5 << 30)
+    with pytest.raises(RegistryFailure, match="instead of 5"):
+        Layout(layout.root).check(digest, 5)
+    with pytest.raises(RegistryFailure, match="larger than any manifest"):
+        Layout(layout.root).content(digest)
+
+
+def test_a_blob_that_is_exchanged_after_it_was_checked_is_not_copied(layout: Layout) -> None:
+    """Its last piece never comes, so that no upload of it is complete."""
+    digest = "sha256:" + hashlib.sha256(b"layer").hexdigest()
+    again = Layout(layout.root)
+    again.check(digest)
+    Path(layout.blob(digest)).write_bytes(b"LAYER")
+    got: list[bytes] = []
+    with pytest.raises(RegistryFailure, match="another digest"):
+        got.extend(again.pieces(digest, 5))
+    assert got == []
+
+
+def test_what_is_stored_under_a_digest_has_it(layout: Layout) -> None:
+    digest = "sha256:" + hashlib.sha256(b"wanted").hexdigest()
+    with pytest.raises(RegistryFailure, match="another content"):
+        layout.add(digest, [b"other"])
+    assert not os.path.exists(layout.blob(digest))
+    assert os.listdir(os.path.join(layout.root, "staging")) == []
+
+
+def test_an_index_whose_digests_cannot_be_checked_is_no_layout(layout: Layout) -> None:
+    index = {"manifests": [{"digest": "sha512:" + "a" * 128, "annotations": {IMAGE_NAME: NAME}}]}
+    Path(layout.root, "index.json").write_text(json.dumps(index))
+    with pytest.raises(LayoutProblem, match="only SHA-256 can be checked"):
+        Layout(layout.root)
