@@ -424,4 +424,4 @@ def _said(body: bytes) -> str:
         said = "; ".join("%s %s" % (item.get("message", ""), item.get("detail") or "") for item in errors)
     except (ValueError, KeyError, TypeError, AttributeError):
         return ""
-    return " ".join(said[:300].split())
+    return said[:300].strip()
