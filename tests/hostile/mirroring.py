@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import count
 from typing import Any
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.work import answer
@@ -17,6 +18,7 @@ from tests.registry_faults.servers import INDEX, MANIFEST, Reply
 
 SECONDS = 1.0
 """The timeout of a question in these tests."""
+_NUMBERS = count(1)
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
@@ -38,6 +40,7 @@ class Registry:
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], tuple[bytes, str]] = {}
         self.blobs: dict[str, bytes] = {}
+        self._begun: dict[str, bytes] = {}
 
     def image(self, repository: str, tag: str = "1", content: bytes = b"layer") -> str:
         """Put an image of one platform in; returns the digest of its index."""
@@ -81,13 +84,15 @@ class Registry:
         return Reply(200, {"Content-Type": kind, "Docker-Content-Digest": digest(content)}, content)
 
     def _uploads(self, request: Request, repository: str, name: str) -> Reply:
-        del name
         if request.method == "POST":
-            return Reply(202, {"Location": "/v2/%s/blobs/uploads/upload-1?state=a" % repository})
+            return Reply(202, {"Location": "/v2/%s/blobs/uploads/upload-%d?state=a" % (repository, next(_NUMBERS))})
+        self._begun[name] = content = self._begun.get(name, b"") + request.body
+        if request.method == "PATCH":
+            return Reply(202, {"Location": request.target})
         (wanted,) = request.query["digest"]
-        if digest(request.body) != wanted:
+        if digest(content) != wanted:
             return Reply(400)
-        self.blobs[wanted] = request.body
+        self.blobs[wanted] = content
         return Reply(201)
 
     def _blobs(self, request: Request, repository: str, name: str) -> Reply:
@@ -103,17 +108,19 @@ def only(part: str, hostile: App, otherwise: App) -> App:
 class Mirror:
     """Mirrors repositories, tag 1, from one server to the other.
 
+    :param by_address: by their addresses, which programs beside this process can reach too, instead of their names.
     :param login: what the accesses of both sides hold beside the authority, by ``src`` and ``dest``.
     """
 
     def __init__(
-        self, hostile: Neighbourhood, source: HostileServer, target: HostileServer, **login: dict[str, Any]
-    ) -> None:
-        self._source, self._target = source, target
+        self, hostile: Neighbourhood, source: HostileServer, target: HostileServer, by_address: bool = False,
+        **login: dict[str, Any],
+    ) -> None:  # fmt: skip
+        self._places = [(server.direct if by_address else server.url).split("://") for server in (source, target)]
         self.accesses = {
-            "%s:%s" % (side, server.host): {
-                "scheme": server.scheme, "ca": hostile.ca.read_text(encoding="utf-8"), **login.get(side, {})
-            } for side, server in (("src", source), ("dest", target))
+            "%s:%s" % (side, host): {
+                "scheme": scheme, "ca": hostile.ca.read_text(encoding="utf-8"), **login.get(side, {})
+            } for side, (scheme, host) in zip(("src", "dest"), self._places)
         }  # fmt: skip
 
     def run(self, *names: str, **more: Any) -> list[dict[str, Any]]:
@@ -134,6 +141,6 @@ class Mirror:
         place = [repository, reference if at else "1"]
         return {
             "image": "docker.io/" + name,
-            "source": {"kind": "registry", "place": [self._source.scheme, self._source.host, *place]},
-            "target": {"place": [self._target.scheme, self._target.host, *place]},
+            "source": {"kind": "registry", "place": [*self._places[0], *place]},
+            "target": {"place": [*self._places[1], *place]},
         }

@@ -71,17 +71,18 @@ def test_a_token_server_without_tls_gets_nothing_of_an_https_registry(setting: S
     tokens = setting.hostile.server("auth.test", token_server(setting.token), tls=False)
     source = setting.hostile.server("source.test", bearer(tokens.url + "/token", setting.token, setting.store))
     item = setting.mirror(source, refresh)
+    setting.check(certificate=[source])
     assert (item["state"], item["cause"]) == ("failed", "token_server_unavailable")
     assert "its realm has to begin with https://" in item["message"]
     assert tokens.requests == []
-    setting.check(certificate=[source])
 
 
 def test_a_plain_realm_of_the_registry_itself_gets_nothing_either(setting: Setting) -> None:
     source = setting.hostile.server("source.test", Reply)
     source.app = bearer("http://source.test:5000/token", setting.token, setting.store)
-    assert setting.mirror(source)["cause"] == "token_server_unavailable"
+    item = setting.mirror(source)
     setting.check(certificate=[source])
+    assert item["cause"] == "token_server_unavailable"
 
 
 def test_exceptions_for_a_registry_do_not_count_for_its_token_server(setting: Setting) -> None:
@@ -90,10 +91,10 @@ def test_exceptions_for_a_registry_do_not_count_for_its_token_server(setting: Se
         "source.test", bearer(tokens.url + "/token", setting.token, setting.store), trusted=False
     )
     item = setting.mirror(source, insecure=True)
+    setting.check(certificate=[source])
     assert (item["state"], item["cause"]) == ("failed", "tls_unknown_authority"), item
     assert "auth.test:5000" in item["message"]
     assert tokens.requests == []
-    setting.check(certificate=[source])
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
@@ -195,12 +196,12 @@ def test_a_proxy_over_tls_is_refused_before_it_hears_anything(
     source = setting.hostile.server("source.test", basic(USER, setting.password, setting.store))
     monkeypatch.setenv("HTTPS_PROXY", "https://user:" + _quoted(secret) + "@proxy.test:3128")
     item = setting.mirror(source)
+    setting.hostile.ledger.check()
     assert (item["state"], item["cause"]) == ("failed", "no_route")
     assert "HTTPS_PROXY names an https:// proxy" in item["message"]
     assert "CANARY" not in item["message"]
     assert proxy.requests == []
     assert setting.hostile.ledger.heard(proxy.place("http")) == []
-    setting.hostile.ledger.check()
 
 
 def test_a_proxy_hears_its_own_password_and_no_other(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
