@@ -33,6 +33,13 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     system_default_registry={"type": "str"},
     keep_generations={"type": "int", "default": 3},
     cluster={"type": "str", "default": ""},
+    rollout={
+        "type": "dict",
+        "options": {
+            "agent_batch": {"type": "str", "default": "1"},
+            "canary": {"type": "str", "default": ""},
+        },
+    },
     prepared={"type": "str", "no_log": True},
 )
 
@@ -47,7 +54,6 @@ ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     canary_images={"type": "list", "elements": "str", "default": []},
     canary_timeout={"type": "int", "default": 120},
     agent_batch={"type": "str", "default": "1"},
-    at_once={"type": "int", "default": 0},
     canary_hosts={"type": "list", "elements": "str", "default": []},
     force={"type": "bool", "default": False},
     cluster={"type": "str", "default": ""},
