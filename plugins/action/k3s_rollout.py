@@ -24,13 +24,14 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run i
     COMMITTING,
     ENDED,
     LEFT,
+    STAGED,
     WAITING,
     Host,
     Lease,
     Run,
 )
 
-_CONTROLLER_ONLY = ("staged", "max_failures", "agent_batch", "canary_hosts", "cluster")
+_CONTROLLER_ONLY = ("staged", "max_failures", "agent_batch", "canary_hosts", "makes_way", "cluster")
 _NO_SERVERS = (
     "the inventory has no host in the group %r, through which the cluster's lease is taken. Where AWX has cut the "
     "inventory into slices, set the job template's job slicing to 1 (the role works on all nodes at once by itself); "
@@ -62,7 +63,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if arguments["operation"] == "release":
             with ledger.exclusively("lease"):
                 return self._release(ledger, arguments, result, task_vars)
-        result.update(restarted=False, rolled_back=False, untouched=False, step="nothing to do")
+        result.update(restarted=False, rolled_back=False, untouched=False, made_way=False, step="nothing to do")
         if not arguments["staged"].get("restart"):
             return result
         asking = self._asking(ledger, arguments, task_vars or {})
@@ -85,6 +86,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             agents_at_once=min(at_once, ansible_run.forks()),
             max_failures=arguments["max_failures"],
             force=arguments["force"],
+            makes_way=arguments["makes_way"],
+            forks=ansible_run.forks(),
         )
 
     def _show_plan(self, ledger: Ledger, asking: turns.Asking) -> None:
@@ -102,6 +105,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     ) -> dict[str, Any]:
         with ledger.place_of(asking.host):
             turn = self._turn(ledger, asking, arguments)
+            if turn.later:
+                result.update(made_way=True, step="made way for another cluster")
+                return result
             if not turn.go:
                 result.update(failed=True, untouched=True, step="not started", msg=turn.why)
                 return result
@@ -129,11 +135,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if still_absent != absent:
                 absent, since = still_absent, time.monotonic()
             waits = time.monotonic() - since < _WAITS_FOR_ABSENT
-            turn = turns.turn(run, asking._replace(in_order=asking.in_order and waits))
+            others = ledger.others() if asking.makes_way else []
+            turn = turns.turn(run, asking._replace(in_order=asking.in_order and waits), others)
             if not keeper.lives(run.controller or parent):
                 # A worker outlives a killed controller; what it has not begun is the next run's.
                 turn = turns.Turn(False, _RUN_HAS_ENDED)
-            if turn is not None:
+            if turn is not None and turn.later:
+                host.progress, host.made_way = STAGED, host.made_way + 1
+            elif turn is not None:
                 host.progress = COMMITTING if turn.go else LEFT
                 arguments["lease_holder"] = run.lease.holder if run.lease.held else ""
             return turn
@@ -160,6 +169,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             run.canary = arguments["canary_hosts"]
             if host in run.hosts:
                 result["phase"] = plan.phase(run, host)
+                result["clusters"] = 1 + sum(bool(plan.to_come(other)) for other in ledger.others())
                 run.hosts[host].ready = result.get("lease") != "elsewhere" and not result.get("failed")
         return result
 

@@ -55,6 +55,7 @@ ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     canary_timeout={"type": "int", "default": 120},
     agent_batch={"type": "str", "default": "1"},
     canary_hosts={"type": "list", "elements": "str", "default": []},
+    makes_way={"type": "bool", "default": False},
     force={"type": "bool", "default": False},
     cluster={"type": "str", "default": ""},
 )

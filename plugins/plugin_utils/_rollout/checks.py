@@ -55,9 +55,9 @@ def _forks(batch: str, agents: int, forks: int) -> list[str]:
     wanted = min(batch_size(batch, agents), agents)
     if wanted <= forks:
         return []
+    said = batch.strip()
     return [
         "k3s_registries_agent_batch: %s of %d agents in this play would restart at once, but Ansible has only %d forks, "
         "so at most %d will. Run it with --forks %d, or set forks in ansible.cfg (in AWX, in the job template)"
-        % (wanted if str(wanted) == batch.strip() else "%s, which is %d" % (batch.strip(), wanted),
-           agents, forks, forks, wanted)
-    ]  # fmt: skip
+        % (said if said == str(wanted) else "%s, which is %d" % (said, wanted), agents, forks, forks, wanted)
+    ]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import os
 import time
@@ -46,7 +47,7 @@ class Ledger:
     """
 
     def __init__(self, folder: str, cluster: str) -> None:
-        self._stem = os.path.join(folder, "k3sfleet-" + _short(cluster))
+        self._stem = os.path.join(folder, "k3sfleet-rollout-" + _short(cluster))
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Run]:
@@ -99,6 +100,15 @@ class Ledger:
                     return answer
                 seen, asked = stamp, time.monotonic()
             sleep(_PAUSE)
+
+    def others(self) -> list[Run]:
+        """The rollouts over other clusters in the same run of Ansible, as they are at this moment."""
+        runs = []
+        for path in sorted(glob.glob(os.path.join(glob.escape(os.path.dirname(self._stem)), "k3sfleet-rollout-*.json"))):
+            if path != self._stem + ".json":
+                with open(path, encoding="utf-8") as handle:
+                    runs.append(decode(handle.read()))
+        return runs
 
     def _give_up_lost(self, run: Run) -> None:
         """Nobody waits for a host whose process is gone; one that was in its commit has failed."""

@@ -22,7 +22,8 @@ class Host:
 
     ``restart`` is set if it has anything to commit, ``live`` if that needs no restart. ``ill`` says what was wrong with
     it before anything was done to it, ``explained`` that the pending change mends just that. ``ready`` is set once it
-    has asked for the lease with success: it is on its way to its commit.
+    has asked for the lease with success: it is on its way to its commit. ``made_way`` counts how often it has given its
+    fork to another cluster and comes again.
     """
 
     role: str = "agent"
@@ -33,6 +34,7 @@ class Host:
     explained: bool = False
     ready: bool = False
     progress: str = STAGED
+    made_way: int = 0
 
 
 @dataclass

@@ -60,12 +60,17 @@ class Registries(_Stubbed, k3s_registries.ActionModule):  # type: ignore[misc]
 class Rollout(_Stubbed, k3s_rollout.ActionModule):  # type: ignore[misc]
     """Commits, which takes a random time, and has the lease."""
 
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        if self._task.args.get("operation") == "hold" and SCENARIO.get("fails_before") == task_vars["inventory_hostname"]:
+            return {"failed": True, "msg": "a mistake in this host's variables"}
+        return super().run(tmp, task_vars)
+
     def _execute_module(self, module_name: str, module_args: dict[str, Any], task_vars: Any) -> dict[str, Any]:
         host = str(task_vars["inventory_hostname"])
         if module_args["operation"] != "commit":
             return {"lease": "taken" if module_args["operation"] == "hold" else "given back"}
         _note(host, "began")
-        time.sleep(0.02)
+        time.sleep(float(SCENARIO.get("takes", 0.02)))
         _late("commit", host)
         if SCENARIO.get("kills_its_worker") == host:
             os.kill(os.getpid(), signal.SIGKILL)
