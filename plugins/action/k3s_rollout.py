@@ -17,7 +17,13 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import ledger_of, plain
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run, keeper, patience, plan, turns
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import (
+    ansible_run,
+    keeper,
+    patience,
+    plan,
+    turns,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.batch import BatchProblem, batch_size
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.ledger import Ledger
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import (

@@ -57,7 +57,7 @@ def _forks(batch: str, agents: int, forks: int) -> list[str]:
         return []
     said = batch.strip()
     return [
-        "k3s_registries_agent_batch: %s of %d agents in this play would restart at once, but Ansible has only %d forks, "
-        "so at most %d will. Run it with --forks %d, or set forks in ansible.cfg (in AWX, in the job template)"
+        "k3s_registries_agent_batch: %s of %d agents in this play would restart at once, but Ansible has only %d "
+        "forks, so at most %d will. Run it with --forks %d, or set forks in ansible.cfg (in AWX, in the job template)"
         % (said if said == str(wanted) else "%s, which is %d" % (said, wanted), agents, forks, forks, wanted)
     ]

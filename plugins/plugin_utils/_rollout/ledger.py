@@ -31,6 +31,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run i
     encode,
 )
 
+_NAME = "k3sfleet-rollout-"
 _PAUSE = 0.05
 # A process that is gone changes no file, so those who wait look for that every now and then.
 _LOOK_ANYWAY = 0.5
@@ -47,7 +48,7 @@ class Ledger:
     """
 
     def __init__(self, folder: str, cluster: str) -> None:
-        self._stem = os.path.join(folder, "k3sfleet-rollout-" + _short(cluster))
+        self._stem = os.path.join(folder, _NAME + _short(cluster))
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Run]:
@@ -82,9 +83,7 @@ class Ledger:
         with self._locked(_place(host), fcntl.LOCK_EX):
             yield
 
-    def first_answer(
-        self, ask: Callable[[Run], Answer | None], sleep: Callable[[float], None] = time.sleep
-    ) -> Answer:
+    def first_answer(self, ask: Callable[[Run], Answer | None], sleep: Callable[[float], None] = time.sleep) -> Answer:
         """What ``ask`` says once it says anything; it is asked again whenever something changes in the run.
 
         :raises FileNotFoundError: when Ansible has removed its folder; the run has ended.
@@ -104,7 +103,8 @@ class Ledger:
     def others(self) -> list[Run]:
         """The rollouts over other clusters in the same run of Ansible, as they are at this moment."""
         runs = []
-        for path in sorted(glob.glob(os.path.join(glob.escape(os.path.dirname(self._stem)), "k3sfleet-rollout-*.json"))):
+        folder = glob.escape(os.path.dirname(self._stem))
+        for path in sorted(glob.glob(os.path.join(folder, _NAME + "*.json"))):
             if path != self._stem + ".json":
                 with open(path, encoding="utf-8") as handle:
                     runs.append(decode(handle.read()))

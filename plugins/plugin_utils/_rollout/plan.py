@@ -35,7 +35,7 @@ def to_come(run: Run) -> list[str]:
     return [host for host, seen in run.hosts.items() if seen.restart and seen.progress not in (ENDED, LEFT)]
 
 
-def plan_lines(run: Run, agents_at_once: str) -> list[str]:
+def plan_lines(run: Run, agents_at_once: int) -> list[str]:
     """The rollout in words, a line each: what restarts, in which order, and why."""
     hosts = order(run)
     if not hosts:
@@ -47,7 +47,7 @@ def plan_lines(run: Run, agents_at_once: str) -> list[str]:
         (CANARY, "first, as the canary, one at a time"),
         (LIVE, "without a restart"),
         (SERVERS, "servers, one at a time"),
-        (AGENTS, "agents, %s at a time" % agents_at_once),
+        (AGENTS, "agents, %d at a time" % agents_at_once),
     ):
         members = [host for host in hosts if phase(run, host) == name]
         if members:

@@ -98,9 +98,7 @@ def stopped(run: Run, max_failures: int, force: bool) -> str:
 
 def unfit(run: Run) -> list[str]:
     """Hosts that were ill before anything was done to them, for another reason than the pending change."""
-    return [
-        "%s: %s" % (name, host.ill) for name, host in sorted(run.hosts.items()) if host.ill and not host.explained
-    ]
+    return ["%s: %s" % (name, host.ill) for name, host in sorted(run.hosts.items()) if host.ill and not host.explained]
 
 
 def api_may_be_away(run: Run) -> bool:
@@ -118,14 +116,12 @@ def absent_before(run: Run, asking: Asking) -> list[str]:
     if not asking.in_order:
         return []
     return [
-        host
-        for host in _before(run, asking.host)
-        if _dispatched_with(run, host, asking, plan.phase(run, asking.host))
+        host for host in _before(run, asking.host) if _dispatched_with(run, host, asking, plan.phase(run, asking.host))
     ]
 
 
 def _dispatched_with(run: Run, host: str, asking: Asking, phase: str) -> bool:
-    """Whether ``host`` is certain to have, or to have had, the task of the host that asks, and has yet to come to it."""
+    """Whether ``host`` certainly gets the task of the host that asks, and has yet to come to it."""
     seen = run.hosts[host]
     return seen.progress == STAGED and seen.ready and host in asking.batch and plan.phase(run, host) == phase
 

@@ -61,7 +61,8 @@ class Rollout(_Stubbed, k3s_rollout.ActionModule):  # type: ignore[misc]
     """Commits, which takes a random time, and has the lease."""
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        if self._task.args.get("operation") == "hold" and SCENARIO.get("fails_before") == task_vars["inventory_hostname"]:
+        fails = SCENARIO.get("fails_before") == task_vars["inventory_hostname"]
+        if fails and self._task.args.get("operation") == "hold":
             return {"failed": True, "msg": "a mistake in this host's variables"}
         return super().run(tmp, task_vars)
 

@@ -95,7 +95,7 @@ def test_canary_serial_limit_and_an_order_of_the_play(playbooks: Playbooks) -> N
 
 
 def test_live_changes_of_agents_wait_for_nobody(playbooks: Playbooks) -> None:
-    live = dict.fromkeys([*AGENTS, "s-1", "s-2"], {"live": True})
+    live = {host: {"live": True} for host in [*AGENTS, "s-1", "s-2"]}
     seen = playbooks.play(ONE, forks=20, late=0.1, takes=0.5, staged=live)
     assert seen.code == 0, seen
     assert seen.most_at_once(AGENTS) > 1, seen
