@@ -8,7 +8,6 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-import time
 import uuid
 from typing import Any
 
@@ -44,8 +43,6 @@ _NO_SERVERS = (
     "to reach agents only, keep the servers in the inventory and use --limit"
 )
 _RUN_HAS_ENDED = "left as it was, untouched: the run that asked for it has ended"
-# A host that Ansible has begun before this one says so within moments, on a busy machine within seconds.
-_WAITS_FOR_ABSENT = 60.0
 
 display = Display()
 
@@ -102,9 +99,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 return
             run.order = list(asking.batch)
             run.shown = True
-            lines = plan.plan_lines(run, asking.agents_at_once)
-        for line in lines:
-            display.display(line)
+            for line in plan.plan_lines(run, asking.agents_at_once):
+                display.display(line)
 
     def _commit(
         self, ledger: Ledger, asking: turns.Asking, arguments: dict[str, Any], result: dict[str, Any], task_vars: Any
@@ -130,19 +126,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _turn(self, ledger: Ledger, asking: turns.Asking, arguments: dict[str, Any]) -> turns.Turn:
         """Wait for this host's turn, or for the end of all turns, and put it down in the ledger."""
         parent = os.getppid()
-        absent: list[str] = []
-        since = time.monotonic()
+        for_absent = patience.Patience()
 
         def ask(run: Run) -> turns.Turn | None:
-            nonlocal absent, since
             host = run.hosts.setdefault(asking.host, Host(role=arguments["node_role"]))
             host.progress = WAITING
-            still_absent = turns.absent_before(run, asking)
-            if still_absent != absent:
-                absent, since = still_absent, time.monotonic()
-            waits = time.monotonic() - since < _WAITS_FOR_ABSENT
-            others = ledger.others() if asking.makes_way else []
-            turn = turns.turn(run, asking._replace(in_order=asking.in_order and waits), others)
+            asks = asking
+            absent = turns.absent_before(run, asking)
+            if for_absent.is_over(absent):
+                asks = asking._replace(in_order=False)
+            turn = turns.turn(run, asks, ledger.others() if asking.makes_way else ())
+            if turn and turn.go and absent:
+                display.display("%s goes before %s, for which it has waited in vain" % (asking.host, ", ".join(absent)))
             if not keeper.lives(run.controller or parent):
                 # A worker outlives a killed controller; what it has not begun is the next run's.
                 turn = turns.Turn(False, _RUN_HAS_ENDED)

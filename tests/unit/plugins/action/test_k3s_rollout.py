@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.action import k3s_rollout
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils import _action
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import keeper
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.patience import Patience
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host
 
 GROUPS = {"server": ["s-1", "s-2", "s-3"], "west": ["w-1"], "agent": ["a-1"]}
@@ -44,11 +46,14 @@ class Play:
                 role = "agent" if host.startswith("a") else "server"
                 run.hosts[host] = Host(role=role, reasons=["x"], ill=ill, explained=bool(ill))
 
-    def task(self, operation: str, host: str, through: str = "", check: bool = False, **arguments: Any) -> Any:
+    def task(
+        self, operation: str, host: str, through: str = "", check: bool = False, strategy: str = "", **arguments: Any
+    ) -> Any:
         arguments = {"operation": operation, "node_role": "server", "cluster": "server/agent", **arguments}
         if operation == "commit":
             arguments["staged"] = {"restart": True, "service": "k3s"}
         task = SimpleNamespace(args=arguments, delegate_to=through or None, check_mode=check, action="k3s_rollout")
+        task._parent = SimpleNamespace(_play=SimpleNamespace(strategy=strategy))
         action = k3s_rollout.ActionModule(task, None, None, None, None, None)
 
         def module(module_name: str, module_args: dict[str, Any], task_vars: Any) -> dict[str, Any]:
@@ -60,7 +65,8 @@ class Play:
             return dict(answer or {"lease": "taken", "restarted": True, "step": "done"})
 
         action._execute_module = module
-        return action.run(task_vars={"inventory_hostname": host, "groups": GROUPS})
+        batch = [name for members in GROUPS.values() for name in members]
+        return action.run(task_vars={"inventory_hostname": host, "groups": GROUPS, "ansible_play_batch": batch})
 
 
 @pytest.fixture
@@ -177,6 +183,17 @@ def test_a_worker_that_outlives_its_controller_begins_nothing(play: Play, monkey
     assert (left["failed"], left["untouched"]) == (True, True)
     assert "the run that asked for it has ended" in left["msg"]
     assert play.called == [("hold", "s-1")]
+
+
+def test_a_host_that_never_comes_is_named_and_not_waited_for_for_ever(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play.stage("s-1", "s-2")
+    for host in ("s-1", "s-2"):
+        play.task("hold", host, "s-1")
+    monkeypatch.setattr(k3s_rollout.patience, "Patience", partial(Patience, 0.2))
+    assert play.task("commit", "s-2", strategy="ansible.builtin.linear")["restarted"]
+    assert "s-2 goes before s-1, for which it has waited in vain" in play.said
 
 
 def test_the_number_of_agents_at_once_is_a_number_or_a_percentage(play: Play) -> None:

@@ -40,7 +40,9 @@ class _Stubbed:
     """What both have in common: lateness."""
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        _late(str(task_vars["inventory_hostname"]), str(self._task._uuid))  # type: ignore[attr-defined]
+        host = str(task_vars["inventory_hostname"])
+        time.sleep(float(SCENARIO.get("later", {}).get(host, 0)))
+        _late(host, str(self._task._uuid))  # type: ignore[attr-defined]
         return super().run(tmp, task_vars)  # type: ignore[misc, no-any-return]
 
 

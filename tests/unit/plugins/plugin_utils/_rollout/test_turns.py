@@ -13,6 +13,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run i
     COMMITTING,
     ENDED,
     LEFT,
+    STAGED,
     WAITING,
     Host,
     Lease,
@@ -214,3 +215,75 @@ def test_a_refused_configuration_anywhere_restarts_nothing() -> None:
     why = turns.stopped(run, 5, force=True)
     assert "agent-2" in why
     assert "untouched" in why
+
+
+def two_clusters() -> tuple[Run, Run, turns.Asking]:
+    """One with a server at work and two that wait, which is all of three forks; one that has not begun; and the last of
+    those that wait, as it asks."""
+    names = ["server-1", "server-2", "server-3", "server-4"]
+    busy, idle = a_run(*names, prefix="e-"), a_run(*names, "agent-1", prefix="w-")
+    busy.hosts["e-server-1"].progress = COMMITTING
+    busy.hosts["e-server-2"].progress = busy.hosts["e-server-3"].progress = WAITING
+    batch = [*busy.hosts, *idle.hosts]
+    return busy, idle, turns.Asking("e-server-3", batch, in_order=True, makes_way=True, forks=3)
+
+
+def test_the_last_that_waits_makes_way_for_a_cluster_that_has_nothing_to_do() -> None:
+    busy, idle, last = two_clusters()
+    assert turns.turn(busy, last, [idle]) == turns.Turn(False, later=True)
+    assert turns.turn(busy, last._replace(host="e-server-2"), [idle]) is None
+
+
+@pytest.mark.parametrize(
+    "why", ["a fork is free", "at work", "waiting", "other phase", "stopped", "nobody left", "no order", "asked not to"]
+)
+def test_nobody_makes_way_in_vain(why: str) -> None:
+    busy, idle, last = two_clusters()
+    if why == "a fork is free":
+        last = last._replace(forks=4)
+    elif why == "at work":
+        idle.hosts["w-server-1"].progress, last = COMMITTING, last._replace(forks=4)
+    elif why == "waiting":
+        idle.hosts["w-server-1"].progress, last = WAITING, last._replace(forks=4)
+    elif why == "other phase":
+        for number in range(1, 5):
+            idle.hosts["w-server-%d" % number].progress = ENDED
+    elif why == "stopped":
+        idle.failed["w-agent-1"] = "it failed"
+    elif why == "nobody left":
+        last = last._replace(batch=list(busy.hosts))
+    elif why == "no order":
+        last = last._replace(in_order=False)
+    else:
+        last = last._replace(makes_way=False)
+    assert turns.turn(busy, last, [idle]) is None
+
+
+def test_those_after_a_host_that_made_way_come_with_it_in_the_next_round() -> None:
+    busy, idle, _last = two_clusters()
+    busy.hosts["e-server-3"].progress, busy.hosts["e-server-3"].made_way = STAGED, 1
+    asks = turns.Asking("e-server-4", [*busy.hosts], in_order=True, makes_way=True, forks=9)
+    assert turns.turn(busy, asks, [idle]) == turns.Turn(False, later=True)
+    busy.hosts["e-server-4"].made_way = 1
+    assert turns.turn(busy, asks, []) is None
+
+
+def test_a_round_ends_soon_if_a_cluster_can_go_on_only_in_the_next() -> None:
+    busy, idle, last = two_clusters()
+    for host in idle.hosts.values():
+        host.made_way = 1
+    assert turns.turn(busy, last._replace(forks=9), [idle]) == turns.Turn(False, later=True)
+
+
+def test_rounds_have_an_end() -> None:
+    busy, idle, last = two_clusters()
+    for host in [*busy.hosts.values(), *idle.hosts.values()]:
+        host.made_way = 30
+    assert turns.turn(busy, last, [idle]) is None
+
+
+def test_hosts_of_an_earlier_phase_are_not_waited_for() -> None:
+    """A canary that never came to its commit, for whatever reason, has no task any more."""
+    run = a_run()
+    run.canary = ["agent-1"]
+    assert turns.turn(run, asking("server-1")) == GO
