@@ -155,9 +155,9 @@ def test_mistakes_in_the_settings_stop_the_run_before_the_first_node(playbooks: 
 def test_too_few_forks_are_named_before_the_first_node(playbooks: Playbooks) -> None:
     seen = playbooks.play(ONE, "--check", forks=2, late=0, variables={"k3s_registries_agent_batch": "100%"})
     assert seen.code == 0, seen
-    warning = re.findall("k3s_registries_agent_batch: .*", seen.output)
-    assert len(warning) == 1, seen
-    assert "100%, which is 3 of 3 agents" in warning[0]
-    assert "only 2 forks" in warning[0]
-    assert seen.output.index("only 2 forks") < seen.output.index("Stage")
+    # ansible-core 2.16 breaks warnings into lines.
+    words = " ".join(seen.output.split())
+    assert words.count("k3s_registries_agent_batch: 100%, which is 3 of 3 agents") == 1, seen
+    assert "only 2 forks, so at most 2 will" in words, seen
+    assert words.index("only 2 forks") < words.index("Stage on all nodes")
     assert "agents, 2 at a time" in seen.output
