@@ -100,7 +100,10 @@ def test_a_run_that_is_told_to_end_ends_at_once_and_leaves_nothing(
     }
     process = subprocess.Popen(
         [sys.executable, str(_MODULE)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env=dict(os.environ, PYTHONPATH=str(COLLECTIONS), TMPDIR=str(tmp_path), _ANSIBLE_LEGACY_MODULE_PROFILE="legacy"),
+        env={
+            **os.environ, "PYTHONPATH": str(COLLECTIONS), "TMPDIR": str(tmp_path),
+            "_ANSIBLE_LEGACY_MODULE_PROFILE": "legacy",
+        },
     )  # fmt: skip
     assert process.stdin is not None
     process.stdin.write(
