@@ -12,7 +12,7 @@ import socket
 import uuid
 from typing import Any
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
@@ -44,6 +44,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         del tmp
         _validated, arguments = self.validate_argument_spec(argument_spec=ROLLOUT_ARGUMENTS)
         arguments = plain(arguments)
+        if arguments["quorum_timeout"] < 0:
+            raise AnsibleActionFail(
+                "quorum_timeout is %d, and has to be 0 or more seconds" % arguments["quorum_timeout"]
+            )
         ledger = ledger_of(arguments)
         result["changed"] = False
         if arguments["operation"] == "hold":
@@ -88,7 +92,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 result.update(failed=True, untouched=True, step="not started", msg=turn.why)
                 return result
             try:
-                answer = self._module(arguments, task_vars)
+                answer = self._restart(ledger, host, arguments, task_vars)
             except AnsibleError as error:
                 # The connection is gone; the node goes on by itself. Nobody knows yet how it ended.
                 self._ended(ledger, host, dict(result, failed=True, step="connection lost", msg=str(error)))
@@ -96,6 +100,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result.update(answer)
             self._ended(ledger, host, result)
         return result
+
+    def _restart(self, ledger: Ledger, host: str, arguments: dict[str, Any], task_vars: Any) -> dict[str, Any]:
+        """The commit on the node. A node cannot print while it waits for other servers, so it says first for whom it
+        would, and the person at the terminal is told before the call that does."""
+        if arguments["node_role"] == "server" and arguments["quorum_timeout"] > 0:
+            with ledger.opened() as state:
+                arguments["hanging"] = plan.hanging(state)
+            answer = self._module(dict(arguments, announce=True), task_vars)
+            if not answer.get("waiting_for"):
+                return answer
+            display.display(plan.waiting_line(host, arguments["quorum_timeout"], answer["waiting_for"]))
+        return self._module(arguments, task_vars)
 
     def _ended(self, ledger: Ledger, host: str, result: dict[str, Any]) -> None:
         """Tell the ledger and the person at the terminal how it ended on ``host``."""

@@ -19,7 +19,11 @@ description:
   - Then compares what K3s generated with what it should have generated, and pulls the canary images.
   - When any of it fails, the previous files are put back, K3s is restarted once more and waited for, and the task fails
     with the reason and the log lines that show it.
-  - All of this is one remote call, which goes on to its end on the node when the controller dies.
+  - Before a server restarts, that of a rollback included, every other server of its cluster is asked directly, with
+    the server's admin credentials - its etcd member and its API. The restart has to leave a majority of etcd's voting
+    members, each of them just seen well.
+  - All of this is one remote call, which goes on to its end on the node when the controller dies. Where a server has to
+    wait for others, it is two.
   - Only one server is in it at any time, whatever the strategy, C(serial) or C(throttle) of the play. Agents run as
     many at once as the task's C(throttle) allows.
   - Once more than O(max_failures) nodes of the run have failed, the rest is left untouched, and says so.
@@ -69,6 +73,31 @@ options:
     description: Seconds to wait for a healthy node after a restart.
     type: int
     default: 300
+  quorum_timeout:
+    description:
+      - Seconds for which a server that is about to restart waits for other servers that do not answer, V(0) or more.
+      - When the time is over and a majority has not been seen well, the task fails with nothing done on this node.
+      - The restart of a rollback waits for them within O(restart_timeout) instead.
+      - With one or two voting members of etcd there is no majority to spare. The restart goes ahead if every other
+        member is well, after a warning that the API is away for its time.
+      - Without embedded etcd, one other server whose API is ready is enough; where there is none, there is a warning.
+      - With O(force) nobody is asked.
+    type: int
+    default: 60
+  announce:
+    description:
+      - When other servers would have to be waited for, end with nothing done and name them in RV(waiting_for).
+      - Set by the action plugin, which tells the person at the terminal and calls again.
+    type: bool
+    default: false
+  hanging:
+    description:
+      - The names of etcd members whose servers hang on the registries.yaml that this run is about to replace. Their
+        API is no reason to wait while their etcd answers.
+      - Set by the action plugin.
+    type: list
+    elements: str
+    default: []
   on_failure:
     description: V(rollback) puts the node back as it was, V(keep) leaves the new configuration in place for inspection.
     type: str
@@ -236,6 +265,18 @@ kept:
   returned: with O(operation=commit)
   type: str
   sample: /etc/rancher/k3s/registries.yaml.before-k3sfleet
+waiting_for:
+  description: The servers for which this one would wait before its restart. Not empty with O(announce) only.
+  returned: with O(operation=commit)
+  type: list
+  elements: str
+  sample: ["server-2 (its etcd does not answer: no answer in time)"]
+waited_for:
+  description: The servers for which this one has waited before a restart, and what was missing.
+  returned: with O(operation=commit)
+  type: list
+  elements: str
+  sample: ["server-2 (its API is not ready)"]
 log:
   description: On failure, the lines of the service's log or of containerd.log that show why, without secrets.
   returned: always
@@ -290,6 +331,9 @@ def main() -> None:
                 confirmed(node),
                 CommitOptions(
                     restart_timeout=parameters["restart_timeout"],
+                    quorum_timeout=max(0, parameters["quorum_timeout"]),
+                    announce=parameters["announce"],
+                    hanging=parameters["hanging"],
                     on_failure=parameters["on_failure"],
                     canary_images=parameters["canary_images"],
                     canary_timeout=parameters["canary_timeout"],
@@ -297,6 +341,7 @@ def main() -> None:
                     lease_holder=parameters["lease_holder"],
                     embedded_mirror=parameters["embedded_mirror"],
                 ),
+                tell=module.log,
             )
             result = commit.result
             commit.run()

@@ -33,7 +33,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired 
     from_text,
     inside,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem, regular_only
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generated import read_generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
     GenerationDamaged,
@@ -60,11 +60,20 @@ _LOG_LINES = 30
 
 @dataclass(frozen=True)
 class CommitOptions:
-    """How to go about it. Times in seconds. ``lease_holder`` names the run that has the cluster's Lease;
+    """How to go about it. Times in seconds. ``lease_holder`` names the run that has the cluster's Lease.
+
+    ``quorum_timeout``: how long a server waits for the others before its restart. With ``announce`` it does not wait,
+    but ends with nothing done and says for whom it would, so that the person at the terminal can be told.
+    ``hanging`` names members of etcd whose servers hang on the very file that this run is about to replace.
+
     ``embedded_mirror`` is the address of the embedded registry as the servers of the run have it, "" for off, None if
-    no server has told."""
+    no server has told.
+    """
 
     restart_timeout: float = 300.0
+    quorum_timeout: float = 60.0
+    announce: bool = False
+    hanging: Sequence[str] = ()
     on_failure: str = "rollback"
     canary_images: Sequence[str] = ()
     canary_timeout: float = 120.0
@@ -75,6 +84,10 @@ class CommitOptions:
 
 class Failure(Exception):
     """A step of the commit did not succeed; the text says what was seen."""
+
+
+class NotProven(Failure):
+    """A restart was not done, because the cluster was not seen to be able to do without this server."""
 
 
 class Refused(Exception):
@@ -91,6 +104,7 @@ class Commit:
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self.node = node
         self.paths = paths = node.paths
@@ -98,10 +112,13 @@ class Commit:
         self.sleep = sleep
         self.now = now
         self.clock = clock
+        self.tell = tell
         self.memory = Memory(paths)
         self.service: Systemd | OpenRC = service_of(paths.service)
         self.redactor = Redactor(())
         self.interrupted = False
+        self.asks_until = 0.0
+        self.end = "done"
         self.hosts_before: dict[str, str] = {}
         self.hosts_after: dict[str, str] = {}
         self.result: dict[str, Any] = {
@@ -117,12 +134,15 @@ class Commit:
             "diagnosis": {},
             "differences": [],
             "kept": "",
+            "waiting_for": [],
+            "waited_for": [],
+            "warnings": [],
         }
 
     def run(self) -> dict[str, Any]:
         """Bring the staged state into force.
 
-        :raises Refused: when another server of the cluster is not fit; nothing has been touched.
+        :raises Refused: when the other servers of the cluster are not seen well; nothing has been touched.
         :raises Failure: when it did not come into force; ``result`` says whether the node was put back.
         :raises FileProblem: when a file could not be written before anything was changed.
         :raises NodeBusy: when another run is changing this node.
@@ -140,10 +160,11 @@ class Commit:
         except DesiredProblem as problem:
             raise Refused("%s; run the playbook again, it stages anew" % problem) from problem
         self.redactor = Redactor(desired.secrets())
+        self.interrupted = self.memory.transaction() is not None
         state = self.service.state()
         with self._lease_held() if state.alive else contextlib.nullcontext():
-            if state.alive:
-                self._check_other_servers()
+            if self._restart_is_certain(desired, record, state) and not self._may_begin():
+                return self.result
             began = self.now()
             base = self._base(desired, record, state)
             self.memory.write_transaction(base, "putting files in place", _stamp(began))
@@ -151,7 +172,7 @@ class Commit:
                 self._bring_into_force(desired, record, state, base)
             except (Failure, FileProblem, ServiceProblem) as problem:
                 self.result["seconds"] = round(self.now() - began, 1)
-                self._put_back(desired, base, str(problem))
+                self._put_back(desired, base, problem)
             self.result["seconds"] = round(self.now() - began, 1)
         return self.result
 
@@ -166,7 +187,8 @@ class Commit:
         if self.paths.node_role != "server" or not self.options.lease_holder:
             yield
             return
-        longest = 2 * (self.options.restart_timeout + _RELOAD_LOOP)
+        # Waiting for the other servers, before the restart of a rollback for as long as for a healthy node.
+        longest = self.options.quorum_timeout + 3 * self.options.restart_timeout + 2 * _RELOAD_LOOP
         longest += self.options.canary_timeout * len(self.options.canary_images)
         # When this server's own API is away, that is what the commit may be about to mend.
         with contextlib.suppress(lease.LeaseUnavailable):
@@ -180,24 +202,65 @@ class Commit:
             with contextlib.suppress(lease.LeaseUnavailable, lease.LeaseHeld):
                 lease.take(self.paths, lease.Holder(self.options.lease_holder, lease.RENEWED_FOR), shorten=True)
 
-    def _check_other_servers(self) -> None:
-        if self.paths.node_role != "server" or self.options.force:
-            return
-        if not kubernetes.api_ready(self.paths):
-            # This server hangs or is ill itself. Healing it takes nothing away from the cluster.
-            return
-        unfit = health.unfit_servers(self.paths, kubernetes.node_name(self.paths))
-        if unfit:
-            raise Refused(
-                "not restarted, because %s: with one more server away the cluster could lose its quorum. "
-                "Put that right first, or set k3s_registries_force: true" % "; ".join(unfit)
-            )
+    def _restart_is_certain(self, desired: Desired, record: dict[str, Any], state: ServiceState) -> bool:
+        """Whether this takes a server's restart for certain: it is no change without one, and K3s does not hang, so
+        that putting its files right will not do."""
+        if not (self._asks_the_others() and state.alive) or self._live_texts(desired, record) is not None:
+            return False
+        return bool(health.observe(self.paths, state).proven)
+
+    def _asks_the_others(self) -> bool:
+        return self.paths.node_role == "server" and not self.options.force
+
+    def _may_begin(self) -> bool:
+        """Before anything is touched: whether the other servers are seen well, or will be within ``quorum_timeout``.
+
+        :returns: False when the person at the terminal is to be told first for whom this would wait.
+        :raises Refused: when they are not; nothing has been touched.
+        """
+        self.asks_until = self.clock() + self.options.quorum_timeout
+        missing = self._prove(0.0 if self.options.announce else self.options.quorum_timeout, not self.options.announce)
+        if not missing:
+            return True
+        if self.options.announce:
+            self.result.update(waiting_for=list(missing), step="not started")
+            return False
+        raise Refused(
+            "not restarted, and nothing was changed: with this server away too the cluster could lose its quorum, or "
+            "its API. Within %d s these were not seen well: %s. Put that right first, or set k3s_registries_force: true"
+            % (self.options.quorum_timeout, "; ".join(missing))
+        )
+
+    def _prove(self, timeout: float, final: bool = True) -> Sequence[str]:
+        """What keeps the cluster from doing without this server, after waiting for it; empty when nothing does.
+
+        :param final: whether a majority is enough when the time is over.
+        """
+        if not self._asks_the_others():
+            return ()
+        # Imported here: TLS, HTTP and threads take longer than all of this collection's code, and only a server that
+        # restarts needs them.
+        from ansible_collections.k3sfleet.registries.plugins.module_utils._node import members, proof
+        from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import circumstances
+
+        supervisor = int(circumstances.supervisor_port(self.node.settings, self.paths.distribution))
+        found = proof.prove(
+            lambda: members.look(self.paths, supervisor),
+            timeout,
+            final,
+            self.options.hanging,
+            self.tell,
+            self.sleep,
+            self.clock,
+        )
+        for key, values in (("waited_for", found.waited_for), ("warnings", found.warnings)):
+            self.result[key].extend(value for value in values if value not in self.result[key])
+        return found.missing
 
     def _base(self, desired: Desired, record: dict[str, Any], state: ServiceState) -> int:
         """The generation to put back if this fails: the last one that is known to have worked."""
         generations = Generations(self.paths)
         transaction = self.memory.transaction()
-        self.interrupted = transaction is not None
         if transaction is not None and generations.intact(transaction["generation"]):
             return int(transaction["generation"])
         found = placing.save_found(self.paths, self.memory, desired, record)
@@ -216,26 +279,26 @@ class Commit:
         self.result["changed"] = True
         self.result["step"] = "files in place"
         if state.alive:
-            self._reload(base, hanging)
+            # What has been waited for before anything was touched is not waited for once more.
+            patience = self.options.quorum_timeout if hanging else max(0.0, self.asks_until - self.clock())
+            self._reload(base, hanging, patience)
             self._compare_with_prediction(desired)
             self._pull_canaries(desired)
-            self.result["step"] = "done"
+            self.result["step"] = self.end
         else:
             self.result["step"] = "files in place; %s is not running and was left so" % self.paths.service
         self._remember(desired, base)
 
     def _changes_live(self, desired: Desired, record: dict[str, Any], base: int) -> bool:
         """Bring a change into force without a restart where there is no doubt about it; whether it was."""
-        found = read_generated(self.paths)
-        decided = live.plan(self.node, desired, record, found, release.installed(self.paths, keep=True))
-        if decided.texts is None or self.interrupted:
+        texts = self._live_texts(desired, record)
+        if texts is None:
             return False
-        self.hosts_before = dict(found.hosts)
-        self.hosts_after = decided.texts
+        self.hosts_before, self.hosts_after = texts
         placing.place(self.paths, desired, record)
         self.result["changed"] = True
         self.result["live"] = True
-        live.write(self.paths, found.hosts, decided.texts)
+        live.write(self.paths, self.hosts_before, self.hosts_after)
         self.result["step"] = "changed live"
         self._compare_with_prediction(desired)
         self._pull_canaries(desired)
@@ -243,19 +306,42 @@ class Commit:
         self._remember(desired, base)
         return True
 
+    def _live_texts(self, desired: Desired, record: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]] | None:
+        """The hosts.toml texts before and after a change that needs no restart; None for one that does."""
+        if self.interrupted:
+            return None
+        found = read_generated(self.paths)
+        decided = live.plan(self.node, desired, record, found, release.installed(self.paths, keep=True))
+        return None if decided.texts is None else (dict(found.hosts), decided.texts)
+
     def _remember(self, desired: Desired, base: int) -> None:
         self.memory.drop_candidate()
         self.result["kept"] = placing.remember(self.paths, self.memory, desired, base)
         self.memory.end_transaction()
 
-    def _reload(self, base: int, hanging: bool) -> None:
+    def _reload(self, base: int, hanging: bool, patience: float) -> None:
         """Have K3s read the files that are in place: by its own loop when it hangs in that, else by a restart.
 
         :param hanging: whether containerd was not up before the files were put in place.
+        :param patience: seconds to wait for the other servers before a restart.
+        :raises NotProven: when it was not restarted, because other servers were not seen well within ``patience``.
         :raises Failure: when the node is not healthy within ``restart_timeout``.
         """
         if hanging and self._heals_by_itself(self.now()):
             return
+        read = hanging and bool(health.observe(self.paths, self.service.state()).proven)
+        missing = self._prove(0.0 if read else patience)
+        if missing and read:
+            # It runs with these files, and waits for a quorum: where all servers hang on theirs, each has to let the
+            # next one have its turn.
+            self.end = "in force, waiting for other servers"
+            self.result["warnings"].append(
+                "%s runs with its files, but is not ready without other servers: %s"
+                % (self.paths.service, "; ".join(missing))
+            )
+            return
+        if missing:
+            raise NotProven("within %d s these servers were not seen well: %s" % (patience, "; ".join(missing)))
         self.memory.write_transaction(base, "restarting %s" % self.paths.service, _stamp(self.now()))
         old = self.service.state()
         since = self.now()
@@ -339,10 +425,13 @@ class Commit:
             return ("%(message)s %(fix)s" % diagnosis).rstrip(".")
         return self.redactor.text((outcome.err or outcome.out).strip())
 
-    def _put_back(self, desired: Desired, base: int, problem: str) -> None:
+    def _put_back(self, desired: Desired, base: int, problem: Exception) -> None:
         """Put the last good generation back, and end in :class:`Failure` in any case."""
+        said = str(problem)
+        if isinstance(problem, NotProven):
+            said = "%s was not restarted: %s" % (self.paths.service, problem)
         if self.options.on_failure == "keep":
-            raise Failure("%s. The new configuration was left in place (on_failure: keep)" % problem)
+            raise Failure("%s. The new configuration was left in place (on_failure: keep)" % said)
         reached = self.result["step"]
         was_restarted = self.result["restarted"]
         log = self.result["log"]
@@ -356,17 +445,25 @@ class Commit:
             record = Generations(self.paths).restore(base, shipped)
             if self.result["live"]:
                 live.write(self.paths, self.hosts_after, self.hosts_before)
-            if state.alive and (was_restarted or hanging):
-                self._reload(base, hanging)
+            # A K3s that hung before, and that may not be restarted, goes on as it was.
+            if state.alive and (was_restarted or (hanging and not isinstance(problem, NotProven))):
+                self._reload(base, hanging, self.options.restart_timeout)
+        except NotProven as second:
+            self.result.update(step="old files back, not restarted", log=log)
+            raise Failure(
+                "%s. The old files are back, but %s was not restarted with them, so that the cluster does not lose its "
+                "quorum: %s. Put that right and run again, which restarts it" % (said, self.paths.service, second)
+            ) from second
         except (Failure, FileProblem, GenerationDamaged, ServiceProblem) as second:
             self.result["step"] = "putting it back failed"
             self.result["log"] = log
-            raise Failure("%s. Putting generation %d back failed too: %s" % (problem, base, second)) from second
+            raise Failure("%s. Putting generation %d back failed too: %s" % (said, base, second)) from second
         self.memory.write_record(record)
         self.memory.drop_candidate()
         self.memory.end_transaction()
         self.result.update(changed=False, rolled_back=True, step=reached, log=log)
-        raise Failure("%s. The node was put back as it was and is healthy" % problem)
+        hangs_on = isinstance(problem, NotProven) and hanging
+        raise Failure("%s. The node was put back as it was%s" % (said, "" if hangs_on else " and is healthy"))
 
 
 def _stamp(moment: float) -> str:
@@ -375,7 +472,7 @@ def _stamp(moment: float) -> str:
 
 def _tail(path: str, lines: int) -> list[str]:
     try:
-        with open(path, "rb") as handle:
+        with open(path, "rb", opener=regular_only) as handle:
             handle.seek(0, 2)
             handle.seek(max(0, handle.tell() - 64 * 1024))
             return handle.read().decode("utf-8", "replace").splitlines()[-lines:]

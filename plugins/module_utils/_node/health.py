@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a node is back after a restart, and whether the other servers let one more go.
+"""Whether a node is back after a restart.
 
 A unit's state proves nothing: an agent that cannot read registries.yaml is ``active`` and has neither
 containerd nor a kubelet, and a node's ``Ready`` stays True for some 40 s after its kubelet has died.
@@ -121,24 +121,3 @@ def wait(
         if clock() >= deadline:
             return health
         sleep(min(1.0, max(0.1, deadline - clock())))
-
-
-def unfit_servers(paths: NodePaths, own_name: str) -> list[str]:
-    """Which *other* servers keep this one from being restarted, with the reason; empty when none does.
-
-    Asked of the API with the server's own admin credentials.
-    """
-    answer = kubernetes.get_object(paths, "nodes", kubeconfig=paths.admin_kubeconfig)
-    if answer is None:
-        return ["the API on this server does not list the cluster's nodes"]
-    sentences = []
-    for node in answer.get("items") or []:
-        name = (node.get("metadata") or {}).get("name", "?")
-        if name == own_name or not kubernetes.is_control_plane(node):
-            continue
-        known = kubernetes.conditions_of(node)
-        if known.get("Ready", {}).get("status") != "True":
-            sentences.append("server %s is not Ready" % name)
-        elif known.get("EtcdIsVoter", {}).get("status", "True") != "True":
-            sentences.append("server %s has no etcd vote" % name)
-    return sentences

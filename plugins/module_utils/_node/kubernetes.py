@@ -113,12 +113,6 @@ def conditions_of(node: dict[str, Any]) -> dict[str, dict[str, str]]:
     return {item["type"]: item for item in found if isinstance(item, dict) and "type" in item}
 
 
-def is_control_plane(node: dict[str, Any]) -> bool:
-    """Whether a Node is a server of the cluster."""
-    labels = (node.get("metadata") or {}).get("labels") or {}
-    return any("node-role.kubernetes.io/" + role in labels for role in ("control-plane", "master", "etcd"))
-
-
 def epoch(timestamp: str | None) -> float:
     """An RFC 3339 time in UTC, as Kubernetes writes it (``2026-11-24T01:59:51Z``, ``...51.123456Z``), as seconds
     since 1970; 0.0 for anything else."""

@@ -175,8 +175,6 @@ def _stage(
         result["kept"] = _put_in_place(paths, memory, desired, record)
     elif _record_is_stale(record, desired, paths) and not desired.absent:
         placing.remember(paths, memory, desired, record["previous"])
-    elif desired.absent and os.path.isdir(paths.state_dir) and not result["restart"]:
-        result["kept"] = placing.forget(paths, memory)
     if not result["restart"] and not desired.absent:
         memory.drop_candidate()
     return result
@@ -325,9 +323,15 @@ def _health(
 
     seen = health.observe(paths, state)
     explained = False
+    member = ""
     if not seen.healthy:
         edited = record["registries_sha256"] != "" and placing.is_edited(paths, record)
         service: Systemd | OpenRC = service_of(paths.service)
         unreadable = any("server is not ready: yaml" in line for line in service.log(0.0, 20))
         explained = transaction is not None or edited or unreadable
-    return {"healthy": seen.healthy, "sentence": seen.sentence(), "explained": explained}
+        if paths.node_role == "server" and unreadable:
+            # Imported here, as for every other node this is not asked.
+            from ansible_collections.k3sfleet.registries.plugins.module_utils._node import etcd
+
+            member = etcd.own_name(paths)
+    return {"healthy": seen.healthy, "sentence": seen.sentence(), "explained": explained, "member": member}

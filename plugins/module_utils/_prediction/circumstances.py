@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Mapping, NamedTuple
+from typing import TYPE_CHECKING, Any, Mapping, NamedTuple
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
@@ -67,12 +67,17 @@ def server_addresses(settings: Settings, distribution: str) -> tuple[str, ...]:
     """
     if not settings.flag("embedded-registry"):
         return ("",)
-    own = settings.value("https-listen-port") if distribution == "k3s" else None
-    port = settings.value("supervisor-port") or own or _SUPERVISOR_PORTS[distribution]
+    port = supervisor_port(settings, distribution)
     # The first service range decides, and where none is set, the node's first address.
     family = settings.first("service-cidr") or settings.first("node-ip")
     hosts = ("[::1]",) if ":" in family else ("127.0.0.1",) if family else ("127.0.0.1", "[::1]")
     return tuple("%s:%s" % (host, port) for host in hosts)
+
+
+def supervisor_port(settings: Settings, distribution: str) -> Any:
+    """Where a server's supervisor listens. K3s' shares a port with the API where nothing else is set."""
+    own = settings.value("https-listen-port") if distribution == "k3s" else None
+    return settings.value("supervisor-port") or own or _SUPERVISOR_PORTS[distribution]
 
 
 def usual_address(distribution: str) -> str:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple
+from typing import Any, Mapping, NamedTuple, Sequence
 
 
 class Turn(NamedTuple):
@@ -19,12 +19,14 @@ class Turn(NamedTuple):
 
 def to_commit(state: Mapping[str, Any]) -> list[str]:
     """The hosts of the run that have something to commit: the canary's, those that change live, servers, agents, each
-    in the order of the play."""
+    in the order of the play. Servers that hang on their registries.yaml come before the others: while they do, etcd
+    lacks their votes."""
 
-    def place(host: str) -> tuple[bool, bool, bool, int]:
+    def place(host: str) -> tuple[bool, bool, bool, bool, int]:
         seen = state["staged"][host]
         canary = host in state.get("canary", ())
-        return not canary, not seen.get("live"), seen["role"] != "server", seen.get("position", 0)
+        hangs = bool((seen.get("health") or {}).get("member"))
+        return not canary, not seen.get("live"), seen["role"] != "server", not hangs, seen.get("position", 0)
 
     return sorted((host for host, seen in state["staged"].items() if seen["restart"]), key=place)
 
@@ -44,6 +46,12 @@ def api_may_be_away(state: Mapping[str, Any]) -> bool:
     return bool(servers) and all(
         seen["health"] and not seen["health"]["healthy"] and seen["health"]["explained"] for seen in servers
     )
+
+
+def hanging(state: Mapping[str, Any]) -> list[str]:
+    """etcd's names of servers that hang on the registries.yaml which the run has yet to replace."""
+    members = ((state["staged"][host].get("health") or {}).get("member") for host in to_come(state))
+    return [member for member in members if member]
 
 
 def to_come(state: Mapping[str, Any]) -> list[str]:
@@ -123,4 +131,15 @@ def progress_line(turn_taken: Turn, host: str, result: Mapping[str, Any]) -> str
     if action == "done":
         action = "healthy without a restart"
     canaries = ", ".join(item["image"] for item in result.get("canaries") or [])
-    return head + "%s after %s" % (action, seconds) + (", pulled " + canaries if canaries else "")
+    waited = "; ".join(result.get("waited_for") or [])
+    return (
+        head
+        + "%s after %s" % (action, seconds)
+        + (", pulled " + canaries if canaries else "")
+        + (", after waiting for " + waited if waited else "")
+    )
+
+
+def waiting_line(host: str, timeout: int, servers: Sequence[str]) -> str:
+    """``server-1 waits up to 60 s before its restart for server-2 (its API is not ready)``"""
+    return "%s waits up to %d s before its restart for %s" % (host, timeout, "; ".join(servers))

@@ -24,6 +24,7 @@ class Range(NamedTuple):
 
 _RANGES = {
     "k3s_registries_restart_timeout": Range(1, _DAY, "seconds"),
+    "k3s_registries_quorum_timeout": Range(0, _DAY, "seconds"),
     "k3s_registries_canary_timeout": Range(1, _DAY, "seconds"),
     "k3s_registries_probe_timeout": Range(0.1, 3600, "seconds"),
     "k3s_registries_max_failures": Range(0, 100000, "nodes"),

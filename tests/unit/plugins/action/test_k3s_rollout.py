@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.action import k3s_rollout
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils import _action
@@ -28,6 +28,7 @@ class Play:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.answers: dict[str, Any] = {}
         self.called: list[tuple[str, str]] = []
+        self.sent: list[dict[str, Any]] = []
         self.keepers = 0
         self.said: list[str] = []
         monkeypatch.setattr(_action.C, "DEFAULT_LOCAL_TMP", str(folder))
@@ -54,7 +55,10 @@ class Play:
         def module(module_name: str, module_args: dict[str, Any], task_vars: Any) -> dict[str, Any]:
             asked = through or host
             self.called.append((module_args["operation"], asked))
+            self.sent.append(module_args)
             answer = self.answers.get(asked)
+            if isinstance(answer, list):
+                answer = answer.pop(0)
             if isinstance(answer, Exception):
                 raise answer
             return dict(answer or {"lease": "taken", "restarted": True, "step": "done"})
@@ -162,3 +166,38 @@ def test_check_mode_asks_nobody(play: Play) -> None:
     assert play.task("commit", "s-1", check=True)["changed"]
     play.task("release", "s-1", "s-1", check=True)
     assert play.called == []
+
+
+def test_for_whom_a_server_waits_is_told_before_the_call_that_waits(play: Play) -> None:
+    play.stage("s-1")
+    play.task("hold", "s-1", "s-2")
+    away = "server-3 (its etcd does not answer: no answer in time)"
+    play.answers["s-1"] = [{"waiting_for": [away], "step": "not started"}, {"restarted": True, "step": "done"}]
+    assert play.task("commit", "s-1")["restarted"]
+    assert play.called[-2:] == [("commit", "s-1"), ("commit", "s-1")]
+    assert [sent["announce"] for sent in play.sent[-2:]] == [True, False]
+    assert "s-1 waits up to 60 s before its restart for " + away in play.said
+
+
+def test_servers_that_hang_on_what_the_run_replaces_are_named_to_the_node(play: Play) -> None:
+    play.stage("s-1")
+    hangs = {"healthy": False, "sentence": "x", "explained": True, "member": "server-2-1a2b3c4d"}
+    play.stage("s-2", health=hangs)
+    play.task("hold", "s-1", "s-2")
+    play.task("commit", "s-1")
+    assert play.sent[-1]["hanging"] == ["server-2-1a2b3c4d"]
+
+
+@pytest.mark.parametrize("arguments", [{"quorum_timeout": 0}, {"node_role": "agent"}])
+def test_where_nobody_is_waited_for_it_is_one_call(play: Play, arguments: dict[str, Any]) -> None:
+    play.stage("s-1")
+    play.task("hold", "s-1", "s-2")
+    play.task("commit", "s-1", **arguments)
+    assert [sent["announce"] for sent in play.sent[1:]] == [False]
+
+
+def test_a_negative_quorum_timeout_is_refused(play: Play) -> None:
+    play.stage("s-1")
+    play.task("hold", "s-1", "s-2")
+    with pytest.raises(AnsibleActionFail, match="quorum_timeout"):
+        play.task("commit", "s-1", quorum_timeout=-1)

@@ -15,6 +15,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
     generated,
     health,
     kubernetes,
+    members,
     release,
     stage,
 )
@@ -38,7 +39,7 @@ def k3s(paths: NodePaths, monkeypatch: pytest.MonkeyPatch) -> FakeK3s:
     monkeypatch.setattr(commit, "service_of", lambda name: fake)
     monkeypatch.setattr(stage, "service_of", lambda name: fake)
     monkeypatch.setattr(health, "observe", fake.observe)
-    monkeypatch.setattr(health, "unfit_servers", lambda paths, name: fake.unfit)
+    monkeypatch.setattr(members, "look", lambda paths, supervisor: fake.look())
     monkeypatch.setattr(kubernetes, "crictl", fake.crictl)
     monkeypatch.setattr(kubernetes, "api_ready", lambda paths: not fake.hanging)
     monkeypatch.setattr(kubernetes, "node_name", lambda paths: "node")

@@ -29,11 +29,8 @@ class Cluster:
         self.api = True
         self.node: dict[str, Any] | None = node("server-1", ready="True", heartbeat=AFTER, vote="True")
         self.lease_renewed = BEFORE
-        self.nodes: list[dict[str, Any]] | None = []
 
     def get(self, paths: NodePaths, *arguments: str, kubeconfig: str = "") -> dict[str, Any] | None:
-        if "nodes" in arguments:
-            return None if self.nodes is None else {"items": self.nodes}
         if "lease" in arguments:
             return {"spec": {"renewTime": self.lease_renewed}}
         return copy.deepcopy(self.node)
@@ -154,18 +151,3 @@ def test_the_wait_ends_early_when_there_is_no_hope(cluster: Cluster, paths: Node
     seen = waiting.run(paths, 60, lambda _state: "k3s crashed 3 times" if waiting.now >= 5 else "")
     assert seen.missing == "k3s crashed 3 times"
     assert waiting.now < 7
-
-
-def test_other_servers_that_are_not_fit_are_named(cluster: Cluster, paths: NodePaths) -> None:
-    cluster.nodes = [
-        node("server-1", ready="False"),
-        node("server-2", ready="Unknown"),
-        node("server-3", vote="False"),
-        node("server-4", vote="True"),
-        node("agent-1", ready="False", server=False),
-    ]
-    unfit = health.unfit_servers(paths, "server-1")
-    assert unfit == ["server server-2 is not Ready", "server server-3 has no etcd vote"]
-    cluster.nodes = None
-    unfit = health.unfit_servers(paths, "server-1")
-    assert unfit == ["the API on this server does not list the cluster's nodes"]

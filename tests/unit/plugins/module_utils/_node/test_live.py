@@ -16,6 +16,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 
 from tests.unit.plugins.module_utils._node.fake_node import (
+    AWAY,
     HEADER,
     FakeK3s,
     Node,
@@ -42,10 +43,12 @@ def test_a_change_of_mirrors_restarts_nothing_and_the_next_start_changes_nothing
     k3s.knows(one, two)
     node.apply(one)
     restarts = k3s.restarts
+    # Nothing restarts, so the other servers are not asked.
+    k3s.looks, k3s.others = 0, [AWAY]
     assert node.stage(two)["live"]
     result = node.commit(canary_images=["image:1"])
     assert (result["restarted"], result["live"], result["step"]) == (False, True, "done without a restart")
-    assert (k3s.restarts, k3s.pulled[-1]) == (restarts, "image:1")
+    assert (k3s.restarts, k3s.looks, k3s.pulled[-1]) == (restarts, 0, "image:1")
     assert Path(node.paths.cert_dir, "registry/ca.crt").read_text() == "CA 2"
     written = hosts_toml(node)
     assert {name: mode for name, (_text, mode) in written.items()} == dict.fromkeys(

@@ -121,3 +121,33 @@ def test_a_refused_configuration_anywhere_restarts_nothing() -> None:
     assert not turn.go
     assert "agent-2" in turn.why
     assert "untouched" in turn.why
+
+
+def _hanging(health: Any = None) -> dict[str, Any]:
+    some = state()
+    some["staged"]["server-2"] = dict(some["staged"]["server-1"], position=7)
+    some["staged"]["server-2"]["health"] = {
+        "healthy": False, "sentence": "containerd does not answer", "explained": True, "member": "server-2-1a2b3c4d",
+    }  # fmt: skip
+    return some
+
+
+def test_servers_that_hang_on_their_file_come_before_other_servers() -> None:
+    """etcd lacks their votes until then, so that no other server may restart."""
+    assert [host for host in plan.to_commit(_hanging()) if host.startswith("server")] == ["server-2", "server-1"]
+
+
+def test_who_hangs_on_a_file_that_is_yet_to_be_replaced() -> None:
+    some = _hanging()
+    assert plan.hanging(some) == ["server-2-1a2b3c4d"]
+    some["staged"]["server-2"]["ended"] = True
+    assert plan.hanging(some) == []
+
+
+def test_waiting_for_other_servers_is_said_before_and_after() -> None:
+    away = "server-3 (its API is not ready)"
+    assert plan.waiting_line("server-1", 60, [away]) == "server-1 waits up to 60 s before its restart for " + away
+    line = plan.progress_line(
+        plan.Turn(True, 1, 3), "server-1", {"restarted": True, "seconds": 12, "waited_for": [away]}
+    )
+    assert line == "[1/3] server-1 restarted and healthy after 12.0 s, after waiting for " + away
