@@ -20,25 +20,30 @@ from tests.fleet.state import Fleet
 
 _START_SECONDS = 60.0
 # The services that run the distribution's command.
-_UNITS = """\
-cd /etc/systemd/system && grep -l '^ExecStart=/usr/local/bin/%s ' *.service | sed 's/.service$//'
-"""
+_UNITS = "cd /%s && grep -l '^ExecStart=/usr/local/bin/%s ' *.service | sed 's/.service$//'"
 _DROP_IN = "/config.yaml.d/90-shape.yaml"
 
 
 def write_unit(
-    fleet: Fleet, node: str, service: str = "", command: str = "", flags: Sequence[str] = (), port: int = 0
+    fleet: Fleet,
+    node: str,
+    service: str = "",
+    command: str = "",
+    flags: Sequence[str] = (),
+    port: int = 0,
+    environment: Mapping[str, str] | None = None,
 ) -> None:
     """Write a unit, by default the node's own as the fleet made it.
 
     :param flags: for ExecStart, after `server` or `agent`.
     :param port: where an agent joins, if it is not the usual one.
+    :param environment: more variables for the unit's environment file.
     """
     known = fleet.node(node)
     service, command = service or fleet.service(known), command or known.role
     archive = Archive()
-    environment = nodes.environment(fleet, known, port)
-    for path, text in units.files(fleet.distribution, service, command, environment, flags).items():
+    variables = {**nodes.environment(fleet, known, port), **(environment or {})}
+    for path, text in units.files(fleet.distribution, service, command, variables, flags).items():
         archive.file(path, text, 0o600 if path.endswith(".env") else 0o644)
     podman.podman("cp", "--archive=false", "-", fleet.container(node) + ":/", stdin=archive.content())
     _systemctl(fleet, node, "daemon-reload")
@@ -54,10 +59,12 @@ def remove_unit(fleet: Fleet, node: str, service: str = "") -> None:
     _systemctl(fleet, node, "daemon-reload")
 
 
-def rename_unit(fleet: Fleet, node: str, service: str, flags: Sequence[str] = ()) -> None:
+def rename_unit(
+    fleet: Fleet, node: str, service: str, flags: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> None:
     """The node's K3s under another unit, running."""
     remove_unit(fleet, node)
-    write_unit(fleet, node, service, flags=flags)
+    write_unit(fleet, node, service, flags=flags, environment=environment)
     start(fleet, node, service)
 
 
@@ -93,7 +100,9 @@ def set_config(fleet: Fleet, node: str, changes: Mapping[str, Any], drop_in: boo
 
 def restore(fleet: Fleet, node: str) -> None:
     """The node's own unit, alone and running, with the configuration that the fleet gave it."""
-    found = nodes.execute(fleet, node, ["sh", "-c", _UNITS % fleet.distribution], check=False).stdout.split()
+    found = nodes.execute(
+        fleet, node, ["sh", "-c", _UNITS % (units.folder(fleet.distribution), fleet.distribution)], check=False
+    ).stdout.split()
     for service in found:
         remove_unit(fleet, node, service)
     nodes.execute(fleet, node, ["rm", "-f", fleet.config_dir + "/config.yaml", fleet.config_dir + _DROP_IN])

@@ -84,22 +84,26 @@ UnsetEnvironment=INVOCATION_ID
 """
 
 
+def folder(distribution: str) -> str:
+    """Where the installer puts units."""
+    return "usr/local/lib/systemd/system" if distribution == "rke2" else "etc/systemd/system"
+
+
 def files(
     distribution: str, service: str, command: str, environment: Mapping[str, str], flags: Sequence[str] = ()
 ) -> dict[str, str]:
     """Paths and texts of the unit, its environment and the drop-in that containers need; ``flags`` go to ExecStart, as
     what an installer was given after `server` or `agent`."""
+    place = folder(distribution)
     if distribution == "rke2":
-        folder = "usr/local/lib/systemd/system"
         other = "agent" if command == "server" else "server"
         unit = _RKE2.format(command=command, other=other, flags="".join(" " + flag for flag in flags))
-        variables = "%s/%s.env" % (folder, service)
+        variables = "%s/%s.env" % (place, service)
     else:
-        folder = "etc/systemd/system"
         unit = _K3S.format(service=service, command=command, flags="".join("\t'%s' \\\n" % flag for flag in flags))
-        variables = "%s/%s.service.env" % (folder, service)
+        variables = "%s/%s.service.env" % (place, service)
     return {
-        "%s/%s.service" % (folder, service): unit,
+        "%s/%s.service" % (place, service): unit,
         variables: "".join("%s='%s'\n" % pair for pair in environment.items()),
         "etc/systemd/system/%s.service.d/10-container.conf" % service: _IN_A_CONTAINER,
     }
@@ -107,5 +111,5 @@ def files(
 
 def link(distribution: str, service: str) -> tuple[str, str]:
     """The link that `systemctl enable` makes, and where it leads."""
-    folder = "/usr/local/lib/systemd/system" if distribution == "rke2" else "/etc/systemd/system"
-    return "etc/systemd/system/multi-user.target.wants/%s.service" % service, "%s/%s.service" % (folder, service)
+    target = "/%s/%s.service" % (folder(distribution), service)
+    return "etc/systemd/system/multi-user.target.wants/%s.service" % service, target

@@ -18,7 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 import yaml
 
@@ -95,14 +95,16 @@ class Cluster:
         *arguments: str,
         variables: Mapping[str, Any] | None = None,
         hosts: Mapping[str, Mapping[str, Any]] | None = None,
+        groups: Mapping[str, Sequence[str]] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Run:
         """Run a playbook.
 
         :param variables: for all nodes, beside and above the cluster's own.
         :param hosts: variables of single nodes.
+        :param groups: the inventory's, in place of those that are true; every node stays in it.
         """
-        command = self.command(playbook, *arguments, variables=variables, hosts=hosts)
+        command = self.command(playbook, *arguments, variables=variables, hosts=hosts, groups=groups)
         began = time.time()
         with ProcessWatch(self.secrets) as watch:
             outcome = subprocess.run(
@@ -119,6 +121,7 @@ class Cluster:
         *arguments: str,
         variables: Mapping[str, Any] | None = None,
         hosts: Mapping[str, Mapping[str, Any]] | None = None,
+        groups: Mapping[str, Sequence[str]] | None = None,
     ) -> list[str]:
         """The command line of :meth:`play`; the variables are in the inventory that it names."""
         inventory = self.folder / "variables.yml"
@@ -130,11 +133,20 @@ class Cluster:
         inventory.chmod(0o600)
         return [
             str(Path(sys.executable).with_name("ansible-playbook")),
-            "--inventory", str(self.fleet.folder / "inventory.yml"),
+            "--inventory", str(self.fleet.folder / "inventory.yml" if groups is None else self._regrouped(groups)),
             "--inventory", str(inventory),
             *arguments,
             playbook,
         ]  # fmt: skip
+
+    def _regrouped(self, groups: Mapping[str, Sequence[str]]) -> Path:
+        """The fleet's inventory with other groups."""
+        content = yaml.safe_load((self.fleet.folder / "inventory.yml").read_text(encoding="utf-8"))["k3s_cluster"]
+        content["children"] = {name: {"hosts": dict.fromkeys(hosts)} for name, hosts in groups.items()}
+        content["hosts"] = {node.name: {"ansible_host": node.address} for node in self.fleet.nodes}
+        path = self.folder / "regrouped.yml"
+        path.write_text(yaml.safe_dump({"k3s_cluster": content}), encoding="utf-8")
+        return path
 
     def environment(self, more: Mapping[str, str]) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}

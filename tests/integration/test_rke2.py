@@ -17,6 +17,7 @@ from tests.integration.secrets_watch import Secrets
 
 NAME = "rke2"
 CONFIG = "/etc/rancher/rke2"
+VERIFY = "playbooks/verify.yml"
 CERTS_D = "/var/lib/rancher/rke2/agent/etc/containerd/certs.d"
 
 
@@ -30,6 +31,20 @@ def rke2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     key = Path(fleet.folder / "pki" / "client.key").read_text(encoding="utf-8")
     yield Cluster(fleet, folder, variables, Secrets({"password": fleet.registry.password.split()[0], "key": key}))
     up.down(NAME)
+
+
+def test_embedded_registry_is_at_the_port_of_rke2_s_supervisor(rke2: Cluster) -> None:
+    wanted = {"k3s_registries_embedded_registry": True}
+    run = rke2.play(SITE, variables=wanted).ok()
+    assert rke2.restarts(run.began) == {"server-1": 1, "agent-1": 1}
+    for name in rke2.names:
+        assert '[host."https://127.0.0.1:9345/v2"]' in rke2.read(name, CERTS_D + "/docker.io/hosts.toml")
+        assert rke2.exists(name, CERTS_D + "/127.0.0.1:9345/hosts.toml")
+    assert set(rke2.play(SITE, variables=wanted).ok().changed.values()) == {0}
+    assert "all 2 nodes pass" in rke2.play(VERIFY, variables=wanted).ok().output
+    rke2.play(REMOVE).ok()
+    for name in rke2.names:
+        assert not rke2.exists(name, CERTS_D + "/127.0.0.1:9345")
 
 
 def test_rollout_change_put_back_and_removal(rke2: Cluster) -> None:
