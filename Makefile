@@ -45,7 +45,7 @@ deps: venv fleet-deps $(VENV)/.report-installed $(VENV)/.docs-installed ## every
 	@$(BIN)/python -m tests.report deps
 
 .PHONY: test
-test: lint unit sanity conformance deps demo ## everything CI runs
+test: lint unit sanity conformance hostile deps demo ## everything CI runs
 	@echo "LANES=$(LANES): $(ON_FLEETS)"
 	@$(MAKE) --no-print-directory --jobs=$(LANES) --keep-going --output-sync=target $(ON_FLEETS)
 	@echo "make test: everything passed"
@@ -107,6 +107,10 @@ faults-quick: venv links fleet-deps ## the few cases of it that make test runs
 .PHONY: registry-faults
 registry-faults: venv links fleet-deps ## 37 real registry faults on a node, named by its log's diagnosis and by the probe (1 minute)
 	$(BIN)/python -m tests.registry_faults
+
+.PHONY: hostile
+hostile: venv links ## registries, token servers and proxies that steal, lie, stall and fake, and a ledger of what they were told
+	$(BIN)/pytest tests/hostile
 
 .PHONY: ee
 ee: venv links fleet-deps ## an execution environment for AWX, built and used on a fleet

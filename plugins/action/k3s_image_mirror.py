@@ -23,6 +23,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.arguments import MIRROR_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists import ListProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.skopeo import lacking
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.visible import visible
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import controller_file, plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._filters import rewrite_engine
@@ -67,7 +68,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             self._decide(items, arguments["overwrite"])
             self._copy(arguments, items, answer)
         except _PROBLEMS as problem:
-            raise AnsibleActionFail("k3s_image_mirror: %s. Nothing has been copied." % problem) from None
+            raise AnsibleActionFail("k3s_image_mirror: %s. Nothing has been copied." % visible(str(problem))) from None
         except _Failed as failed:
             result.update(failed.answer)
             return result
@@ -129,7 +130,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         settled = len(items) - len(waiting)
         for number, item in enumerate([item for item in items if item["action"] == "failed"], 1):
             display.display(progress.progress_line(number, len(items), item))
-        missing = lacking(answer["skopeo"]) if waiting else ""
+        missing = lacking(answer["skopeo"]) if answer["skopeo_needed"] and waiting else ""
         if self._task.check_mode:
             if missing:
                 display.warning(missing)
@@ -165,13 +166,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             images=images, totals=counts, changed=bool(counts["copied"] or counts["would_copy"]),
             msg=progress.totals_line(counts),
         )  # fmt: skip
-        notes = sorted({item["note"] for item in items if item.get("note") and "fewer platforms" not in item["note"]})
+        said = [visible(item["note"]) for item in items if item.get("note")]
+        notes = sorted({note for note in said if "fewer platforms" not in note})
         fewer = [progress.short(item["image"]) for item in items if "fewer platforms" in item.get("note", "")]
         if fewer:
             notes.append(
                 "With platforms %s the digest of the index changes for %d image(s), such as %s: pods that pin the "
                 "published digest do not find it. Copy all platforms to keep digests."
-                % (", ".join(arguments["platforms"]), len(fewer), fewer[0])
+                % (", ".join(arguments["platforms"]), len(fewer), visible(fewer[0]))
             )
         if notes:
             result["warnings"] = notes
@@ -202,6 +204,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         if answer.get("failed") or answer.get("unreachable") or "answer" not in answer:
             answer.setdefault("failed", not answer.get("unreachable"))
+            answer["msg"] = visible(str(answer.get("msg", "")))
             raise _Failed({key: value for key, value in answer.items() if key != "invocation"})
         found: dict[str, Any] = answer["answer"]
         return found

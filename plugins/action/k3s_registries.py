@@ -17,7 +17,12 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.cont
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, stated_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import controller_file, ledger_of, plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import (
+    cluster_groups,
+    controller_file,
+    ledger_of,
+    plain,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.ask import ask
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes import only_files
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
@@ -54,7 +59,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             self._refuse(arguments, task_vars or {})
             raise AnsibleActionFail(
                 "the host is in both groups, %r and %r: a node is a server or an agent of its cluster. Take it out of "
-                "one of them. Nothing has been touched." % self._groups(arguments)
+                "one of them. Nothing has been touched." % cluster_groups(arguments["cluster"])
             )
         hosts = (task_vars or {}).get("ansible_play_hosts") or []
         if self._task.run_once and not arguments["validate_only"] and len(hosts) > 1:
@@ -105,7 +110,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if answer.get("left_alone"):
             display.display(
                 "%s: in neither of the groups %r and %r, and no K3s runs there: left alone"
-                % ((task_vars or {}).get("inventory_hostname", ""), *self._groups(arguments))
+                % ((task_vars or {}).get("inventory_hostname", ""), *cluster_groups(arguments["cluster"]))
             )
         before, after = answer.pop("before", ""), answer.pop("after", "")
         # Those of the controller about the configuration, and the node's own about its release.
@@ -127,14 +132,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     ) -> str:
         """What the node is not, by the names that the inventory has for it."""
         host = str(task_vars.get("inventory_hostname", ""))
-        said = "; ".join(sentence(item, *self._groups(arguments)) for item in contradictions)
+        said = "; ".join(sentence(item, *cluster_groups(arguments["cluster"])) for item in contradictions)
         return "%s is not what the inventory says: %s. Nothing on it has been touched." % (host, said)
-
-    @staticmethod
-    def _groups(arguments: dict[str, Any]) -> tuple[str, str]:
-        """The names of the cluster's groups of servers and of agents."""
-        server_group, _slash, agent_group = str(arguments["cluster"]).partition("/")
-        return server_group or "server", agent_group or "agent"
 
     def _arguments(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """The task's arguments, checked and converted by the module's own specification and by what it cannot say.

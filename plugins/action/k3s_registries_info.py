@@ -16,7 +16,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.module_utils._info.arguments import INFO_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import SealBroken, unseal
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import cluster_groups, plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.ask import ask
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.info import Observation, info
 
@@ -43,7 +43,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             again = self._ask(dict(arguments, certificate_files=files, certificate_pairs=pairs), task_vars)
             if "said" in again:
                 seen = Observation(again["said"])
-        result.update(changed=False, info=info(seen, datetime.datetime.now(datetime.timezone.utc)))
+        now = datetime.datetime.now(datetime.timezone.utc)
+        result.update(changed=False, info=info(seen, now, cluster_groups(arguments["cluster"])))
         return result
 
     def _ask(self, arguments: dict[str, Any], task_vars: Any) -> dict[str, Any]:

@@ -74,13 +74,16 @@ def _mode(text: str) -> int:
 
 def _write(texts: dict[str, str], mode: int) -> None:
     """Both files or, as long as nothing fails while they are renamed, none."""
-    writes = Writes()
+    writes = Writes(shared=True)
     try:
         for path, text in texts.items():
-            writes.add(path, text.encode("utf-8", "replace"), mode)
+            writes.add(path, text.encode("utf-8", "replace"), mode, through_link=False)
         writes.finish()
     except FileProblem as problem:
-        reason = str(getattr(problem.__cause__, "strerror", "") or problem)
+        reason = str(getattr(problem.__cause__, "strerror", "") or "")
+        if not reason:
+            # Something of somebody else's is in the way, and the sentence says what to do about it.
+            raise AnsibleActionFail("the report cannot be written on the controller: %s" % problem) from problem
         raise AnsibleActionFail(
             "the report cannot be written on the controller (%s): %s. Choose another path, or make this one writable"
             % (", ".join(texts), reason)

@@ -45,4 +45,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         # One call: in AWX, where every line printed is an event of its own, they stay together.
         display.display("\n" + "\n".join(lines))
         result.update(changed=False, lines=lines, headline=lines[-1], nodes=failed)
+        if verdicts is None and failing.none_examined(diagnosis, arguments["info"]):
+            result.update(failed=True, msg=lines[-1])
         return result

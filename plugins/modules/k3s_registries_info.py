@@ -143,7 +143,8 @@ info:
         - V(pending), it has not, since that is newer than its start, staged, or the remains of an interrupted run.
         - V(drifted), somebody has edited files that the collection or K3s had written.
         - V(foreign), registries.yaml is not the collection's; RV(info.differences) says what is loaded of it.
-        - V(unreadable), K3s cannot use the file. V(stopped), V(not_installed), no K3s runs that could load anything.
+        - V(unreadable), K3s cannot use the file. V(stopped), V(not_set_up), V(not_installed), no K3s runs that could
+          load anything.
       type: str
       sample: loaded
     differences:

@@ -35,6 +35,12 @@ def ledger_of(arguments: Mapping[str, Any]) -> Ledger:
     return Ledger(str(C.DEFAULT_LOCAL_TMP), str(arguments.get("cluster") or "default"))
 
 
+def cluster_groups(cluster: str) -> tuple[str, str]:
+    """The names of a cluster's groups of servers and of agents, which is how the role names a cluster."""
+    server_group, _slash, agent_group = str(cluster or "").partition("/")
+    return server_group or "server", agent_group or "agent"
+
+
 def controller_file(action: Any, path: str, task_vars: Mapping[str, Any] | None) -> bytes:
     """The content of a file of the controller, decrypted when vault has encrypted it.
 
@@ -46,7 +52,11 @@ def controller_file(action: Any, path: str, task_vars: Mapping[str, Any] | None)
     """
     found = None
     try:
-        found = action._loader.get_real_file(_found(action, path, task_vars or {}), decrypt=True)
+        named = _found(action, path, task_vars or {})
+        if not os.path.isfile(named):
+            # A FIFO would hold the run for as long as nobody writes to it.
+            raise ValueError("%s is not a regular file" % named)
+        found = action._loader.get_real_file(named, decrypt=True)
         with open(found, "rb") as handle:
             return handle.read()
     except AnsibleError as error:

@@ -38,8 +38,8 @@ The same rules are used by:
 - the playbook `lint`, for people without an inventory:
 
   ```shell
-  ansible-playbook k3sfleet.registries.lint -e k3s_registries_file=registries.yaml
-  ansible-playbook k3sfleet.registries.lint -e k3s_registries_file=registries.yaml -e image=docker.io/library/nginx
+  ansible-playbook k3sfleet.registries.lint -e k3s_registries_lint_file=registries.yaml
+  ansible-playbook k3sfleet.registries.lint -e k3s_registries_lint_file=registries.yaml -e image=docker.io/library/nginx
   ```
 
   It prints the findings and, for an image, what containerd asks for, in order. Its exit status is not 0 where there is

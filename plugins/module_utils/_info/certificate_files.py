@@ -13,14 +13,14 @@ import re
 import ssl
 from typing import Any, Iterable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import client_pair, files
 
 # Where registries.yaml names a file, in block style, in flow style, quoted or not. It only saves a second look at
 # the node: what the controller's decoder finds beside it is asked for by name.
 _NAMED = re.compile(r"[\"']?(ca_file|cert_file|key_file)[\"']?\s*:\s*[\"']?(/[^\s\"',}#]+)")
-_IN_HOSTS_TOML = re.compile(r"^\s*(ca|client)\s*=\s*(\[.*\])\s*$", re.MULTILINE)
+_IN_HOSTS_TOML = re.compile(r"^[ \t]*(ca|client)[ \t]*=[ \t]*(\[.*\])[ \t\r]*$", re.MULTILINE)
 _QUOTED = re.compile(r'"(/[^"]*)"')
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 _LARGEST = 1 << 20
 _MOST_PAIRS = 64
 
@@ -57,20 +57,31 @@ def read_certificates(path: str) -> dict[str, Any]:
         return {"pem": "", "error": "there is no such file"}
     if not content.strip():
         return {"pem": "", "error": "the file is empty"}
-    blocks = _CERTIFICATE.findall(content[:_LARGEST])
+    blocks = _certificates(content[:_LARGEST])
     if not blocks:
         return {"pem": "", "error": "the file holds no PEM certificate"}
     return {"pem": b"\n".join(blocks).decode("ascii", "replace"), "error": ""}
+
+
+def _certificates(content: bytes) -> list[bytes]:
+    """The PEM certificates in a file, found in one pass whatever else it holds."""
+    blocks = []
+    begin = content.find(_BEGIN)
+    while begin >= 0:
+        end = content.find(_END, begin)
+        if end < 0:
+            break
+        blocks.append(content[begin : end + len(_END)])
+        begin = content.find(_BEGIN, end)
+    return blocks
 
 
 def key_matches(certificate: str, key: str) -> bool | None:
     """Whether a private key belongs to the certificate; None where either cannot be used."""
     if not (os.path.isabs(certificate) and os.path.isabs(key)):
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        # A key with a passphrase must not ask for it at a terminal: containerd cannot use it anyway.
-        context.load_cert_chain(certificate, key, password=lambda: "")
+        client_pair.load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate, key)
     except ssl.SSLError as error:
         return False if "MISMATCH" in (error.reason or "") else None
     except (OSError, ValueError, TypeError):

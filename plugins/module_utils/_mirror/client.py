@@ -1,156 +1,276 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Questions to a registry over kept connections: one per thread, with the credentials that it asks for."""
+"""Questions to a registry: manifests and blobs, read and written, each verified by its digest.
+
+Nothing that a registry answers is believed beyond that: what was asked for by a digest has that digest or is refused,
+credentials go to the registry's own origin, and an answer is read no further and waited for no longer than it may be.
+Source: OCI distribution-spec.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
-import http.client
-import json
-import os
-import re
-import ssl
 import threading
 import time
 import urllib.parse
-from email.utils import parsedate_to_datetime
-from typing import Any, Callable, Mapping, NamedTuple
+from typing import Any, Callable, Iterable, Iterator, TypeVar
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access, PrivateFolder
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.authorization import Authorization
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
     RegistryFailure,
     failure,
     of_exception,
     of_status,
+    retry_after,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy import ProxyError, proxy_for
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
+    INDEX_TYPES,
+    MANIFEST_LIMIT,
+    MANIFEST_TYPES,
+    Descriptor,
+    Manifest,
+    digest_of,
+    is_checkable,
+    media_type_of,
+    read_json,
+    read_object,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Body, Reply, Session
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.wire import TooLarge
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
+    Origin,
+    OriginError,
+    belongs_to,
+    leaves_tls,
+    origin_of,
+)
 
-INDEX_TYPES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
-MANIFEST_TYPES = (
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
 _ACCEPT = ", ".join(INDEX_TYPES + MANIFEST_TYPES)
-_AGENT = "k3sfleet.registries"
-_CHALLENGE = re.compile(r'([a-zA-Z]+)="([^"]*)"')
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS = 5
 LONGEST_WAIT = 300.0
 """Seconds: a Retry-After beyond it is not waited for."""
+_PATH = "/:@!$&'()*+,;=~-._"
+_PATIENCE = 300.0
+"""Seconds that a registry may take to store a blob that it has received."""
+
+_Asked = TypeVar("_Asked", bound=Callable[..., Any])
 
 
-class Answer(NamedTuple):
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+def _with_side(asked: _Asked) -> _Asked:
+    """What fails here has failed at this registry, on its side of the copy."""
 
+    @functools.wraps(asked)
+    def told(self: RegistryClient, *given: Any, **more: Any) -> Any:
+        with self.sided():
+            return asked(self, *given, **more)
 
-class Manifest(NamedTuple):
-    """A manifest or an index: its digest, its media type, its bytes (empty after a HEAD)."""
-
-    digest: str
-    media_type: str
-    body: bytes
-
-    @property
-    def is_index(self) -> bool:
-        return self.media_type in INDEX_TYPES
-
-    @property
-    def content(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.body)
-        return found
-
-
-def digest_of(content: bytes) -> str:
-    return "sha256:" + hashlib.sha256(content).hexdigest()
+    return told  # type: ignore[return-value]
 
 
 class RegistryClient:
-    """One registry. Every thread that asks has a connection of its own, which is kept.
+    """One registry, on one side of the copies.
 
+    :param side: ``src`` or ``dest``.
     :param retries: how often a 429, a 5xx or a broken connection is tried again.
-    :param timeout: seconds of silence after which a request has failed.
+    :param timeout: seconds after which a question has failed, from connecting to the last byte of its answer.
+    :raises RegistryFailure: if its address is none.
     """
 
     def __init__(
-        self,
-        access: Access,
-        folder: PrivateFolder,
-        retries: int = 3,
-        timeout: float = 30.0,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+        self, access: Access, side: str = "src", retries: int = 3, timeout: float = 30.0,
+        sleep: Callable[[float], Any] = time.sleep,
+    ) -> None:  # fmt: skip
         self.access = access
+        self.side = side
         self._retries = retries
         self._timeout = timeout
         self._sleep = sleep
-        self._local = threading.local()
         self._lock = threading.Lock()
-        self._challenge: dict[str, str] | None = None
-        self._tokens: dict[str, str] = {}
-        self._context = _tls_context(access, folder) if access.scheme == "https" else None
+        self._met = False
+        self._accepted = False
+        try:
+            self._origin = access.origin
+        except OriginError as error:
+            raise failure("dns_failure", access.host, seen=str(error)) from error
+        self._session = Session(TlsSettings(access), self._explained)
+        self._authorization = Authorization(access, self._session, timeout)
 
+    def stop(self) -> None:
+        """Break off whatever runs, and begin nothing."""
+        self._session.stop()
+
+    @contextlib.contextmanager
+    def sided(self) -> Iterator[None]:
+        try:
+            yield
+        except RegistryFailure as problem:
+            problem.side = problem.side or self.side
+            raise
+
+    @_with_side
     def head(self, repository: str, reference: str) -> Manifest | None:
-        """The manifest's digest and type without its content; None where the registry does not have it.
+        """The manifest's digest and type without its content; None if the registry does not have it.
+
+        A digest that was asked for is the digest of the result; another is what the registry says, to be compared and
+        verified by :meth:`get` before anything is made of it.
 
         :raises RegistryFailure: on any other answer.
         """
-        answer = self._ask("HEAD", repository, "manifests/" + reference)
-        if answer.status == 404:
+        reply = self._ask("HEAD", repository, "manifests/" + reference)
+        reply.start()
+        if reply.status == 404:
             return None
-        digest = answer.headers.get("docker-content-digest", "")
-        if not digest:
+        said = reply.header("Docker-Content-Digest")
+        if ":" in reference and said and said != reference:
+            raise self._other(reference, said if is_checkable(said) else "another digest")
+        if _number(reply.header("Content-Length")) > MANIFEST_LIMIT:
+            raise self._too_large()
+        digest = reference if ":" in reference else said
+        if not is_checkable(digest):
             return self.get(repository, reference)
-        return Manifest(digest, _media_type(answer), b"")
+        return Manifest(digest, _media_type(reply), b"")
 
-    def get(self, repository: str, reference: str) -> Manifest | None:
-        """The manifest with its content, its digest computed from it; None where the registry does not have it.
+    @_with_side
+    def get(self, repository: str, reference: str, media_type: str = "") -> Manifest | None:
+        """The manifest with its content, its digest computed from it; None if the registry does not have it.
 
-        :raises RegistryFailure: on any other answer, and where the content is not that of the digest asked for.
+        :param media_type: as a descriptor says it, for registries whose answers do not.
+        :raises RegistryFailure: on any other answer, and if the content is not that of the digest asked for.
         """
-        answer = self._ask("GET", repository, "manifests/" + reference)
-        if answer.status == 404:
+        if ":" in reference and not is_checkable(reference):
+            raise failure("digest_mismatch", self.access.host, seen="%s: only SHA-256 can be checked" % reference)
+        reply = self._ask("GET", repository, "manifests/" + reference)
+        if reply.status == 404:
+            reply.start()
             return None
-        digest = digest_of(answer.body)
-        if reference.startswith("sha256:") and digest != reference:
-            raise failure("digest_mismatch", self.access.host, "asked for %s, got %s" % (reference, digest))
-        return Manifest(digest, _media_type(answer), answer.body)
+        body = reply.body(MANIFEST_LIMIT)
+        digest = digest_of(body)
+        if ":" in reference and digest != reference:
+            raise self._other(reference, digest)
+        where = "%s/%s" % (self.access.host, repository)
+        announced = _media_type(reply)
+        if announced not in INDEX_TYPES + MANIFEST_TYPES:
+            announced = media_type or announced
+        return Manifest(digest, media_type_of(announced, _object(body, where, announced), where), body)
 
+    @_with_side
     def put(self, repository: str, reference: str, manifest: Manifest) -> None:
         """Put a manifest whose parts are there already.
 
-        :raises RegistryFailure: where the registry does not accept it.
+        :raises RegistryFailure: if the registry does not accept it.
         """
-        self._ask("PUT", repository, "manifests/" + reference, manifest.body, manifest.media_type)
+        reply = self._ask(
+            "PUT", repository, "manifests/" + reference, lambda: [manifest.body], len(manifest.body),
+            {"Content-Type": manifest.media_type},
+        )  # fmt: skip
+        reply.start()
+
+    @_with_side
+    def has_blob(self, repository: str, digest: str) -> bool:
+        """Whether a blob is there.
+
+        :raises RegistryFailure: if it does not say.
+        """
+        reply = self._ask("HEAD", repository, "blobs/" + digest)
+        reply.start()
+        return reply.status != 404
+
+    def blob(self, repository: str, part: Descriptor, deadline: Deadline) -> Iterator[bytes]:
+        """A blob's content. Its last piece comes only if all of it together has the size and the digest.
+
+        :raises RegistryFailure: if it is not there, or another.
+        """
+        with self.sided():
+            reply = self._ask("GET", repository, "blobs/" + part.digest, deadline=deadline)
+            if reply.status == 404:
+                reply.start()
+                raise failure("blob_missing", self.access.host, seen="%s of %s" % (part.digest, repository))
+            count, found, held = 0, hashlib.sha256(), b""
+            with contextlib.closing(reply.pieces()) as pieces:
+                for piece in pieces:
+                    count += len(piece)
+                    if count > part.size:
+                        raise self._damaged(part, "more than the %d bytes" % part.size)
+                    found.update(piece)
+                    if held:
+                        yield held
+                    held = piece
+            if count != part.size or "sha256:" + found.hexdigest() != part.digest:
+                raise self._damaged(part, "%d bytes of other content instead of the %d" % (count, part.size))
+            if held:
+                yield held
+
+    @_with_side
+    def put_blob(self, repository: str, part: Descriptor, make: Body, deadline: Deadline, other: str = "") -> None:
+        """Put a blob, or have the registry take it from another of its repositories that has it.
+
+        :param make: its content, made anew each time it is sent.
+        :param other: the repository that has it, "" if none is known to.
+        :raises RegistryFailure: if the registry does not take it.
+        """
+        query = "?" + urllib.parse.urlencode({"mount": part.digest, "from": other}) if other else ""
+        scopes = (_scope(repository, "POST"), _scope(other, "GET")) if other else ()
+        try:
+            begun = self._ask("POST", repository, "blobs/uploads/" + query, scopes=scopes)
+        except RegistryFailure as problem:
+            if not other or problem.cause not in ("unauthorized", "forbidden", "token_refused", "unknown"):
+                raise
+            # Not from there, then.
+            return self.put_blob(repository, part, make, deadline)
+        begun.start()
+        if begun.status == 201 and other:
+            return None
+        if not begun.header("Location"):
+            raise failure("not_a_registry", self.access.host, seen="it names no place for an upload")
+        place = self._joined(begun, begun.header("Location"), "the place of an upload")
+        place += ("&" if urllib.parse.urlsplit(place).query else "?") + urllib.parse.urlencode({"digest": part.digest})
+        headers = {"Content-Type": "application/octet-stream"}
+        reply = self._exchanged(
+            "PUT", place, headers, (_scope(repository, "PUT"),), deadline, make, part.size, _PATIENCE
+        )
+        if reply.status >= 300:
+            raise self._refusal(reply, repository)
+        reply.start()
+        return None
 
     def upload_refusal(self, repository: str) -> RegistryFailure | None:
-        """Why it takes no upload, in its own words, which skopeo does not repeat; None where it takes one."""
-        try:
-            answer = self._once("POST", repository, "blobs/uploads/", b"", "")
-            place = urllib.parse.urlsplit(answer.headers.get("location", ""))
-            upload = place.path.partition("/v2/%s/" % repository)[2]
-            if upload:
-                self._once("DELETE", repository, upload + ("?" + place.query if place.query else ""), b"", "")
-        except RegistryFailure as problem:
-            return problem
+        """Why it takes no upload, which a connection that it broke off did not say; None if it takes one."""
+        with self.sided():
+            try:
+                begun = self._once("POST", repository, "blobs/uploads/", Deadline(self._timeout))
+                begun.start()
+                if begun.header("Location"):
+                    place = self._joined(begun, begun.header("Location"), "the place of an upload")
+                    scopes = (_scope(repository, "DELETE"),)
+                    self._exchanged("DELETE", place, {}, scopes, Deadline(self._timeout)).start()
+            except RegistryFailure as problem:
+                problem.side = self.side
+                return problem
         return None
 
-    def wait_asked_for(self, repository: str, reference: str) -> float | None:
-        """Seconds that the registry wants to be left alone, as it says now; None where it does not say."""
-        try:
-            self._once("HEAD", repository, "manifests/" + reference, b"", "")
-        except RegistryFailure as problem:
-            return problem.retry_after
-        return None
+    def _ask(
+        self, method: str, repository: str, rest: str, body: Body | None = None, length: int = 0,
+        headers: dict[str, str] | None = None, scopes: tuple[str, ...] = (), deadline: Deadline | None = None,
+    ) -> Reply:  # fmt: skip
+        """Ask until there is an answer that stands, or it makes no more sense. Each try has a deadline of its own.
 
-    def _ask(self, method: str, repository: str, rest: str, body: bytes = b"", kind: str = "") -> Answer:
+        :param deadline: of all tries and the answer's body, which is then read later; no step of it is silent
+            for longer than the timeout.
+        """
         wait = 1.0
         for attempt in range(self._retries + 1):
             try:
-                return self._once(method, repository, rest, body, kind)
+                return self._once(
+                    method, repository, rest, deadline or Deadline(self._timeout), body, length, headers, scopes,
+                    self._timeout,
+                )  # fmt: skip
             except RegistryFailure as problem:
                 last = attempt == self._retries
                 pause = wait if problem.retry_after is None else problem.retry_after
@@ -160,196 +280,148 @@ class RegistryClient:
                 wait *= 2
         raise AssertionError("unreachable")
 
-    def _once(self, method: str, repository: str, rest: str, body: bytes, kind: str) -> Answer:
-        path = "/v2/%s/%s" % (repository, rest)
-        scope = "repository:%s:%s" % (repository, "pull" if method in ("GET", "HEAD") else "pull,push")
-        headers = {"Accept": _ACCEPT, "User-Agent": _AGENT}
-        if kind:
-            headers["Content-Type"] = kind
+    def _once(
+        self, method: str, repository: str, rest: str, deadline: Deadline, body: Body | None = None, length: int = 0,
+        headers: dict[str, str] | None = None, scopes: tuple[str, ...] = (), silence: float | None = None,
+    ) -> Reply:  # fmt: skip
+        url = "%s/v2/%s" % (self._origin.text, urllib.parse.quote(repository + "/", safe=_PATH) + rest)
+        fields = {"Accept": _ACCEPT, **(headers or {})}
+        wanted = scopes or (_scope(repository, method),)
+        reply = self._exchanged(method, url, fields, wanted, deadline, body, length, silence)
+        if reply.status < 300 or (reply.status == 404 and method in ("GET", "HEAD")):
+            self._accepted = self._accepted or bool(reply.sent)
+            return reply
+        raise self._refusal(reply, repository)
+
+    def _exchanged(
+        self, method: str, url: str, headers: dict[str, str], scopes: tuple[str, ...], deadline: Deadline,
+        body: Body | None = None, length: int = 0, silence: float | None = None,
+    ) -> Reply:  # fmt: skip
+        """The answer to a request, with the authorization that the registry asks for."""
         with self._first_alone():
-            answer = self._send(method, path, body, dict(headers, **self._authorization(scope)))
-            if answer.status == 401 and self._learn(answer, scope):
-                answer = self._send(method, path, body, dict(headers, **self._authorization(scope)))
-            if self._challenge is None:
-                self._challenge = {}
-        if answer.status < 300 or (answer.status == 404 and method in ("GET", "HEAD")):
-            return answer
-        problem = of_status(answer.status, self.access.host, _said(answer), _retry_after(answer))
-        if answer.status == 401 and (self._challenge or {}).get("scheme") == "bearer":
-            # The token was good: this repository is not for this user, or does not exist (Docker Hub says so).
-            raise RegistryFailure("forbidden", str(problem).replace("credentials", "credentials for " + repository))
-        raise problem
+            try:
+                reply = self._followed(method, url, headers, scopes, deadline, body, length, silence)
+                if reply.status == 401 and belongs_to(self._origin, reply.origin):
+                    reply.start()
+                    if self._authorization.learn(reply, scopes):
+                        return self._followed(method, url, headers, scopes, deadline, body, length, silence)
+                return reply
+            finally:
+                self._met = True
 
     def _first_alone(self) -> Any:
         """Until it is known which authentication the registry wants, one request at a time."""
-        return self._lock if self._challenge is None else _NOTHING
+        return contextlib.nullcontext() if self._met else self._lock
 
-    def _authorization(self, scope: str) -> dict[str, str]:
-        challenge = self._challenge or {}
-        if challenge.get("scheme") == "basic" and self.access.has_credentials:
-            return {"Authorization": self.access.basic}
-        if challenge.get("scheme") == "bearer":
-            if scope not in self._tokens:
-                self._tokens[scope] = self._token(challenge, scope)
-            return {"Authorization": "Bearer " + self._tokens[scope]}
-        return {}
+    def _followed(
+        self, method: str, url: str, headers: dict[str, str], scopes: tuple[str, ...], deadline: Deadline,
+        body: Body | None, length: int, silence: float | None,
+    ) -> Reply:  # fmt: skip
+        """Ask, and go where a registry says that something it has is to be read. Only it itself gets credentials."""
+        for _number in range(_MOST_REDIRECTS + 1):
+            own = belongs_to(self._origin, origin_of(url))
+            fields = dict(headers, **self._authorization.headers(scopes)) if own else headers
+            reply = self._session.ask(method, url, fields, deadline, body, length, silence)
+            location = reply.header("Location")
+            if reply.status not in _REDIRECTS or method not in ("GET", "HEAD") or not location:
+                return reply
+            if method == "HEAD" and "/blobs/" in url:
+                # It has the blob; the other place may be for nothing but a download.
+                return _There(reply)
+            reply.start()
+            url = self._joined(reply, location, "what it has elsewhere")
+        raise failure("not_a_registry", self.access.host, seen="more than %d redirects" % _MOST_REDIRECTS)
 
-    def _learn(self, answer: Answer, scope: str) -> bool:
-        """Take in what a 401 asks for; whether another try with it makes sense."""
-        text = answer.headers.get("www-authenticate", "")
-        scheme = text.partition(" ")[0].lower()
-        if scheme == "basic":
-            if self._challenge is not None and self._challenge.get("scheme") == "basic":
-                return False
-            self._challenge = {"scheme": "basic"}
-            return self.access.has_credentials
-        if scheme == "bearer":
-            self._tokens.pop(scope, None)
-            self._challenge = dict(_CHALLENGE.findall(text), scheme="bearer")
-            return True
-        return False
+    def _joined(self, reply: Reply, location: str, what: str) -> str:
+        """Where a registry sends on to.
 
-    def _token(self, challenge: Mapping[str, str], scope: str) -> str:
-        realm = urllib.parse.urlsplit(challenge.get("realm", ""))
-        query = [("service", challenge.get("service", "")), ("scope", scope)]
-        headers = {"User-Agent": _AGENT}
-        method, body, kept = "GET", b"", urllib.parse.parse_qsl(realm.query)
-        if self.access.identity_token:
-            method = "POST"
-            fields = [*query, ("grant_type", "refresh_token"), ("refresh_token", self.access.identity_token)]
-            body = urllib.parse.urlencode([*fields, ("client_id", _AGENT)]).encode("ascii")
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-        else:
-            kept = kept + query
-            if self.access.has_credentials:
-                headers["Authorization"] = self.access.basic
-        connection = self._connect(realm.scheme, realm.netloc)
+        :raises RegistryFailure: if that is no web address, or everybody on the way could read and change what passes.
+        """
         try:
-            connection.request(method, "%s?%s" % (realm.path or "/", urllib.parse.urlencode(kept)), body, headers)
-            answer = _answer(connection)
-        except (OSError, http.client.HTTPException) as error:
-            problem = of_exception(error, realm.netloc)
-            raise RegistryFailure("token_server_unavailable", "token server: %s" % problem, whole=True) from error
-        finally:
-            connection.close()
-        if answer.status in (400, 401, 403):
-            raise failure("token_refused", self.access.host)
-        if answer.status >= 300:
-            raise of_status(answer.status, realm.netloc, "", _retry_after(answer))
-        try:
-            content = json.loads(answer.body)
-            return str(content.get("token") or content["access_token"])
-        except (ValueError, KeyError, AttributeError) as error:
-            raise failure("not_a_registry", realm.netloc, "its token server sent no token") from error
+            url = urllib.parse.urljoin(reply.url, location)
+            target = origin_of(url)
+        except ValueError as error:
+            raise failure("not_a_registry", self.access.host, seen="%s has no address: %s" % (what, error)) from error
+        if leaves_tls(reply.origin, target):
+            raise failure(
+                "not_a_registry", self.access.host,
+                seen="it is asked over TLS and names %s, without TLS, for %s: correct the external address in its "
+                "settings" % (target.text, what),
+            )  # fmt: skip
+        return url
 
-    def _send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        kept = getattr(self._local, "connection", None)
-        connection = kept or self._connect(self.access.scheme, self.access.host)
-        try:
-            return self._talk(connection, method, path, body, headers)
-        except (http.client.HTTPException, ConnectionError) as error:
-            if kept is None or isinstance(error, ConnectionRefusedError):
-                raise self._problem(error) from error
-        except OSError as error:
-            raise self._problem(error) from error
-        # The registry has closed a connection that was kept too long: that is no failure.
-        try:
-            return self._talk(self._connect(self.access.scheme, self.access.host), method, path, body, headers)
-        except (http.client.HTTPException, OSError) as error:
-            raise self._problem(error) from error
-
-    def _problem(self, error: BaseException) -> RegistryFailure:
-        """Servers built with older Go call a certificate that was not shown a bad one."""
-        problem = of_exception(error, self.access.host)
-        if problem.cause == "client_cert_rejected" and not (self.access.cert or self.access.cert_file):
-            return failure("client_cert_required", self.access.host)
+    def _refusal(self, reply: Reply, repository: str) -> RegistryFailure:
+        said = _said(reply.start())
+        own = belongs_to(self._origin, reply.origin)
+        host = self.access.host if own else reply.origin.authority
+        problem = of_status(reply.status, host, said, retry_after(reply.header("Retry-After")))
+        if own and reply.status == 401 and reply.sent.startswith("Bearer "):
+            # The token was good: this repository is not for this user, or does not exist (Docker Hub says so).
+            return RegistryFailure("forbidden", str(problem).replace("credentials", "credentials for " + repository))
+        # Where others are answered with the same credentials, or it is another host, it is the affair of this image.
+        problem.whole = problem.whole and own and not (reply.status == 401 and self._accepted)
         return problem
 
-    def _talk(self, connection: Any, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        try:
-            connection.request(method, path, body or None, dict(headers))
-            answer = _answer(connection)
-        except BaseException:
-            connection.close()
-            self._local.connection = None
+    def _explained(self, error: BaseException, origin: Origin) -> RegistryFailure:
+        own = belongs_to(self._origin, origin)
+        host = self.access.host if own else origin.authority
+        if isinstance(error, TooLarge):
+            return failure("not_a_registry", host, seen=str(error))
+        problem = of_exception(error, host)
+        if not own:
+            # Where the registry has sent us says nothing of it as a whole.
+            problem.whole = False
+        elif problem.cause == "client_cert_rejected" and not (self.access.cert or self.access.cert_file):
+            # Servers built with older Go call a certificate that was not shown a bad one.
+            return failure("client_cert_required", host)
+        return problem
+
+    def _other(self, wanted: str, got: str) -> RegistryFailure:
+        return failure("digest_mismatch", self.access.host, seen="asked for %s, got %s" % (wanted, got))
+
+    def _damaged(self, part: Descriptor, what: str) -> RegistryFailure:
+        return failure("digest_mismatch", self.access.host, seen="%s of %s" % (what, part.digest))
+
+    def _too_large(self) -> RegistryFailure:
+        return failure(
+            "manifest_unsupported", self.access.host, seen="it is larger than %d MiB" % (MANIFEST_LIMIT >> 20)
+        )
+
+
+class _There(Reply):
+    """The answer to a HEAD that names another place: what was asked for is there."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.__dict__.update(reply.__dict__)
+        self.status = 200
+
+
+def _scope(repository: str, method: str) -> str:
+    return "repository:%s:%s" % (repository, "pull" if method in ("GET", "HEAD") else "pull,push")
+
+
+def _object(body: bytes, where: str, announced: str) -> dict[str, Any]:
+    try:
+        return read_object(body, where)
+    except RegistryFailure:
+        if announced in INDEX_TYPES + MANIFEST_TYPES:
             raise
-        self._local.connection = connection
-        return answer
-
-    def _connect(self, scheme: str, host: str) -> http.client.HTTPConnection:
-        """Straight or through the proxy of this machine's environment, by Go's rules, since skopeo follows those."""
-        try:
-            proxy = proxy_for(os.environ, scheme, host)
-        except ProxyError as error:
-            raise failure("no_route", host, str(error)) from error
-        if scheme == "http" and proxy is None:
-            return http.client.HTTPConnection(host, timeout=self._timeout)
-        context = self._context or ssl.create_default_context()
-        if proxy is None:
-            return http.client.HTTPSConnection(host, timeout=self._timeout, context=context)
-        headers = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
-        if scheme == "http":
-            connection = http.client.HTTPConnection(proxy.host, proxy.port, timeout=self._timeout)
-        else:
-            connection = http.client.HTTPSConnection(proxy.host, proxy.port, timeout=self._timeout, context=context)
-        connection.set_tunnel(host, headers=headers)
-        return connection
+        return {}
 
 
-class _Nothing:
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *unused: object) -> None:
-        return None
+def _media_type(reply: Reply) -> str:
+    return reply.header("Content-Type").partition(";")[0].strip().lower()
 
 
-_NOTHING = _Nothing()
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-def _answer(connection: http.client.HTTPConnection) -> Answer:
-    response = connection.getresponse()
-    return Answer(response.status, {key.lower(): value for key, value in response.getheaders()}, response.read())
-
-
-def _media_type(answer: Answer) -> str:
-    return answer.headers.get("content-type", "").partition(";")[0].strip()
-
-
-def _said(answer: Answer) -> str:
+def _said(body: bytes) -> str:
     """The registry's own words, as it puts them in the answer's body."""
     try:
-        errors = json.loads(answer.body)["errors"]
-        return "; ".join("%s %s" % (item.get("message", ""), item.get("detail") or "") for item in errors)[:300].strip()
+        errors: Iterable[Any] = read_json(body)["errors"]
+        said = "; ".join("%s %s" % (item.get("message", ""), item.get("detail") or "") for item in errors)
     except (ValueError, KeyError, TypeError, AttributeError):
         return ""
-
-
-def _retry_after(answer: Answer) -> float | None:
-    text = answer.headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d{1,9}", text):
-        return float(text)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time()) if text else None
-    except (TypeError, ValueError):
-        return None
-
-
-def _tls_context(access: Access, folder: PrivateFolder) -> ssl.SSLContext:
-    """:raises RegistryFailure: when a certificate is none."""
-    certificates = folder.certificates(access)
-    context = ssl.create_default_context()
-    ca, cert, key = (os.path.join(certificates, name) for name in ("ca.crt", "client.cert", "client.key"))
-    try:
-        if os.path.exists(ca):
-            context.load_verify_locations(ca)
-        if os.path.exists(cert):
-            context.load_cert_chain(cert, key if os.path.exists(key) else None)
-    except (ssl.SSLError, OSError) as error:
-        raise RegistryFailure(
-            "ca_invalid", "%s: its CA or client certificate cannot be used: %s" % (access.host, error), whole=True
-        ) from error
-    if access.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+    return said[:300].strip()

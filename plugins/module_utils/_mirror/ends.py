@@ -5,30 +5,43 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import shutil
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import (
-    Access,
-    PrivateFolder,
-    SecretFileProblem,
-    access_from,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.archive import packed_file
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import (
-    Manifest,
-    RegistryClient,
-    digest_of,
-)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access, access_from
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.archive import Workspace, packed_file
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import RegistryClient
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure, failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import Layout, named
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import STAGING, Layout, named
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
+    INDEX_TYPES,
+    Descriptor,
+    Manifest,
+    digest_of,
+    media_type_of,
+    parts_of,
+    read_json,
+    read_object,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.places import Place
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.plan import PlatformMissing, subset
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.skopeo import Skopeo
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.transfer import (
+    LayoutPlace,
+    RegistryPlace,
+    transfer,
+)
+
+_BLOBS_AT_ONCE = 2
+"""Per image that is copied at the same time."""
+_MOST_LOOKED_AT = 64
+"""Manifests of an index at the target among which a tarball's image is looked for."""
 
 
 class Offer(NamedTuple):
@@ -36,6 +49,7 @@ class Offer(NamedTuple):
 
     :ivar digest: of the index or manifest that the target is to have; of the configuration where ``by_config``.
     :ivar top: its bytes where it is not the source's own index but a part of it, otherwise b"".
+    :ivar whole_digest: of the source's own index; that of ``digest`` where nothing is left out.
     :ivar left_out: platforms of the source's index that are not copied.
     """
 
@@ -50,20 +64,24 @@ class Offer(NamedTuple):
 class Ends:
     """Registries, layouts and tools of one call."""
 
-    def __init__(self, request: Mapping[str, Any], folder: PrivateFolder) -> None:
-        self._folder = folder
+    def __init__(self, request: Mapping[str, Any], workspace: Workspace) -> None:
+        self._workspace = workspace
         self._lock = threading.Lock()
         self._tar = str(request.get("export_tar") or "")
         self._platforms = list(request.get("platforms") or [])
         self._retries = int(request.get("retries", 3))
         self._timeout = float(request.get("timeout", 30.0))
+        self._copy_timeout = float(request.get("copy_timeout", 3600.0))
         self._access = {
             key: access_from(key.partition(":")[2], given) for key, given in request.get("access", {}).items()
         }
-        self.skopeo = Skopeo(folder, self._access, float(request.get("copy_timeout", 3600.0)))
+        self._skopeo = Skopeo(self._copy_timeout)
         self._clients: dict[str, RegistryClient] = {}
+        self._known: dict[str, dict[str, str]] = {}
         self._layouts: dict[str, Layout] = {}
         self._described: dict[str, dict[str, Any]] | None = None
+        self._pool = ThreadPoolExecutor(_BLOBS_AT_ONCE * max(1, int(request.get("parallel", 4))))
+        self.stopped = threading.Event()
         self.broken: dict[str, RegistryFailure] = {
             key: RegistryFailure(given["cause"], given["message"], True)
             for key, given in request.get("broken", {}).items()
@@ -76,15 +94,23 @@ class Ends:
         key = "%s:%s" % (side, host)
         if key in self.broken:
             known = self.broken[key]
-            raise RegistryFailure(known.cause, str(known), True)
+            raise _at(side, RegistryFailure(known.cause, str(known), True))
         with self._lock:
             if key not in self._clients:
                 access = self._access.get(key, Access(host, scheme))
                 try:
-                    self._clients[key] = RegistryClient(access, self._folder, self._retries, self._timeout)
-                except SecretFileProblem as error:
-                    raise RegistryFailure("ca_unreadable", str(error), True) from error
+                    self._clients[key] = RegistryClient(access, side, self._retries, self._timeout, self.stopped.wait)
+                except RegistryFailure as problem:
+                    raise _at(side, problem) from problem
             return self._clients[key]
+
+    def place(self, side: str, place: Place) -> RegistryPlace:
+        """A repository on one side.
+
+        :raises RegistryFailure: as :meth:`client`.
+        """
+        client = self.client(side, place.scheme, place.host)
+        return RegistryPlace(client, place.repository, self._known.setdefault("%s:%s" % (side, place.host), {}))
 
     def layout(self, root: str, create: bool = False) -> Layout:
         """A layout, opened once."""
@@ -98,17 +124,23 @@ class Ends:
         with self._lock:
             if self._described is None:
                 content = (packed_file(self._tar, "index.json") if self._tar else b"") or b'{"manifests": []}'
-                self._described = named(json.loads(content)["manifests"])
+                try:
+                    self._described = named(read_json(content)["manifests"])
+                except (ValueError, KeyError, TypeError):
+                    # Damaged: everything is exported anew.
+                    self._described = {}
         return str(self._described[image]["digest"]) if image in self._described else None
 
-    def note(self, side: str, host: str, problem: RegistryFailure) -> None:
+    def note(self, item: Mapping[str, Any], problem: RegistryFailure) -> None:
         """Remember a side that has failed as a whole, so that nothing else is tried there."""
-        if problem.whole:
-            self.broken.setdefault("%s:%s" % (side, host), problem)
+        end = item["source"] if problem.side == "src" else item["target"]
+        if problem.whole and problem.side and end.get("place"):
+            self.broken.setdefault("%s:%s" % (problem.side, end["place"][1]), problem)
 
-    def offer(self, source: Mapping[str, Any]) -> Offer | None:
+    def offer(self, source: Mapping[str, Any], digest: str = "") -> Offer | None:
         """What the source has, None where it does not have it.
 
+        :param digest: what it had when it was asked first: it is asked for that then.
         :raises RegistryFailure: on anything else.
         """
         if source["kind"] == "archive":
@@ -116,37 +148,29 @@ class Ends:
         if source["kind"] == "layout":
             layout = self.layout(source["path"])
             if not self._platforms:
-                return Offer(source["digest"], source["media_type"])
-            found: Manifest | None = Manifest(source["digest"], source["media_type"], layout.content(source["digest"]))
+                return Offer(source["digest"], source["media_type"], whole_digest=source["digest"])
+            content = layout.content(source["digest"])
+            media_type = media_type_of(source["media_type"], read_object(content, layout.root), layout.root)
+            found: Manifest | None = Manifest(source["digest"], media_type, content)
         else:
             place = Place(*source["place"])
             client = self.client("src", place.scheme, place.host)
             ask = client.get if self._platforms else client.head
-            found = ask(place.repository, place.reference)
+            found = ask(place.repository, digest or place.reference)
         if found is None:
             return None
-        if not self._platforms or not found.is_index:
-            return Offer(found.digest, found.media_type)
+        where = _where(source)
+        if not self._platforms or found.media_type not in INDEX_TYPES:
+            return Offer(found.digest, found.media_type, whole_digest=found.digest)
+        # Before its platforms are chosen: what cannot be understood is refused with a reason.
+        parts_of(read_object(found.body, where), found.media_type, where)
         try:
             top, left_out = subset(found.body, self._platforms)
         except PlatformMissing as error:
-            raise failure("platform_missing", _where(source), str(error)) from error
+            raise _of_source(source, failure("platform_missing", where, seen=str(error))) from error
         if not left_out:
-            return Offer(found.digest, found.media_type)
+            return Offer(found.digest, found.media_type, whole_digest=found.digest)
         return Offer(digest_of(top), found.media_type, top, found.digest, tuple(left_out))
-
-    def planned(self, item: Mapping[str, Any]) -> Offer:
-        """What the plan has found at the source, without asking for it again where its digest says all.
-
-        :raises RegistryFailure: where it is gone since.
-        """
-        source = item["source"]
-        if source["kind"] == "registry" and not self._platforms:
-            return Offer(item["digest"], "")
-        found = self.offer(source)
-        if found is None:
-            raise failure("not_found", _where(source))
-        return found
 
     def present(self, item: Mapping[str, Any], offer: Offer | None) -> str | None:
         """The digest that the target has under the image's name; None where it has none.
@@ -170,118 +194,111 @@ class Ends:
         found = client.get(place.repository, place.reference)
         if found is None:
             return None
-        return offer.digest if _has_config(client, place.repository, found, offer.digest) else found.digest
+        deadline = Deadline(self._timeout * (self._retries + 1))
+        return offer.digest if _has_config(client, place.repository, found, offer.digest, deadline) else found.digest
 
-    def write(self, item: Mapping[str, Any], offer: Offer) -> tuple[str, int]:
+    def write(self, item: Mapping[str, Any]) -> tuple[str, int]:
         """Copy one image; returns the digest that the target now has and the bytes of all its parts.
 
         :raises RegistryFailure: where it does not work; nothing stands under the image's name then that did not before.
         """
-        with tempfile.TemporaryDirectory(prefix="copy-", dir=self._staging(item)) as staging:
-            if "layout" in item["target"]:
-                return self._to_layout(item, offer, staging)
-            return self._to_registry(item, offer, staging)
+        deadline, target = Deadline(self._copy_timeout), item["target"]
+        with contextlib.ExitStack() as until_done:
+            source, top = self._opened(item, until_done)
+            if "layout" in target:
+                layout = self.layout(target["layout"], create=True)
+                size = transfer(source, LayoutPlace(layout), top, self._pool, deadline)
+                layout.put(top.body)
+                layout.name(item["image"], top.digest, top.media_type)
+                return top.digest, size
+            place = Place(*target["place"])
+            client = self.client("dest", place.scheme, place.host)
+            if ":" in place.reference and place.reference != top.digest:
+                seen = "asked for %s, got %s" % (place.reference, top.digest)
+                raise _of_source(item["source"], failure("digest_mismatch", _where(item["source"]), seen=seen))
+            size = transfer(source, self.place("dest", place), top, self._pool, deadline)
+            client.put(place.repository, place.reference, top)
+            found = client.get(place.repository, place.reference)
+            if found is None or found.digest != top.digest:
+                raise _at("dest", failure(
+                    "digest_mismatch", place.host,
+                    seen="%s has %s after the copy instead of %s" % (place.text, found and found.digest, top.digest),
+                ))  # fmt: skip
+            return top.digest, size
 
-    def _staging(self, item: Mapping[str, Any]) -> str:
-        """Beside the layout, so that blobs move into it by a rename."""
-        if "layout" in item["target"]:
-            path = os.path.join(item["target"]["layout"], "staging")
-            os.makedirs(path, mode=0o700, exist_ok=True)
-            return path
-        return self._folder.path
-
-    def _to_registry(self, item: Mapping[str, Any], offer: Offer, staging: str) -> tuple[str, int]:
-        source, target = item["source"], Place(*item["target"]["place"])
-        client = self.client("dest", target.scheme, target.host)
-        if source["kind"] == "registry" and offer.top:
-            place = Place(*source["place"])
-            for digest in _instances(offer.top):
-                self.skopeo.copy(place._replace(reference=digest), target._replace(reference=digest), whole=False)
-            client.put(target.repository, target.reference, Manifest(offer.digest, offer.media_type, offer.top))
-        else:
-            self.skopeo.copy(self._from(source, offer, staging), target, whole=not offer.by_config)
-        found = client.get(target.repository, target.reference)
-        if found is None or (not offer.by_config and found.digest != offer.digest):
-            raise failure(
-                "digest_mismatch", target.host,
-                "%s has %s after the copy instead of %s" % (target.text, found and found.digest, offer.digest),
-            )  # fmt: skip
-        return found.digest, _size(client, target.repository, found)
-
-    def _to_layout(self, item: Mapping[str, Any], offer: Offer, staging: str) -> tuple[str, int]:
-        layout, source = self.layout(item["target"]["layout"], create=True), item["source"]
-        media_type, digest = offer.media_type, offer.digest
-        if source["kind"] == "registry" and offer.top:
-            place = Place(*source["place"])
-            for number, instance in enumerate(_instances(offer.top)):
-                folder = os.path.join(staging, str(number))
-                self.skopeo.copy(place._replace(reference=instance), "dir:" + folder, whole=False)
-                layout.absorb(folder)
-            layout.put(offer.top)
-        else:
-            folder = os.path.join(staging, "dir")
-            self.skopeo.copy(self._from(source, offer, staging), "dir:" + folder, whole=not offer.by_config)
-            with open(os.path.join(folder, "manifest.json"), "rb") as handle:
-                top = handle.read()
-            digest = digest_of(top)
-            media_type = media_type or json.loads(top).get("mediaType", "")
-            layout.absorb(folder)
-        size = layout.check_image(digest, media_type)
-        layout.name(item["image"], digest, media_type)
-        return digest, size
-
-    def _from(self, source: Mapping[str, Any], offer: Offer, staging: str) -> Place | str:
+    def _opened(self, item: Mapping[str, Any], until_done: contextlib.ExitStack) -> tuple[Any, Manifest]:
+        """Where an image is copied from, and its manifest or index, which is what the plan has found."""
+        source = item["source"]
         if source["kind"] == "archive":
-            return "docker-archive:%s:%s" % (source["path"], source["name"])
-        if source["kind"] == "registry":
-            return Place(*source["place"])._replace(reference=offer.digest)
-        layout, folder = self.layout(source["path"]), os.path.join(staging, "view")
-        layout.check_image(offer.digest, offer.media_type, offer.top)
-        layout.view(folder, offer.digest, offer.media_type, offer.top)
-        return "dir:" + folder
+            staging = until_done.enter_context(
+                tempfile.TemporaryDirectory(prefix="copy-", dir=self._workspace.folder())
+            )
+            self._skopeo.unpack(source["path"], source["name"], os.path.join(staging, "dir"))
+            layout = Layout(os.path.join(staging, "layout"), create=True)
+            digest, media_type = layout.absorb(os.path.join(staging, "dir"))
+            return LayoutPlace(layout), Manifest(digest, media_type, layout.content(digest))
+        offer: Offer | None = Offer(item["digest"], "")
+        if source["kind"] == "layout" or self._platforms:
+            offer = self.offer(source, item.get("whole_digest", ""))
+        if offer is None:
+            raise _of_source(source, failure("not_found", _where(source)))
+        if offer.digest != item["digest"]:
+            seen = "the plan found %s, now it is %s" % (item["digest"], offer.digest)
+            raise _of_source(source, failure("digest_mismatch", _where(source), seen=seen))
+        if source["kind"] == "layout":
+            layout = self.layout(source["path"])
+            layout.check_image(offer.digest, offer.media_type, offer.top)
+            content = offer.top or layout.content(offer.digest)
+            media_type = media_type_of(offer.media_type, read_object(content, layout.root), layout.root)
+            return LayoutPlace(layout), Manifest(offer.digest, media_type, content)
+        place = Place(*source["place"])
+        part = Descriptor(offer.digest, len(offer.top), offer.media_type)
+        registry = self.place("src", place)
+        return registry, Manifest(offer.digest, offer.media_type, offer.top) if offer.top else registry.manifest(part)
 
     def close(self, root: str) -> None:
         """An export is complete: its manifest of digests is written, what was half copied goes."""
         layout = self.layout(root, create=True)
-        shutil.rmtree(os.path.join(root, "staging"), ignore_errors=True)
         layout.write_manifest()
+        shutil.rmtree(os.path.join(root, STAGING), ignore_errors=True)
+
+    def stop(self) -> None:
+        """End every copy and every wait, and begin no other."""
+        self.stopped.set()
+        self._skopeo.stop()
+        for client in list(self._clients.values()):
+            client.stop()
+
+    def __enter__(self) -> Ends:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._pool.shutdown()
 
 
 def _where(source: Mapping[str, Any]) -> str:
     return str(source["place"][1] if source["kind"] == "registry" else source["path"])
 
 
-def _instances(index: bytes) -> list[str]:
-    return [item["digest"] for item in json.loads(index)["manifests"]]
+def _at(side: str, problem: RegistryFailure) -> RegistryFailure:
+    problem.side = side
+    return problem
 
 
-def _has_config(client: RegistryClient, repository: str, found: Manifest, config: str) -> bool:
+def _of_source(source: Mapping[str, Any], problem: RegistryFailure) -> RegistryFailure:
+    return _at("src" if source["kind"] == "registry" else "", problem)
+
+
+def _has_config(
+    client: RegistryClient, repository: str, found: Manifest, config: str, deadline: Deadline, depth: int = 0
+) -> bool:
     """Whether a manifest, or one of an index, is of the image with this configuration."""
-    if not found.is_index:
-        return bool((found.content.get("config") or {}).get("digest") == config)
-    for digest in _instances(found.body):
-        child = client.get(repository, digest)
-        if child is not None and not child.is_index and _has_config(client, repository, child, config):
+    parts = parts_of(read_object(found.body, client.access.host), found.media_type, client.access.host)
+    if not parts.is_index:
+        return parts.blobs[0].digest == config
+    for part in parts.manifests[:_MOST_LOOKED_AT] if depth == 0 else ():
+        deadline.left()
+        child = client.get(repository, part.digest, part.media_type)
+        if child is not None and _has_config(client, repository, child, config, deadline, depth + 1):
             return True
     return False
-
-
-def _size(client: RegistryClient, repository: str, found: Manifest) -> int:
-    """The bytes of an image with all that belongs to it, each part counted once."""
-    sizes: dict[str, int] = {}
-
-    def count(manifest: Manifest) -> None:
-        content = manifest.content
-        if manifest.is_index:
-            for item in content["manifests"]:
-                child = client.get(repository, item["digest"])
-                if child is not None:
-                    sizes[item["digest"]] = len(child.body)
-                    count(child)
-            return
-        for item in [content.get("config") or {}, *content.get("layers", [])]:
-            if item:
-                sizes[item["digest"]] = item["size"]
-
-    count(found)
-    return len(found.body) + sum(sizes.values())

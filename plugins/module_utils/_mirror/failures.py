@@ -10,15 +10,19 @@ mirror's own.
 from __future__ import annotations
 
 import errno
+import http.client
 import re
 import socket
 import ssl
+import time
+from email.utils import parsedate_to_datetime
 
 
 class RegistryFailure(Exception):
     """A registry did not do what was asked.
 
     :ivar cause: such as ``unauthorized`` or ``rate_limited``.
+    :ivar side: ``src`` or ``dest``, the side of the copy that it happened on; "" where it is neither's.
     :ivar whole: nothing else can succeed there either, so that nothing else need be tried.
     :ivar retry_after: seconds that the registry asked for; None where it did not.
     """
@@ -26,6 +30,7 @@ class RegistryFailure(Exception):
     def __init__(self, cause: str, message: str, whole: bool = False, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.cause = cause
+        self.side = ""
         self.whole = whole
         self.retry_after = retry_after
 
@@ -68,7 +73,11 @@ _ADVICE = {
     "blob_missing": "it lacks a part of the image",
     "platform_missing": "the image does not exist for the platform",
     "stopped": "the mirror was stopped",
-    "digest_mismatch": "what came is not what the digest promises: the content is damaged",
+    "digest_mismatch": "what came is not what the digest promises: the content is damaged, or is another",
+    "not_http": "what it answers is not HTTP: check the port",
+    "not_a_registry": "it does not answer as a registry does: check the address",
+    "manifest_unsupported": "what it has under this name cannot be used",
+    "token_server_unavailable": "its token server gives no token",
 }
 
 # What skopeo and Go say, most telling first.
@@ -103,13 +112,18 @@ _WORDINGS = (
 _PATTERNS = tuple((cause, re.compile(pattern, re.IGNORECASE | re.MULTILINE)) for cause, pattern in _WORDINGS)
 
 
-def failure(cause: str, host: str, detail: str = "", retry_after: float | None = None) -> RegistryFailure:
+def failure(
+    cause: str, host: str, detail: str = "", retry_after: float | None = None, seen: str = ""
+) -> RegistryFailure:
     """A failure with the sentence that goes with its cause.
 
     :param host: the registry's host, named in the message.
     :param detail: what it said; must hold no secret.
+    :param seen: what we saw, in our own words.
     """
     text = "%s: %s" % (host, _ADVICE.get(cause, "it failed"))
+    if seen:
+        text += " (%s)" % seen
     if detail:
         text += " (it said: %s)" % detail
     return RegistryFailure(cause, text, cause in _WHOLE, retry_after)
@@ -143,8 +157,28 @@ def of_exception(error: BaseException, host: str) -> RegistryFailure:
         return failure("connection_refused", host)
     if isinstance(error, OSError) and error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
         return failure("no_route", host)
-    if isinstance(error, ConnectionError) and not isinstance(error, ssl.SSLError):
+    if isinstance(error, (ConnectionError, http.client.IncompleteRead)) and not isinstance(error, ssl.SSLError):
         return failure("connection_reset", host)
+    if isinstance(error, http.client.HTTPException):
+        return failure("not_http", host, seen=_spoken(error))
+    if isinstance(error, UnicodeError):
+        return failure("dns_failure", host)
     text = str(error)
     cause = cause_of(text.replace("_", " "))
     return failure(cause, host, text if cause == "unknown" else "")
+
+
+def _spoken(error: http.client.HTTPException) -> str:
+    """Our own sentences; ``http.client``'s hold pieces of the answer."""
+    ours = type(error) is http.client.HTTPException or type(error).__module__ != http.client.__name__
+    return str(error) if ours else ""
+
+
+def retry_after(text: str) -> float | None:
+    """Seconds that a ``Retry-After`` asks for; None if it asks for nothing that can be understood."""
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time()) if text else None
+    except (TypeError, ValueError, OverflowError):
+        return None

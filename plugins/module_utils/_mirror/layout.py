@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An OCI image layout on disk: what an export writes and an import reads, with a manifest of digests beside it.
 
-The layout holds Docker's media types as well as OCI's, byte for byte: skopeo's own ``oci:`` transport converts them,
-which changes digests, so images go in and out through its ``dir:`` transport, whose files are the same blobs.
-Sources: OCI image-spec ``image-layout.md``; containers/image ``directory/directory_transport.go``.
+The layout holds Docker's media types as well as OCI's, byte for byte. What is read of it may come from anywhere: every
+file is read within limits and only if it is one, and counts only with the digest that is its name.
+Source: OCI image-spec ``image-layout.md``.
 """
 
 from __future__ import annotations
@@ -14,20 +14,32 @@ import hashlib
 import json
 import os
 import re
+import stat
 import threading
-from typing import Any, Iterator
+import uuid
+from typing import Any, BinaryIO, Iterable, Iterator
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import INDEX_TYPES
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
+    DEEPEST,
+    MANIFEST_LIMIT,
+    Descriptor,
+    is_checkable,
+    media_type_of,
+    parts_of,
+    read_json,
+    read_object,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
 
 REFERENCE = "org.opencontainers.image.ref.name"
 IMAGE_NAME = "io.containerd.image.name"
 MANIFEST_FILE = "k3sfleet-mirror.json"
-_HEXADECIMAL = re.compile(r"[0-9a-f]{64}")
-_INSTANCE = re.compile(r"([0-9a-f]{64})\.manifest\.json")
+STAGING = "staging"
+"""The folder for what is not complete yet: whatever is written is written there first, and renamed."""
 _CHUNK = 1 << 20
-_DIRECTORY_VERSION = b"Directory Transport Version: 1.1\n"
+_LISTING_LIMIT = 16 << 20
+"""Bytes of index.json and of an export's manifest: some 40,000 images."""
 
 
 class LayoutProblem(Exception):
@@ -35,7 +47,10 @@ class LayoutProblem(Exception):
 
 
 class Layout:
-    """One layout. ``images`` are descriptors by the image's normalised name, in order."""
+    """One layout. ``images`` are descriptors by the image's normalised name, in order.
+
+    :param create: to write into it, too; its folder is made if it is not there.
+    """
 
     def __init__(self, root: str, create: bool = False) -> None:
         self.root = root
@@ -44,33 +59,58 @@ class Layout:
         self._lock = threading.Lock()
         if create:
             os.makedirs(os.path.join(root, "blobs", "sha256"), exist_ok=True)
-            _write(os.path.join(root, "oci-layout"), {"imageLayoutVersion": "1.0.0"})
+            self._write_json("oci-layout", {"imageLayoutVersion": "1.0.0"})
         if not create or os.path.exists(os.path.join(root, "index.json")):
             self._read()
 
     def _read(self) -> None:
         try:
-            with open(os.path.join(self.root, "index.json"), encoding="utf-8") as handle:
-                described = json.load(handle)["manifests"]
+            described = read_json(_content(os.path.join(self.root, "index.json"), _LISTING_LIMIT))["manifests"]
+            self.images = named(described)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise LayoutProblem("%s is no OCI layout: cannot read its index.json: %s" % (self.root, error)) from error
-        self.images = named(described)
 
     def blob(self, digest: str) -> str:
         """The path of a blob, there or not."""
-        algorithm, _colon, rest = digest.partition(":")
-        if algorithm != "sha256" or not _HEXADECIMAL.fullmatch(rest):
-            raise RegistryFailure("digest_mismatch", "%s: %r is no digest that can be checked" % (self.root, digest))
-        return os.path.join(self.root, "blobs", "sha256", rest)
+        if not is_checkable(digest):
+            raise RegistryFailure("digest_mismatch", "%s: %.90r is no digest that can be checked" % (self.root, digest))
+        return os.path.join(self.root, "blobs", "sha256", digest.partition(":")[2])
 
     def content(self, digest: str) -> bytes:
         """A manifest or an index, checked.
 
         :raises RegistryFailure: ``blob_missing`` or ``digest_mismatch``.
         """
-        self.check(digest)
-        with open(self.blob(digest), "rb") as handle:
-            return handle.read()
+        return b"".join(self.pieces(digest, limit=MANIFEST_LIMIT))
+
+    def pieces(self, digest: str, size: int = -1, limit: int = -1) -> Iterator[bytes]:
+        """A blob's content; its last piece comes only if all of it has the digest.
+
+        :param size: in bytes, as whatever names the blob says; -1 if nothing does.
+        :param limit: bytes that it may have; -1 for any number.
+        :raises RegistryFailure: if it is not there or damaged; the text names the file.
+        """
+        path, found, held = self.blob(digest), hashlib.sha256(), b""
+        try:
+            with open_file(path) as handle:
+                length = os.fstat(handle.fileno()).st_size
+                if 0 <= size != length:
+                    raise RegistryFailure(
+                        "digest_mismatch", "%s is damaged: it has %d bytes instead of %d" % (path, length, size)
+                    )
+                if 0 <= limit < length:
+                    raise RegistryFailure("manifest_unsupported", "%s is larger than any manifest" % path)
+                for piece in iter(lambda: handle.read(min(_CHUNK, max(0, length - handle.tell()))), b""):
+                    found.update(piece)
+                    if held:
+                        yield held
+                    held = piece
+        except OSError as error:
+            raise RegistryFailure("blob_missing", "%s cannot be read: %s" % (path, error.strerror or error)) from error
+        if "sha256:" + found.hexdigest() != digest:
+            raise RegistryFailure("digest_mismatch", "%s is damaged: its content has another digest" % path)
+        if held:
+            yield held
 
     def check(self, digest: str, size: int = -1) -> None:
         """Read a blob once and compare its digest.
@@ -80,31 +120,32 @@ class Layout:
         with self._lock:
             if digest in self._checked:
                 return
-        path, found = self.blob(digest), hashlib.sha256()
-        try:
-            if 0 <= size != os.path.getsize(path):
-                raise RegistryFailure("digest_mismatch", "%s is damaged: it has %d bytes instead of %d" % (
-                    path, os.path.getsize(path), size))  # fmt: skip
-            with open(path, "rb") as handle:
-                for chunk in iter(lambda: handle.read(_CHUNK), b""):
-                    found.update(chunk)
-        except OSError as error:
-            raise RegistryFailure("blob_missing", "%s cannot be read: %s" % (path, error.strerror)) from error
-        if "sha256:" + found.hexdigest() != digest:
-            raise RegistryFailure("digest_mismatch", "%s is damaged: its content has another digest" % path)
+        for _piece in self.pieces(digest, size):
+            pass
         with self._lock:
             self._checked.add(digest)
 
-    def parts(self, digest: str, media_type: str, top: bytes = b"") -> Iterator[tuple[str, int, bool]]:
-        """Digest, size and whether it is a manifest, of everything that an image consists of, itself excluded."""
-        content = json.loads(top or self.content(digest))
-        if media_type in INDEX_TYPES or "manifests" in content:
-            for item in content["manifests"]:
-                yield item["digest"], item["size"], True
-                yield from self.parts(item["digest"], item.get("mediaType", ""))
-        else:
-            for item in [content["config"], *content.get("layers", [])]:
-                yield item["digest"], item["size"], False
+    def parts(self, digest: str, media_type: str, top: bytes = b"") -> dict[str, Descriptor]:
+        """Everything that an image consists of, itself excluded, each part once.
+
+        :raises RegistryFailure: where a manifest is not there, damaged, or cannot be understood.
+        """
+        found: dict[str, Descriptor] = {}
+        self._collect(digest, media_type, top, found, 0)
+        return found
+
+    def _collect(self, digest: str, media_type: str, top: bytes, found: dict[str, Descriptor], depth: int) -> None:
+        if depth > DEEPEST:
+            raise RegistryFailure("manifest_unsupported", "%s: its indexes are nested too deeply" % self.root)
+        content = read_object(top or self.content(digest), self.root)
+        parts = parts_of(content, media_type_of(media_type, content, self.root), self.root)
+        for part in parts.manifests:
+            if part.digest not in found:
+                found[part.digest] = part
+                self._collect(part.digest, part.media_type, b"", found, depth + 1)
+        for part in parts.blobs:
+            if not part.is_elsewhere:
+                found.setdefault(part.digest, part)
 
     def check_image(self, digest: str, media_type: str, top: bytes = b"") -> int:
         """Check every blob of an image; returns their bytes together.
@@ -113,40 +154,51 @@ class Layout:
         """
         if not top:
             self.check(digest)
-        sizes = {}
-        for part, size, _manifest in self.parts(digest, media_type, top):
-            self.check(part, size)
-            sizes[part] = size
-        return sum(sizes.values())
+        found = self.parts(digest, media_type, top)
+        for part in found.values():
+            self.check(part.digest, part.size)
+        return sum(part.size for part in found.values())
 
-    def view(self, folder: str, digest: str, media_type: str, top: bytes = b"") -> None:
-        """Lay an image out as skopeo's ``dir:`` transport reads it, by links."""
-        os.makedirs(folder, mode=0o700)
-        for name, content in (("version", _DIRECTORY_VERSION), ("manifest.json", top or self.content(digest))):
-            with os.fdopen(os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT, 0o600), "wb") as handle:
-                handle.write(content)
-        for part, _size, manifest in set(self.parts(digest, media_type, top)):
-            name = part.partition(":")[2] + (".manifest.json" if manifest else "")
-            os.symlink(os.path.abspath(self.blob(part)), os.path.join(folder, name))
+    def absorb(self, folder: str) -> tuple[str, str]:
+        """Take the image in that skopeo's ``dir:`` transport wrote; returns its digest and media type.
 
-    def absorb(self, folder: str) -> None:
-        """Move the blobs of a folder that skopeo's ``dir:`` transport wrote into this layout; rename is atomic."""
-        top = os.path.join(folder, "manifest.json")
-        with open(top, "rb") as handle:
-            name = hashlib.sha256(handle.read()).hexdigest()
-        os.replace(top, self.blob("sha256:" + name))
-        for name in os.listdir(folder):
-            instance = _INSTANCE.fullmatch(name)
-            if instance or _HEXADECIMAL.fullmatch(name):
-                target = self.blob("sha256:" + (instance.group(1) if instance else name))
-                os.replace(os.path.join(folder, name), target)
+        Source: containers/image ``directory/directory_transport.go``: files are named by their digests.
 
-    def put(self, content: bytes) -> None:
-        """Add a manifest or an index."""
-        path = self.blob("sha256:" + hashlib.sha256(content).hexdigest())
-        with open(path + ".new", "wb") as handle:
-            handle.write(content)
-        os.replace(path + ".new", path)
+        :raises RegistryFailure: where it is not as it says.
+        """
+        with open_file(os.path.join(folder, "manifest.json")) as handle:
+            top = handle.read(MANIFEST_LIMIT + 1)
+        content = read_object(top, folder)
+        media_type = media_type_of("", content, folder)
+        for part in parts_of(content, media_type, folder).blobs:
+            with open_file(os.path.join(folder, part.digest.partition(":")[2])) as handle:
+                self.add(part.digest, iter(lambda handle=handle: handle.read(_CHUNK), b""))  # type: ignore[misc]
+        return self.put(top), media_type
+
+    def add(self, digest: str, pieces: Iterable[bytes]) -> None:
+        """Store a blob, if it has that digest.
+
+        :raises RegistryFailure: if it has another.
+        """
+        found = hashlib.sha256()
+
+        def counted() -> Iterator[bytes]:
+            for piece in pieces:
+                found.update(piece)
+                yield piece
+            if "sha256:" + found.hexdigest() != digest:
+                what = "%s: what came for %s is another content" % (self.root, digest)
+                raise RegistryFailure("digest_mismatch", what)
+
+        self._write(self.blob(digest), counted())
+        with self._lock:
+            self._checked.add(digest)
+
+    def put(self, content: bytes) -> str:
+        """Store a manifest or an index; returns its digest."""
+        digest = "sha256:" + hashlib.sha256(content).hexdigest()
+        self.add(digest, [content])
+        return digest
 
     def name(self, image: str, digest: str, media_type: str) -> None:
         """Enter an image whose blobs are there into index.json, so that a run that is killed loses nothing."""
@@ -155,17 +207,16 @@ class Layout:
                 "mediaType": media_type, "digest": digest, "size": os.path.getsize(self.blob(digest)),
                 "annotations": {REFERENCE: image, IMAGE_NAME: image},
             }  # fmt: skip
-            _write(os.path.join(self.root, "index.json"),
-                   {"schemaVersion": 2, "manifests": list(self.images.values())})  # fmt: skip
+            self._write_json("index.json", {"schemaVersion": 2, "manifests": list(self.images.values())})
 
     def has(self, image: str, digest: str) -> bool:
         """Whether an image is here with this digest and all its blobs have their size."""
         described = self.images.get(image)
-        if described is None or described["digest"] != digest or not os.path.exists(self.blob(digest)):
+        if described is None or described["digest"] != digest:
             return False
         try:
-            parts = list(self.parts(digest, described["mediaType"]))
-            return all(os.path.getsize(self.blob(part)) == size for part, size, _manifest in parts)
+            parts = self.parts(digest, described["mediaType"])
+            return all(os.path.getsize(self.blob(part.digest)) == part.size for part in parts.values())
         except (OSError, RegistryFailure):
             return False
 
@@ -175,7 +226,7 @@ class Layout:
             {"image": name, "digest": item["digest"], "media_type": item["mediaType"]}
             for name, item in self.images.items()
         ]
-        _write(os.path.join(self.root, MANIFEST_FILE), {"schema": 1, "images": images})
+        self._write_json(MANIFEST_FILE, {"schema": 1, "images": images})
 
     def read_manifest(self) -> dict[str, str]:
         """Image to digest, as the export wrote it down.
@@ -184,8 +235,8 @@ class Layout:
         """
         path = os.path.join(self.root, MANIFEST_FILE)
         try:
-            with open(path, encoding="utf-8") as handle:
-                found = {item["image"]: item["digest"] for item in json.load(handle)["images"]}
+            items = read_json(_content(path, _LISTING_LIMIT))["images"]
+            found = {parse_image(item["image"]).text: str(item["digest"]) for item in items}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise LayoutProblem(
                 "%s cannot be read: %s. An export writes it last: was it interrupted, or is this another layout "
@@ -193,26 +244,72 @@ class Layout:
             ) from error
         return found
 
+    def _write_json(self, name: str, content: Any) -> None:
+        self._write(os.path.join(self.root, name), [(json.dumps(content, indent=1) + "\n").encode("utf-8")])
 
-def named(described: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The descriptors of an index.json by the full names in their annotations; those without one are left out."""
+    def _write(self, path: str, pieces: Iterable[bytes]) -> None:
+        """Atomic: in the staging folder first, which nobody else can put anything into."""
+        staging = os.path.join(self.root, STAGING)
+        os.makedirs(staging, mode=0o700, exist_ok=True)
+        new = os.path.join(staging, uuid.uuid4().hex)
+        try:
+            with open_new(new) as out:
+                for piece in pieces:
+                    out.write(piece)
+            os.replace(new, path)
+        except BaseException:
+            if os.path.lexists(new):
+                os.unlink(new)
+            raise
+
+
+def named(described: Any) -> dict[str, dict[str, Any]]:
+    """The descriptors of an index.json by the full names in their annotations; those without one are left out.
+
+    :raises ValueError: where it is no list of descriptors whose digests can be checked.
+    """
+    if not isinstance(described, list):
+        raise ValueError("its manifests are no list")
     found = {}
     for item in described:
-        annotations = item.get("annotations") or {}
-        name = annotations.get(IMAGE_NAME) or annotations.get(REFERENCE) or ""
+        annotations = (item.get("annotations") if isinstance(item, dict) else None) or {}
+        name = isinstance(annotations, dict) and (annotations.get(IMAGE_NAME) or annotations.get(REFERENCE))
+        if not isinstance(name, str) or not re.search("[/:]", name):
+            continue
         try:
-            if re.search("[/:]", name):
-                found[parse_image(name).text] = item
+            text = parse_image(name).text
         except ImageError:
             continue
+        if not is_checkable(item.get("digest")):
+            raise ValueError("the digest of %s is %.90r, and only SHA-256 can be checked" % (text, item.get("digest")))
+        kind = item.get("mediaType")
+        found[text] = dict(item, mediaType=kind if isinstance(kind, str) else "")
     return found
 
 
-def _write(path: str, content: Any) -> None:
-    _write_text(path, json.dumps(content, indent=1) + "\n")
+def open_file(path: str) -> BinaryIO:
+    """A file to read from; a pipe or a device in its place would hold the run, or never end.
+
+    :raises OSError: where it is none.
+    """
+    handle = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+    if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+        handle.close()
+        raise OSError("it is no file")
+    return handle
 
 
-def _write_text(path: str, text: str) -> None:
-    with open(path + ".new", "w", encoding="utf-8") as handle:
-        handle.write(text)
-    os.replace(path + ".new", path)
+def open_new(path: str) -> BinaryIO:
+    """A file to write to that is new: what somebody has put there, a link above all, is not written through.
+
+    :raises OSError: where something is there.
+    """
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666), "wb")
+
+
+def _content(path: str, limit: int) -> bytes:
+    with open_file(path) as handle:
+        content = handle.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError("it is larger than %d MiB" % (limit >> 20))
+    return content

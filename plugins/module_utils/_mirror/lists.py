@@ -13,6 +13,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image i
 _RELEASE = re.compile(r"v?(\d+\.\d+\.\d+(?:-[a-z0-9.]+)?)[+-](k3s|rke2r)(\d+)")
 _PLACES = {"k3s": ("k3s-io/k3s", "k3s-images.txt"), "rke2r": ("rancher/rke2", "rke2-images.linux-%s.txt")}
 GITHUB = "https://github.com"
+LIST_LIMIT = 1 << 20
+"""Bytes of a list: some 15,000 images."""
 
 
 class ListProblem(ValueError):
@@ -25,11 +27,15 @@ def read_list(text: str, where: str) -> list[str]:
     :param where: the list's file or URL, for messages.
     :raises ListProblem: where a line is no image, and where there is none at all (a portal's page, an empty file).
     """
+    if len(text) > LIST_LIMIT:
+        raise ListProblem("%s is larger than 1 MiB, which no image list is: divide it if it is one" % where)
     names = []
     for number, line in enumerate(text.lstrip("\ufeff").splitlines(), 1):
         name = line.partition(" #")[0].strip()
         if not name or name.startswith("#"):
             continue
+        if holds_user(name):
+            raise ListProblem("%s, line %d: there is an @ in it, and no digest after it: %s" % (where, number, NO_USER))
         try:
             parse_image(name)
         except ImageError as error:
@@ -38,6 +44,15 @@ def read_list(text: str, where: str) -> list[str]:
     if not names:
         raise ListProblem("%s: there is no image in it" % where)
     return names
+
+
+_DIGEST = re.compile(r"@[a-z0-9]{1,20}:[0-9a-fA-F]{1,200}\Z")
+NO_USER = "credentials belong into source_configs (or configs, for the registry that is filled), by the registry's host"
+
+
+def holds_user(name: str) -> bool:
+    """Whether an image's name or an address has an ``@`` that begins no digest: a user name, and maybe a password."""
+    return "@" in _DIGEST.sub("", name)
 
 
 def release_lists(version: str, base: str = "", architectures: tuple[str, ...] = ("amd64",)) -> list[str]:

@@ -43,7 +43,7 @@ def subset(index: bytes, platforms: Iterable[str]) -> tuple[bytes, list[str]]:
     described = content.get("manifests") or []
     kept, left_out, digests, seen = [], [], set(), set()
     for item in described:
-        name = platform_text(item.get("platform") or {})
+        name = platform_text(_table(item, "platform"))
         fitting = [platform for platform in wanted if _fits(name, platform)]
         if fitting:
             kept.append(item)
@@ -53,16 +53,21 @@ def subset(index: bytes, platforms: Iterable[str]) -> tuple[bytes, list[str]]:
             left_out.append(name)
     lacking = [platform for platform in wanted if platform not in seen]
     if lacking:
-        there = ", ".join(sorted({platform_text(item.get("platform") or {}) for item in described}))
+        there = ", ".join(sorted({platform_text(_table(item, "platform")) for item in described}))
         raise PlatformMissing("it is not there for %s, only for %s" % (", ".join(lacking), there))
     for item in described:
-        belongs_to = (item.get("annotations") or {}).get("vnd.docker.reference.digest")
-        if belongs_to in digests and item not in kept:
+        belongs_to = _table(item, "annotations").get("vnd.docker.reference.digest")
+        if isinstance(belongs_to, str) and belongs_to in digests and item not in kept:
             kept.append(item)
     if len(kept) == len(described):
         return index, []
     content["manifests"] = kept
     return json.dumps(content, separators=(",", ":")).encode("utf-8"), left_out
+
+
+def _table(item: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = item.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def state_of(source: str | None, target: str | None) -> str:
@@ -72,6 +77,11 @@ def state_of(source: str | None, target: str | None) -> str:
     if target is None:
         return MISSING
     return SAME if source == target else DIFFERS
+
+
+def state_has_work(item: Mapping[str, Any]) -> bool:
+    """Whether an image may have to be copied."""
+    return item["state"] in (MISSING, DIFFERS)
 
 
 def to_copy(item: Mapping[str, Any], overwrite: bool) -> bool:

@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import os
 import shutil
 import signal
 import threading
 import time
-import urllib.error
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Iterable, Mapping
+from typing import Any, Callable, Iterable, Iterator, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import archive, plan, skopeo
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import PrivateFolder
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import LONGEST_WAIT
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.download import fetched
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.ends import Ends
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import (
@@ -25,8 +24,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout
     Layout,
     LayoutProblem,
 )
-
-_LARGEST_LIST = 1 << 20
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.messages import Messages
 
 
 class MirrorProblem(Exception):
@@ -42,12 +40,13 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     operation: Callable[[Mapping[str, Any], archive.Workspace], dict[str, Any]] = {
         "gather": _gather, "plan": _plan, "copy": _copy, "finish": _finish, "clean": _clean,
     }[request["operation"]]  # fmt: skip
+    messages = Messages(request.get("access", {}))
     try:
-        result = operation(request, archive.Workspace(request["token"]))
+        return messages.of_answer(operation(request, archive.Workspace(request["token"])))
+    except MirrorProblem as problem:
+        raise MirrorProblem(messages.text(str(problem))) from None
     except (archive.ArchiveProblem, LayoutProblem, OSError) as error:
-        raise MirrorProblem(str(error)) from error
-    scrubbed: dict[str, Any] = _scrubbed(result, _secrets(request))
-    return scrubbed
+        raise MirrorProblem(messages.text(str(error))) from error
 
 
 def _gather(request: Mapping[str, Any], workspace: archive.Workspace) -> dict[str, Any]:
@@ -66,7 +65,8 @@ def _gather(request: Mapping[str, Any], workspace: archive.Workspace) -> dict[st
         images += _of_layout(_folder_of(path, workspace), path)
     for path in request.get("imports", ()):
         images += _of_import(_folder_of(path, workspace), path)
-    return {"texts": [_fetched(url) for url in request.get("urls", ())], "images": images}
+    timeout = float(request.get("timeout", 30.0))
+    return {"texts": [_fetched(url, timeout) for url in request.get("urls", ())], "images": images}
 
 
 def _folder_of(path: str, workspace: archive.Workspace) -> str:
@@ -81,7 +81,7 @@ def _of_layout(folder: str, where: str) -> list[dict[str, Any]]:
         raise MirrorProblem("%s names no image: its index.json has no full names as annotations" % where)
     return [
         {"image": name, "source": {
-            "kind": "layout", "path": folder, "digest": item["digest"], "media_type": item.get("mediaType", "")
+            "kind": "layout", "path": folder, "digest": item["digest"], "media_type": item["mediaType"]
         }} for name, item in layout.images.items()
     ]  # fmt: skip
 
@@ -103,30 +103,29 @@ def _of_import(folder: str, where: str) -> list[dict[str, Any]]:
     return images
 
 
-def _fetched(url: str) -> str:
-    # Imported where it is needed: it takes longer than the questions to forty images.
-    from ansible.module_utils.urls import open_url
-
+def _fetched(url: str, timeout: float) -> str:
     try:
-        data: bytes = open_url(url, timeout=30, http_agent="k3sfleet.registries").read(_LARGEST_LIST)
-        return data.decode("utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        gone = isinstance(error, urllib.error.HTTPError) and error.code == 404
+        return fetched(url, timeout)
+    except RegistryFailure as problem:
         advice = "Without internet, download it elsewhere and name the file with image_files"
         raise MirrorProblem(
-            "the image list %s cannot be had: %s. %s" % (url, error, "Is there such a release?" if gone else advice)
-        ) from error
+            "the image list %s cannot be had: %s. %s"
+            % (url, problem, "Is there such a release?" if problem.cause == "not_found" else advice)
+        ) from problem
 
 
-def _plan(request: Mapping[str, Any], unused: archive.Workspace) -> dict[str, Any]:
-    with PrivateFolder() as folder:
-        ends = Ends(request, folder)
+def _plan(request: Mapping[str, Any], workspace: archive.Workspace) -> dict[str, Any]:
+    archive.check_export(request.get("export", ""), request.get("export_tar", ""))
+    with Ends(request, workspace) as ends, _stopped_by_signals(ends):
         items = [dict(item) for item in request["items"]]
         _each(lambda item: _inspect(ends, item), _first_of_each_side(items), 1)
         _each(lambda item: _inspect(ends, item), items, int(request.get("lookups", 16)))
-        needed = any(item["state"] in (plan.MISSING, plan.DIFFERS) for item in items)
+        needed = any(plan.state_has_work(item) and item["source"]["kind"] == "archive" for item in items)
         tool = skopeo.version() if needed else ""
-        return {"items": items, "broken": _told(ends), "skopeo": tool, "unfinished": _unfinished(request)}
+        return {
+            "items": items, "broken": _told(ends), "skopeo": tool, "skopeo_needed": needed,
+            "unfinished": _unfinished(request),
+        }  # fmt: skip
 
 
 def _unfinished(request: Mapping[str, Any]) -> bool:
@@ -159,23 +158,18 @@ def _inspect(ends: Ends, item: dict[str, Any]) -> None:
     """Enter an image's state and the digests on both sides."""
     if "state" in item:
         return
+    with _one_image(ends, item, {"state": plan.FAILED}):
+        _compare(ends, item)
+
+
+def _compare(ends: Ends, item: dict[str, Any]) -> None:
     source, target = item["source"], item["target"]
-    side, host = "src", source["place"][1] if source["kind"] == "registry" else ""
-    try:
-        pinned = source["kind"] == "registry" and source["place"][3]
-        if pinned and ":" in pinned and "place" in target:
-            side, host = "dest", target["place"][1]
-            if ends.present(item, None) == pinned:
-                item.update(state=plan.SAME, digest=pinned, target_digest=pinned)
-                return
-            side, host = "src", source["place"][1]
-        offer = ends.offer(source)
-        side, host = "dest", target["place"][1] if "place" in target else ""
-        there = ends.present(item, offer)
-    except RegistryFailure as problem:
-        ends.note(side, host, problem)
-        item.update(state=plan.FAILED, cause=problem.cause, message=str(problem))
+    pinned = source["kind"] == "registry" and ":" in source["place"][3] and source["place"][3]
+    if pinned and "place" in target and ends.present(item, None) == pinned:
+        item.update(state=plan.SAME, digest=pinned, target_digest=pinned)
         return
+    offer = ends.offer(source)
+    there = ends.present(item, offer)
     if offer is None:
         where = "%s/%s" % tuple(source["place"][1:3])
         item.update(state=plan.SOURCE_MISSING, cause="not_found", target_digest=there or "", message=(
@@ -186,13 +180,16 @@ def _inspect(ends: Ends, item: dict[str, Any]) -> None:
         # The whole index is there: more than was asked for.
         item.update(state=plan.SAME, digest=there, target_digest=there)
         return
-    item.update(state=plan.state_of(offer.digest, there), digest=offer.digest, target_digest=there or "")
+    item.update(
+        state=plan.state_of(offer.digest, there), digest=offer.digest, whole_digest=offer.whole_digest,
+        target_digest=there or "",
+    )  # fmt: skip
     if offer.left_out:
         item["note"] = (
             "the index's digest changes from %s to %s, since it names fewer platforms (without %s): what pins the "
             "digest of the whole index does not find it" % (offer.whole_digest, offer.digest, ", ".join(offer.left_out))
         )
-        if ":" in str(source.get("place", ["", "", "", ""])[3]):
+        if pinned:
             item.update(state=plan.FAILED, cause="platform_missing", message=(
                 "it is asked for by its digest, which a part of its platforms cannot keep: copy all platforms"
             ))  # fmt: skip
@@ -200,21 +197,34 @@ def _inspect(ends: Ends, item: dict[str, Any]) -> None:
         item["note"] = "from a tarball of one platform: its digest in the registry is not that of the published index"
 
 
-def _copy(request: Mapping[str, Any], unused: archive.Workspace) -> dict[str, Any]:
+@contextlib.contextmanager
+def _one_image(ends: Ends, item: dict[str, Any], failed: Mapping[str, Any]) -> Iterator[None]:
+    """Whatever goes wrong in here is that image's failure, and does not keep the others from theirs."""
+    try:
+        yield
+    except RegistryFailure as problem:
+        ends.note(item, problem)
+        item.update(failed, cause=problem.cause, message=str(problem))
+    except OSError as error:
+        item.update(failed, cause="unknown", message="this machine: %s" % error)
+    except Exception as error:  # noqa: BLE001  # a fault of ours, which some odd answer brings out, fails one image too
+        item.update(failed, cause="unknown", message="unexpected %s: %s" % (type(error).__name__, error))
+
+
+def _copy(request: Mapping[str, Any], workspace: archive.Workspace) -> dict[str, Any]:
     """Copy for ``seconds``: no copy is begun after that. Returns what has been done; the rest is asked for again."""
     waiting, lock = [dict(item) for item in request["items"]], threading.Lock()
     done: list[dict[str, Any]] = []
     until = time.monotonic() + float(request.get("seconds", 10.0))
-    with PrivateFolder() as folder:
-        _open_export(request)
-        ends = Ends(request, folder)
-        _stop_with(ends)
+    archive.check_export(request.get("export", ""), request.get("export_tar", ""))
+    _open_export(request)
+    with Ends(request, workspace) as ends, _stopped_by_signals(ends):
 
         def work(number: int) -> None:
             del number
             while True:
                 with lock:
-                    if not waiting or (done and time.monotonic() >= until):
+                    if not waiting or ends.stopped.is_set() or (done and time.monotonic() >= until):
                         return
                     item = waiting.pop(0)
                 _copy_one(ends, item, int(request.get("retries", 3)))
@@ -227,79 +237,58 @@ def _copy(request: Mapping[str, Any], unused: archive.Workspace) -> dict[str, An
         return {"items": done, "broken": _told(ends)}
 
 
-def _stop_with(ends: Ends) -> None:
-    """When this process is told to end, its copies end first and the private folder goes."""
+@contextlib.contextmanager
+def _stopped_by_signals(ends: Ends) -> Iterator[None]:
+    """When this process is told to end, what it has begun ends first, through every ``with``."""
 
     def stop(*unused: Any) -> None:
-        ends.skopeo.stop()
-        # Through every `with`, so that nothing private stays.
+        ends.stop()
         raise SystemExit(1)
 
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, stop)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _copy_one(ends: Ends, item: dict[str, Any], retries: int) -> None:
     """Copy an image, try again where that may help, and enter how it ended."""
-    began, attempt = time.monotonic(), 0
-    while True:
-        try:
-            for side, end in (("src", item["source"]), ("dest", item["target"])):
-                if "place" in end:
-                    ends.client(side, end["place"][0], end["place"][1])
-            offer = ends.planned(item)
-            digest, size = ends.write(item, offer)
-            item.update(action="copied", digest=digest, bytes=size)
-            break
-        except RegistryFailure as said:
-            problem = _explained(ends, item, said)
-            wait = _wait(ends, item, problem, attempt)
-            if attempt < retries and problem.worth_another_try and not problem.whole and wait <= LONGEST_WAIT:
-                attempt += 1
-                time.sleep(wait)
-                continue
-            for side, end in (("src", item["source"]), ("dest", item["target"])):
-                if "place" in end and str(problem).startswith(end["place"][1] + ":"):
-                    ends.note(side, end["place"][1], problem)
-            item.update(action="failed", cause=problem.cause, message=str(problem))
-            break
-        except OSError as error:
-            item.update(action="failed", cause="unknown", message="this machine: %s" % error)
-            break
+    began = time.monotonic()
+    with _one_image(ends, item, {"action": "failed"}):
+        for end, side in ((item["source"], "src"), (item["target"], "dest")):
+            if end.get("place"):
+                # Nothing is asked of a side that has failed as a whole.
+                ends.client(side, *end["place"][:2])
+        digest, size = _tried(ends, item, retries)
+        item.update(action="copied", digest=digest, bytes=size)
     item["seconds"] = round(time.monotonic() - began, 2)
 
 
-def _explained(ends: Ends, item: Mapping[str, Any], problem: RegistryFailure) -> RegistryFailure:
-    """skopeo repeats only the status of an error of the target: its reason is asked for."""
-    place = item["target"].get("place")
-    if problem.cause == "server_error" and place and str(problem).startswith(place[1] + ":"):
-        refusal = ends.client("dest", *place[:2]).upload_refusal(place[2])
-        return refusal if refusal is not None and refusal.cause != "server_error" else problem
-    return problem
+def _tried(ends: Ends, item: Mapping[str, Any], retries: int) -> tuple[str, int]:
+    attempt = 0
+    while True:
+        try:
+            return ends.write(item)
+        except RegistryFailure as problem:
+            wait = float(2**attempt) if problem.retry_after is None else problem.retry_after
+            again = problem.worth_another_try and not problem.whole and wait <= LONGEST_WAIT
+            if attempt >= retries or not again or ends.stopped.is_set():
+                raise
+            attempt += 1
+            ends.stopped.wait(wait)
 
 
-def _wait(ends: Ends, item: Mapping[str, Any], problem: RegistryFailure, attempt: int) -> float:
-    """Seconds until the next try: what the registry asks for, or longer each time."""
-    if problem.retry_after is not None:
-        return problem.retry_after
-    if problem.cause == "rate_limited":
-        for side, end in (("src", item["source"]), ("dest", item["target"])):
-            if "place" in end and str(problem).startswith(end["place"][1] + ":"):
-                try:
-                    asked = ends.client(side, *end["place"][:2]).wait_asked_for(*end["place"][2:])
-                except RegistryFailure:
-                    asked = None
-                if asked is not None:
-                    return asked
-    return float(2**attempt)
-
-
-def _finish(request: Mapping[str, Any], unused: archive.Workspace) -> dict[str, Any]:
+def _finish(request: Mapping[str, Any], workspace: archive.Workspace) -> dict[str, Any]:
     """Close an export, and pack it where a tarball is wanted."""
     root, tar = request["export"], request.get("export_tar", "")
-    with PrivateFolder() as folder:
-        Ends(request, folder).close(root)
+    archive.check_export(root, tar)
+    with Ends(request, workspace) as ends:
+        ends.close(root)
     if tar:
         if request.get("pack") or not os.path.exists(tar):
             archive.pack(root, tar)
@@ -319,26 +308,3 @@ def _each(work: Callable[[dict[str, Any]], None], items: Iterable[dict[str, Any]
 
 def _told(ends: Ends) -> dict[str, dict[str, str]]:
     return {key: {"cause": problem.cause, "message": str(problem)} for key, problem in ends.broken.items()}
-
-
-def _secrets(request: Mapping[str, Any]) -> list[str]:
-    """What a registry or a program could say again, longest first."""
-    found: set[str] = set()
-    for given in request.get("access", {}).values():
-        pair = "%s:%s" % (given.get("username", ""), given.get("password", ""))
-        found.add(base64.b64encode(pair.encode("utf-8")).decode("ascii") if given.get("password") else "")
-        found.update(str(given.get(key) or "") for key in ("password", "identity_token"))
-    return sorted(filter(None, found), key=len, reverse=True)
-
-
-def _scrubbed(result: Any, secrets: list[str]) -> Any:
-    if isinstance(result, dict):
-        return {key: _scrubbed(value, secrets) if key != "digest" else value for key, value in result.items()}
-    if isinstance(result, list):
-        return [_scrubbed(value, secrets) for value in result]
-    if isinstance(result, str):
-        for secret in secrets:
-            # A short one would take words apart that everybody may read.
-            if len(secret) > 3:
-                result = result.replace(secret, "********")
-    return result

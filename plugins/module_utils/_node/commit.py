@@ -33,7 +33,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired 
     from_text,
     inside,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem, regular_only
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generated import read_generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
     GenerationDamaged,
@@ -472,7 +472,7 @@ def _stamp(moment: float) -> str:
 
 def _tail(path: str, lines: int) -> list[str]:
     try:
-        with open(path, "rb") as handle:
+        with open(path, "rb", opener=regular_only) as handle:
             handle.seek(0, 2)
             handle.seek(max(0, handle.tell() - 64 * 1024))
             return handle.read().decode("utf-8", "replace").splitlines()[-lines:]

@@ -16,7 +16,7 @@ import os
 import time
 from typing import Any, Iterable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files, managed
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
     ABSENT,
     FOUND,
@@ -53,12 +53,12 @@ class Generations:
         """Keep what lies at ``paths`` now, "nothing" included, with the record that describes it.
 
         :param desired_text: the wanted state that it came from, as shipped; "" when it is not known.
-        :param foreign: what is kept was not made by the collection; such a generation is never pruned.
+        :param foreign: what is kept was not made by the collection.
         :returns: the new generation's number; it stands in the kept record too.
         :raises FileProblem: when it cannot be read or written; nothing has been kept then.
         """
         number = max(self.numbers(), default=0) + 1
-        temporary = os.path.join(self.folder, "unfinished")
+        temporary = os.path.join(self.folder, "unfinished" + files.TEMPORARY_SUFFIX)
         files.remove_tree(temporary)
         files.make_directory(os.path.dirname(self.folder), 0o700)
         files.make_directory(self.folder, 0o700)
@@ -73,10 +73,11 @@ class Generations:
                     mode=state.mode,
                     sha256=hashlib.sha256(state.content).hexdigest(),
                 )
-                files.write(os.path.join(temporary, str(index)), state.content, 0o600)
+                files.write(os.path.join(temporary, str(index)), state.content, 0o600, through_link=False)
             entries.append(entry)
         if desired_text:
-            files.write(os.path.join(temporary, "desired.json"), desired_text.encode("utf-8"), 0o600)
+            path = os.path.join(temporary, "desired.json")
+            files.write(path, desired_text.encode("utf-8"), 0o600, through_link=False)
         manifest = {
             "number": number,
             "saved_at": _now(),
@@ -84,9 +85,8 @@ class Generations:
             "files": entries,
             "record": dict(record, generation=number),
         }
-        files.write(
-            os.path.join(temporary, "manifest.json"), json.dumps(manifest, sort_keys=True).encode("utf-8"), 0o600
-        )
+        path = os.path.join(temporary, "manifest.json")
+        files.write(path, json.dumps(manifest, sort_keys=True).encode("utf-8"), 0o600, through_link=False)
         try:
             os.rename(temporary, os.path.join(self.folder, str(number)))
         except OSError as error:
@@ -102,7 +102,7 @@ class Generations:
         :raises GenerationDamaged: when it is missing or cannot be read.
         """
         path = os.path.join(self.folder, str(number), "manifest.json")
-        content = files.read(path).content
+        content = files.read_own(path).content
         try:
             value = json.loads((content or b"").decode("utf-8"))
             if not isinstance(value["files"], list) or not isinstance(value["record"], dict):
@@ -124,7 +124,7 @@ class Generations:
         """
         folder = os.path.join(self.folder, str(number))
         manifest = self.manifest(number)
-        text = files.read(os.path.join(folder, "desired.json")).content
+        text = files.read_own(os.path.join(folder, "desired.json")).content
         if text is not None:
             try:
                 return from_text(text.decode("utf-8", "replace")).at(self.paths)
@@ -151,7 +151,7 @@ class Generations:
             if entry["stored"] is None:
                 contents.append((entry["path"], None, 0))
                 continue
-            content = files.read(os.path.join(self.folder, str(number), entry["stored"])).content
+            content = files.read_own(os.path.join(self.folder, str(number), entry["stored"])).content
             if content is None or hashlib.sha256(content).hexdigest() != entry["sha256"]:
                 raise GenerationDamaged(
                     "generation %d in %s is damaged: the kept copy of %s is not what was saved"
@@ -183,27 +183,33 @@ class Generations:
         writes = files.Writes()
         for path, content, mode in contents:
             if content is not None and not files.matches(path, content, mode):
-                writes.add(path, content, mode)
+                managed.add(writes, path, content, mode)
         writes.finish()
         for path, content, _mode in contents:
             if content is None:
-                files.remove(path)
+                managed.remove(path)
         for path in set(unwanted) - {entry["path"] for entry in manifest["files"]}:
-            files.remove(path)
-            files.remove_empty_directory(os.path.dirname(path))
+            managed.remove(path)
         record: dict[str, Any] = manifest["record"]
         return record
 
     def prune(self, keep: int) -> None:
-        """Remove all but the current generation, the ``keep`` before it, and what was not made by the collection."""
+        """Remove all but the current generation, the ``keep`` before it (one at the least: there has to be a way back),
+        and the first one that was not made by the collection.
+
+        That first one is what a removal gives back. Later ones are no different from ours: where something else writes
+        registries.yaml again and again, they would keep every password that has ever been rotated out.
+        """
         numbers = self.numbers()
-        for number in numbers[: max(0, len(numbers) - keep - 1)]:
-            if not self._is_foreign(number):
+        old = numbers[: max(0, len(numbers) - max(1, keep) - 1)]
+        first = next((number for number in numbers if self._is_foreign(number)), 0) if old else 0
+        for number in old:
+            if number != first:
                 files.remove_tree(os.path.join(self.folder, str(number)))
 
     def found(self, path: str) -> bytes | None:
-        """The latest kept content of ``path`` that the collection did not write, None when there is none."""
-        for number in reversed(self.numbers()):
+        """The first kept content of ``path`` that the collection did not write, None when there is none."""
+        for number in self.numbers():
             if self._is_foreign(number):
                 with contextlib.suppress(GenerationDamaged):
                     contents = {kept: content for kept, content, _mode in self._contents(number)}

@@ -93,10 +93,10 @@ def write(paths: NodePaths, before: Mapping[str, str], after: Mapping[str, str])
         files.make_directory(folder, 0o700)
         path = os.path.join(folder, "hosts.toml")
         if not files.matches(path, text.encode("utf-8"), 0o644):
-            writes.add(path, text.encode("utf-8"), 0o644)
+            writes.add(path, text.encode("utf-8"), 0o644, through_link=False)
     writes.finish()
     for host in before:
         if host not in after:
             folder = os.path.join(paths.certs_d, host)
-            files.remove(os.path.join(folder, "hosts.toml"))
+            files.remove(os.path.join(folder, "hosts.toml"), through_link=False)
             files.remove_empty_directory(folder)

@@ -16,10 +16,11 @@ import contextlib
 import fcntl
 import json
 import os
+import stat
 import time
 from typing import Any, Callable, Iterator
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files, folders
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 
 _EMPTY_RECORD: dict[str, Any] = {
@@ -53,7 +54,7 @@ class Memory:
         return os.path.join(self.paths.state_dir, name)
 
     def _read(self, name: str) -> dict[str, Any] | None:
-        content = files.read(self._path(name)).content
+        content = files.read_own(self._path(name)).content
         if content is None:
             return None
         try:
@@ -64,45 +65,92 @@ class Memory:
 
     def _write(self, name: str, value: dict[str, Any]) -> None:
         self.make()
-        files.write(self._path(name), json.dumps(value, sort_keys=True, indent=1).encode("utf-8"), 0o600)
+        text = json.dumps(value, sort_keys=True, indent=1)
+        files.write(self._path(name), text.encode("utf-8"), 0o600, through_link=False)
 
     def make(self) -> None:
-        """Make the state folder, root-only."""
+        """Make the state folder, root-only.
+
+        :raises FileProblem: when it cannot be made, or somebody else could change what lies in it.
+        """
         files.make_directory(self.paths.config_dir, 0o755)
         files.make_directory(self.paths.state_dir, 0o700)
 
     @contextlib.contextmanager
     def locked(self, wait: float = LOCK_WAIT, sleep: Callable[[float], None] = time.sleep) -> Iterator[None]:
-        """Keep other runs from changing this node while the block runs.
+        """Keep other runs from changing this node while the block runs, and remove what runs that died have left.
 
-        The lock is on the configuration folder itself, so there is no file to leave behind, and the kernel gives it
-        back when the process ends in whatever way.
+        The lock is on the state folder: nobody but root can open that, so nobody else can hold a run up, and the kernel
+        gives it back when the process ends in whatever way. A folder made only for that goes again at the end.
 
         :raises NodeBusy: when another run still has it after ``wait`` seconds.
+        :raises FileProblem: when the state folder is somebody else's, or a leftover cannot be removed.
         """
-        try:
-            descriptor = os.open(self.paths.config_dir, os.O_RDONLY)
-        except OSError:
-            # No folder yet: K3s is not installed, and there is nothing two runs could break.
+        if not os.path.isdir(self.paths.config_dir):
+            # K3s is not installed, and there is nothing two runs could break.
             yield
             return
-        try:
-            deadline = time.monotonic() + wait
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except OSError:
+        deadline = time.monotonic() + wait
+        with contextlib.ExitStack() as stack:
+            if self._has_a_place():
+                while not self._lock(stack):
                     if time.monotonic() >= deadline:
-                        under_way = self.transaction() or {"step": "staging", "started": "?"}
-                        raise NodeBusy(
-                            "another run has been changing this node for more than %d s (%s, since %s); "
-                            "run again when it has ended" % (wait, under_way["step"], under_way["started"])
-                        ) from None
+                        raise self._busy(wait)
                     sleep(0.5)
+                stack.callback(files.remove_empty_directory, self.paths.state_dir)
+            self._remove_leftovers()
             yield
-        finally:
-            os.close(descriptor)
+
+    def _has_a_place(self) -> bool:
+        """Whether there is a state folder, made now where it was missing. Where there is no room for one, or the file
+        system is read-only, no run can change anything either."""
+        try:
+            self.make()
+        except files.FileProblem as problem:
+            if isinstance(problem.__cause__, OSError):
+                return False
+            raise
+        return True
+
+    def _lock(self, stack: contextlib.ExitStack) -> bool:
+        """Whether the lock could be had; ``stack`` gives it back."""
+        path = self.paths.state_dir
+        with contextlib.ExitStack() as attempt, files.reported("lock", path):
+            folder = attempt.enter_context(folders.opened(path, owned=True, make=0o700))
+            if stat.S_IMODE(os.fstat(folder).st_mode) & 0o077:
+                os.fchmod(folder, 0o700)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # A run that has just ended may have taken the folder away, and another made it anew.
+                if not os.path.samestat(os.fstat(folder), os.stat(path)):
+                    return False
+            except (BlockingIOError, FileNotFoundError):
+                return False
+            stack.push(attempt.pop_all())
+        return True
+
+    def _busy(self, wait: float) -> NodeBusy:
+        under_way = self.transaction() or {"step": "staging", "started": "?"}
+        return NodeBusy(
+            "another run has been changing this node for more than %d s (%s, since %s); "
+            "run again when it has ended" % (wait, under_way["step"], under_way["started"])
+        )
+
+    def _remove_leftovers(self) -> None:
+        """Remove files that were being written, and folders that were being removed, when their run died: they hold
+        what the finished ones would, passwords and keys too. Only under the lock."""
+        beside = [self.paths.registries_yaml, self.paths.drop_in, *self.record()["managed"]]
+        places = [os.path.dirname(path) for path in beside]
+        places.extend(os.path.dirname(os.path.realpath(path)) for path in beside if os.path.islink(path))
+        places.extend([self.paths.config_dir, self.paths.state_dir, self._path("generations")])
+        for parent in (self.paths.cert_dir, self.paths.certs_d):
+            places.extend(os.path.join(parent, name) for name in _names_in(parent))
+        for place in dict.fromkeys(places):
+            if any(name.endswith(files.TEMPORARY_SUFFIX) for name in _names_in(place)):
+                files.remove_leftovers(place)
+                # A folder that a run died in before its first file was there is not left either.
+                if os.path.dirname(place) == self.paths.cert_dir:
+                    files.remove_empty_directory(place)
 
     def record(self) -> dict[str, Any]:
         """What the last finished run put in place, every key present."""
@@ -114,19 +162,19 @@ class Memory:
 
     def candidate_text(self) -> str | None:
         """The staged state as shipped, None when nothing is staged."""
-        content = files.read(self._path("candidate.json")).content
+        content = files.read_own(self._path("candidate.json")).content
         return None if content is None else content.decode("utf-8", "replace")
 
     def write_candidate(self, text: str) -> None:
         self.make()
-        files.write(self._path("candidate.json"), text.encode("utf-8"), 0o600)
+        files.write(self._path("candidate.json"), text.encode("utf-8"), 0o600, through_link=False)
 
     def drop_candidate(self) -> None:
-        files.remove(self._path("candidate.json"))
+        files.remove(self._path("candidate.json"), through_link=False)
 
     def transaction(self) -> dict[str, Any] | None:
         """The commit that did not end, None when the last one did. A damaged one still counts as one."""
-        if files.read(self._path("transaction.json")).content is None:
+        if files.read_own(self._path("transaction.json")).content is None:
             return None
         return self._read("transaction.json") or {"generation": 0, "step": "unknown", "started": ""}
 
@@ -134,7 +182,7 @@ class Memory:
         self._write("transaction.json", {"generation": generation, "step": step, "started": started})
 
     def end_transaction(self) -> None:
-        files.remove(self._path("transaction.json"))
+        files.remove(self._path("transaction.json"), through_link=False)
 
     def settings_read(self) -> dict[str, Any]:
         """What the controller has read from K3s' configuration files: see ``_identity/config_files.py``."""
@@ -146,3 +194,10 @@ class Memory:
     def forget(self) -> None:
         """Remove the state folder with all generations: nothing of ours is left on the node."""
         files.remove_tree(self.paths.state_dir)
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []

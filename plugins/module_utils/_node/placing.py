@@ -11,8 +11,8 @@ import os
 import time
 from typing import Any, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired, inside
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files, managed
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
     GenerationDamaged,
     Generations,
@@ -38,21 +38,38 @@ def is_ours(content: bytes | None) -> bool:
 def obsolete(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list[str]:
     """Files of ours that the wanted state no longer has: registries.yaml first, then what it may name.
 
-    Only what carries the marker, or what the record says we made below ``cert_dir``, is ever listed.
+    Only what carries the marker, or certificates that the record says we made, are ever listed - also where an earlier
+    run had another ``cert_dir`` or another path of registries.yaml.
     """
     wanted = {item.path for item in desired.files}
-    ours = (paths.registries_yaml, paths.drop_in) if desired.manages_registries else (paths.drop_in,)
-    found = [path for path in ours if path not in wanted and is_ours(files.read(path).content)]
-    for path in record["managed"] if desired.manages_registries else ():
-        if path not in wanted and inside(path, paths.cert_dir) and files.read(path).content is not None:
-            found.append(path)
+    if not desired.manages_registries:
+        return [paths.drop_in] if paths.drop_in not in wanted and is_ours(files.read(paths.drop_in).content) else []
+    recorded = [path for path in record["managed"] if path not in wanted]
+    texts = [paths.registries_yaml, paths.drop_in, *(path for path in recorded if not managed.is_certificate(path))]
+    found = [
+        path
+        for path in dict.fromkeys(texts)
+        if path not in wanted and (is_ours(files.read(path).content) or _stops_k3s(paths, path))
+    ]
+    found.extend(path for path in recorded if managed.is_certificate(path) and os.path.lexists(path))
     return found
 
 
+def _stops_k3s(paths: NodePaths, path: str) -> bool:
+    """Whether ``path`` is our drop-in as a link to nothing: K3s does not start with one in config.yaml.d, and a removal
+    that died between the file and the link leaves one."""
+    return path == paths.drop_in and os.path.islink(path) and not os.path.exists(path)
+
+
 def changes(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list[Change]:
-    """What :func:`place` would do; empty when the files are as wanted."""
+    """What :func:`place` would do, and :func:`forget` if nothing of ours will be left; empty when all is well.
+
+    :raises FileProblem: when one of the wanted files could not be put in place, or would lie where somebody else could
+        exchange it: said here, before anything is touched.
+    """
     found = []
     for item in desired.files:
+        files.check(item.path, through_link=managed.may_be_linked(item.path))
         state = files.read(item.path)
         if state.content is None:
             found.append(Change(item.path, "create"))
@@ -61,6 +78,8 @@ def changes(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list[
         elif state.mode != item.mode or state.uid != os.geteuid():
             found.append(Change(item.path, "mode"))
     found.extend(Change(path, "remove") for path in obsolete(paths, desired, record))
+    if desired.absent:
+        found.extend(_forgotten(paths))
     return found
 
 
@@ -77,8 +96,7 @@ def is_edited(paths: NodePaths, record: dict[str, Any]) -> bool:
 
 def managed_paths(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list[str]:
     """Every file that a change to ``desired`` may touch: what a generation has to keep."""
-    recorded = [path for path in record["managed"] if inside(path, paths.cert_dir)]
-    return sorted({paths.registries_yaml, paths.drop_in, *recorded, *(item.path for item in desired.files)})
+    return sorted({paths.registries_yaml, paths.drop_in, *record["managed"], *(item.path for item in desired.files)})
 
 
 def place(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> None:
@@ -89,20 +107,22 @@ def place(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> None:
 
     :raises FileProblem: when a file cannot be written: for want of space or rights before any is changed.
     """
+    _note_what_will_be_ours(paths, desired, record)
     writes = files.Writes()
     for item in desired.files:
-        if inside(item.path, paths.cert_dir):
-            files.make_directory(paths.cert_dir, 0o700)
-            files.make_directory(os.path.dirname(item.path), 0o700)
         if not files.matches(item.path, item.content, item.mode):
-            writes.add(item.path, item.content, item.mode)
+            managed.add(writes, item.path, item.content, item.mode)
     writes.finish()
     for path in obsolete(paths, desired, record):
-        files.remove(path)
-        if inside(path, paths.cert_dir):
-            files.remove_empty_directory(os.path.dirname(path))
-    if desired.manages_registries and not any(inside(item.path, paths.cert_dir) for item in desired.files):
-        files.remove_empty_directory(paths.cert_dir)
+        managed.remove(path)
+
+
+def _note_what_will_be_ours(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> None:
+    """Write down certificates and keys before they are made: nothing in them says whose they are, and a run that dies
+    now must not leave any that the next one does not know."""
+    new = [item.path for item in desired.files if item.path not in record["managed"]]
+    if any(managed.is_certificate(path) for path in new):
+        Memory(paths).write_record(dict(record, managed=[*record["managed"], *new]))
 
 
 def save_found(paths: NodePaths, memory: Memory, desired: Desired, record: dict[str, Any]) -> int:
@@ -135,17 +155,35 @@ def forget(paths: NodePaths, memory: Memory) -> str:
 
     :returns: its path, "" when there is none.
     """
-    content = Generations(paths).found(paths.registries_yaml)
-    kept = ""
-    if content is not None and content != files.read(paths.registries_yaml).content:
-        first = kept = paths.registries_yaml + _BEFORE
-        number = 1
-        while files.read(kept).content not in (None, content):
-            number += 1
-            kept = "%s.%d" % (first, number)
-        files.write(kept, content, 0o600)
+    kept, content = _to_keep(paths)
+    if kept:
+        files.write(kept, content, 0o600, through_link=False)
     memory.forget()
     return kept
+
+
+def _to_keep(paths: NodePaths) -> tuple[str, bytes]:
+    """Where :func:`forget` puts the registries.yaml from before the collection, and its content; "" where there is none
+    or it is in its place."""
+    content = Generations(paths).found(paths.registries_yaml)
+    if content is None or content == files.read(paths.registries_yaml).content:
+        return "", b""
+    first = kept = paths.registries_yaml + _BEFORE
+    number = 1
+    while files.read(kept).content not in (None, content):
+        number += 1
+        kept = "%s.%d" % (first, number)
+    return kept, content
+
+
+def _forgotten(paths: NodePaths) -> list[Change]:
+    """What :func:`forget` changes on the node: the kept states go, with their secrets."""
+    # An empty one is the lock of this very run.
+    if not os.path.isdir(paths.state_dir) or not os.listdir(paths.state_dir):
+        return []
+    kept, _content = _to_keep(paths)
+    created = [Change(kept, "create")] if kept and files.read(kept).content is None else []
+    return [*created, Change(paths.state_dir, "remove")]
 
 
 def remember(paths: NodePaths, memory: Memory, desired: Desired, previous: int) -> str:

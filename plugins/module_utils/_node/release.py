@@ -46,8 +46,10 @@ def installed(paths: NodePaths, *, keep: bool) -> str:
         pass
     match = _VERSION.search(run([paths.binary, "--version"], 30.0).out)
     found = match.group(1) if match else ""
-    if keep and found and os.path.isdir(paths.state_dir):
-        files.write(cache, json.dumps({"stamp": stamp, "release": found}).encode("utf-8"), 0o600)
+    # The folder alone says nothing: a run that has only just begun has made it for its lock.
+    ours = any(os.path.exists(os.path.join(paths.state_dir, name)) for name in ("record.json", "candidate.json"))
+    if keep and found and ours:
+        files.write(cache, json.dumps({"stamp": stamp, "release": found}).encode("utf-8"), 0o600, through_link=False)
     return found
 
 

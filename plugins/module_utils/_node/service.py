@@ -11,6 +11,7 @@ import time
 from typing import Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome, run
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
 
 # No call here waits for the service itself, so one that takes longer means that the init system is stuck.
 _CALL_TIMEOUT = 30.0
@@ -177,7 +178,7 @@ class OpenRC:
     def log(self, mark: float, lines: int) -> list[str]:
         """The last ``lines`` lines of the service's log file since ``mark``; 0.0 takes any."""
         try:
-            with open(self._log_file(), "rb") as handle:
+            with open(self._log_file(), "rb", opener=regular_only) as handle:
                 size = handle.seek(0, os.SEEK_END)
                 # A file that has become smaller is another one: logrotate has been here.
                 begin = int(mark) if mark <= size else 0

@@ -175,8 +175,6 @@ def _stage(
         result["kept"] = _put_in_place(paths, memory, desired, record)
     elif _record_is_stale(record, desired, paths) and not desired.absent:
         placing.remember(paths, memory, desired, record["previous"])
-    elif desired.absent and os.path.isdir(paths.state_dir) and not result["restart"]:
-        result["kept"] = placing.forget(paths, memory)
     if not result["restart"] and not desired.absent:
         memory.drop_candidate()
     return result

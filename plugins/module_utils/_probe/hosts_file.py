@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from typing import Any, Mapping, NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.toml import TomlError, parse_toml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import (
     Host,
@@ -41,7 +42,7 @@ def hosts_in(directory: str, registry: str) -> RegistryHosts:
     """The hosts for ``registry`` from a directory of ``certs.d``, which may lack a hosts.toml or have a broken one."""
     path = os.path.join(directory, "hosts.toml")
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=regular_only) as file:
             content = file.read(_LARGEST)
     except FileNotFoundError:
         content = b""

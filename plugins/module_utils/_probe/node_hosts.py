@@ -13,6 +13,7 @@ import binascii
 import os
 from typing import TYPE_CHECKING, Mapping, NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.hosts_file import (
     RegistryHosts,
     hosts_from,
@@ -123,7 +124,7 @@ def read_node(certs_d: str, config_toml: str) -> NodeHosts:
     :raises OSError: if the configuration is there and cannot be read.
     """
     try:
-        with open(config_toml, encoding="utf-8", errors="replace") as file:
+        with open(config_toml, encoding="utf-8", errors="replace", opener=regular_only) as file:
             text = file.read()
     except FileNotFoundError:
         text = ""

@@ -12,6 +12,7 @@ import os
 import re
 from typing import Any
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import url_host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD, WILDCARD_DIRECTORY
 
@@ -35,7 +36,8 @@ def configured_mirrors(certs_d: str) -> dict[str, Any]:
         return {}
     for directory in directories:
         try:
-            with open(os.path.join(certs_d, directory, "hosts.toml"), encoding="utf-8", errors="replace") as file:
+            path = os.path.join(certs_d, directory, "hosts.toml")
+            with open(path, encoding="utf-8", errors="replace", opener=regular_only) as file:
                 text = file.read(_LARGEST)
         except OSError:
             continue

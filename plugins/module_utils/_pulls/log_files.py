@@ -15,6 +15,7 @@ import re
 import zlib
 from typing import Callable, Iterator
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.events import parse_time
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader import MAX_LINE
 
@@ -64,7 +65,7 @@ def read_log_file(path: str) -> Iterator[bytes]:
 
     :raises OSError: if the file cannot be opened or read.
     """
-    with open(path, "rb") as plain:
+    with open(path, "rb", opener=regular_only) as plain:
         compressed = plain.read(2) == b"\x1f\x8b"
         plain.seek(0)
         if not compressed:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
@@ -69,8 +69,11 @@ class Observation:
         )
 
 
-def info(seen: Observation, now: datetime.datetime) -> dict[str, Any]:
-    """The result, without secrets. See RETURN of the module."""
+def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("server", "agent")) -> dict[str, Any]:
+    """The result, without secrets. See RETURN of the module.
+
+    :param groups: the names of the cluster's groups of servers and of agents.
+    """
     said = seen.said
     environment = [(str(source), variables) for source, variables in said["environment"]]
     settings, unreadable = _settings(said, environment)
@@ -85,7 +88,7 @@ def info(seen: Observation, now: datetime.datetime) -> dict[str, Any]:
     proxies = _proxies(seen.config, environment)
     newer = _newer_than_start(said)
     found = [
-        *problems.of_identity(said["contradictions"], said["node_state"]),
+        *problems.of_identity(said["contradictions"], said["node_state"], groups),
         *problems.of_registries(registries, _has_secrets(seen.config)),
         *problems.of_service(said["unit"], said["service_state"]),
         *problems.of_loading(running and not seen.error, newer, differences, said["ours"]),

@@ -150,10 +150,15 @@ def of_templates(
     return listed, problems
 
 
-def of_identity(contradictions: Sequence[Mapping[str, Any]], node_state: str) -> Iterator[dict[str, str]]:
-    """Where the node is not what the inventory says."""
+def of_identity(
+    contradictions: Sequence[Mapping[str, Any]], node_state: str, groups: Sequence[str]
+) -> Iterator[dict[str, str]]:
+    """Where the node is not what the inventory says.
+
+    :param groups: the names of the cluster's groups of servers and of agents.
+    """
     for item in contradictions:
-        said, _dot, fix = sentence(item).partition(". ")
+        said, _dot, fix = sentence(item, *groups).partition(". ")
         yield problem("contradiction", "error", said[:1].upper() + said[1:] + ".", fix + ".")
     if node_state == "not_set_up":
         yield problem(

@@ -1,7 +1,11 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a person sees of a mirror: lines while it runs, totals at the end, the diff of a plan."""
+"""What a person sees of a mirror: lines while it runs, totals at the end, the diff of a plan.
+
+Registries and the machine that copies choose words in them: each item stays one line, in which a terminal interprets
+nothing, so that none can look like another item's.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.plan i
     SOURCE_MISSING,
     STATES,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.visible import visible
 
 _HUB = "docker.io/"
 _WORDS = {
@@ -38,10 +43,10 @@ def short(image: str) -> str:
 
 def progress_line(number: int, total: int, item: Mapping[str, Any]) -> str:
     """``[12/48] rancher/mirrored-pause:3.6 copied 4.1 MB in 0.8 s``."""
-    start = "[%*d/%d] %s " % (len(str(total)), number, total, short(item["image"]))
+    start = "[%*d/%d] %s " % (len(str(total)), number, total, visible(short(item["image"])))
     if item.get("action") == "copied":
         return start + "copied %s in %.1f s" % (size_text(item.get("bytes", 0)), item.get("seconds", 0.0))
-    return start + "FAILED: %s" % item.get("message", "")
+    return start + "FAILED: %s" % visible(item.get("message", ""))
 
 
 def plan_line(items: Iterable[Mapping[str, Any]], copies: int) -> str:
@@ -83,7 +88,7 @@ def failure_text(items: Iterable[Mapping[str, Any]], shown: int = 10) -> str:
     by_message: dict[str, list[str]] = {}
     for item in items:
         if item["action"] == "failed":
-            by_message.setdefault(item["message"], []).append(short(item["image"]))
+            by_message.setdefault(visible(item["message"]), []).append(visible(short(item["image"])))
     failed = sum(map(len, by_message.values()))
     lines = ["%d image%s could not be mirrored:" % (failed, "" if failed == 1 else "s")]
     for message, names in by_message.items():
@@ -97,8 +102,10 @@ def diff(items: Iterable[Mapping[str, Any]], overwrite: bool) -> dict[str, str]:
     before, after = [], []
     for item in items:
         if item["state"] == MISSING or (item["state"] == DIFFERS and overwrite):
-            before += ["%s %s" % (item["target"], item.get("target_digest"))] if item["state"] == DIFFERS else []
-            after.append("%s %s" % (item["target"], item["digest"]))
+            target = visible(item["target"])
+            if item["state"] == DIFFERS:
+                before.append("%s %s" % (target, visible(str(item.get("target_digest")))))
+            after.append("%s %s" % (target, visible(item["digest"])))
     return {
         "before": "".join(line + "\n" for line in before),
         "after": "".join(line + "\n" for line in after),

@@ -6,14 +6,19 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists import (
+    LIST_LIMIT,
+    NO_USER,
     ListProblem,
+    holds_user,
     read_list,
     release_lists,
     unique,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import is_checkable
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.places import (
     Place,
     TargetProblem,
@@ -42,8 +47,37 @@ def check(arguments: Mapping[str, Any]) -> None:
     for path in [*paths, arguments["export_to"] or "/"]:
         if not os.path.isabs(path):
             raise WantedProblem("%s is a path on the host that copies: write it in full, from / on" % path)
+    _refuse_credentials(arguments)
     if not arguments["export_to"] and not arguments["config"] and not arguments["mapping"]:
         raise WantedProblem("config (the nodes' k3s_registries) or mapping has to say where the images go")
+
+
+def _refuse_credentials(arguments: Mapping[str, Any]) -> None:
+    """These options are shown in plans, results and messages, so nothing secret may be in them."""
+    release_url = str(arguments["release_url"] or "")
+    if release_url and not re.match(r"https?://[^/]", release_url):
+        raise WantedProblem("release_url has to begin with http:// or https://, and a host")
+    addresses = {"release_url": [release_url]}
+    addresses["endpoint"] = [arguments["endpoint"] or ""]
+    addresses["system_default_registry"] = [arguments["system_default_registry"] or ""]
+    for name in ("source_registries", "mapping"):
+        addresses[name] = [str(text) for pair in arguments[name].items() for text in pair]
+    addresses["images"] = [str(image) for image in arguments["images"]]
+    for name, values in addresses.items():
+        for value in values:
+            if holds_user(value):
+                raise WantedProblem(
+                    "%s: there is an @ in it, and no digest after it, as in user:password@host. It would be shown in "
+                    "results: %s" % (name, NO_USER if name != "release_url" else _NO_LOGIN)
+                )
+            if re.search(r"[?#;]", value):
+                raise WantedProblem(
+                    "%s: there is a query (?, # or ;) in it, as in ?token=. It would be shown in results: %s"
+                    % (name, NO_USER if name != "release_url" else _NO_LOGIN)
+                )
+
+
+_NO_LOGIN = "lists are fetched without credentials; where they are needed, download the list and name it in image_files"
 
 
 def urls_of(arguments: Mapping[str, Any]) -> list[str]:
@@ -88,6 +122,7 @@ def wanted(
             items[image.text] = {"image": image.text, "source": {"kind": "registry", "place": list(place)}}
     for item in items.values():
         _aim(item, arguments, config, engine)
+        _keep_pinned(item)
     _refuse_collisions(items.values())
     return list(items.values())
 
@@ -98,7 +133,9 @@ def _names(
     yield from arguments["images"]
     for path in arguments["image_files"]:
         try:
-            text = read_file(path).decode("utf-8")
+            content = read_file(path)
+            # The limit is that of lists behind URLs, of which no more is read.
+            text = content[: LIST_LIMIT + 4].decode("utf-8", "strict" if len(content) <= LIST_LIMIT else "replace")
         except (OSError, ValueError) as error:
             raise ListProblem("image_files: %s cannot be read on the controller: %s" % (path, error)) from error
         yield from read_list(text, path)
@@ -126,6 +163,22 @@ def _aim(item: dict[str, Any], arguments: Mapping[str, Any], config: Config, eng
         item.update(target={"place": None}, state=FAILED, cause="no_target", message=str(error))
         return
     item["target"] = {"place": list(place)}
+
+
+def _keep_pinned(item: dict[str, Any]) -> None:
+    """An image that is asked for by its digest is that, or fails: whatever else goes by its name is another."""
+    pinned, source = parse_image(item["image"]).digest, item["source"]
+    if not pinned or "state" in item:
+        return
+    why = ""
+    if not is_checkable(pinned):
+        why = "only SHA-256 digests can be checked: ask for it by its sha256 digest"
+    elif source["kind"] == "archive":
+        why = "a tarball of one platform has no digest of an index: take it from a registry or an export"
+    elif source["kind"] == "layout" and source["digest"] != pinned:
+        why = "%s has %s under this name" % (source["path"], source["digest"])
+    if why:
+        item.update(state=FAILED, cause="digest_mismatch", message="it is asked for by its digest: " + why)
 
 
 def _refuse_collisions(items: Iterable[dict[str, Any]]) -> None:

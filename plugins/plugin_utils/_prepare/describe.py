@@ -62,9 +62,10 @@ def error_text(errors: list[dict[str, str]], warnings: list[dict[str, str]]) -> 
 
 
 def diff(before: str, after: str, files: Iterable[Mapping[str, str]], node_file: str) -> dict[str, str]:
-    """An Ansible diff between two descriptions. What a description cannot show, because it is secret, is named."""
+    """An Ansible diff between two descriptions. What a description cannot show, because it is secret, is named, and so
+    is what goes where nothing is to be left: kept states stand in no description."""
     changed = list(files)
-    if before == after and changed:
+    if changed and (before == after or not after):
         after = after + "".join("# %s: %s\n" % (_action(item["action"]), item["path"]) for item in changed)
     return {
         "before": before,

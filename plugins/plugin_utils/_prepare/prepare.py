@@ -96,8 +96,7 @@ def prepare(
     normal = normalise(sources.with_node_paths(config, shipped, paths.cert_dir))
     shipped_files = [
         DesiredFile(path, _as_file(source.text), mode)
-        for source in shipped
-        for path, mode in [sources.on_the_node(paths.cert_dir, source)]
+        for source, (path, mode) in sources.on_the_node(paths.cert_dir, shipped).items()
     ]
     prepared.desired = Desired(
         kind=PRESENT,

@@ -177,4 +177,4 @@ def _condition(
         return "warning"
     if not info or "unknown" in levels:
         return "unknown"
-    return "idle" if state in ("stopped", "not_installed") else "ok"
+    return "idle" if state in ("stopped", "not_set_up", "not_installed") else "ok"

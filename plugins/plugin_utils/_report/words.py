@@ -87,6 +87,13 @@ STATES: dict[str, State] = {
         "K3s is installed and does not run: the configuration comes into force at its next start.",
         "Start K3s where it ought to run.",
     ),
+    "not_set_up": State(
+        "info",
+        "not set up",
+        "K3s is not set up",
+        "There is a K3s on these nodes, and no service that runs it was ever enabled or started.",
+        "Set K3s up, or take the hosts out of the groups server and agent.",
+    ),
     "not_installed": State(
         "info",
         "not installed",

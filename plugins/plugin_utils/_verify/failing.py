@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.pulls import FailingPulls, failing_pulls
 
@@ -33,6 +34,21 @@ def not_examined(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> dict[
     return found
 
 
+def without_k3s(info: Mapping[str, Any]) -> list[str]:
+    """Hosts on which K3s is not installed, so that there is no log to read."""
+    found = {host: result.get("info") for host, result in info.items() if isinstance(result, Mapping)}
+    return [
+        str(host)
+        for host, facts in found.items()
+        if isinstance(facts, Mapping) and facts.get("state") == "not_installed"
+    ]
+
+
+def none_examined(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> bool:
+    """Whether no log of any node was read: then nothing is known, good or bad."""
+    return {str(host) for host in {**info, **diagnosis}} <= {*not_examined(diagnosis, info), *without_k3s(info)}
+
+
 def lines(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> list[str]:
     """What a person reads at the end of ``diagnose``.
 
@@ -45,10 +61,15 @@ def lines(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> list[str]:
     unknown = not_examined(diagnosis, info)
     for host, why in unknown.items():
         text += ["%s could not be examined: %s" % (host, why[:_LONGEST_LINE]), ""]
+    missing = without_k3s(info)
+    if missing:
+        text += ["K3s is not installed on %s: no pulls to examine there" % shortened(missing), ""]
+    if none_examined(diagnosis, info):
+        return [*text, "no node could be examined"]
     nodes = {name for group in found for name in group.nodes}
     images = {image for group in found for image in group.images}
     if not found:
-        return [*text, "no failing pulls" + (" on the nodes that could be examined" if unknown else "")]
+        return [*text, "no failing pulls" + (" on the nodes that could be examined" if unknown or missing else "")]
     return [
         *text,
         "%s at %s: %s cannot pull %s"

@@ -14,8 +14,13 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.docume
 _WIDEST = 150
 _LONGEST_REASON = 300
 #: Without a running K3s there are no endpoints to ask and nothing to pull with.
-_IDLE = ("not_installed", "stopped")
-_STATES = {"not_installed": "not installed", "unreadable": "unreadable", "foreign": "not ours"}
+_IDLE = ("not_installed", "not_set_up", "stopped")
+_STATES = {
+    "not_installed": "not installed",
+    "not_set_up": "not set up",
+    "unreadable": "unreadable",
+    "foreign": "not ours",
+}
 
 
 def table(verdicts: Iterable[Mapping[str, Any]], reasons: bool = True) -> list[str]:

@@ -14,7 +14,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.nodes 
 #: States in which a node does not run what its files say, whatever works at the moment.
 _NOT_AS_IT_SHOULD = ("pending", "drifted", "unreadable")
 _NOT_INSTALLED = (
-    "K3s is not installed here, so nothing was verified",
+    "K3s is not %s here, so nothing was verified",
     "If it is installed, it runs as another distribution or service than k3s_registries_distribution and "
     "k3s_registries_service say: correct them. Where it is not meant to be there yet, set "
     "k3s_registries_verify_not_installed: allow, or leave the host out with --limit.",
@@ -53,8 +53,9 @@ def verdict(
         return clean_verdict(result)
     result.update(state=str(facts["state"]), release=str(facts["release"]))
     _judge_info(result, facts, managed)
-    if result["state"] == "not_installed" and not_installed != "allow":
-        _add(result["failures"], _sentence("not_installed", *_NOT_INSTALLED))
+    if result["state"] in ("not_installed", "not_set_up") and not_installed != "allow":
+        message, fix = _NOT_INSTALLED
+        _add(result["failures"], _sentence(result["state"], message % result["state"][4:].replace("_", " "), fix))
     _judge_applied(result, applied or {})
     _judge_probe(result, probe)
     _judge_canary(result, canary)
@@ -85,6 +86,9 @@ def _judge_info(result: dict[str, Any], facts: Mapping[str, Any], managed: bool)
 
 
 def _judge_applied(result: dict[str, Any], applied: Mapping[str, Any]) -> None:
+    if applied.get("contradictions"):
+        # k3s_registries_info has said so already.
+        return
     if applied.get("failed") or applied.get("unreachable"):
         result["failures"].append("k3s_registries failed: %s" % _said(applied))
     elif applied.get("files"):
@@ -93,6 +97,12 @@ def _judge_applied(result: dict[str, Any], applied: Mapping[str, Any]) -> None:
             result["state"] = "not applied"
         message = "what k3s_registries says is not in place here: %s" % ", ".join(changes)
         _add(result["failures"], _sentence("not_applied", message, "Run k3sfleet.registries.site."))
+    elif applied.get("restart") and result["state"] == "loaded":
+        # Both come from one prediction, so this is a defect of the collection, and nothing that may pass as green.
+        message = "K3s has loaded what is in place, and k3s_registries would restart it all the same: %s" % "; ".join(
+            str(reason) for reason in applied.get("reasons") or ["no reason given"]
+        )
+        _add(result["failures"], _sentence("disagreement", message, "Please report this with the node's config.yaml."))
 
 
 def _judge_probe(result: dict[str, Any], probe: Mapping[str, Any]) -> None:
@@ -108,6 +118,10 @@ def _judge_probe(result: dict[str, Any], probe: Mapping[str, Any]) -> None:
         cause = str(entry.get("cause") or "unknown")
         _note_cell(result["cells"], endpoint, entry)
         if cause == "ok":
+            # It works, and containerd gives its credentials to somebody else.
+            findings = entry.get("findings")
+            for finding in findings[:10] if isinstance(findings, list) else ():
+                _add(result["warnings"], _sentence("at %s" % endpoint, finding, entry.get("fix")))
             continue
         level = levels[str(entry.get("registry") or "")]
         sentence = _sentence("%s at %s" % (cause, endpoint), entry.get("message"), entry.get("fix"))

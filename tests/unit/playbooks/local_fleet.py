@@ -49,8 +49,8 @@ def run(
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
             "ansible_become": False,
-            "k3s_registries_config_dir": str(folder / "etc"),
-            "k3s_registries_data_dir": str(folder / "data"),
+            "k3s_registries_config_dir": str(folder / "etc-of-{{ inventory_hostname }}"),
+            "k3s_registries_data_dir": str(folder / "data-of-{{ inventory_hostname }}"),
             "k3s_registries_service": "k3s-that-no-machine-has",
             **(variables or {}),
         }

@@ -40,7 +40,7 @@ def lint(folder: Path, content: str | bytes | None, *arguments: str) -> Done:
         (folder / "registries.yaml").write_bytes(content.encode() if isinstance(content, str) else content)
     command = [Path(sys.executable).with_name("ansible-playbook"), "k3sfleet.registries.lint"]
     done = subprocess.run(
-        [*command, "-e", "k3s_registries_file=registries.yaml", *arguments],
+        [*command, "-e", "k3s_registries_lint_file=registries.yaml", *arguments],
         cwd=folder,
         env=dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(COLLECTIONS), ANSIBLE_NOCOLOR="1", PWD=str(folder)),
         stdout=subprocess.PIPE,
@@ -108,6 +108,17 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     done = lint(tmp_path, None)
     assert done.status != 0
     assert f"{tmp_path}/registries.yaml cannot be read" in done.output
+
+
+def test_the_nodes_path_in_an_inventory_is_not_taken_for_a_file_of_this_machine(tmp_path: Path) -> None:
+    """k3s_registries_file is what K3s' --private-registry says on the nodes."""
+    (tmp_path / "inventory.yml").write_text("all: {vars: {k3s_registries_file: /etc/registries.yaml}, hosts: {a: }}")
+    done = lint(tmp_path, WARNING, "-i", "inventory.yml")
+    assert done.status == 0
+    assert "no errors, 1 warning(s)" in done.output
+    without = lint(tmp_path, WARNING, "-i", "inventory.yml", "-e", "k3s_registries_lint_file=")
+    assert without.status != 0
+    assert "k3s_registries_lint_file=registries.yaml" in without.output
 
 
 @pytest.mark.parametrize("content", [OK, ERROR, OK + "\n\t- {", OK.replace("auth:", "auht:")])

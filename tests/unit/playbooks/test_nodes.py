@@ -52,13 +52,12 @@ def test_names_reach_the_play_from_wherever_they_stand(tmp_path: Path, where: st
     groups = {**OTHER, "cluster": ["c1", "w1"]}
     names = dict(zip(VARIABLES, ("control", "worker")))
     text = "".join("%s: %s\n" % pair for pair in names.items())
-    playbook, arguments = "diagnose", []
+    playbook, arguments = "report", []
     if where == "extra vars":
         arguments = [part for pair in names.items() for part in ("-e", "%s=%s" % pair)]
     elif where == "import_playbook":
         (tmp_path / "mine.yml").write_text(
-            "- import_playbook: k3sfleet.registries.diagnose\n  vars: {%s: control, %s: \"{{ 'worker' }}\"}\n"
-            % VARIABLES
+            "- import_playbook: k3sfleet.registries.report\n  vars: {%s: control, %s: \"{{ 'worker' }}\"}\n" % VARIABLES
         )
         playbook = "mine.yml"
     else:
@@ -79,19 +78,19 @@ def test_two_clusters_whose_group_vars_name_their_groups(tmp_path: Path) -> None
         "east_control": ["e1"], "east_worker": ["e2"], "east": ["e1", "e2"],
         "west_control": ["w1"], "west": ["w1"], "web": ["web-1"],
     }  # fmt: skip
-    done = run(tmp_path, "diagnose", groups)
+    done = run(tmp_path, "report", groups)
     assert done.status == 0, done.output
     assert done.hosts == {"e1", "e2", "w1"}
-    alone = run(tmp_path, "diagnose", groups, "--limit", "west")
+    alone = run(tmp_path, "report", groups, "--limit", "west")
     assert alone.status == 0, alone.output
     assert alone.hosts == {"w1"}
 
 
 def test_a_run_over_nodes_says_nothing_about_it_and_asks_nobody_else(tmp_path: Path) -> None:
-    done = run(tmp_path, "diagnose", DEFAULT)
+    done = run(tmp_path, "report", DEFAULT)
     assert done.status == 0, done.output
     assert done.hosts == {"server-1", "agent-1"}
-    before = done.output.partition("PLAY [Say why pulls fail]")[0]
+    before = done.output.partition("PLAY [How the fleet stands with its registries]")[0]
     assert [line for line in before.splitlines() if line.strip("* ")] == [
         line for line in before.splitlines() if line.startswith(("PLAY [", "TASK ["))
     ]

@@ -13,7 +13,6 @@ from local_fleet import run
 FLEET = {"server": ["server-1"], "agent": ["agent-1", "agent-2"]}
 CONFIG = {
     "k3s_registries": {"mirrors": {"docker.io": {"endpoint": ["https://registry.example.com:5000"]}}},
-    # The files of one node, which all of these are: one is enough to show that they are put in place.
     "k3s_registries_distribution": "rke2",
 }
 SMALL = {"server": ["server-1"]}
@@ -29,7 +28,7 @@ def test_site_says_in_one_line_which_nodes_only_got_files(tmp_path: Path) -> Non
             "K3s is not installed on agent-1, agent-2, server-1"
         )
         assert "k3s_registries_distribution and k3s_registries_service" in line
-    assert (tmp_path / "etc" / "registries.yaml").exists()
+    assert all((tmp_path / ("etc-of-" + host) / "registries.yaml").exists() for host in done.hosts)
 
 
 @pytest.mark.parametrize("wrong", [{"k3s_registries_service": "k3s-agnet"}, {"k3s_registries_distribution": "rke2"}])
@@ -49,3 +48,10 @@ def test_verify_passes_without_k3s_where_that_is_allowed(tmp_path: Path) -> None
     assert "the node passes, but K3s does not run on 1 of them, where nothing was asked: server-1" in done.output
     mistyped = run(tmp_path, "verify", SMALL, variables={**CONFIG, "k3s_registries_verify_not_installed": "allowed"})
     assert mistyped.status != 0
+
+
+def test_diagnose_fails_where_there_was_no_node_to_examine(tmp_path: Path) -> None:
+    done = run(tmp_path, "diagnose", FLEET, variables=CONFIG)
+    assert done.status != 0
+    assert "K3s is not installed on server-1, agent-1, agent-2: no pulls to examine there" in done.output
+    assert "no node could be examined" in done.output

@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access, PrivateFolder
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import RegistryClient
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
 
@@ -75,10 +74,9 @@ def slept() -> list[float]:
 
 
 @pytest.fixture
-def client(hub: Any, slept: list[float], tmp_path: Path) -> Iterator[RegistryClient]:
+def client(hub: Any, slept: list[float]) -> RegistryClient:
     access = Access("127.0.0.1:%d" % hub.server_address[1], "http", username="robot", password="right")
-    with PrivateFolder(str(tmp_path)) as folder:
-        yield RegistryClient(access, folder, retries=2, sleep=slept.append)
+    return RegistryClient(access, retries=2, sleep=slept.append)
 
 
 def test_a_token_is_fetched_once_for_a_repository_and_used_again(client: RegistryClient) -> None:
@@ -102,11 +100,11 @@ def test_a_repository_that_a_good_token_does_not_open_concerns_itself_alone(clie
     assert (caught.value.cause, caught.value.whole) == ("forbidden", False)
 
 
-def test_credentials_that_the_token_server_refuses_concern_all(hub: Any, tmp_path: Path) -> None:
+def test_credentials_that_the_token_server_refuses_concern_all(hub: Any) -> None:
     access = Access("127.0.0.1:%d" % hub.server_address[1], "http", username="robot", password="wr0ng-one")
-    with PrivateFolder(str(tmp_path)) as folder, pytest.raises(RegistryFailure) as caught:
-        RegistryClient(access, folder).head("team/app", "1")
-    assert (caught.value.cause, caught.value.whole) == ("token_refused", True)
+    with pytest.raises(RegistryFailure) as caught:
+        RegistryClient(access, "dest").head("team/app", "1")
+    assert (caught.value.cause, caught.value.whole, caught.value.side) == ("token_refused", True, "dest")
     assert "wr0ng-one" not in str(caught.value)
 
 
@@ -126,7 +124,7 @@ def test_and_no_longer_than_makes_sense(
     assert (caught.value.cause, caught.value.whole, slept) == ("rate_limited", False, waits)
 
 
-def test_an_address_where_nothing_listens_concerns_all(tmp_path: Path) -> None:
-    with PrivateFolder(str(tmp_path)) as folder, pytest.raises(RegistryFailure) as caught:
-        RegistryClient(Access("127.0.0.1:1", "http"), folder, retries=0).head("a", "1")
+def test_an_address_where_nothing_listens_concerns_all() -> None:
+    with pytest.raises(RegistryFailure) as caught:
+        RegistryClient(Access("127.0.0.1:1", "http"), retries=0).head("a", "1")
     assert (caught.value.cause, caught.value.whole) == ("connection_refused", True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import stat
 import tarfile
 from pathlib import Path
@@ -13,9 +14,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import archive
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access, PrivateFolder
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import Layout, LayoutProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import (
+    IMAGE_NAME,
+    Layout,
+    LayoutProblem,
+)
 
 INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -47,15 +51,19 @@ def test_a_layout_is_found_again_with_its_digests_and_media_types(layout: Layout
     assert again.has(NAME, layout.images[NAME]["digest"])
 
 
-def test_a_view_is_what_skopeo_reads_and_absorbing_it_makes_the_layout_anew(layout: Layout, tmp_path: Path) -> None:
-    digest = layout.images[NAME]["digest"]
-    layout.view(str(tmp_path / "view"), digest, INDEX)
-    names = sorted(os.listdir(tmp_path / "view"))
-    assert [name for name in names if not name[:64].isalnum() or len(name) < 64] == ["manifest.json", "version"]
-    assert sum(name.endswith(".manifest.json") for name in names) == 1
+def test_what_skopeo_has_unpacked_is_taken_in_with_its_digests(layout: Layout, tmp_path: Path) -> None:
+    folder = tmp_path / "dir"
+    folder.mkdir()
+    (manifest,) = [part for part in layout.parts(layout.images[NAME]["digest"], INDEX).values() if part.size > 20]
+    (folder / "manifest.json").write_bytes(layout.content(manifest.digest))
+    for part in layout.parts(manifest.digest, MANIFEST):
+        shutil.copy(layout.blob(part), folder / part.partition(":")[2])
     other = Layout(str(tmp_path / "other"), create=True)
-    other.absorb(str(tmp_path / "view"))
-    assert other.check_image(digest, INDEX) == layout.check_image(digest, INDEX) > 0
+    assert other.absorb(str(folder)) == (manifest.digest, MANIFEST)
+    assert other.check_image(manifest.digest, MANIFEST) == len(b"{}layer")
+    (folder / hashlib.sha256(b"layer").hexdigest()).write_bytes(b"other")
+    with pytest.raises(RegistryFailure, match="another content"):
+        Layout(str(tmp_path / "third"), create=True).absorb(str(folder))
 
 
 @pytest.mark.parametrize("content", [b"LAYER", b"longer than before"])
@@ -107,23 +115,72 @@ def test_a_tarball_cannot_write_elsewhere(tmp_path: Path, name: str) -> None:
         archive.unpack(str(tmp_path / "bad.tar"), str(tmp_path / "out"), "bad.tar")
 
 
-def test_secrets_are_in_files_that_only_their_owner_reads_and_go_with_the_call(tmp_path: Path) -> None:
-    with PrivateFolder(str(tmp_path)) as folder:
-        access = Access("r:5000", username="robot$x", password="pä:ss", ca="CA", cert="CERT", key="KEY")
-        auth, certificates = folder.auth_file("src", access), folder.certificates(access)
-        assert json.loads(Path(auth).read_text())["auths"]["r:5000"]["auth"]
-        assert sorted(os.listdir(certificates)) == ["ca.crt", "client.cert", "client.key"]
-        for path in [auth, *(os.path.join(certificates, name) for name in os.listdir(certificates))]:
-            assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
-        assert stat.S_IMODE(os.stat(folder.path).st_mode) == 0o700
-    assert os.listdir(tmp_path) == []
+def nested(layout: Layout, levels: int) -> str:
+    """Indexes that name an index three times each: 3 to the power of levels, for who counts them all."""
+    item = put(layout, json.dumps({"mediaType": INDEX, "manifests": []}).encode())
+    for _level in range(levels):
+        item = put(layout, json.dumps({"mediaType": INDEX, "manifests": [{**item, "mediaType": INDEX}] * 3}).encode())
+    return str(item["digest"])
 
 
-def test_what_a_killed_run_left_is_taken_away_by_the_next(tmp_path: Path) -> None:
-    left = tmp_path / "k3sfleet-mirror-999999999-abc"
-    left.mkdir()
-    mine = tmp_path / ("k3sfleet-mirror-%d-abc" % os.getppid())
-    mine.mkdir()
-    with PrivateFolder(str(tmp_path)):
-        assert not left.exists()
-        assert mine.exists()
+def test_what_is_named_often_is_read_once(layout: Layout) -> None:
+    assert len(layout.parts(nested(layout, 3), INDEX)) == 3
+
+
+def test_indexes_are_followed_some_levels_and_no_further(layout: Layout) -> None:
+    with pytest.raises(RegistryFailure, match="nested too deeply"):
+        layout.check_image(nested(layout, 40), INDEX)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [{"digest": "sha512:" + "a" * 128, "size": 1}, {"digest": "sha256:../x", "size": 1}, {"size": 1}, 7, None,
+     {"digest": "sha256:" + "a" * 64, "size": -1}, {"digest": "sha256:" + "a" * 64, "size": True}],
+)  # fmt: skip
+def test_a_part_that_cannot_be_checked_is_refused(layout: Layout, part: Any) -> None:
+    index = put(layout, json.dumps({"mediaType": INDEX, "manifests": [part]}).encode())
+    with pytest.raises(RegistryFailure):
+        layout.check_image(index["digest"], INDEX)
+
+
+def test_a_blob_is_read_no_further_than_it_should_be_long_and_only_if_it_is_a_file(layout: Layout) -> None:
+    digest = "sha256:" + hashlib.sha256(b"layer").hexdigest()
+    path = Path(layout.blob(digest))
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(RegistryFailure, match="it is no file"):
+        Layout(layout.root).check(digest)
+    path.unlink()
+    with open(path, "wb") as large:
+        large.truncate(5 << 30)
+    with pytest.raises(RegistryFailure, match="instead of 5"):
+        Layout(layout.root).check(digest, 5)
+    with pytest.raises(RegistryFailure, match="larger than any manifest"):
+        Layout(layout.root).content(digest)
+
+
+def test_a_blob_that_is_exchanged_after_it_was_checked_is_not_copied(layout: Layout) -> None:
+    """Its last piece never comes, so that no upload of it is complete."""
+    digest = "sha256:" + hashlib.sha256(b"layer").hexdigest()
+    again = Layout(layout.root)
+    again.check(digest)
+    Path(layout.blob(digest)).write_bytes(b"LAYER")
+    got: list[bytes] = []
+    with pytest.raises(RegistryFailure, match="another digest"):
+        got.extend(again.pieces(digest, 5))
+    assert got == []
+
+
+def test_what_is_stored_under_a_digest_has_it(layout: Layout) -> None:
+    digest = "sha256:" + hashlib.sha256(b"wanted").hexdigest()
+    with pytest.raises(RegistryFailure, match="another content"):
+        layout.add(digest, [b"other"])
+    assert not os.path.exists(layout.blob(digest))
+    assert os.listdir(os.path.join(layout.root, "staging")) == []
+
+
+def test_an_index_whose_digests_cannot_be_checked_is_no_layout(layout: Layout) -> None:
+    index = {"manifests": [{"digest": "sha512:" + "a" * 128, "annotations": {IMAGE_NAME: NAME}}]}
+    Path(layout.root, "index.json").write_text(json.dumps(index))
+    with pytest.raises(LayoutProblem, match="only SHA-256 can be checked"):
+        Layout(layout.root)

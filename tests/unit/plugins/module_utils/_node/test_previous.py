@@ -54,6 +54,43 @@ def test_it_goes_back_to_nothing(node: Node, k3s: FakeK3s) -> None:
     assert k3s.loaded_text() == ""
 
 
+def test_what_a_removal_after_it_takes_away_is_said_and_taken_once(node: Node, k3s: FakeK3s) -> None:
+    """registries.yaml is the earlier one again, and none of ours; the kept states, secrets in them, are still there."""
+    k3s.known[b"mirrors: {}\n"] = nothing_wanted()
+    Path(node.paths.registries_yaml).write_bytes(b"mirrors: {}\n")
+    one = wanted(node.paths, "one", "pass-word-1")
+    k3s.knows(one)
+    node.apply(one)
+    back(node)
+    removed = [{"path": node.paths.state_dir, "action": "remove"}]
+    before = node.tree()
+    for check_mode in (True, False):
+        result = node.stage(nothing_wanted(), check_mode=check_mode)
+        assert (result["changed"], result["restart"], result["files"]) == (True, False, removed)
+        if check_mode:
+            assert node.tree() == before
+    assert set(node.tree()) == {"registries.yaml"}
+    again = node.stage(nothing_wanted())
+    assert (again["changed"], again["files"]) == (False, [])
+
+
+def test_a_removal_says_that_it_keeps_the_earlier_file(node: Node, k3s: FakeK3s) -> None:
+    k3s.known[b"mirrors: {}\n"] = nothing_wanted()
+    Path(node.paths.registries_yaml).write_bytes(b"mirrors: {}\n")
+    one = wanted(node.paths, "one")
+    k3s.knows(one)
+    node.apply(one)
+    file = node.paths.registries_yaml
+    assert node.stage(nothing_wanted(), check_mode=True)["files"] == [
+        {"path": file, "action": "remove"},
+        {"path": file + ".before-k3sfleet", "action": "create"},
+        {"path": node.paths.state_dir, "action": "remove"},
+    ]
+    node.apply(nothing_wanted())
+    assert set(node.tree()) == {"registries.yaml.before-k3sfleet"}
+    assert not node.stage(nothing_wanted())["changed"]
+
+
 def test_without_a_kept_state_there_is_none(node: Node) -> None:
     assert previous_state(node.paths) is None
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
@@ -131,3 +132,124 @@ def test_the_diff_shows_what_changes_and_nothing_else() -> None:
     assert progress.diff(plan, overwrite=False)["after"] == "r/b:1 2\n"
     shown = progress.diff(plan, overwrite=True)
     assert (shown["before"], shown["after"]) == ("r/c:1 4\n", "r/b:1 2\nr/c:1 3\n")
+
+
+SECRET = "hunter2-in-a-url"
+
+
+@pytest.mark.parametrize(
+    "name", ["release_url", "source_registries", "mapping", "endpoint", "system_default_registry", "images"]
+)
+@pytest.mark.parametrize(
+    "value",
+    ["user:{}@host/x", "https://user:{}@host/x", "https://user:a/{}@host", "https://{}@host", "https://host/x?token={}",
+     "https://host/x#{}", "https://host/x;token={}", "user:{}@host/x@sha256:" + "a" * 64],
+)  # fmt: skip
+def test_credentials_in_an_address_are_refused_and_not_shown(name: str, value: str) -> None:
+    text = value.format(SECRET)
+    if name == "release_url" and not text.startswith("https:"):
+        text = "https://" + text
+    given: dict[str, Any] = {
+        "source_registries": {"docker.io": text},
+        "mapping": {"nginx:1": text},
+        "images": ["busybox", text],
+    }.get(name, text)  # type: ignore[assignment]
+    config = {"mirrors": {"*": {"endpoint": ["https://r"]}}}
+    with pytest.raises(wanted.WantedProblem, match=name) as caught:
+        wanted.check(arguments(**{"images": ["nginx:1"], "config": config, name: given}))
+    assert SECRET not in str(caught.value)
+    assert ("image_files" if name == "release_url" else "source_configs") in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["source_registries", "mapping"])
+def test_a_key_is_an_address_too(name: str) -> None:
+    with pytest.raises(wanted.WantedProblem, match=name):
+        wanted.check(arguments(images=["nginx:1"], export_to="/x", **{name: {"u:%s@h/a:1" % SECRET: "h/a:1"}}))
+
+
+def test_a_digest_is_no_login() -> None:
+    digest = "@sha256:" + "a" * 64
+    wanted.check(arguments(
+        images=["nginx:1.29" + digest], export_to="/x", mapping={"nginx" + digest: "r:5000/nginx:1" + digest},
+        source_registries={"docker.io": "https://cache:5000/hub/"}, release_url="https://files.example.com:8443/k3s",
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("url", ["file:///etc/shadow", "ftp://h", "github.com", "https://", "https:///x"])
+def test_lists_come_from_web_servers(url: str) -> None:
+    with pytest.raises(wanted.WantedProblem, match="release_url has to begin with"):
+        wanted.check(arguments(releases=["v1.34.3+k3s1"], export_to="/x", release_url=url))
+
+
+def test_a_line_of_a_list_that_holds_a_login_is_refused_and_not_shown() -> None:
+    with pytest.raises(ListProblem, match="from/a, line 2") as caught:
+        wanted.wanted(
+            arguments(image_files=["from/a"]), normalise({}), {}, lambda path: b"nginx:1\nu:hunter2@host/a:1\n"
+        )
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_list_that_is_too_large_is_refused_and_not_cut() -> None:
+    line = b"docker.io/library/nginx:1.29.1-alpine-slim-and-more\n"
+    for count, refused in ((15_000, False), (21_000, True)):
+        given = arguments(image_files=["long"]), normalise({"mirrors": {"*": {"endpoint": ["https://r"]}}}), {}
+        content = line * count
+        if refused:
+            with pytest.raises(ListProblem, match="long is larger than 1 MiB"):
+                wanted.wanted(*given, lambda path, content=content: content)  # type: ignore[misc]
+        else:
+            assert len(wanted.wanted(*given, lambda path, content=content: content)) == 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["https://u:hunter2@r", "u:hunter2@r", "https://u:hunter2@r/x", "https://r/v2?t=hunter2"]
+)
+def test_a_login_in_an_endpoint_is_not_shown(endpoint: str) -> None:
+    (item,) = items(arguments(images=["nginx:1"]), mirrors={"*": {"endpoint": [endpoint]}})
+    assert "hunter2" not in json.dumps(item)
+
+
+PINNED = "docker.io/a/b@sha256:" + "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("image", "source", "said"),
+    [
+        (PINNED, {"kind": "layout", "path": "/l", "digest": "sha256:" + "b" * 64, "media_type": ""}, "/l has sha256:bb"),
+        (PINNED, {"kind": "archive", "path": "/a", "name": "x", "config": "sha256:" + "a" * 64}, "of one platform"),
+        ("docker.io/a/b@sha512:" + "a" * 128, {"kind": "layout", "path": "/l", "digest": "sha512:" + "a" * 128},
+         "only SHA-256"),
+        (PINNED, {"kind": "layout", "path": "/l", "digest": "sha256:" + "a" * 64, "media_type": ""}, ""),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("export", [None, "/srv/x.tar"])
+def test_what_is_found_under_a_pinned_name_has_that_digest(
+    image: str, source: dict[str, Any], said: str, export: str | None
+) -> None:
+    (item,) = items(arguments(layouts=["/l"], export_to=export), {"images": [{"image": image, "source": source}]})
+    assert (item.get("state"), item.get("cause")) == (("failed", "digest_mismatch") if said else (None, None))
+    assert said in item.get("message", "")
+
+
+def test_a_pinned_image_whose_algorithm_is_not_checked_fails_before_anything_is_asked() -> None:
+    (item,) = items(arguments(images=["a/b:1@sha512:" + "a" * 128]))
+    assert (item["state"], item["cause"]) == ("failed", "digest_mismatch")
+
+
+def test_a_tag_beside_a_digest_changes_nothing() -> None:
+    (item,) = items(arguments(images=["a/b:1@sha256:" + "a" * 64]))
+    assert item["source"]["place"][3] == item["target"]["place"][3] == "sha256:" + "a" * 64
+
+
+def test_no_registry_can_write_lines_of_its_own() -> None:
+    """Nor can the machine that copies, in what ought to be names and digests."""
+    evil = "x\r\n[2/2] rancher/pause:3 copied 1 B in 0.1 s\n\x1b[1A\x1b[2K\u202e"
+    failed = {"image": "quay.io/a/b:1" + evil, "action": "failed", "message": evil, "state": "missing",
+              "target": "r/a" + evil, "digest": evil, "target_digest": evil}  # fmt: skip
+    line = progress.progress_line(1, 2, failed)
+    assert line.isprintable()
+    assert line.startswith("[1/2] quay.io/a/b:1x")
+    assert len(progress.failure_text([failed]).splitlines()) == 2
+    shown = progress.diff([failed, {**failed, "state": "differs"}], overwrite=True)
+    assert [len(shown[side].splitlines()) for side in ("before", "after")] == [1, 2]
+    assert all(text.isprintable() for side in ("before", "after") for text in shown[side].split("\n"))

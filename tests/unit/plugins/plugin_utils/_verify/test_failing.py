@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.failing import lines
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.failing import lines, none_examined
 
 CANARY = "c4n4ry-Pa55"
 
@@ -54,7 +54,25 @@ def test_nodes_that_could_not_be_examined_are_said() -> None:
     assert "n-1 could not be examined: no route" in text
     assert "n-2 could not be examined: no log" in text
     assert "n-3 could not be examined: no become" in text
+    assert text[-1] == "no node could be examined"
+    text = lines({"n-1": {"pulls": []}, "n-2": {"failed": True, "msg": "no log"}}, {})
     assert text[-1] == "no failing pulls on the nodes that could be examined"
+
+
+def test_nodes_without_k3s_are_none_that_pull_well() -> None:
+    absent = {"info": {"state": "not_installed"}}
+    missing = {"n-%02d" % number: absent for number in range(1, 21)}
+    text = lines({**{host: {"skipped": True} for host in missing}, "n-0": {"pulls": []}}, {**missing, "n-0": {}})
+    assert "K3s is not installed on n-01, n-02 and 18 more: no pulls to examine there" in text
+    assert text[-1] == "no failing pulls on the nodes that could be examined"
+    assert lines({host: {"skipped": True} for host in missing}, missing)[-1] == "no node could be examined"
+
+
+def test_whether_any_node_was_examined() -> None:
+    absent, gone = {"info": {"state": "not_installed"}}, {"unreachable": True, "msg": "no route"}
+    assert none_examined({"a": {"skipped": True}, "b": {}}, {"a": absent, "b": gone})
+    assert not none_examined({"a": {"skipped": True}, "c": {"pulls": []}}, {"a": absent, "c": {"info": {}}})
+    assert not none_examined({"a": {"pulls": []}}, {})
 
 
 def test_a_secret_in_a_result_goes_no_further() -> None:

@@ -42,6 +42,14 @@ def test_a_good_node() -> None:
     assert (found["cells"], found["canary"]) == ({"m": "ok 12 ms"}, "ok 0.7 s")
 
 
+def test_what_containerd_gives_away_is_a_warning_where_pulls_work() -> None:
+    finding = "containerd will send the password of m to https://m:9000, to which a redirect leads."
+    found = judged(info(), [{**endpoint("m"), "findings": [finding], "fix": "Correct the redirect."}])
+    assert (found["ok"], found["cells"]) == (True, {"m": "ok 12 ms"})
+    assert found["warnings"] == ["at m: %s Correct the redirect." % finding]
+    assert judged(info(), [{**endpoint("m"), "findings": None}])["warnings"] == []
+
+
 @pytest.mark.parametrize(
     ("facts", "managed", "ok"),
     [
@@ -176,3 +184,17 @@ def test_an_image_that_no_attempt_finds_fails_however_well_its_registry_answers(
     assert [text for text in found["failures"] if "is not to be had" in text] == [
         "platform_missing: c:1 is not to be had: seen. Mend it."
     ]
+
+
+def test_a_restart_that_is_wanted_on_a_node_that_has_loaded_all_is_a_failure() -> None:
+    applied = {"restart": True, "files": [], "reasons": ["certs.d/docker.io/hosts.toml is not there"]}
+    found = verdict("node", info("loaded"), {}, {}, managed=True, applied=applied)
+    assert not found["ok"]
+    assert "disagreement" in found["failures"][0]
+    assert "certs.d/docker.io/hosts.toml is not there" in found["failures"][0]
+
+
+def test_a_contradiction_is_told_once() -> None:
+    applied = {"failed": True, "msg": "again", "contradictions": [{"what": "role"}]}
+    found = verdict("node", info("loaded", ("contradiction", "error")), {}, {}, managed=True, applied=applied)
+    assert [sentence.partition(":")[0] for sentence in found["failures"]] == ["contradiction"]

@@ -1,0 +1,74 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fetches an image list, without credentials and within limits."""
+
+from __future__ import annotations
+
+import urllib.parse
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
+    RegistryFailure,
+    failure,
+    of_exception,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists import LIST_LIMIT
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Session
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.wire import TooLarge
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
+    Origin,
+    OriginError,
+    leaves_tls,
+    origin_of,
+)
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS = 5
+
+
+def fetched(url: str, timeout: float) -> str:
+    """The text behind a URL. GitHub redirects downloads to another host.
+
+    :param timeout: seconds for all of it.
+    :raises RegistryFailure: ``not_found``, or why else it cannot be had.
+    """
+    deadline, first = Deadline(timeout), _origin(url)
+    session = Session(TlsSettings(Access(first.authority, first.scheme)), _explained)
+    for _number in range(_MOST_REDIRECTS + 1):
+        reply = session.ask("GET", url, {"Accept": "text/plain, */*"}, deadline)
+        if reply.status == 200:
+            try:
+                return reply.body(LIST_LIMIT).decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise RegistryFailure("unknown", "%s: it is no text" % reply.origin.authority) from error
+        reply.abandon()
+        location = reply.header("Location")
+        if reply.status not in _REDIRECTS or not location:
+            cause = "not_found" if reply.status == 404 else "unknown"
+            raise RegistryFailure(cause, "%s answers HTTP %d" % (reply.origin.authority, reply.status))
+        try:
+            url = urllib.parse.urljoin(url, location)
+        except ValueError as error:
+            raise RegistryFailure("unknown", "%s redirects to no address" % reply.origin.authority) from error
+        if leaves_tls(reply.origin, _origin(url)):
+            raise RegistryFailure(
+                "unknown", "%s redirects to %s, without TLS, where anybody could answer"
+                % (reply.origin.authority, _origin(url).text)
+            )  # fmt: skip
+    raise RegistryFailure("unknown", "%s redirects again and again" % first.authority)
+
+
+def _origin(url: str) -> Origin:
+    try:
+        return origin_of(url)
+    except OriginError as error:
+        raise RegistryFailure("unknown", str(error)) from error
+
+
+def _explained(error: BaseException, origin: Origin) -> RegistryFailure:
+    if isinstance(error, TooLarge):
+        return failure("unknown", origin.authority, seen="%s, more than any image list has" % error)
+    return of_exception(error, origin.authority)

@@ -1,0 +1,45 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.messages import Messages
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.visible import visible
+
+ITEM: dict[str, Any] = {
+    "image": "docker.io/mirror/mirror:1", "digest": "sha256:" + "a" * 64, "state": "missing", "action": "failed",
+    "source": {"kind": "registry", "place": ["https", "mirror.example.com", "mirror/mirror", "1"]},
+    "target": {"place": ["https", "mirror", "mirror/mirror", "1"]},
+}  # fmt: skip
+
+
+def test_only_sentences_are_scrubbed() -> None:
+    messages = Messages({"src:mirror": {"username": "robot", "password": "mirror"}})
+    given = {"items": [{**ITEM, "message": "no mirror for robot", "note": "mirror"}], "skopeo": "mirror"}
+    answer = messages.of_answer(given)
+    assert answer["items"] == [{**ITEM, "message": "no ******** for robot", "note": "********"}]
+    assert answer["skopeo"] == "mirror"
+    assert messages.of_answer({"broken": {"src:mirror": {"cause": "mirror", "message": "mirror"}}}) == {
+        "broken": {"src:mirror": {"cause": "mirror", "message": "********"}}
+    }
+
+
+def test_every_form_of_a_secret_is_masked_in_a_sentence() -> None:
+    messages = Messages({"dest:r": {"username": "u", "password": "p@ss/word"}, "src:s": {"identity_token": "tok/en-1"}})
+    pair = base64.b64encode(b"u:p@ss/word").decode()
+    said = messages.text("a p@ss/word b p%40ss%2Fword c " + pair + " d tok/en-1 e tok%2Fen-1")
+    assert said == "a ******** b ******** c ******** d ******** e ********"
+
+
+def test_a_sentence_is_one_line_that_no_terminal_interprets_and_has_an_end() -> None:
+    said = Messages({}).text("x\r\n[2/2] a/b:1 copied 1 B in 0.1 s\x1b[1A\x9b2K\u202e\u2028" + "y" * 100_000)
+    assert said.isprintable()
+    assert said.startswith("x\\r\\n[2/2]")
+    assert len(said) <= 2000
+
+
+def test_what_can_be_read_is_left_as_it_is() -> None:
+    assert visible("Grüße, 日本 – ok") == "Grüße, 日本 – ok"
