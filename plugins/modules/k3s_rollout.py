@@ -365,7 +365,11 @@ def main() -> None:
                 tell=module.log,
             )
             result = commit.result
-            commit.run()
+            try:
+                commit.run()
+            finally:
+                for warning in result.pop("warnings"):
+                    module.warn(warning[:1].upper() + warning[1:])
         else:
             result = _lease(node.paths, parameters)
     except LeaseUnavailable as problem:
