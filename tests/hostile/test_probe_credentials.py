@@ -36,8 +36,8 @@ def test_a_mirror_that_redirects_to_a_registry_is_not_told_its_password(
     registry = hostile.server("registry.test", registries.basic("robot", password))
     mirror = hostile.server("mirror.test", registries.redirect(registry.url, code), tls=tls)
     result = Node(hostile, mirror).password(registry, password).one(*images)
-    assert result["cause"] == "ok", result
     hostile.ledger.check(password=[registry])
+    assert result["cause"] == "ok", result
     assert hostile.ledger.places("password") == [registry.own_place]
     safe(result, hostile)
 
@@ -50,8 +50,8 @@ def test_nor_the_token_that_the_registry_has_given(hostile: Neighbourhood, image
     registry = hostile.server("registry.test", registries.bearer(tokens.url + "/token", token))
     mirror = hostile.server("mirror.test", registries.redirect(registry.url))
     result = Node(hostile, mirror).password(registry, password).one(*images)
-    assert result["cause"] == "ok", result
     hostile.ledger.check(password=[tokens], token=[registry])
+    assert result["cause"] == "ok", result
     assert hostile.ledger.places("token") == [registry.own_place]
     safe(result, hostile)
 
@@ -171,11 +171,11 @@ def test_credentials_of_a_registry_do_not_go_to_its_plain_side(hostile: Neighbou
         registry.app = registries.asking(challenge, registries.filled())
         mirror = hostile.server("mirror.test", registries.redirect("http://registry.test:5000"))
         result = Node(hostile, mirror).password(registry, password).one()
+        hostile.ledger.check()
         assert result["cause"] == "unauthorized"
         assert result["findings"][0].startswith(
             "containerd will send the password of registry.test:5000 to http://registry.test:5000 in clear text"
         )
-        hostile.ledger.check()
 
 
 REALMS = {
@@ -353,8 +353,9 @@ def test_a_challenge_that_anybody_may_have_made_is_not_answered(hostile: Neighbo
     mirror = hostile.server("mirror.test", registries.redirect(registry.url), trusted=False)
     node = Node(hostile, mirror).set(mirror, tls={"insecure_skip_verify": True}).password(registry, password)
     for images in BOTH:
-        assert node.one(*images)["cause"] == "tls_unknown_authority"
-    hostile.ledger.check()
+        result = node.one(*images)
+        hostile.ledger.check()
+        assert result["cause"] == "tls_unknown_authority"
     # The right one is asked as it should be.
     registry = hostile.server("registry.test", registries.basic("robot", password))
     assert node.one(IMAGE)["cause"] == "ok"
