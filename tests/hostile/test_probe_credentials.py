@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -134,6 +135,52 @@ def test_a_redirect_takes_no_password_along(hostile: Neighbourhood, place: str, 
         assert result["cause"] == "ok"
         assert result["findings"]
         assert result["fix"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_chain_of_redirects_and_challenges(hostile: Neighbourhood, seed: int) -> None:
+    """Put together by chance out of what URLs are made of: three hops, each of which may ask for credentials."""
+    chance = random.Random(seed)
+    password = hostile.secret("password")
+    hops: list[str] = []
+
+    def location() -> str:
+        scheme = chance.choice(["https://", "http://", "HTTPS://", "//", "https:/", "https:", "", "/\\"])
+        user = chance.choice(["", "", "registry.test:5000@", "a:b@", "@", "registry.test%40"])
+        host = chance.choice(
+            [
+                "registry.test",
+                "REGISTRY.test",
+                "sub.registry.test",
+                "other.test",
+                "registry.test.",
+                "[::1]",
+                "",
+                "..",
+                "a b",
+            ]
+        )
+        port = chance.choice([":5000", ":5000", "", ":443", ":5001", ":5002", ":80", ":0", ":x"])
+        return scheme + user + host + port + chance.choice(["", "/", "/v2/", "?x", "#x", "\\", "@registry.test:5000/"])
+
+    def app(request: Request) -> Any:
+        if hops and chance.random() < 0.5:
+            return Reply(chance.choice(REDIRECTS), {"Location": hops.pop()})
+        if chance.random() < 0.5:
+            realm = location()
+            return Reply(
+                401, {"WWW-Authenticate": [f'Bearer realm="{realm}"', 'Basic realm="r"'][chance.random() < 0.5]}
+            )
+        return registries.token_server("t" * 40)(request)
+
+    everywhere(hostile, app)
+    good = registries.basic("robot", password, app)
+    registry = hostile.server("registry.test", lambda request: (good if request.scheme == "https" else app)(request))
+    node = Node(hostile, registry).password(registry, password)
+    for _number in range(40):
+        hops[:] = [location() for _hop in range(3)]
+        safe(node.one(timeout=2), hostile)
+        hostile.ledger.check(password=[registry])
 
 
 @pytest.mark.parametrize("place", ["/elsewhere", "//registry.test:5000", "https://REGISTRY.test:5000", "?x=1"])
