@@ -138,16 +138,16 @@ def _makes_way(run: Run, asking: Asking, others: Sequence[Run]) -> bool:
     The last of those that wait makes way first; the next in the order keep theirs.
     """
     mine = run.hosts[asking.host].made_way
-    hosts = plan.order(run)
-    last = not any(run.hosts[host].progress == WAITING for host in hosts[hosts.index(asking.host) + 1 :])
-    if not asking.in_order or not last or mine >= _MOST_ROUNDS:
+    waiting = [host for host in plan.order(run) if run.hosts[host].progress == WAITING]
+    if not asking.in_order or waiting[-1:] != [asking.host] or mine >= _MOST_ROUNDS:
         return False
     phase = plan.phase(run, asking.host)
     starving = [host for other in others if not _present(other) for host in _to_be_dispatched(other, asking, phase)]
     if any(host.made_way > mine for host in starving):
         # Their next chance is the next round, which begins once this one has ended on all hosts.
         return True
-    return bool(starving) and sum(len(_present(each)) for each in (run, *others)) >= asking.forks
+    in_this_round = [host for host in starving if host.made_way == mine]
+    return bool(in_this_round) and sum(len(_present(each)) for each in (run, *others)) >= asking.forks
 
 
 def _to_be_dispatched(other: Run, asking: Asking, phase: str) -> list[Host]:

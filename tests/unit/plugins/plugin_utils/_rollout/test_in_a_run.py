@@ -38,11 +38,10 @@ def must_keep_the_limits(seen: Seen, servers: list[str], agents: list[str], batc
         assert not seen.beside(server) & {*servers, *agents}, seen
 
 
-@pytest.mark.parametrize("forks", [2, 20])
-def test_the_order_of_the_run_is_that_of_the_printed_plan(playbooks: Playbooks, forks: int) -> None:
+def test_the_order_of_the_run_is_that_of_the_printed_plan(playbooks: Playbooks) -> None:
     # The first of each phase is the last to come.
     late = {"s-1": 0.3, "a-1": 0.3}
-    seen = playbooks.play(ONE, forks=forks, later=late, variables={"k3s_registries_agent_batch": "2"})
+    seen = playbooks.play(ONE, forks=20, later=late, variables={"k3s_registries_agent_batch": "2"})
     assert seen.code == 0, seen
     assert seen.order == [*SERVERS, *AGENTS], seen
     assert seen.planned() == [seen.order], seen
@@ -50,14 +49,17 @@ def test_the_order_of_the_run_is_that_of_the_printed_plan(playbooks: Playbooks, 
     assert "agents, 2 at a time: " in seen.output
 
 
-@pytest.mark.parametrize("forks", [1, 2, 20])
-def test_two_clusters_of_a_play_share_its_forks(playbooks: Playbooks, forks: int) -> None:
-    seen = playbooks.play({**ONE, "west": WEST}, forks=forks, late=0.05, takes=0.6)
+@pytest.mark.parametrize(("forks", "hosts_of_a_role"), [(1, 2), (2, 3), (20, 3)])
+def test_two_clusters_of_a_play_share_its_forks(playbooks: Playbooks, forks: int, hosts_of_a_role: int) -> None:
+    servers, agents = SERVERS[:hosts_of_a_role], AGENTS[:hosts_of_a_role]
+    seen = playbooks.play(
+        {"east": {"agent": agents, "server": servers}, "west": WEST}, forks=forks, late=0.05, takes=1.0
+    )
     assert seen.code == 0, seen
-    for plan, hosts in zip(seen.planned(), ([*SERVERS, *AGENTS], [*WEST["server"], *WEST["agent"]])):
+    for plan, hosts in zip(seen.planned(), ([*servers, *agents], [*WEST["server"], *WEST["agent"]])):
         assert sorted(plan) == sorted(hosts), seen
         assert seen.order_of(hosts) == plan == hosts, seen
-    must_keep_the_limits(seen, SERVERS, AGENTS, 1)
+    must_keep_the_limits(seen, servers, agents, 1)
     must_keep_the_limits(seen, WEST["server"], WEST["agent"], 1)
     if forks > 1:
         # With two forks, the second server of the one cluster waits for the first, and must not keep the other out.
@@ -98,7 +100,7 @@ def test_canary_serial_limit_and_an_order_of_the_play(playbooks: Playbooks) -> N
 
 def test_live_changes_of_agents_wait_for_nobody(playbooks: Playbooks) -> None:
     live = {host: {"live": True} for host in [*AGENTS, "s-1", "s-2"]}
-    seen = playbooks.play(ONE, forks=20, late=0.1, takes=0.5, staged=live)
+    seen = playbooks.play(ONE, forks=20, late=0.1, takes=1.0, staged=live)
     assert seen.code == 0, seen
     assert seen.most_at_once(AGENTS) > 1, seen
     assert seen.most_at_once(SERVERS) == 1, seen
@@ -157,7 +159,7 @@ def test_too_few_forks_are_named_before_the_first_node(playbooks: Playbooks) -> 
     assert seen.code == 0, seen
     # ansible-core 2.16 breaks warnings into lines.
     words = " ".join(seen.output.split())
-    assert words.count("k3s_registries_agent_batch: 100%, which is 3 of 3 agents") == 1, seen
-    assert "only 2 forks, so at most 2 will" in words, seen
+    assert words.count("k3s_registries_agent_batch: 100% of the 3 agents in this play are 3 at once") == 1, seen
+    assert "only 2 forks, so no more than 2 will restart at once" in words, seen
     assert words.index("only 2 forks") < words.index("Stage on all nodes")
     assert "agents, 2 at a time" in seen.output

@@ -235,7 +235,18 @@ def test_the_last_that_waits_makes_way_for_a_cluster_that_has_nothing_to_do() ->
 
 
 @pytest.mark.parametrize(
-    "why", ["a fork is free", "at work", "waiting", "other phase", "stopped", "nobody left", "no order", "asked not to"]
+    "why",
+    [
+        "a fork is free",
+        "at work",
+        "waiting",
+        "other phase",
+        "stopped",
+        "nobody left",
+        "no order",
+        "asked not to",
+        "did not come in the round before",
+    ],
 )
 def test_nobody_makes_way_in_vain(why: str) -> None:
     busy, idle, last = two_clusters()
@@ -254,6 +265,9 @@ def test_nobody_makes_way_in_vain(why: str) -> None:
         last = last._replace(batch=list(busy.hosts))
     elif why == "no order":
         last = last._replace(in_order=False)
+    elif why == "did not come in the round before":
+        for host in busy.hosts.values():
+            host.made_way = 1
     else:
         last = last._replace(makes_way=False)
     assert turns.turn(busy, last, [idle]) is None
