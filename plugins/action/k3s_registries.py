@@ -24,6 +24,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepa
     prepare,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host
 
 _CONTROLLER_ONLY = (
     "config", "validate_only", "disable_default_endpoint", "embedded_registry", "system_default_registry",
@@ -45,16 +46,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "run_once: one of %d nodes would get the configuration and the others look done. Take run_once away; "
                 "the role itself sees to the order. Nothing has been touched." % len(hosts)
             )
+        warnings: list[str] = []
         prepared = self._prepare(arguments, task_vars)
         result["findings"] = prepared.findings
         if prepared.errors:
             # Where the strategy lets hosts run on by themselves, any_errors_fatal does not stop the others.
-            with ledger_of(arguments).opened() as state:
-                state["refused"][str((task_vars or {}).get("inventory_hostname", ""))] = True
+            self._refuse(arguments, task_vars)
             result.update(failed=True, changed=False, msg=describe.error_text(prepared.errors, prepared.warnings))
             return result
-        if prepared.warnings:
-            result["warnings"] = describe.finding_lines(prepared.warnings)
+        warnings += describe.finding_lines(prepared.warnings)
+        if warnings:
+            result["warnings"] = warnings
         if arguments["validate_only"]:
             result["changed"] = False
             return result
@@ -125,24 +127,30 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except (SourceProblem, Unsafe) as problem:
             raise AnsibleActionFail("%s. Nothing has been touched." % problem) from None
 
+    def _refuse(self, arguments: dict[str, Any], task_vars: Any) -> None:
+        """Where the strategy lets hosts run on by themselves, any_errors_fatal does not stop the others. This does."""
+        with ledger_of(arguments).opened() as run:
+            run.refused = sorted({*run.refused, str((task_vars or {}).get("inventory_hostname", ""))})
+
     def _note(self, arguments: dict[str, Any], answer: dict[str, Any], task_vars: dict[str, Any]) -> None:
         """Tell the run's ledger what this host needs."""
         host = str(task_vars.get("inventory_hostname", ""))
-        hosts = task_vars.get("ansible_play_hosts_all") or []
-        with ledger_of(arguments).opened() as state:
+        health = answer.get("health") or {}
+        with ledger_of(arguments).opened() as run:
             # Ansible's main process. A worker that has outlived it would see another parent and take that for the run.
-            state["controller"] = state["controller"] or os.getppid()
-            state.update(shown=False, refusal="", asked=[])
-            state["refused"].pop(host, None)
+            run.controller = run.controller or os.getppid()
+            run.shown = False
+            run.lease.refusal, run.lease.asked = "", []
+            run.refused = [name for name in run.refused if name != host]
             if answer.get("failed"):
-                state["staged"].pop(host, None)
-                state["failed"][host] = str(answer.get("msg", ""))
+                run.hosts.pop(host, None)
+                run.failed[host] = str(answer.get("msg", ""))
                 return
-            state["staged"][host] = {
-                "role": arguments["node_role"],
-                "position": hosts.index(host) if host in hosts else 0,
-                "restart": bool(answer.get("restart")),
-                "live": bool(answer.get("live")),
-                "reasons": list(answer.get("reasons") or []),
-                "health": dict(answer.get("health") or {}),
-            }
+            run.hosts[host] = Host(
+                role=arguments["node_role"],
+                restart=bool(answer.get("restart")),
+                live=bool(answer.get("live")),
+                reasons=list(answer.get("reasons") or []),
+                ill="" if health.get("healthy", True) else str(health.get("sentence") or "ill"),
+                explained=bool(health.get("explained")),
+            )

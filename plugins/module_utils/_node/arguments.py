@@ -47,8 +47,8 @@ ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     canary_images={"type": "list", "elements": "str", "default": []},
     canary_timeout={"type": "int", "default": 120},
     agent_batch={"type": "str", "default": "1"},
-    at_once={"type": "int", "default": 0},
     canary_hosts={"type": "list", "elements": "str", "default": []},
+    makes_way={"type": "bool", "default": False},
     force={"type": "bool", "default": False},
     cluster={"type": "str", "default": ""},
 )
