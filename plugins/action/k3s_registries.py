@@ -24,11 +24,12 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepa
     prepare,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.checks import check
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host
 
 _CONTROLLER_ONLY = (
     "config", "validate_only", "disable_default_endpoint", "embedded_registry", "system_default_registry",
-    "cluster", "keep_generations",
+    "cluster", "keep_generations", "rollout",
 )  # fmt: skip
 
 
@@ -46,7 +47,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "run_once: one of %d nodes would get the configuration and the others look done. Take run_once away; "
                 "the role itself sees to the order. Nothing has been touched." % len(hosts)
             )
-        warnings: list[str] = []
+        warnings = self._check_rollout(arguments, task_vars)
         prepared = self._prepare(arguments, task_vars)
         result["findings"] = prepared.findings
         if prepared.errors:
@@ -126,6 +127,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return prepare(arguments["config"], settings, paths, read_file, shared_folder=str(C.DEFAULT_LOCAL_TMP))
         except (SourceProblem, Unsafe) as problem:
             raise AnsibleActionFail("%s. Nothing has been touched." % problem) from None
+
+    def _check_rollout(self, arguments: dict[str, Any], task_vars: Any) -> list[str]:
+        """What is to be said about the rollout's settings; a mistake in them stops the run before the first node."""
+        if not arguments["rollout"]:
+            return []
+        found = check(arguments["rollout"], arguments["cluster"], task_vars or {})
+        if found.errors:
+            self._refuse(arguments, task_vars)
+            raise AnsibleActionFail("%s. Nothing has been touched." % "; ".join(found.errors))
+        return found.warnings
 
     def _refuse(self, arguments: dict[str, Any], task_vars: Any) -> None:
         """Where the strategy lets hosts run on by themselves, any_errors_fatal does not stop the others. This does."""

@@ -33,6 +33,13 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     system_default_registry={"type": "str"},
     keep_generations={"type": "int", "default": 3},
     cluster={"type": "str", "default": ""},
+    rollout={
+        "type": "dict",
+        "options": {
+            "agent_batch": {"type": "str", "default": "1"},
+            "canary": {"type": "str", "default": ""},
+        },
+    },
     prepared={"type": "str", "no_log": True},
 )
 

@@ -138,3 +138,28 @@ def test_a_host_that_never_comes_to_its_commit_is_not_waited_for(playbooks: Play
     seen = playbooks.play(ONE, forks=20, tasks=tasks, fails_before="s-1")
     assert seen.order == ["s-2", "s-3", *AGENTS], seen
     assert "rescued" in seen.output
+
+
+@pytest.mark.parametrize("strategy", ["linear", "free"])
+def test_mistakes_in_the_settings_stop_the_run_before_the_first_node(playbooks: Playbooks, strategy: str) -> None:
+    seen = playbooks.play(
+        {"east": {"server": ["s-1"], "agent": ["a-1"]}},
+        late=0,
+        keywords={"strategy": strategy},
+        variables={"k3s_registries_canary": "agnet-1", "k3s_registries_agent_batch": "150%"},
+    )
+    assert seen.code == 2, seen
+    assert "k3s_registries_agent_batch: '150%' is neither a positive number of agents nor a percentage" in seen.output
+    assert "k3s_registries_canary: the inventory has neither a host nor a group with the name 'agnet-1'" in seen.output
+    assert "Stage" not in seen.output
+
+
+def test_too_few_forks_are_named_before_the_first_node(playbooks: Playbooks) -> None:
+    seen = playbooks.play(ONE, "--check", forks=2, late=0, variables={"k3s_registries_agent_batch": "100%"})
+    assert seen.code == 0, seen
+    # ansible-core 2.16 breaks warnings into lines.
+    words = " ".join(seen.output.split())
+    assert words.count("k3s_registries_agent_batch: 100%, which is 3 of 3 agents") == 1, seen
+    assert "only 2 forks, so at most 2 will" in words, seen
+    assert words.index("only 2 forks") < words.index("Stage on all nodes")
+    assert "agents, 2 at a time" in seen.output
