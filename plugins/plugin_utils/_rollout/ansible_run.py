@@ -37,5 +37,5 @@ def agents_of(cluster: str, task_vars: Mapping[str, Any]) -> list[str]:
 
     :param cluster: the names of its groups of servers and agents, as the role gives them.
     """
-    members = (task_vars.get("groups") or {}).get(cluster.partition("/")[2]) or []
+    members = set((task_vars.get("groups") or {}).get(cluster.partition("/")[2]) or [])
     return [str(host) for host in task_vars.get("ansible_play_hosts_all") or [] if host in members]

@@ -53,7 +53,7 @@ def test_the_order_of_the_run_is_that_of_the_printed_plan(playbooks: Playbooks) 
 def test_two_clusters_of_a_play_share_its_forks(playbooks: Playbooks, forks: int, hosts_of_a_role: int) -> None:
     servers, agents = SERVERS[:hosts_of_a_role], AGENTS[:hosts_of_a_role]
     seen = playbooks.play(
-        {"east": {"agent": agents, "server": servers}, "west": WEST}, forks=forks, late=0.05, takes=0.6
+        {"east": {"agent": agents, "server": servers}, "west": WEST}, forks=forks, late=0.05, takes=1.0
     )
     assert seen.code == 0, seen
     for plan, hosts in zip(seen.planned(), ([*servers, *agents], [*WEST["server"], *WEST["agent"]])):
@@ -100,7 +100,7 @@ def test_canary_serial_limit_and_an_order_of_the_play(playbooks: Playbooks) -> N
 
 def test_live_changes_of_agents_wait_for_nobody(playbooks: Playbooks) -> None:
     live = {host: {"live": True} for host in [*AGENTS, "s-1", "s-2"]}
-    seen = playbooks.play(ONE, forks=20, late=0.1, takes=0.5, staged=live)
+    seen = playbooks.play(ONE, forks=20, late=0.1, takes=1.0, staged=live)
     assert seen.code == 0, seen
     assert seen.most_at_once(AGENTS) > 1, seen
     assert seen.most_at_once(SERVERS) == 1, seen
