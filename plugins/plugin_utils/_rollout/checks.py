@@ -55,9 +55,10 @@ def _forks(batch: str, agents: int, forks: int) -> list[str]:
     wanted = min(batch_size(batch, agents), agents)
     if wanted <= forks:
         return []
-    said = batch.strip()
+    said = "%d agents at once" % wanted
+    if batch.strip().endswith("%"):
+        said = "%s of the %d agents in this play are %d at once" % (batch.strip(), agents, wanted)
     return [
-        "k3s_registries_agent_batch: %s of %d agents in this play would restart at once, but Ansible has only %d "
-        "forks, so at most %d will. Run it with --forks %d, or set forks in ansible.cfg (in AWX, in the job template)"
-        % (said if said == str(wanted) else "%s, which is %d" % (said, wanted), agents, forks, forks, wanted)
+        "k3s_registries_agent_batch: %s, but Ansible has only %d forks, so no more than %d will restart at once. Run "
+        "it with --forks %d, or set forks in ansible.cfg (in AWX, in the job template)" % (said, forks, forks, wanted)
     ]

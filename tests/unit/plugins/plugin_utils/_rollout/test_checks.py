@@ -45,7 +45,11 @@ def test_a_batch_within_the_forks_needs_no_word(batch: str) -> None:
 
 @pytest.mark.parametrize(
     ("batch", "forks", "wanted", "counts"),
-    [("10%", 5, "10%, which is 40 of 400 agents", 5), ("6", 5, "6 of 400 agents", 5), ("900", 20, "which is 400", 20)],
+    [
+        ("10%", 5, "10% of the 400 agents in this play are 40 at once", 5),
+        ("6", 5, "6 agents at once", 5),
+        ("900", 20, "400 agents at once", 20),
+    ],
 )
 def test_fewer_forks_than_the_batch_are_said_with_the_number_that_counts(
     batch: str, forks: int, wanted: str, counts: int
@@ -54,7 +58,7 @@ def test_fewer_forks_than_the_batch_are_said_with_the_number_that_counts(
     assert found.errors == []
     [warning] = found.warnings
     assert wanted in warning
-    assert "at most %d will" % counts in warning
+    assert "only %d forks, so no more than %d will restart at once" % (counts, counts) in warning
 
 
 def test_only_agents_of_the_play_count() -> None:

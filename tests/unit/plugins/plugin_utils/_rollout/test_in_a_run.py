@@ -159,7 +159,7 @@ def test_too_few_forks_are_named_before_the_first_node(playbooks: Playbooks) -> 
     assert seen.code == 0, seen
     # ansible-core 2.16 breaks warnings into lines.
     words = " ".join(seen.output.split())
-    assert words.count("k3s_registries_agent_batch: 100%, which is 3 of 3 agents") == 1, seen
-    assert "only 2 forks, so at most 2 will" in words, seen
+    assert words.count("k3s_registries_agent_batch: 100% of the 3 agents in this play are 3 at once") == 1, seen
+    assert "only 2 forks, so no more than 2 will restart at once" in words, seen
     assert words.index("only 2 forks") < words.index("Stage on all nodes")
     assert "agents, 2 at a time" in seen.output
