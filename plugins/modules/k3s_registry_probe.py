@@ -21,10 +21,18 @@ description:
     C(config.toml)), so it works on nodes that this collection has never touched, and finds a C(hosts.toml) that was
     edited by hand. With O(config) a configuration is tried that the node does not have yet.
   - Endpoints are asked at the same time, each with a deadline of its own. Nothing on the node is changed, no image is
-    pulled, and nothing of what a server says is repeated in the result but the names in its certificate.
+    pulled, and nothing of what a server says is repeated in the result but the names in its certificate and where it
+    redirects to, with control characters as escapes.
+  - A credential goes to the scheme, host and port that it belongs to, and nowhere else. Where containerd would send it
+    to others (to a token server without TLS, along with a redirect to another port of the same name, in a form that a
+    307 or 308 repeats elsewhere), the probe does not, and RV(endpoints[].findings) says so. C(insecure_skip_verify) and
+    a client certificate are for the endpoint itself, not for a token server, a proxy or a place to which it redirects.
+  - At most 64 KiB of an answer's headers, 64 KiB of a token server's answer and 4 MiB of a manifest or an image's
+    configuration are read.
 notes:
   - Reading the credentials needs C(become=true). The node needs nothing but Python 3.8 or later.
-  - The causes are those of M(k3sfleet.registries.k3s_pull_diagnosis), and V(ok).
+  - The causes are those of M(k3sfleet.registries.k3s_pull_diagnosis), and V(ok). With V(unauthorized) and
+    RV(endpoints[].findings) credentials are needed to go on that containerd would send where they do not belong.
   - An endpoint of the kind V(default) that does not answer is no fault where the nodes are not meant to reach it.
   - Layers are not downloaded; whether they are there and how long they are is asked. So a layer that is damaged but has
     its right length is found by a pull only.
@@ -160,8 +168,18 @@ endpoints:
       description: What was seen.
       type: str
     fix:
-      description: What to do, in one sentence that names the path in the configuration. Empty with V(ok).
+      description: What to do, in one sentence that names the path in the configuration. Empty with V(ok), unless there
+        are RV(endpoints[].findings).
       type: str
+    findings:
+      description:
+        - To whom containerd will give credentials that do not belong there, a sentence each, which
+          RV(endpoints[].message) has too. The probe has not sent them.
+      type: list
+      elements: str
+      sample:
+        - containerd will send the password of registry.example.com:5000 to http://registry.example.com in clear text,
+          to which a redirect leads.
     status:
       description: The HTTP status, V(null) where there was none.
       type: int

@@ -137,6 +137,7 @@ class HostileServer:
 
     def _serve(self, connection: socket.socket) -> None:
         connection.settimeout(_PATIENCE)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._lock:
             self._open.add(connection)
         try:
@@ -152,8 +153,13 @@ class HostileServer:
 
     def _secured(self, connection: socket.socket, context: ssl.SSLContext | None, app: App) -> None:
         """TLS where the client begins with it, otherwise in clear: all of it is written down either way."""
-        if context is None or connection.recv(1, socket.MSG_PEEK) != b"\x16":
-            self._converse(connection, "http", self._ledger.open(self.place("http")), app)
+        is_tls = connection.recv(1, socket.MSG_PEEK) == b"\x16"
+        if context is None or not is_tls:
+            heard = self._ledger.open(self.place("http"))
+            if is_tls:
+                heard.received += connection.recv(1 << 16)
+            else:
+                self._converse(connection, "http", heard, app)
             return
         with context.wrap_socket(connection, server_side=True) as secured:
             subject = dict(pair for part in (secured.getpeercert() or {}).get("subject", ()) for pair in part)

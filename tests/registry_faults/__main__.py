@@ -43,8 +43,13 @@ class Named(NamedTuple):
     seen: dict[str, str]
 
 
-def small_servers(host: str, issued: Any) -> Iterable[Any]:
-    """The servers of the test's own, listening at this machine's address in the fleet's network."""
+def small_servers(host: str, issued: Any, folder: Path) -> Iterable[Any]:
+    """The servers of the test's own, listening at this machine's address in the fleet's network.
+
+    The token server has TLS, or the probe would not tell it the password of a registry with TLS.
+    """
+    issued["token-server"].write(folder / "token-server")
+    secure = {"tokens": servers.server_context(folder / "token-server")}
     users = {"robot": (ROBOT["password"], True), "reader": (ROBOT["password"], False)}
     apps: dict[str, Any] = {
         "page": servers.web_page,
@@ -54,7 +59,7 @@ def small_servers(host: str, issued: Any) -> Iterable[Any]:
         "tokens": TokenServer(issued["tokens"], users),
     }
     for name, app in apps.items():
-        yield servers.HttpServer(app, host=host, port=SERVERS[name])
+        yield servers.HttpServer(app, secure.get(name), host=host, port=SERVERS[name])
     for name, behave in (("ssh", servers.ssh), ("silent", servers.silent), ("reset", servers.reset)):
         yield servers.RawServer(behave, host=host, port=SERVERS[name])
 
@@ -95,12 +100,13 @@ def leaks(answers: Any) -> list[str]:
 
 def run(fleet: Any) -> list[Named]:
     """Makes the faults, pulls, asks; returns what was named."""
-    issued = certificates()
     gateway, unused = address(fleet, 1), address(fleet, 250)
+    issued = certificates(gateway)
     config = registries(unused)
     agent = next(node for node in fleet.nodes if node.role == "agent")
     with ExitStack() as stack:
-        for server in small_servers(gateway, issued):
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="registry-faults-")))
+        for server in small_servers(gateway, issued, folder):
             stack.enter_context(server)
         made = stack.enter_context(Registries(fleet, issued))
         say(f"{len(CASES)} registries: {len(CASES) - sum(case.cause == 'ok' for case in CASES)} with a fault each")
@@ -109,7 +115,6 @@ def run(fleet: Any) -> list[Named]:
         say(f"{agent.name} is configured with all of them; pulling")
         pulled = node.pull_all()
         say("Pulled; asking probe and diagnosis")
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="registry-faults-")))
         probe, pulls = node.ask_modules(folder)
         found = leaks([probe, pulls])
         if found:

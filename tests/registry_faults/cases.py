@@ -186,8 +186,11 @@ def registries(unused_address: str) -> dict[str, Any]:
     return {"mirrors": mirrors, "configs": configs}
 
 
-def certificates() -> dict[str, Issued]:
-    """Everything that the registries and the node need, by file name."""
+def certificates(gateway: str) -> dict[str, Issued]:
+    """Everything that the registries and the node need, by file name.
+
+    :param gateway: the address of the token server.
+    """
     ca, other = authority("faults CA"), authority("another CA")
     names = (f"*.{DOMAIN}",)
     return {
@@ -201,4 +204,5 @@ def certificates() -> dict[str, Issued]:
         "client": issue(ca, "node", client=True),
         "stranger": issue(other, "stranger", client=True),
         "tokens": issue(ca, "token signer"),
+        "token-server": issue(ca, "token server", (gateway,)),
     }

@@ -89,7 +89,7 @@ def _config(name: str, port: int, gateway: str) -> dict[str, Any]:
         port = SERVERS["tokens"] if name == "token" else TOKENS_DOWN_PORT
         config["auth"] = {
             "token": {
-                "realm": f"http://{gateway}:{port}/token",
+                "realm": f"https://{gateway}:{port}/token",
                 "service": tokens.SERVICE,
                 "issuer": tokens.ISSUER,
                 "rootcertbundle": "/faults/pki/ca.crt",

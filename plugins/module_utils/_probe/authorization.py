@@ -9,9 +9,8 @@ Source: ``AddResponses`` and ``doBearerAuth`` in containerd's ``core/remotes/doc
 from __future__ import annotations
 
 import base64
-import json
+import re
 from typing import Callable
-from urllib.parse import urlsplit
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.challenge import (
     Challenge,
@@ -20,49 +19,66 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.challen
     token_form,
     token_url,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure, status_text
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import Answer, host_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import (
+    Exposure,
+    Failure,
+    status_text,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.json_text import json_object, text_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import Answer, host_of, shown
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import (
     Credentials,
     CredentialsError,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Session
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.origin import (
+    AddressError,
+    Origin,
+    origin_of,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import NO_KEY, Key, Session
 
 _WITHOUT_POST = (400, 401, 404)
 """Token servers that know no POST answer with one of these, and are asked by GET then."""
+_LARGEST_TOKEN = 64 << 10
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
+_SHORTEST_MASKED = 16
 
 
 class Authorization:
-    """Credentials for one endpoint, used when it asks.
+    """Credentials for one endpoint and for those that it refers to, used when they ask; each (scheme, host, port) has
+    its own.
 
-    :ivar scheme: what it asked for: ``none``, ``basic`` or ``bearer``.
-    :ivar credentials: those that were used, None where there were none to use.
+    :ivar scheme: what was asked for last: ``none``, ``basic`` or ``bearer``.
+    :ivar credentials: those that were used last, None where there were none to use.
     """
 
     def __init__(self, session: Session, lookup: Callable[[str], Credentials | None], repository: str = "") -> None:
         self._session = session
         self._lookup = lookup
         self._repository = repository
-        self._header = ""
+        self._keys: dict[Origin, Key] = {}
         self.scheme = "none"
         self.credentials: Credentials | None = None
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """To send along: nothing before the registry has asked."""
-        return {"Authorization": self._header} if self._header else {}
+    def key(self, origin: Origin) -> Key:
+        """To send along: nothing before its server has asked."""
+        return self._keys.get(origin, NO_KEY)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be shown, should the other side send it back."""
-        return tuple(filter(None, (self._header.partition(" ")[2], self._header)))
+        """What must not be shown, should the other side repeat it. A token of a few letters would mask half a text."""
+        found: list[str] = []
+        for key in self._keys.values():
+            found += [key.header, key.header.partition(" ")[2]]
+        return tuple(secret for secret in found if len(secret) >= _SHORTEST_MASKED)
 
     def answer(self, refused: Answer) -> None:
         """Prepares what a 401 asks for.
 
         :raises Failure: where that cannot be had.
+        :raises Exposure: where containerd would give the credentials away for it.
         """
-        status = refused.status
+        status, origin = refused.status, refused.origin
         for challenge in parse_challenges(refused.headers.get_all("WWW-Authenticate") or []):
             if challenge.scheme == "digest":
                 continue
@@ -71,10 +87,18 @@ class Authorization:
                 self.credentials = self._lookup(refused.host)
             except CredentialsError as error:
                 raise Failure("unauthorized", str(error), status) from None
+            if self.credentials is not None and self._session.verify_from_now_on(origin):
+                # Whoever has asked may be anybody: it is to ask again as somebody who is known.
+                return
             if challenge.scheme == "basic":
-                self._header = _basic(self.credentials, status)
+                header = _basic(self.credentials, status)
+                self._refuse_clear(origin, refused)
+                self._keys[origin] = Key(header, f"the password of {refused.host}")
             else:
-                self._header = "Bearer " + self._token(challenge, self.credentials)
+                token = self._token(challenge, self.credentials, refused)
+                # One that everybody gets is no secret.
+                name = f"the token for {refused.host}" if self.credentials is not None else ""
+                self._keys[origin] = Key("Bearer " + token, name)
             return
         raise Failure("unauthorized", "it asks for neither Basic nor Bearer credentials", status)
 
@@ -86,29 +110,60 @@ class Authorization:
         used = "the token" if self.scheme == "bearer" else "the credentials"
         return Failure("unauthorized", f"{used} sent: {status_text(refused.status)}", refused.status)
 
-    def _token(self, challenge: Challenge, credentials: Credentials | None) -> str:
+    def _refuse_clear(self, origin: Origin, refused: Answer) -> None:
+        """Only an endpoint that is configured with http:// gets credentials in clear."""
+        if origin.scheme != "https" and not self._session.takes_clear(origin):
+            where = f"{shown(refused.url)}: {status_text(refused.status)}"
+            raise Exposure(self._name(refused), origin, where, refused.status)
+
+    def _name(self, refused: Answer) -> str:
+        word = "password" if self.credentials is not None and self.credentials.username else "identity token"
+        return f"the {word} of {refused.host}"
+
+    def _token(self, challenge: Challenge, credentials: Credentials | None, refused: Answer) -> str:
         realm = challenge.parameters.get("realm", "")
-        if urlsplit(realm).scheme not in ("http", "https") or not host_of(realm):
-            raise Failure("token_server_unavailable", "the registry names no token server (realm)", 401, token=True)
+        try:
+            place = origin_of(realm)
+        except AddressError:
+            raise Failure("token_server_unavailable", "the registry names no token server (realm)", 401, True) from None
+        has_secret = credentials is not None and bool(credentials.secret)
+        if has_secret:
+            self._refuse_clear(refused.origin, refused)
+            if place.scheme != "https" and not self._session.takes_clear(refused.origin):
+                reason = "the token server that the registry names (realm) without TLS"
+                raise Exposure(self._name(refused), place, f"realm {shown(realm)}", refused.status, reason)
         service = challenge.parameters.get("service", "")
         wanted = scopes(self._repository, challenge)
         try:
-            answer = self._fetched(realm, service, wanted, credentials)
+            answer = self._fetched(realm, place, service, wanted, self._name(refused))
+        except Exposure:
+            raise
         except Failure as failure:
+            if has_secret and failure.cause.startswith("tls_") and not failure.at_proxy:
+                self._refuse_unverified(place, refused, failure)
             raise _token_failure(failure, realm) from None
         return _token_of(answer, realm)
 
-    def _fetched(self, realm: str, service: str, wanted: list[str], credentials: Credentials | None) -> Answer:
-        session = self._session
-        if credentials is not None and credentials.secret:
-            form = token_form(credentials.username, credentials.secret, service, wanted)
-            kind = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
-            answer = session.request("POST", realm, kind, form)
-            if answer.status not in _WITHOUT_POST and not (answer.status == 405 and credentials.username):
-                return answer
-            headers = {"Authorization": _basic_value(credentials.username, credentials.secret)}
-            return session.request("GET", token_url(realm, service, wanted), headers)
-        return session.request("GET", token_url(realm, service, wanted))
+    def _refuse_unverified(self, place: Origin, refused: Answer, failure: Failure) -> None:
+        if self._session.skips_verification and not self._session.is_own(place):
+            reason = f"whose certificate it will not verify: insecure_skip_verify of {refused.host} counts there too"
+            raise Exposure(self._name(refused), place, failure.detail, refused.status, reason) from None
+
+    def _fetched(self, realm: str, place: Origin, service: str, wanted: list[str], name: str) -> Answer:
+        session, credentials = self._session, self.credentials
+        if credentials is None or not credentials.secret:
+            return session.request("GET", token_url(realm, service, wanted), limit=_LARGEST_TOKEN, strict=True)
+        form = token_form(credentials.username, credentials.secret, service, wanted)
+        kind = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+        answer = session.request("POST", realm, kind, form, limit=_LARGEST_TOKEN, form_of=name, strict=True)
+        if answer.status not in _WITHOUT_POST and not (answer.status == 405 and credentials.username):
+            return answer
+        key = Key(_basic_value(credentials.username, credentials.secret), name)
+
+        def keys(origin: Origin) -> Key:
+            return key if origin == place else NO_KEY
+
+        return session.request("GET", token_url(realm, service, wanted), limit=_LARGEST_TOKEN, keys=keys, strict=True)
 
 
 def _basic(credentials: Credentials | None, status: int) -> str:
@@ -128,7 +183,9 @@ def _token_failure(failure: Failure, realm: str) -> Failure:
     cause = failure.cause
     if not cause.startswith(("tls_", "client_cert_")):
         cause = "token_server_unavailable"
-    return Failure(cause, f"token server {host_of(realm)}: {failure.detail}", failure.status, token=True)
+    found = Failure(cause, f"token server {host_of(realm)}: {failure.detail}", failure.status, token=True)
+    found.at_proxy = failure.at_proxy
+    return found
 
 
 def _token_of(answer: Answer, realm: str) -> str:
@@ -140,11 +197,15 @@ def _token_of(answer: Answer, realm: str) -> str:
         elif 400 <= status < 500 and status not in (404, 408):
             cause = "token_refused"
         raise Failure(cause, f"{where}: {status_text(status)}", status, token=True)
+    if not answer.complete:
+        raise Failure("token_server_unavailable", f"{where}: its answer is larger than 64 KiB", status, token=True)
     try:
-        fields = json.loads(answer.body.decode("utf-8"))
-        token = fields.get("access_token") or fields.get("token")
-    except (ValueError, AttributeError):
-        token = None
-    if not isinstance(token, str) or not token:
+        fields = json_object(answer.body)
+    except ValueError:
+        fields = {}
+    token = text_of(fields.get("access_token")) or text_of(fields.get("token"))
+    if not token:
         raise Failure("token_server_unavailable", f"{where}: its answer holds no token", status, token=True)
+    if not _SENDABLE.fullmatch(token):
+        raise Failure("token_server_unavailable", f"{where}: its token cannot be sent in a header", status, token=True)
     return token

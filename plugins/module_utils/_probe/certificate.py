@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import calendar
 import ipaddress
+import re
 import time
 from typing import Iterator, NamedTuple
 
@@ -29,6 +30,7 @@ _SHORT_NAMES = {
 _SEQUENCE, _SET, _OID, _OCTETS, _UTC_TIME, _VERSION, _EXTENSIONS = 0x30, 0x31, 6, 4, 23, 0xA0, 0xA3
 _DNS, _IP = 0x82, 0x87
 _UTF16, _UTF32 = 30, 28
+_LONGEST_TEXT, _LONGEST_OID = 300, 64
 
 
 class CertificateError(ValueError):
@@ -36,7 +38,9 @@ class CertificateError(ValueError):
 
 
 class Certificate(NamedTuple):
-    """``not_before`` and ``not_after`` are epoch times; ``dns`` and ``addresses`` the subjectAltNames;
+    """Its texts are as they stand in it, control characters included.
+
+    ``not_before`` and ``not_after`` are epoch times; ``dns`` and ``addresses`` the subjectAltNames;
     ``has_names`` whether there is such an extension at all."""
 
     subject: str
@@ -142,17 +146,21 @@ def _name(content: bytes) -> tuple[str, str]:
             oid, text = _oid(raw_oid), _text(kind, raw)
             if oid == _COMMON_NAME:
                 common_name = text
-            parts.append(f"{_SHORT_NAMES.get(oid, oid)}={text}")
-    return ",".join(parts), common_name
+            # As RFC 4514 has it: a comma in a name begins no part of it.
+            escaped = re.sub(r"([,+\"\\<>;])", r"\\\1", text)
+            parts.append(f"{_SHORT_NAMES.get(oid, oid)}={escaped}")
+    return ",".join(parts)[:_LONGEST_TEXT], common_name
 
 
 def _text(kind: int, raw: bytes) -> str:
     encoding = {_UTF16: "utf-16-be", _UTF32: "utf-32-be"}.get(kind, "utf-8")
     text = raw.decode(encoding, "replace")
-    return "".join(char if char.isprintable() else "?" for char in text)[:200]
+    return text[:_LONGEST_TEXT]
 
 
 def _oid(raw: bytes) -> str:
+    if len(raw) > _LONGEST_OID:
+        raise ValueError("an object identifier that is too long")
     numbers, value = [], 0
     for byte in raw:
         value = value << 7 | byte & 0x7F

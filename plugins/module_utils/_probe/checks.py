@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.authorization import Authorization
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.content import ACCEPT, Place, check_content
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.content import (
+    ACCEPT,
+    Place,
+    check_content,
+    check_promise,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure, status_failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import Answer, shown
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Session
@@ -23,6 +28,7 @@ _BAD_REQUESTS = (
     (b"plain HTTP request was sent to HTTPS port", "not_http", "plain HTTP on a TLS port"),
     (b"HTTP request to an HTTPS server", "not_http", "plain HTTP on a TLS port"),
 )
+_MOST_CHALLENGES = 5
 _ANONYMOUS = "it answers without credentials only for repositories that are public"
 
 
@@ -42,19 +48,21 @@ class Asker:
 
     def __call__(self, method: str, url: str, accept: str = "", limit: int = 1 << 20, follow: bool = True) -> Answer:
         """:raises Failure: where no answer came, or where credentials do not help."""
-        answer = self._ask(method, url, accept, limit, follow)
-        if answer.status == 400:
-            self._explain(url)
-        if answer.status != 401:
-            return answer
-        asked_before = bool(self._authorization.headers)
-        if asked_before:
-            raise self._authorization.refusal(answer)
-        self._authorization.answer(answer)
-        answer = self._ask(method, url, accept, limit, follow)
-        if answer.status == 401:
-            raise self._authorization.refusal(answer)
-        return answer
+        for _number in range(_MOST_CHALLENGES):
+            answer = self._ask(method, url, accept, limit, follow)
+            if answer.status == 400:
+                self._explain(url)
+            if answer.status != 401:
+                return answer
+            if self._authorization.key(answer.origin).header:
+                raise self._authorization.refusal(answer)
+            # The endpoint's own challenge, or that of another host to which it redirects.
+            self._authorization.answer(answer)
+        raise self._authorization.refusal(answer)
+
+    def left(self, doing: str) -> float:
+        """The seconds that are left for all of the check."""
+        return self._session.left(doing)
 
     def _explain(self, url: str) -> None:
         """Asks again for the words of a 400, which a HEAD comes without.
@@ -70,10 +78,8 @@ class Asker:
                 raise Failure(cause, f"GET {shown(url)}: 400 Bad Request, {detail}", 400)
 
     def _ask(self, method: str, url: str, accept: str, limit: int, follow: bool) -> Answer:
-        headers: dict[str, Any] = dict(self._authorization.headers)
-        if accept:
-            headers["Accept"] = accept
-        return self._session.request(method, url, headers, limit=limit, follow=follow)
+        headers = {"Accept": accept} if accept else {}
+        return self._session.request(method, url, headers, limit=limit, follow=follow, keys=self._authorization.key)
 
 
 def api_url(host: Host) -> str:
@@ -126,6 +132,7 @@ def check_image(
     head = ask("HEAD", manifest, accept=ACCEPT)
     if head.status != 200:
         raise status_failure(head.status, head.url, f"HEAD {shown(manifest)}")
+    check_promise(head, image.reference)
     if not content:
         return Seen(head.status, "the manifest is there")
-    return Seen(head.status, check_content(Place(ask, url), head, image.reference, platform))
+    return Seen(head.status, check_content(Place(ask, url, ask.left), head, image.reference, platform))

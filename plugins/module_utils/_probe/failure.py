@@ -14,6 +14,7 @@ import http.client
 import ssl
 from typing import Any
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.origin import Origin
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import status_cause
 
 _NO_ROUTE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EPERM, errno.EACCES)
@@ -41,10 +42,12 @@ class Failure(Exception):
     """The end of a probe.
 
     :ivar cause: one of the causes of ``_pulls.causes.CAUSES``.
-    :ivar detail: what was seen, without secrets and without text that the other side has sent.
+    :ivar detail: what was seen. Names and addresses in it may be the other side's: it is shown through
+        :mod:`visible` only.
     :ivar status: the HTTP status where there was one.
     :ivar token: it happened on the way to a token, not at the registry itself.
     :ivar at_proxy: it happened at the proxy, and nothing is known of the registry.
+    :ivar at_handshake: there was no TLS, right certificate or not, so that nothing was asked.
     """
 
     def __init__(self, cause: str, detail: str, status: int | None = None, token: bool = False) -> None:
@@ -54,6 +57,28 @@ class Failure(Exception):
         self.status = status
         self.token = token
         self.at_proxy = False
+        self.at_handshake = False
+
+
+class Exposure(Failure):
+    """containerd would give a credential to somebody to whom it does not belong; the probe has not.
+
+    :ivar credential: its name, such as ``the password of registry.example.com:5000``.
+    :ivar place: who would get it.
+    :ivar reason: why it does not belong there, as the end of a sentence.
+    """
+
+    def __init__(self, credential: str, place: Origin, detail: str, status: int | None, reason: str = "") -> None:
+        super().__init__("unauthorized", detail, status)
+        self.credential = credential
+        self.place = place
+        self.reason = reason or "to which a redirect leads"
+
+    @property
+    def sentence(self) -> str:
+        """The finding."""
+        clear = " in clear text" if self.place.scheme == "http" else ""
+        return f"containerd will send {self.credential} to {self.place.text}{clear}, {self.reason}."
 
 
 def connection_failure(error: OSError, where: str) -> Failure:

@@ -18,21 +18,27 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure
     status_failure,
     status_text,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.origin import Origin, origin_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy import Proxy
 
 USER_AGENT = "containerd/2.1"
 """Some registries and firewalls look at it, so it has to begin as containerd's own."""
 
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_LARGEST_HEAD = 64 << 10
+_LONGEST_PATH = 300
+_PIECE = 64 << 10
 
 
 class Answer(NamedTuple):
-    """What came back: ``url`` is that of the last request, after redirects."""
+    """What came back: ``url`` is that of the last request, after redirects; ``complete``: whether ``body`` is all."""
 
     status: int
     headers: http.client.HTTPMessage
     body: bytes
     url: str
+    complete: bool = True
 
     @property
     def media_type(self) -> str:
@@ -41,7 +47,21 @@ class Answer(NamedTuple):
 
     @property
     def host(self) -> str:
+        """As it stands in the URL, byte for byte: that is what containerd looks for in ``configs``."""
         return host_of(self.url)
+
+    @property
+    def location(self) -> str:
+        """Where a redirect leads, as its server wrote it: in UTF-8, as Go reads it."""
+        text = self.headers.get("Location") or ""
+        try:
+            return text.encode("latin-1").decode("utf-8")
+        except UnicodeError:
+            return text
+
+    @property
+    def origin(self) -> Origin:
+        return origin_of(self.url)
 
 
 def host_of(url: str) -> str:
@@ -52,41 +72,49 @@ def host_of(url: str) -> str:
 class _Socket:
     """What ``http.client`` wants of a socket."""
 
-    def __init__(self, connection: wire.Plain | wire.Tls) -> None:
-        self._connection = connection
+    def __init__(self, reader: wire.Reader) -> None:
+        self._reader = reader
 
     def makefile(self, *_arguments: Any, **_more: Any) -> io.BufferedReader:
-        return io.BufferedReader(wire.Reader(self._connection))
+        return io.BufferedReader(self._reader)
 
 
 def shown(url: str) -> str:
     """A URL for people: without userinfo, and without the values of parameters, which may be signatures."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "a URL that is none"
     query = "?" + parts.query if re.fullmatch(r"ns=[\w.:-]+", parts.query) else "?..." if parts.query else ""
-    return f"{parts.scheme}://{host_of(url)}{parts.path}{query}"
+    path = parts.path if len(parts.path) <= _LONGEST_PATH else "/..."
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}{query}"
 
 
 def head(method: str, target: str, fields: Mapping[str, str]) -> bytes:
     """The bytes of a request up to its body. What could end a line early is escaped."""
     target = _UNSAFE.sub(lambda match: f"%{ord(match.group()):02X}", target)
     lines = [f"{method} {target} HTTP/1.1"]
-    lines += [f"{name}: " + re.sub(r"[\r\n]", " ", value) for name, value in fields.items()]
+    lines += [f"{name}: " + _CONTROL.sub(" ", value) for name, value in fields.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
-def response_of(connection: wire.Plain | wire.Tls, method: str, doing: str) -> http.client.HTTPResponse:
-    """The answer to a request, its headers read.
+def response_of(connection: wire.Plain | wire.Tls, method: str, doing: str, limit: int = 0) -> http.client.HTTPResponse:
+    """The answer to a request, its headers read: no more than 64 KiB of them, whatever comes before them included.
 
     :param doing: the request in words, for the failure's text.
+    :param limit: how much of its body will be read.
     :raises Failure: where none comes, or what comes is not HTTP.
     """
-    response = http.client.HTTPResponse(_Socket(connection), method=method)  # type: ignore[arg-type]
+    reader = wire.Reader(connection, _LARGEST_HEAD + io.DEFAULT_BUFFER_SIZE)
+    response = http.client.HTTPResponse(_Socket(reader), method=method)  # type: ignore[arg-type]
     try:
         response.begin()
     except http.client.HTTPException as error:
         raise http_failure(error, doing) from None
     except ValueError:
         raise Failure("not_http", f"{doing}: the answer is not HTTP") from None
+    # What chunks need around their content, and trailers after it.
+    reader.left = 2 * limit + _LARGEST_HEAD
     return response
 
 
@@ -95,24 +123,32 @@ def content_of(response: http.client.HTTPResponse, limit: int, doing: str) -> tu
 
     :raises Failure: where it ends before its announced length.
     """
+    pieces = []
+    left = limit
     try:
-        content = response.read(limit)
-        more = len(content) >= limit and not response.isclosed()
+        while left > 0:
+            # Some Pythons set aside as much as they are asked for, however little comes.
+            piece = response.read(min(left, _PIECE))
+            if not piece:
+                break
+            pieces.append(piece)
+            left -= len(piece)
+        more = left <= 0 and not response.isclosed()
         if not more and response.length:
             raise Failure("connection_reset", f"{doing}: the answer ended early")
-        return content, not more
+        return b"".join(pieces), not more
     except http.client.HTTPException as error:
         raise http_failure(error, doing) from None
     except ValueError:
         raise Failure("not_http", f"{doing}: the answer's body is not HTTP") from None
 
 
-def make_tunnel(connection: wire.Plain | wire.Tls, host: str, proxy: Proxy) -> None:
+def make_tunnel(connection: wire.Plain | wire.Tls, target: str, proxy: Proxy) -> None:
     """Has a proxy connect to a host, so that everything sent from then on goes there.
 
+    :param target: ``host:port``.
     :raises Failure: where it does not.
     """
-    target = host if re.search(r":\d+\Z", host) else host + ":443"
     connection.doing = doing = f"CONNECT {target} at the proxy {proxy.text}"
     fields = {"Host": target, "User-Agent": USER_AGENT}
     if proxy.authorization:

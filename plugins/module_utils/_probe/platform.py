@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.json_text import text_of
+
 # As uname spells it, to Go's architecture and the newest variant.
 _MACHINES = {
     "x86_64": ("amd64", ""),
@@ -22,7 +24,8 @@ _MACHINES = {
     "armv5tel": ("arm", "v5"),
     "loongarch64": ("loong64", ""),
 }
-_VARIANT = re.compile(r"v(\d+)")
+_SPELLINGS = {"x86_64": "amd64", "aarch64": "arm64"}
+_VARIANT = re.compile(r"v([0-9]{1,3})")
 
 
 def node_platform(machine: str) -> tuple[str, str]:
@@ -43,12 +46,12 @@ def is_runnable(entry: Any, platform: tuple[str, str]) -> bool:
     """
     if not isinstance(entry, dict):
         return True
-    if str(entry.get("os") or "linux") != "linux":
+    if (entry.get("os") or "linux") != "linux":
         return False
     architecture, variant = platform
-    given = {"x86_64": "amd64", "aarch64": "arm64"}.get(str(entry.get("architecture")), str(entry.get("architecture")))
+    given = _SPELLINGS.get(text_of(entry.get("architecture")), text_of(entry.get("architecture")))
     if given == "arm" and architecture in ("arm", "arm64"):
-        return _number(str(entry.get("variant") or "v7")) <= _number(variant or "v8")
+        return _number(text_of(entry.get("variant")) or "v7") <= _number(variant or "v8")
     if given == "386" and architecture == "amd64":
         return True
     return given == architecture
@@ -64,8 +67,8 @@ def best_of(entries: list[dict[str, Any]], platform: tuple[str, str]) -> dict[st
 def _distance(entry: Any, architecture: str) -> tuple[bool, int]:
     if not isinstance(entry, dict):
         return True, 0
-    own = {"x86_64": "amd64", "aarch64": "arm64"}.get(str(entry.get("architecture")), entry.get("architecture"))
-    return own != architecture, -_number(str(entry.get("variant") or "v7"))
+    given = _SPELLINGS.get(text_of(entry.get("architecture")), text_of(entry.get("architecture")))
+    return given != architecture, -_number(text_of(entry.get("variant")) or "v7")
 
 
 def _number(variant: str) -> int:

@@ -9,15 +9,17 @@ import time
 from typing import Any, Iterable, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import Certificate, utc_text
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.connections import PHASES
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import PHASES
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import Target
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.visible import visible
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import known_secrets, redact
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import MASK, known_secrets, redact
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
 
 _LONGEST_DETAIL = 500
+_HELD_BACK = "The probe has not sent it, so it cannot say whether pulls work."
 _NOTHING_TO_SHARE = (
     "Nothing as long as a later endpoint has it: the embedded registry shares what some node has pulled already."
 )
@@ -29,6 +31,8 @@ class Probed(NamedTuple):
     :ivar sent: whether credentials were sent.
     :ivar proxy: the host and port of the proxy that was used, "" without.
     :ivar at_proxy: whether it was the proxy that failed.
+    :ivar held_back: to whom containerd would give credentials that are needed to go on; "" usually.
+    :ivar findings: to whom it would give them where it could go on without.
     """
 
     cause: str
@@ -42,6 +46,8 @@ class Probed(NamedTuple):
     sent: bool = False
     proxy: str = ""
     at_proxy: bool = False
+    held_back: str = ""
+    findings: tuple[str, ...] = ()
 
 
 class Describer:
@@ -60,17 +66,25 @@ class Describer:
         """The dict that the module returns for a target."""
         host = target.host
         endpoint = host.url if host is not None else ""
-        secrets = [*probed.secrets, *self._secrets]
+        secrets = self._secrets
+        # Before anything is cut: half a secret would not be found any more. Tokens are masked here only: a server
+        # chooses its own, and could make an endpoint's name unreadable.
+        sent = sorted({*probed.secrets, *secrets}, key=len, reverse=True)
+        probed = probed._replace(detail=_without(probed.detail, sent)[:_LONGEST_DETAIL])
         message, fix = self._words(target, probed)
+        message = " ".join([message, *probed.findings])
+        if probed.findings and not fix:
+            fix = _exposure_fix(host.host if host is not None else "")
         return {
-            "image": target.image.text if target.image is not None else "",
-            "registry": target.registry,
+            "image": visible(target.image.text) if target.image is not None else "",
+            "registry": visible(target.registry),
             "kind": target.kind,
-            "endpoint": redact(endpoint, secrets),
-            "url": redact(target.url, secrets),
+            "endpoint": visible(redact(endpoint, secrets)),
+            "url": visible(redact(target.url, secrets)),
             "cause": probed.cause,
-            "message": redact(message, secrets),
-            "fix": redact(fix, secrets),
+            "message": visible(redact(message, secrets)),
+            "fix": visible(redact(fix, secrets)),
+            "findings": [visible(redact(text, secrets)) for text in (probed.held_back, *probed.findings) if text],
             "status": probed.status,
             "times": dict(probed.times),
             "auth": probed.auth,
@@ -79,9 +93,11 @@ class Describer:
 
     def _words(self, target: Target, probed: Probed) -> tuple[str, str]:
         host = target.host.host if target.host is not None else ""
-        detail = probed.detail[:_LONGEST_DETAIL]
+        detail = probed.detail
         if probed.cause == "ok":
             return f"{host}: {detail}.", ""
+        if probed.held_back:
+            return f"{probed.held_back} {_HELD_BACK} ({detail})", _exposure_fix(host)
         if probed.at_proxy:
             return _proxy_words(host, probed, detail)
         if target.kind == "embedded" and probed.cause == "not_found":
@@ -141,6 +157,13 @@ def _image(target: Target) -> str:
     return target.image.text if target.image is not None else f"images of {target.registry}"
 
 
+def _exposure_fix(host: str) -> str:
+    return (
+        f"See that {host} leads to nobody but itself and a token server with TLS: correct its realm or redirect, or the"
+        " endpoint if that is not the registry it should be. Change a password that containerd has sent there already."
+    )
+
+
 def _proxy_words(host: str, probed: Probed, detail: str) -> tuple[str, str]:
     name = host.rpartition(":")[0] or host
     return (
@@ -155,12 +178,18 @@ def _certificate(probed: Probed, secrets: Iterable[str]) -> dict[str, Any] | Non
     if found is None:
         return None
     return {
-        "subject": redact(found.subject, secrets),
-        "issuer": redact(found.issuer, secrets),
+        "subject": visible(redact(found.subject, secrets)),
+        "issuer": visible(redact(found.issuer, secrets)),
         "not_after": utc_text(found.not_after),
         "days_left": found.days_left(time.time()),
         "protocol": probed.protocol,
     }
+
+
+def _without(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return text
 
 
 def _filled(template: str, values: dict[str, str]) -> str:

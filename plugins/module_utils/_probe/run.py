@@ -13,7 +13,7 @@ from typing import Any, Mapping, Sequence
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.authorization import Authorization
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.checks import Asker, check_api, check_image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure, Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import node_platform
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.result import Describer, Probed
@@ -97,10 +97,14 @@ class Prober:
             contexts = self._trust.contexts(target.host.tls)
         except Failure as failure:
             return Probed(failure.cause, failure.detail)
-        https_first = target.host.host if target.host.tries_https_first else ""
-        session = Session(contexts, self._environment, deadline, https_first)
+        endpoint = f"{target.host.scheme}://{target.host.host}"
+        try:
+            session = Session(contexts, self._environment, deadline, endpoint, target.host.tries_https_first)
+        except Failure as failure:
+            return Probed(failure.cause, failure.detail)
         authorization = Authorization(session, self._node.credentials, target.repository)
         ask = Asker(session, authorization)
+        held_back = ""
         try:
             if target.image is None:
                 status, detail = check_api(ask, authorization, target.url)
@@ -111,6 +115,8 @@ class Prober:
             cause, code, at_proxy = "ok", status, False
         except Failure as failure:
             cause, detail, code, at_proxy = failure.cause, failure.detail, failure.status or 0, failure.at_proxy
+            if isinstance(failure, Exposure):
+                held_back = failure.sentence
         except Exception as error:  # pylint: disable=broad-except  # noqa: BLE001 - one probe must not end the others
             cause, detail, code, at_proxy = "unknown", f"the probe failed: {type(error).__name__}", 0, False
         finally:
@@ -128,4 +134,6 @@ class Prober:
             authorization.credentials is not None,
             session.proxy.text if session.proxy is not None else "",
             at_proxy,
+            held_back,
+            tuple(session.findings),
         )

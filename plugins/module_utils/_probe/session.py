@@ -1,58 +1,73 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HTTP as containerd speaks it to one endpoint: proxies, redirects, connections kept, everything under one deadline."""
+"""HTTP as containerd speaks it to one endpoint, under one deadline, with one difference: a credential goes to the
+(scheme, host, port) that it belongs to and nowhere else.
+
+containerd keeps credentials by host and asks anew at every hop; Go's HTTP client under it takes them along to other
+ports and schemes of the same name, and repeats a form wherever a 307 or 308 leads. Where that would happen the probe
+says so, see :class:`failure.Exposure`, and goes on without it where it can.
+
+Source: ``request.do`` and ``authorize`` in containerd's ``core/remotes/docker/resolver.go``, ``redirectBehavior`` and
+``shouldCopyHeaderOnRedirect`` in Go's ``net/http/client.go``.
+"""
 
 from __future__ import annotations
 
-import re
-import ssl
 import time
-from typing import Mapping
-from urllib.parse import urljoin, urlsplit
+from typing import Callable, Mapping, NamedTuple
+from urllib.parse import urlsplit
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe import dial, wire
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import (
-    Certificate,
-    CertificateError,
-    decode,
-    name_problem,
-    utc_text,
-)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import Certificate
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.connections import Connection, Connections
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure, Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import (
     USER_AGENT,
     Answer,
     content_of,
     head,
     host_of,
-    make_tunnel,
     response_of,
     shown,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy import (
-    Proxy,
-    ProxyError,
-    proxy_for,
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.origin import (
+    AddressError,
+    Origin,
+    default_port,
+    is_within,
+    joined,
+    origin_of,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Contexts
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.no_proxy import host_and_port
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy import Proxy
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Contexts, Shake
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 10
-# OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED, _CERT_NOT_YET_VALID, _PERMITTED_VIOLATION and _EXCLUDED_VIOLATION.
-_EXPIRED, _NOT_YET_VALID, _NAME_CONSTRAINTS = 10, 9, (47, 48)
-PHASES = ("dns", "tcp", "tls", "http", "total")
+_MOST_FINDINGS = 10
+
+
+class Key(NamedTuple):
+    """A credential as it is sent: the value of ``Authorization``, and what it is in words, such as ``the password of
+    registry.example.com``. Both "" where there is none; without a name it is no secret."""
+
+    header: str
+    name: str
+
+
+NO_KEY = Key("", "")
+Keys = Callable[[Origin], Key]
+
+
+def no_keys(_origin: Origin) -> Key:
+    """Nothing for anybody."""
+    return NO_KEY
 
 
 class Session:
-    """Requests to an endpoint, and to whatever it refers to, with the TLS settings of that endpoint.
+    """Requests to an endpoint, and to whatever it refers to; its TLS settings are for itself.
 
-    :ivar times: milliseconds of the phases of the first connection; ``http`` is the sum of all requests.
-    :ivar certificate: what the endpoint's server showed, None without TLS.
-    :ivar protocol: the version of TLS, "" without.
-    :ivar proxy: the proxy that was used last, None without.
+    :ivar findings: to whom containerd would have given credentials that were kept here.
     """
 
     def __init__(
@@ -60,19 +75,73 @@ class Session:
         contexts: Contexts,
         environment: Mapping[str, str],
         deadline: Deadline,
-        https_first: str = "",
+        endpoint: str,
+        https_first: bool = False,
     ) -> None:
+        """
+        :param endpoint: ``scheme://host[:port]``.
+        :param https_first: an http endpoint with TLS settings: containerd 1.7 and later try https there first.
+        :raises Failure: where the endpoint cannot be asked.
+        """
         self._contexts = contexts
-        self._environment = environment
         self._deadline = deadline
-        # The host of an http endpoint with TLS settings: containerd 1.7 and later try https there first.
-        self._https_first = https_first
-        self._kept: dict[tuple[str, str], wire.Plain | wire.Tls] = {}
+        self._connections = Connections(contexts, environment, deadline)
+        self._own = {_origin(endpoint)}
+        self._https_first: Origin | None = None
+        if https_first:
+            (self._https_first,) = self._own
+            self._own.add(_origin("https" + endpoint[len("http") :]))
+        self._verified: set[Origin] = set()
+        self.findings: list[str] = []
+        self._takes_clear = endpoint.startswith("http://")
         self._http = 0.0
-        self.times: dict[str, float | None] = dict.fromkeys(PHASES)
-        self.certificate: Certificate | None = None
-        self.protocol = ""
-        self.proxy: Proxy | None = None
+
+    @property
+    def times(self) -> dict[str, float | None]:
+        """Milliseconds of the phases of the first connection; ``http`` is the sum of all requests."""
+        return self._connections.times
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What the first server with TLS showed, None without TLS."""
+        return self._connections.certificate
+
+    @property
+    def protocol(self) -> str:
+        """The version of TLS, "" without."""
+        return self._connections.protocol
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """The proxy that was used last, None without."""
+        return self._connections.proxy
+
+    def left(self, doing: str) -> float:
+        """The seconds that are left.
+
+        :raises Failure: when none are.
+        """
+        return self._deadline.left(doing)
+
+    def is_own(self, origin: Origin) -> bool:
+        """Whether it is the endpoint itself, not something that it refers to."""
+        return origin in self._own
+
+    def takes_clear(self, origin: Origin) -> bool:
+        """Whether credentials may go without TLS: to an endpoint that is configured with http://, and what it names."""
+        return self._takes_clear and origin in self._own
+
+    def verify_from_now_on(self, origin: Origin) -> bool:
+        """Before a credential is at stake: whether what it has said so far may have been said by anybody."""
+        if origin in self._own or origin in self._verified or self._contexts.verifies or origin.scheme != "https":
+            return False
+        self._verified.add(origin)
+        return True
+
+    @property
+    def skips_verification(self) -> bool:
+        """Whether the endpoint is configured with ``insecure_skip_verify``."""
+        return not self._contexts.verifies
 
     def request(
         self,
@@ -82,208 +151,164 @@ class Session:
         body: bytes = b"",
         limit: int = 1 << 20,
         follow: bool = True,
+        keys: Keys = no_keys,
+        form_of: str = "",
+        strict: bool = False,
     ) -> Answer:
-        """Asks, and follows redirects; what a redirect leads to on another host gets no ``Authorization``.
+        """Asks, and follows redirects; each hop gets the credentials that are its own.
 
         :param limit: how much of an answer's body is read, in bytes.
+        :param form_of: the name of the credential in the body, "" where there is none.
+        :param strict: whatever is asked elsewhere is verified, even if nothing secret goes there.
         :raises Failure: where no answer came.
+        :raises Exposure: where a redirect would lead containerd to give a credential away.
         """
-        given = dict(headers or {})
+        _origin(url)
+        first: Origin | None = None
+        carried = NO_KEY
         for _number in range(_MOST_REDIRECTS):
-            answer = self._asked(method, url, given, body, limit)
-            location = answer.headers.get("Location")
-            if not follow or answer.status not in _REDIRECTS or not location:
+            answer = self._asked(method, url, headers or {}, body, limit, keys, strict)
+            if first is None:
+                first = origin_of(answer.url)
+                carried = keys(first)
+            if not follow or answer.status not in _REDIRECTS or not answer.location:
                 return answer
-            target = urljoin(url, location)
-            if urlsplit(target).scheme not in ("http", "https") or not host_of(target):
-                raise Failure("not_a_registry", f"{method} {shown(url)}: redirects to no web address", answer.status)
-            if host_of(target) != host_of(url):
-                given.pop("Authorization", None)
+            doing = f"{method} {shown(answer.url)}"
+            try:
+                target = joined(answer.url, answer.location)
+            except AddressError:
+                raise Failure("not_a_registry", f"{doing}: redirects to no web address", answer.status) from None
+            here, there = origin_of(answer.url), origin_of(target)
             if method == "POST" and answer.status in (301, 302, 303):
-                method, body = "GET", b""
+                method, body, form_of = "GET", b"", ""
+            if here != there:
+                if form_of:
+                    raise Exposure(form_of, there, f"{doing}: {answer.status}", answer.status)
+                # Once they are gone, Go takes them along no more.
+                carried = carried if is_within(there.host, first.host) else NO_KEY
+                given = self._given_away(carried, keys, here, there)
+                if given:
+                    self._note(Exposure(given, there, f"{doing}: {answer.status}", answer.status), here)
             url = target
         raise Failure("not_a_registry", f"{method} {shown(url)}: more than {_MOST_REDIRECTS} redirects")
 
-    def close(self) -> None:
-        for connection in self._kept.values():
-            connection.close()
-        self._kept.clear()
+    def _note(self, exposure: Exposure, here: Origin) -> None:
+        """In clear text it is the end. Otherwise the probe goes on without the credential, unlike containerd."""
+        if here.scheme == "https" and exposure.place.scheme == "http":
+            raise exposure
+        if exposure.sentence not in self.findings and len(self.findings) < _MOST_FINDINGS:
+            self.findings.append(exposure.sentence)
 
-    def _asked(self, method: str, url: str, headers: dict[str, str], body: bytes, limit: int) -> Answer:
-        scheme = urlsplit(url).scheme
-        if scheme != "http" or host_of(url) != self._https_first:
-            return self._exchanged(method, url, headers, body, limit)
+    @staticmethod
+    def _given_away(carried: Key, keys: Keys, here: Origin, there: Origin) -> str:
+        """The name of the credential that containerd would take along, "" where it would not."""
+        if keys(there).header or _is_upgrade(here, there):
+            return ""
+        if carried.name:
+            return carried.name
+        if there.scheme == "https":
+            return ""
+        # containerd keeps them by the host and port of the URL, whatever its scheme.
+        twins = [there._replace(scheme="https")]
+        if there.port == default_port("http"):
+            twins.append(Origin("https", there.host, default_port("https")))
+        return next((keys(twin).name for twin in twins if keys(twin).name), "")
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def _asked(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int, keys: Keys, strict: bool
+    ) -> Answer:
+        if self._https_first is None or origin_of(url) != self._https_first:
+            return self._exchanged(method, url, headers, body, limit, keys, strict)
         try:
-            return self._exchanged(method, "https" + url[len("http") :], headers, body, limit)
+            return self._exchanged(method, "https" + url[len("http") :], headers, body, limit, keys, strict)
         except Failure as failure:
-            without_port = not re.search(r":\d+\Z", self._https_first)
-            again = failure.cause == "http_server_https_client" or "TLS handshake" in failure.detail
+            without_port = self._https_first.port == default_port("http")
+            again = failure.cause == "http_server_https_client" or failure.at_handshake
             if not again and not (without_port and failure.cause in ("connection_refused", "timeout", "no_route")):
                 raise
             if self._deadline.is_over:
                 raise
-        self._https_first = ""
-        return self._exchanged(method, url, headers, body, limit)
+        self._https_first = None
+        return self._exchanged(method, url, headers, body, limit, keys, strict)
 
-    def _exchanged(self, method: str, url: str, headers: dict[str, str], body: bytes, limit: int) -> Answer:
-        key = (urlsplit(url).scheme, host_of(url))
-        kept = self._kept.pop(key, None)
+    def _exchanged(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int, keys: Keys, strict: bool
+    ) -> Answer:
+        origin = origin_of(url)
+        key = keys(origin).header
+        shake = self._shake(origin, strict or bool(key))
+        fields = {**headers, "Authorization": key} if key else dict(headers)
+        kept = self._connections.kept(origin, shake)
         if kept is not None:
             try:
-                return self._spoken(kept, method, url, headers, body, limit)
+                return self._spoken(kept, shake, method, url, fields, body, limit)
             except Failure as failure:
                 # The server may close a kept connection at any time: only on a fresh one does that say anything.
                 if failure.cause != "connection_reset":
                     raise
-        return self._spoken(self._connected(*key), method, url, headers, body, limit)
+        return self._spoken(self._connections.made(origin, shake), shake, method, url, fields, body, limit)
+
+    def _shake(self, origin: Origin, strict: bool) -> Shake:
+        if origin in self._own:
+            return self._contexts.own
+        return (
+            self._contexts.elsewhere
+            if strict or origin in self._verified
+            else self._contexts.elsewhere_without_credentials
+        )
 
     def _spoken(
-        self, connection: wire.Plain | wire.Tls, method: str, url: str, headers: dict[str, str], body: bytes, limit: int
+        self,
+        connection: Connection,
+        shake: Shake,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        limit: int,
     ) -> Answer:
-        parts = urlsplit(url)
+        origin, parts = origin_of(url), urlsplit(url)
+        stream, proxy = connection
         target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
-        fields = {"Host": host_of(url), "User-Agent": USER_AGENT, **headers}
-        if self.proxy is not None and parts.scheme == "http":
-            target = f"http://{host_of(url)}{target}"
-            if self.proxy.authorization:
-                fields["Proxy-Authorization"] = self.proxy.authorization
+        host = host_of(url) if host_of(url).isascii() else origin.netloc
+        fields = {"Host": host, "User-Agent": USER_AGENT, **headers}
+        if proxy is not None and origin.scheme == "http":
+            target = f"http://{host}{target}"
+            if proxy.authorization:
+                fields["Proxy-Authorization"] = proxy.authorization
         if body:
             fields["Content-Length"] = str(len(body))
-        connection.doing = doing = f"{method} {shown(url)}"
+        stream.doing = doing = f"{method} {shown(url)}"
         started = time.monotonic()
         try:
-            connection.send(head(method, target, fields) + body)
-            response = response_of(connection, method, doing)
+            stream.send(head(method, target, fields) + body)
+            response = response_of(stream, method, doing, limit)
             content, complete = content_of(response, limit, doing)
         except Failure:
-            connection.close()
+            stream.close()
             raise
         finally:
             self._http += time.monotonic() - started
             self.times["http"] = round(self._http * 1000, 1)
         if complete and not response.will_close:
-            self._kept[(parts.scheme, host_of(url))] = connection
+            self._connections.keep(origin, shake, connection)
         else:
-            connection.close()
-        return Answer(response.status, response.headers, content, url)
-
-    def _connected(self, scheme: str, host: str) -> wire.Plain | wire.Tls:
-        try:
-            name, port = host_and_port(host, scheme)
-            self.proxy = proxy_for(self._environment, scheme, host)
-        except ProxyError as error:
-            raise Failure("unknown", f"the proxy of the service: {error}") from None
-        except ValueError as error:
-            raise Failure("unknown", f"{host}: {error}") from None
-        if scheme != "https":
-            return self._reached(name, port, "")
-        connection = self._reached(name, port, host)
-        secured = wire.Tls(connection, self._contexts.checked, name, self._contexts.has_certificate)
-        started = time.monotonic()
-        try:
-            secured.shake()
-        except ssl.SSLCertVerificationError as error:
-            secured.close()
-            raise self._unverified(name, port, host, error.verify_code) from None
-        except Failure:
-            secured.close()
-            raise
-        self._note_tls(secured, started)
-        if self._contexts.verifies:
-            certificate = _decoded(secured.certificate)
-            problem = name_problem(certificate, name) if certificate is not None else ""
-            if problem:
-                secured.close()
-                raise Failure(problem, _names_text(certificate, name))
-        return secured
-
-    def _reached(self, name: str, port: int, tunnel: str) -> wire.Plain | wire.Tls:
-        """A connection to a host, or to its proxy; through the proxy where there is a ``tunnel`` to make."""
-        proxy = self.proxy
-        if proxy is None:
-            return self._dialled(name, port, f"{name}:{port}")
-        try:
-            connection: wire.Plain | wire.Tls = self._dialled(proxy.host, proxy.port, f"the proxy {proxy.text}")
-            if proxy.secure:
-                connection = wire.Tls(connection, self._contexts.checked, proxy.host, self._contexts.has_certificate)
-                connection.shake()
-            if tunnel:
-                make_tunnel(connection, tunnel, proxy)
-        except ssl.SSLCertVerificationError:
-            failure = Failure("tls_unknown_authority", f"the certificate of the proxy {proxy.text} does not verify")
-        except Failure as caught:
-            failure = caught
-        else:
-            return connection
-        failure.at_proxy = True
-        raise failure
-
-    def _dialled(self, name: str, port: int, label: str) -> wire.Plain:
-        started = time.monotonic()
-        addresses = dial.resolve(name, port, self._deadline)
-        found = time.monotonic()
-        self._note("dns", found - started)
-        connection = dial.connect(addresses, label, self._deadline)
-        self._note("tcp", time.monotonic() - found)
-        return connection
-
-    def _unverified(self, name: str, port: int, host: str, code: int) -> Failure:
-        """Why a certificate is not accepted, in the order in which Go looks: time, name, chain.
-
-        OpenSSL looks at the chain first, and tells nothing of a certificate that it refuses, so it is looked at again.
-        """
-        certificate = None
-        try:
-            looked = wire.Tls(
-                self._reached(name, port, host), self._contexts.unchecked, name, self._contexts.has_certificate
-            )
-            started = time.monotonic()
-            looked.shake()
-            self._note_tls(looked, started)
-            looked.close()
-            certificate = _decoded(looked.certificate)
-        except (Failure, ssl.SSLError):
-            pass
-        now = time.time()
-        if certificate is not None:
-            if certificate.not_after < now:
-                return Failure("tls_expired", f"{certificate.subject} expired {utc_text(certificate.not_after)}")
-            if certificate.not_before > now:
-                since = utc_text(certificate.not_before)
-                return Failure("tls_not_yet_valid", f"{certificate.subject} is valid from {since} on")
-            problem = name_problem(certificate, name)
-            if problem:
-                return Failure(problem, _names_text(certificate, name))
-        shown_as = certificate.subject if certificate is not None else f"the certificate of {name}"
-        if code == _EXPIRED:
-            return Failure("tls_expired", f"a CA of {shown_as} has expired")
-        if code == _NOT_YET_VALID:
-            return Failure("tls_not_yet_valid", f"a CA of {shown_as} is not valid yet")
-        if code in _NAME_CONSTRAINTS:
-            return Failure("tls_name_mismatch", f"a CA of {shown_as} may not sign for {name}")
-        issuer = f", issued by {certificate.issuer}" if certificate is not None else ""
-        return Failure("tls_unknown_authority", shown_as + issuer)
-
-    def _note(self, phase: str, seconds: float) -> None:
-        if self.times[phase] is None:
-            self.times[phase] = round(seconds * 1000, 1)
-
-    def _note_tls(self, secured: wire.Tls, started: float) -> None:
-        self._note("tls", time.monotonic() - started)
-        if self.certificate is None:
-            self.certificate = _decoded(secured.certificate)
-            self.protocol = secured.protocol
+            stream.close()
+        return Answer(response.status, response.headers, content, url, complete)
 
 
-def _decoded(der: bytes) -> Certificate | None:
+def _origin(url: str) -> Origin:
     try:
-        return decode(der)
-    except CertificateError:
-        return None
+        return origin_of(url)
+    except AddressError as error:
+        raise Failure("unknown", f"{shown(url)}: {error}") from None
 
 
-def _names_text(certificate: Certificate | None, name: str) -> str:
-    if certificate is None:
-        return f"not for {name}"
-    names = ", ".join((certificate.dns + certificate.addresses)[:8]) or "no name but the common name"
-    return f"{certificate.subject} is for {names}, not for {name}"
+def _is_upgrade(here: Origin, there: Origin) -> bool:
+    """From http to https of the same server: credentials are none the worse for it, and are asked for anew."""
+    if (here.scheme, there.scheme, here.host) != ("http", "https", there.host):
+        return False
+    return here.port == there.port or (here.port == default_port("http") and there.port == default_port("https"))

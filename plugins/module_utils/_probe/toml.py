@@ -37,7 +37,10 @@ def parse_toml(text: str) -> Document:
 
     :raises TomlError: where it is none.
     """
-    return _Parser(text.replace("\r\n", "\n")).document()
+    try:
+        return _Parser(text.replace("\r\n", "\n")).document()
+    except RecursionError:
+        raise TomlError("it is nested too deeply") from None
 
 
 class _Parser:

@@ -14,8 +14,9 @@ import binascii
 import os
 import re
 import ssl
+import stat
 import threading
-from typing import Any, Mapping
+from typing import Any, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure
 
@@ -61,38 +62,76 @@ class Trust:
             return self._made[key]
 
 
-class Contexts:
-    """How to shake hands with a host: ``checked`` verifies, ``unchecked`` only looks at what is shown.
+class Shake(NamedTuple):
+    """How to shake hands with one side.
 
-    :ivar verifies: false where the certificate is to be taken as it is (``skip_verify``).
-    :ivar has_certificate: whether a client certificate is configured.
+    :ivar verifies: false where its certificate is taken as it is.
+    :ivar shows_certificate: whether it is shown a client certificate.
+    """
+
+    context: ssl.SSLContext
+    verifies: bool
+    shows_certificate: bool
+
+
+class Contexts:
+    """How to shake hands with a host that has these settings, and with others that it refers to.
+
+    ``insecure_skip_verify`` and the client certificate are the host's own. containerd uses them wherever the host sends
+    it; here a server elsewhere is never shown the certificate, and is verified wherever a credential is at stake.
+
+    :ivar own: the host itself.
+    :ivar look: only to see what certificate is shown: nothing is verified, nothing shown, nothing may be sent.
+    :ivar verifies: false where the host's certificate is to be taken as it is (``skip_verify``).
     """
 
     def __init__(self, system: bytes, settings: Mapping[str, Any]) -> None:
         self.verifies = not settings.get("insecure_skip_verify", False)
-        self.has_certificate = bool(settings.get("client_pairs"))
-        own = b"".join(_authorities(path) for path in settings.get("ca_files", ()))
-        self._pairs = list(settings.get("client_pairs", ()))
-        self.unchecked = self._context()
-        self.checked = self.unchecked
+        pairs = list(settings.get("client_pairs", ()))
+        self._anchors = system + b"".join(_authorities(path) for path in settings.get("ca_files", ()))
+        self._lock = threading.Lock()
+        self.look = Shake(_context([]), False, False)
+        self._elsewhere: Shake | None = None
         if self.verifies:
-            self.checked = self._context()
-            self.checked.verify_mode = ssl.CERT_REQUIRED
-            self.checked.verify_flags |= _PARTIAL_CHAIN  # type: ignore[assignment]
-            if system or own:
-                self.checked.load_verify_locations(cadata=system + own)
+            self.own = Shake(self._verifying(pairs), True, bool(pairs))
+            self._elsewhere = None if pairs else self.own
+        else:
+            self.own = Shake(_context(pairs), False, bool(pairs)) if pairs else self.look
 
-    def _context(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        # The name is checked by Go's rules afterwards.
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        # Distributions refuse keys of 1024 bits, which Go takes.
-        context.set_ciphers("DEFAULT:@SECLEVEL=1")
-        for certificate, key in self._pairs:
-            _load_pair(context, certificate, key or certificate)
+    @property
+    def elsewhere(self) -> Shake:
+        """A server elsewhere that may get a credential: verified, and shown no certificate."""
+        with self._lock:
+            # Taking in the CAs takes longer than a handshake, and few registries need it.
+            if self._elsewhere is None:
+                self._elsewhere = Shake(self._verifying([]), True, False)
+            return self._elsewhere
+
+    @property
+    def elsewhere_without_credentials(self) -> Shake:
+        """A server elsewhere that gets none: as little verified as containerd does, and shown no certificate."""
+        return self.elsewhere if self.verifies else self.look
+
+    def _verifying(self, pairs: list[tuple[str, str]]) -> ssl.SSLContext:
+        context = _context(pairs)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_flags |= _PARTIAL_CHAIN  # type: ignore[assignment]
+        if self._anchors:
+            context.load_verify_locations(cadata=self._anchors)
         return context
+
+
+def _context(pairs: list[tuple[str, str]]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # The name is checked by Go's rules afterwards.
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Distributions refuse keys of 1024 bits, which Go takes.
+    context.set_ciphers("DEFAULT:@SECLEVEL=1")
+    for certificate, key in pairs:
+        _load_pair(context, certificate, key or certificate)
+    return context
 
 
 def _load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
@@ -109,6 +148,9 @@ def _load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
 
 def _read(path: str, cause: str) -> bytes:
     try:
+        # What is no file, such as a pipe, could keep its reader for ever.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise Failure(cause, f"{path}: not a regular file")
         with open(path, "rb") as file:
             return file.read(1 << 22)
     except OSError as error:

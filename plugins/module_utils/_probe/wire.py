@@ -13,7 +13,7 @@ import io
 import ipaddress
 import socket
 import ssl
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import (
@@ -82,11 +82,21 @@ class Tls:
     def doing(self, text: str) -> None:
         self._below.doing = text
 
-    def shake(self) -> None:
-        """:raises ssl.SSLCertVerificationError: where the server's certificate does not verify.
-        :raises Failure: for everything else."""
+    def shake(self, check: Callable[[bytes], None] | None = None) -> None:
+        """
+        :param check: gets the server's certificate and raises where it will not do. With TLS 1.3 that is before the
+            server has seen anything of a client certificate: what the handshake has to say last is still in memory.
+        :raises ssl.SSLCertVerificationError: where the server's certificate does not verify.
+        :raises Failure: for everything else.
+        """
         self.doing = f"TLS handshake with {self._host}"
-        self._run(self._object.do_handshake)
+
+        def step() -> None:
+            self._object.do_handshake()
+            if check is not None:
+                check(self.certificate)
+
+        self._run(step)
 
     @property
     def certificate(self) -> bytes:
@@ -150,12 +160,17 @@ def _server_name(host: str) -> str | None:
 
 
 class Reader(io.RawIOBase):
-    """A connection as a file to read from, for ``http.client``."""
+    """A connection as a file to read from, for ``http.client``, which sets no bounds to headers, ``100 Continue`` and
+    what may follow a body.
 
-    def __init__(self, connection: Plain | Tls) -> None:
+    :ivar left: how many bytes may still come.
+    """
+
+    def __init__(self, connection: Plain | Tls, left: int) -> None:
         super().__init__()
         self._connection = connection
         self._rest = b""
+        self.left = left
 
     def readable(self) -> bool:
         return True
@@ -163,7 +178,10 @@ class Reader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         if not self._rest:
             self._rest = self._connection.receive()
-        count = min(len(buffer), len(self._rest))
+        if self.left <= 0 and self._rest:
+            raise Failure("not_http", f"{self._connection.doing}: more than 64 KiB of headers")
+        count = min(len(buffer), len(self._rest), self.left)
+        self.left -= count
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count

@@ -98,6 +98,10 @@ def _judge_probe(result: dict[str, Any], probe: Mapping[str, Any]) -> None:
         cause = str(entry.get("cause") or "unknown")
         _note_cell(result["cells"], endpoint, entry)
         if cause == "ok":
+            # It works, and containerd gives its credentials to somebody else.
+            findings = entry.get("findings")
+            for finding in findings[:10] if isinstance(findings, list) else ():
+                _add(result["warnings"], _sentence("at %s" % endpoint, finding, entry.get("fix")))
             continue
         level = levels[str(entry.get("registry") or "")]
         sentence = _sentence("%s at %s" % (cause, endpoint), entry.get("message"), entry.get("fix"))

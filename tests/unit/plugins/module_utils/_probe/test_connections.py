@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +129,18 @@ def test_files_that_cannot_be_used(pki: Any, opened: Callable[[Any], Any], tmp_p
         assert server.requests == []
     half = one(mirrored(server.port, tls={"cert_file": str(pki.folder / "client.crt")}))
     assert half["cause"] == "client_cert_unreadable"
+
+
+def test_a_pipe_in_the_place_of_a_file_keeps_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with servers.closed_port() as port:
+        for cause, tls in (
+            ("ca_unreadable", {"ca_file": str(tmp_path / "pipe")}),
+            ("client_cert_unreadable", {"cert_file": str(tmp_path / "pipe"), "key_file": str(tmp_path / "pipe")}),
+        ):
+            result = one(mirrored(port, tls=tls), timeout=2)
+            assert result["cause"] == cause
+            assert "not a regular file" in result["message"]
 
 
 def test_the_wrong_scheme(pki: Any, opened: Callable[[Any], Any]) -> None:

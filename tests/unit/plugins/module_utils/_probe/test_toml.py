@@ -106,3 +106,9 @@ def test_any_text_is_read_as_python_reads_it_or_refused(text: str) -> None:
     found = parse_toml(text).values
     if "1" not in text:
         assert found == wanted
+
+
+@pytest.mark.parametrize("text", ["a=" + "[" * 100_000, "a=" + "{a=" * 100_000])
+def test_nesting_has_an_end(text: str) -> None:
+    with pytest.raises(TomlError, match="nested too deeply"):
+        parse_toml(text)

@@ -42,6 +42,14 @@ def test_a_good_node() -> None:
     assert (found["cells"], found["canary"]) == ({"m": "ok 12 ms"}, "ok 0.7 s")
 
 
+def test_what_containerd_gives_away_is_a_warning_where_pulls_work() -> None:
+    finding = "containerd will send the password of m to https://m:9000, to which a redirect leads."
+    found = judged(info(), [{**endpoint("m"), "findings": [finding], "fix": "Correct the redirect."}])
+    assert (found["ok"], found["cells"]) == (True, {"m": "ok 12 ms"})
+    assert found["warnings"] == ["at m: %s Correct the redirect." % finding]
+    assert judged(info(), [{**endpoint("m"), "findings": None}])["warnings"] == []
+
+
 @pytest.mark.parametrize(
     ("facts", "managed", "ok"),
     [

@@ -1,0 +1,234 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Connections to origins: straight or through a proxy, with the TLS settings that belong there, kept for later.
+
+A connection is kept for one origin and one way of shaking hands, together with the proxy that it goes through: what is
+sent through it depends on nothing that another connection has done.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from typing import Mapping, NamedTuple, Union
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe import dial, wire
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import (
+    Certificate,
+    CertificateError,
+    decode,
+    name_problem,
+    utc_text,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import make_tunnel
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.origin import Origin
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy import Proxy, ProxyError, proxy_for
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Contexts, Shake
+
+# OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED, _CERT_NOT_YET_VALID, _PERMITTED_VIOLATION and _EXCLUDED_VIOLATION.
+_EXPIRED, _NOT_YET_VALID, _NAME_CONSTRAINTS = 10, 9, (47, 48)
+PHASES = ("dns", "tcp", "tls", "http", "total")
+
+Stream = Union[wire.Plain, wire.Tls]
+
+
+class Connection(NamedTuple):
+    """A stream to an origin, and the proxy that it goes through."""
+
+    stream: Stream
+    proxy: Proxy | None
+
+
+class Connections:
+    """Makes and keeps connections.
+
+    :ivar times: milliseconds of the phases of the first connection.
+    :ivar certificate: what the first server with TLS showed, None without TLS; protocol: the version of TLS.
+    :ivar proxy: the proxy that was used last, None without. For the result only.
+    """
+
+    def __init__(self, contexts: Contexts, environment: Mapping[str, str], deadline: Deadline) -> None:
+        self._contexts = contexts
+        self._environment = environment
+        self._deadline = deadline
+        self._kept: dict[tuple[Origin, int], Connection] = {}
+        self.times: dict[str, float | None] = dict.fromkeys(PHASES)
+        self.certificate: Certificate | None = None
+        self.protocol = ""
+        self.proxy: Proxy | None = None
+
+    def kept(self, origin: Origin, shake: Shake) -> Connection | None:
+        """A connection that was kept, which is the caller's from now on."""
+        return self._kept.pop((origin, id(shake.context)), None)
+
+    def keep(self, origin: Origin, shake: Shake, connection: Connection) -> None:
+        self._kept[origin, id(shake.context)] = connection
+
+    def close(self) -> None:
+        for connection in self._kept.values():
+            connection.stream.close()
+        self._kept.clear()
+
+    def made(self, origin: Origin, shake: Shake) -> Connection:
+        """A new connection.
+
+        :raises Failure: where there is none, or the certificate is not for it.
+        """
+        try:
+            proxy = proxy_for(self._environment, origin.scheme, _written(origin))
+        except ProxyError as error:
+            raise Failure("unknown", f"the proxy of the service: {error}") from None
+        self.proxy = proxy
+        if origin.scheme != "https":
+            return Connection(self._reached(origin, proxy, False), proxy)
+        stream = self._reached(origin, proxy, True)
+        secured = wire.Tls(stream, shake.context, origin.host, shake.shows_certificate)
+        started = time.monotonic()
+
+        def check(der: bytes) -> None:
+            self._note_tls(secured, started)
+            if shake.verifies:
+                _check_name(der, origin.host)
+
+        try:
+            secured.shake(check)
+        except ssl.SSLCertVerificationError as error:
+            secured.close()
+            raise self._unverified(origin, proxy, error.verify_code) from None
+        except Failure as failure:
+            secured.close()
+            # A wrong certificate is no reason to try without TLS.
+            failure.at_handshake = not failure.cause.startswith("tls_")
+            raise
+        return Connection(secured, proxy)
+
+    def _reached(self, origin: Origin, proxy: Proxy | None, tunnel: bool) -> Stream:
+        """A stream to a host, or to its proxy; through the proxy where there is a tunnel to make."""
+        if proxy is None:
+            return self._dialled(origin.host, origin.port, f"{origin.host}:{origin.port}")
+        stream: Stream | None = None
+        try:
+            stream = self._dialled(proxy.host, proxy.port, f"the proxy {proxy.text}")
+            if proxy.secure:
+                stream = self._secured_proxy(stream, proxy)
+            if tunnel:
+                make_tunnel(stream, f"{_bracketed(origin.host)}:{origin.port}", proxy)
+            return stream
+        except Failure as failure:
+            if stream is not None:
+                stream.close()
+            failure.at_proxy = True
+            raise
+
+    def _secured_proxy(self, stream: Stream, proxy: Proxy) -> wire.Tls:
+        """A proxy is verified by its own name and shown no certificate, whatever the registry's settings allow."""
+        shake = self._contexts.elsewhere
+        secured = wire.Tls(stream, shake.context, proxy.host, shake.shows_certificate)
+        try:
+            secured.shake(lambda der: _check_name(der, proxy.host))
+        except ssl.SSLCertVerificationError:
+            secured.close()
+            text = f"the certificate of the proxy {proxy.text} does not verify"
+            raise Failure("tls_unknown_authority", text) from None
+        except Failure as failure:
+            secured.close()
+            if failure.cause.startswith("tls_"):
+                failure.detail = f"the certificate of the proxy {proxy.text}: {failure.detail}"
+            raise
+        return secured
+
+    def _dialled(self, name: str, port: int, label: str) -> wire.Plain:
+        started = time.monotonic()
+        addresses = dial.resolve(name, port, self._deadline)
+        found = time.monotonic()
+        self._note("dns", found - started)
+        connection = dial.connect(addresses, label, self._deadline)
+        self._note("tcp", time.monotonic() - found)
+        return connection
+
+    def _unverified(self, origin: Origin, proxy: Proxy | None, code: int) -> Failure:
+        """Why a certificate is not accepted, in the order in which Go looks: time, name, chain.
+
+        OpenSSL looks at the chain first, and tells nothing of a certificate that it refuses, so it is looked at again,
+        without showing one of ours.
+        """
+        name = origin.host
+        certificate = None
+        looked = None
+        try:
+            shake = self._contexts.look
+            looked = wire.Tls(self._reached(origin, proxy, True), shake.context, name, shake.shows_certificate)
+            started = time.monotonic()
+            looked.shake()
+            self._note_tls(looked, started)
+            certificate = _decoded(looked.certificate)
+        except (Failure, ssl.SSLError):
+            pass
+        finally:
+            if looked is not None:
+                looked.close()
+        now = time.time()
+        if certificate is not None:
+            if certificate.not_after < now:
+                return Failure("tls_expired", f"{certificate.subject} expired {utc_text(certificate.not_after)}")
+            if certificate.not_before > now:
+                since = utc_text(certificate.not_before)
+                return Failure("tls_not_yet_valid", f"{certificate.subject} is valid from {since} on")
+            problem = name_problem(certificate, name)
+            if problem:
+                return Failure(problem, _names_text(certificate, name))
+        shown_as = certificate.subject if certificate is not None else f"the certificate of {name}"
+        if code == _EXPIRED:
+            return Failure("tls_expired", f"a CA of {shown_as} has expired")
+        if code == _NOT_YET_VALID:
+            return Failure("tls_not_yet_valid", f"a CA of {shown_as} is not valid yet")
+        if code in _NAME_CONSTRAINTS:
+            return Failure("tls_name_mismatch", f"a CA of {shown_as} may not sign for {name}")
+        issuer = f", issued by {certificate.issuer}" if certificate is not None else ""
+        return Failure("tls_unknown_authority", shown_as + issuer)
+
+    def _note(self, phase: str, seconds: float) -> None:
+        if self.times[phase] is None:
+            self.times[phase] = round(seconds * 1000, 1)
+
+    def _note_tls(self, secured: wire.Tls, started: float) -> None:
+        self._note("tls", time.monotonic() - started)
+        if self.certificate is None:
+            self.certificate = _decoded(secured.certificate)
+            self.protocol = secured.protocol
+
+
+def _written(origin: Origin) -> str:
+    return f"{_bracketed(origin.host)}:{origin.port}"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _check_name(der: bytes, name: str) -> None:
+    """Fails closed: a certificate that cannot be read is for nobody.
+
+    :raises Failure: where a certificate is not for a name.
+    """
+    certificate = _decoded(der)
+    if certificate is None:
+        raise Failure("tls_name_mismatch", f"the certificate of {name} cannot be read, so its names cannot be checked")
+    problem = name_problem(certificate, name)
+    if problem:
+        raise Failure(problem, _names_text(certificate, name))
+
+
+def _decoded(der: bytes) -> Certificate | None:
+    try:
+        return decode(der)
+    except CertificateError:
+        return None
+
+
+def _names_text(certificate: Certificate, name: str) -> str:
+    names = ", ".join((certificate.dns + certificate.addresses)[:8]) or "no name but the common name"
+    return f"{certificate.subject} is for {names}, not for {name}"
