@@ -29,13 +29,13 @@ notes:
     given for, and to the token server that this registry names, never from https to http.
   - Certificates are checked unless C(insecure_skip_verify) stands in the entry of that very host. It and a client
     certificate do not count for a token server on another host or port.
-  - What is asked for by a digest is verified from the bytes, or fails; so is every part of an image. Only SHA-256 digests
-    can be verified, and others are refused.
-  - Manifests are read up to 4 MiB, tokens and headers up to 64 KiB, image lists up to 1 MiB. Tarballs may unpack to 20
-    times their size, or 1 GiB. A broken answer fails the image that it was given for.
+  - What is asked for by a digest is verified from the bytes, or fails; so is every part of an image. Only SHA-256
+    digests can be verified, and others are refused.
+  - Manifests are read up to 4 MiB, tokens and headers up to 64 KiB, image lists up to 1 MiB. Tarballs may unpack to
+    20 times their size, or 1 GiB. A broken answer fails the image that it was given for.
   - Projects of Harbor, Artifactory or GitLab and repositories of ECR must exist already.
-  - Proxies come from the environment (C(HTTPS_PROXY), C(NO_PROXY)) of the host, by Go's rules. A proxy that is spoken to
-    over TLS (C(https://)) is refused.
+  - Proxies come from the environment (C(HTTPS_PROXY), C(NO_PROXY)) of the host, by Go's rules. A proxy that is spoken
+    to over TLS (C(https://)) is refused.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
 extends_documentation_fragment:

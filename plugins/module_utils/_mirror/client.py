@@ -47,6 +47,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     Origin,
     OriginError,
     belongs_to,
+    joined,
     leaves_tls,
     origin_of,
 )
@@ -338,9 +339,9 @@ class RegistryClient:
         :raises RegistryFailure: if that is no web address, or everybody on the way could read and change what passes.
         """
         try:
-            url = urllib.parse.urljoin(reply.url, location)
+            url = joined(reply.url, location)
             target = origin_of(url)
-        except ValueError as error:
+        except OriginError as error:
             raise failure("not_a_registry", self.access.host, seen="%s has no address: %s" % (what, error)) from error
         if leaves_tls(reply.origin, target):
             raise failure(
@@ -353,7 +354,7 @@ class RegistryClient:
     def _refusal(self, reply: Reply, repository: str) -> RegistryFailure:
         said = _said(reply.start())
         own = belongs_to(self._origin, reply.origin)
-        host = self.access.host if own else reply.origin.authority
+        host = self.access.host if own else reply.origin.netloc
         problem = of_status(reply.status, host, said, retry_after(reply.header("Retry-After")))
         if own and reply.status == 401 and reply.sent.startswith("Bearer "):
             # The token was good: this repository is not for this user, or does not exist (Docker Hub says so).
@@ -364,7 +365,7 @@ class RegistryClient:
 
     def _explained(self, error: BaseException, origin: Origin) -> RegistryFailure:
         own = belongs_to(self._origin, origin)
-        host = self.access.host if own else origin.authority
+        host = self.access.host if own else origin.netloc
         if isinstance(error, TooLarge):
             return failure("not_a_registry", host, seen=str(error))
         problem = of_exception(error, host)

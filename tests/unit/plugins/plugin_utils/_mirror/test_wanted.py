@@ -137,7 +137,9 @@ def test_the_diff_shows_what_changes_and_nothing_else() -> None:
 SECRET = "hunter2-in-a-url"
 
 
-@pytest.mark.parametrize("name", ["release_url", "source_registries", "mapping", "endpoint", "system_default_registry", "images"])
+@pytest.mark.parametrize(
+    "name", ["release_url", "source_registries", "mapping", "endpoint", "system_default_registry", "images"]
+)
 @pytest.mark.parametrize(
     "value",
     ["user:{}@host/x", "https://user:{}@host/x", "https://user:a/{}@host", "https://{}@host", "https://host/x?token={}",
@@ -209,7 +211,7 @@ PINNED = "docker.io/a/b@sha256:" + "a" * 64
 @pytest.mark.parametrize(
     ("image", "source", "said"),
     [
-        (PINNED, {"kind": "layout", "path": "/l", "digest": "sha256:" + "b" * 64, "media_type": ""}, "/l has sha256:bb"),
+        (PINNED, {"kind": "layout", "path": "/l", "digest": "sha256:" + "b" * 64, "media_type": ""}, "/l has sha256:b"),
         (PINNED, {"kind": "archive", "path": "/a", "name": "x", "config": "sha256:" + "a" * 64}, "of one platform"),
         ("docker.io/a/b@sha512:" + "a" * 128, {"kind": "layout", "path": "/l", "digest": "sha512:" + "a" * 128},
          "only SHA-256"),
