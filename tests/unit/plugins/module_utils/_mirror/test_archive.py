@@ -118,7 +118,7 @@ def test_a_pipe_in_a_tarballs_place_does_not_hold_the_run(tmp_path: Path, where:
 @pytest.mark.parametrize(
     "content",
     [b"[" * 100_000, b'[{"Config":7}]', b'[{"Config":"x","RepoTags":["a:1"]}]', b'{"a":1}', b"[1]", b"null",
-     b"9" * 9000],  # fmt: skip
+     b"9" * 9000],
 )
 def test_a_list_of_images_that_is_none(tmp_path: Path, content: bytes) -> None:
     path = tar(tmp_path / "l.tar", (member("manifest.json"), content))
