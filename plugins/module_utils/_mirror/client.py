@@ -35,10 +35,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manife
     Descriptor,
     Manifest,
     digest_of,
+    document_of,
     is_checkable,
-    media_type_of,
     read_json,
-    read_object,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Body, Reply, Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
@@ -159,7 +158,7 @@ class RegistryClient:
         announced = _media_type(reply)
         if announced not in INDEX_TYPES + MANIFEST_TYPES:
             announced = media_type or announced
-        return Manifest(digest, media_type_of(announced, _object(body, where, announced), where), body)
+        return Manifest(digest, document_of(body, announced, where)[0], body)
 
     @_with_side
     def put(self, repository: str, reference: str, manifest: Manifest) -> None:
@@ -399,15 +398,6 @@ class _There(Reply):
 
 def _scope(repository: str, method: str) -> str:
     return "repository:%s:%s" % (repository, "pull" if method in ("GET", "HEAD") else "pull,push")
-
-
-def _object(body: bytes, where: str, announced: str) -> dict[str, Any]:
-    try:
-        return read_object(body, where)
-    except RegistryFailure:
-        if announced in INDEX_TYPES + MANIFEST_TYPES:
-            raise
-        return {}
 
 
 def _media_type(reply: Reply) -> str:
