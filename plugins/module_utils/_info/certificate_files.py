@@ -18,7 +18,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import f
 # Where registries.yaml names a file, in block style, in flow style, quoted or not. It only saves a second look at
 # the node: what the controller's decoder finds beside it is asked for by name.
 _NAMED = re.compile(r"[\"']?(ca_file|cert_file|key_file)[\"']?\s*:\s*[\"']?(/[^\s\"',}#]+)")
-_IN_HOSTS_TOML = re.compile(r"^\s*(ca|client)\s*=\s*(\[.*\])\s*$", re.MULTILINE)
+_IN_HOSTS_TOML = re.compile(r"^[ \t]*(ca|client)[ \t]*=[ \t]*(\[.*\])[ \t\r]*$", re.MULTILINE)
 _QUOTED = re.compile(r'"(/[^"]*)"')
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _LARGEST = 1 << 20
