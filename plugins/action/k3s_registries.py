@@ -15,7 +15,10 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, paths_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import controller_file, ledger_of, plain
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import secrets_of_tables
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of, controller_file, ledger_of, plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import STAGED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepare import (
     Prepared,
@@ -70,9 +73,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         }
         if desired is not None:
             node_arguments["prepared"] = desired.text()
-        answer = self._execute_module(
-            module_name="k3sfleet.registries.k3s_registries", module_args=node_arguments, task_vars=task_vars
+        answer = answer_of(
+            self._execute_module(
+                module_name="k3sfleet.registries.k3s_registries", module_args=node_arguments, task_vars=task_vars
+            ),
+            secrets_of_tables(desired.auth.values()) if desired is not None else (),
         )
+        try:
+            conform(answer, STAGED, "the node's answer")
+        except OddAnswer as odd:
+            raise AnsibleActionFail("k3s_registries: %s" % odd) from None
         before, after = answer.pop("before", ""), answer.pop("after", "")
         # Those of the controller about the configuration, and the node's own about its release.
         warnings = [*result.get("warnings", []), *answer.pop("warnings", [])]

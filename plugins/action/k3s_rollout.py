@@ -16,7 +16,8 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import ledger_of, plain
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of, ledger_of, plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import keeper, patience, plan
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.ledger import Ledger
 
@@ -68,7 +69,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             lines = [] if state["shown"] else plan.plan_lines(state, arguments["agent_batch"])
             state["shown"] = True
         for line in lines:
-            display.display(line)
+            _show(line)
 
     def _commit(
         self, ledger: Ledger, arguments: dict[str, Any], result: dict[str, Any], task_vars: Any
@@ -103,7 +104,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             state["staged"].setdefault(host, dict(_UNSTAGED))["ended"] = True
             if result.get("failed") or result.get("unreachable"):
                 state["failed"][host] = str(result.get("msg", ""))
-            display.display(plan.progress_line(plan.ended(state), host, result))
+            _show(plan.progress_line(plan.ended(state), host, result))
 
     def _hold(
         self, ledger: Ledger, arguments: dict[str, Any], result: dict[str, Any], task_vars: Any
@@ -133,7 +134,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result.update(failed=True, msg="nothing was restarted: the run that asked for it has ended")
             return result
         try:
-            answer = patience.outwait(lambda: self._module(arguments, task_vars), display.display)
+            answer = patience.outwait(lambda: self._module(arguments, task_vars), _show)
         except AnsibleError as error:
             answer = {"failed": True, "lease": "unavailable", "msg": "%s cannot be reached: %s" % (server, error)}
         if answer.get("failed"):
@@ -141,7 +142,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 state["asked"].append(server)
                 left = set(servers) - set(state["asked"])
             if answer.get("lease") == "unavailable" and left:
-                display.display("The lease cannot be taken through %s: %s" % (server, answer.get("msg")))
+                _show("The lease cannot be taken through %s: %s" % (server, answer.get("msg")))
                 result["lease"] = "elsewhere"
                 return result
             return self._without_lease(ledger, answer, arguments["force"], result)
@@ -196,20 +197,26 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return result
 
     def _module(self, arguments: dict[str, Any], task_vars: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = self._execute_module(
-            module_name="k3sfleet.registries.k3s_rollout",
-            module_args={
-                key: value for key, value in arguments.items() if key not in _CONTROLLER_ONLY and value is not None
-            },
-            task_vars=task_vars,
+        return answer_of(
+            self._execute_module(
+                module_name="k3sfleet.registries.k3s_rollout",
+                module_args={
+                    key: value for key, value in arguments.items() if key not in _CONTROLLER_ONLY and value is not None
+                },
+                task_vars=task_vars,
+            )
         )
-        return answer
 
     def _quietly(self, arguments: dict[str, Any], task_vars: Any) -> None:
         """For the keeper, which must not talk to a main process that may be gone."""
         if hasattr(display, "_final_q"):
             display._final_q = None
         self._module(arguments, task_vars)
+
+
+def _show(line: str) -> None:
+    """Print a line of the run's. Nodes and whoever holds the Lease have chosen words of it."""
+    display.display(visible(line))
 
 
 def _server_group(arguments: dict[str, Any]) -> str:

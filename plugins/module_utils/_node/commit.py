@@ -39,7 +39,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generati
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.redact import Redactor
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
     OpenRC,
     ServiceProblem,
@@ -47,6 +46,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service 
     Systemd,
     service_of,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
 # K3s reads a registries.yaml that it could not read anew every 5 to 11 s, and a server is healthy some 10 s after that.
 _RELOAD_LOOP = 30.0
@@ -93,7 +93,7 @@ class Commit:
         self.clock = clock
         self.memory = Memory(paths)
         self.service: Systemd | OpenRC = service_of(paths.service)
-        self.redactor = Redactor(())
+        self.redactor = Redactor()
         self.interrupted = False
         self.hosts_before: dict[str, str] = {}
         self.hosts_after: dict[str, str] = {}
@@ -132,7 +132,7 @@ class Commit:
             desired = from_text(text)
         except DesiredProblem as problem:
             raise Refused("%s; run the playbook again, it stages anew" % problem) from problem
-        self.redactor = Redactor(secret for table in desired.auth.values() for secret in table.values())
+        self.redactor = Redactor.of_tables([*desired.auth.values(), *loaded.generated(self.paths).auth.values()])
         state = self.service.state()
         with self._lease_held() if state.alive else contextlib.nullcontext():
             if state.alive:

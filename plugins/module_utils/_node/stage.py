@@ -27,7 +27,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import Generations
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.redact import Redactor
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
     OpenRC,
     ServiceProblem,
@@ -35,6 +34,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service 
     Systemd,
     service_of,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
 
 class StageRefused(Exception):
@@ -262,7 +262,7 @@ def _refuse_what_is_not_equal(paths: NodePaths, desired: Desired, state: Service
     found = loaded.generated(paths)
     differences = loaded.differences(found, desired.predictions, desired.auth)
     if differences:
-        shown = Redactor(secret for table in desired.auth.values() for secret in table.values())
+        shown = Redactor.of_tables(desired.auth.values())
         raise StageRefused(
             "%s was not written by this collection and is not equal in effect to k3s_registries: %s. Bring "
             "k3s_registries in line, or set k3s_registries_adopt: false to replace the file\n%s"

@@ -27,6 +27,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.for
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.known import (
     known_secrets,
+    longest_first,
     secrets_of,
     without_known,
 )
@@ -42,7 +43,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.vis
 )
 
 __all__ = (
-    "LONGEST", "MASK", "Redactor", "known_secrets", "redact", "redact_all", "secrets_of", "visible", "visible_block",
+    "LONGEST", "MASK", "Redactor", "known_secrets", "redact", "secrets_of", "secrets_of_tables", "visible", "visible_block",
     "visible_lines", "without_credentials",
 )  # fmt: skip
 
@@ -69,23 +70,21 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     return "\n".join(_of_line(line) for line in text.split("\n"))
 
 
-def redact_all(value: Any, secrets: Iterable[str] = ()) -> Any:
-    """The same for every string of nested lists and mappings, the keys of mappings included."""
-    known = list(secrets)
-    if isinstance(value, str):
-        return redact(value, known)
-    if isinstance(value, Mapping):
-        return {redact_all(key, known): redact_all(item, known) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [redact_all(item, known) for item in value]
-    return value
+def secrets_of_tables(tables: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The secrets in tables of credentials, of config.toml or registries.yaml."""
+    return [secret for table in tables for secret in secrets_of(table)]
 
 
 class Redactor:
     """:func:`redact` for one call's secrets; what it returns is fit to be shown, too."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = list(secrets)
+        self._secrets = longest_first(secrets)
+
+    @classmethod
+    def of_tables(cls, tables: Iterable[Mapping[str, Any]]) -> Redactor:
+        """One that knows the credentials of these tables of config.toml or registries.yaml."""
+        return cls(secrets_of_tables(tables))
 
     def text(self, text: str) -> str:
         """A message, on one line."""

@@ -9,9 +9,8 @@ import difflib
 import os
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.redact import HIDDEN
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import EMBEDDED_HOSTS
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import redact
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import MASK, redact, visible
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import Release
@@ -19,6 +18,10 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.settings
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
+
+
+_LONGEST_DIFF = 1 << 16
+_MOST_LINES = 1000
 
 
 def embedded_addresses(settings: Settings, hosts: Mapping[str, str], role: str) -> list[str]:
@@ -92,10 +95,13 @@ def _settings(text: str) -> list[str]:
 
 
 def _diff(found: str, predicted: str) -> str:
-    lines = difflib.unified_diff(
-        redact(found).splitlines(), redact(predicted).splitlines(), "generated", "predicted", lineterm=""
-    )
-    return "".join(line + "\n" for line in lines)
+    lines = difflib.unified_diff(_lines(found), _lines(predicted), "generated", "predicted", lineterm="")
+    return "".join(visible(line) + "\n" for line in lines)
+
+
+def _lines(text: str) -> list[str]:
+    """No more than anybody reads: comparing two long texts takes time in proportion to the product of their lengths."""
+    return redact(text[:_LONGEST_DIFF]).splitlines()[:_MOST_LINES]
 
 
 def _of_auth(generated: Mapping[str, Any], wanted: Mapping[str, Mapping[str, str]]) -> list[dict[str, str]]:
@@ -115,4 +121,4 @@ def _of_auth(generated: Mapping[str, Any], wanted: Mapping[str, Mapping[str, str
 
 def _shown(table: Mapping[str, str]) -> str:
     """Which keys are set. Even two hidden values that differ are shown alike."""
-    return ", ".join("%s=%s" % (key, HIDDEN) for key, value in sorted(table.items()) if value) or "empty"
+    return ", ".join("%s=%s" % (key, MASK) for key, value in sorted(table.items()) if value) or "empty"

@@ -115,12 +115,19 @@ def plan_lines(state: Mapping[str, Any], batch: str) -> list[str]:
 def progress_line(turn_taken: Turn, host: str, result: Mapping[str, Any]) -> str:
     """``[2/3] node restarted and healthy after 4.2 s, canary pulled``"""
     head = "[%d/%d] %s " % (turn_taken.position, turn_taken.total, host)
-    seconds = "%.1f s" % float(result.get("seconds") or 0.0)
+    seconds = "%.1f s" % _number(result.get("seconds"))
     if result.get("failed"):
         put_back = " and put back as it was" if result.get("rolled_back") else ""
         return head + "FAILED after %s%s (last step: %s)" % (seconds, put_back, result.get("step"))
     action = "restarted and healthy" if result.get("restarted") else str(result.get("step"))
     if action == "done":
         action = "healthy without a restart"
-    canaries = ", ".join(item["image"] for item in result.get("canaries") or [])
+    pulled = result.get("canaries")
+    listed = [item for item in pulled if isinstance(item, Mapping)] if isinstance(pulled, list) else []
+    canaries = ", ".join(str(item.get("image")) for item in listed)
     return head + "%s after %s" % (action, seconds) + (", pulled " + canaries if canaries else "")
+
+
+def _number(value: Any) -> float:
+    """What a node says took so long; 0 where that is no number."""
+    return float(value) if isinstance(value, (int, float)) and abs(value) < 1e9 else 0.0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import natural
 
 #: Beyond this width the endpoints' names go below the table and numbers stand for them.
@@ -34,7 +35,7 @@ def table(verdicts: Iterable[Mapping[str, Any]], reasons: bool = True) -> list[s
         lines += _reasons(found, "failures", "FAILED") + _reasons(found, "warnings", "warning")
     failed = [str(item["host"]) for item in found if not item["ok"]]
     lines += ["", _sum(len(found), failed)]
-    return lines
+    return [visible(line) for line in lines]
 
 
 def _sum(count: int, failed: list[str]) -> str:
