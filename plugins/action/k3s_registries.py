@@ -154,5 +154,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "restart": bool(answer.get("restart")),
                 "live": bool(answer.get("live")),
                 "reasons": list(answer.get("reasons") or []),
-                "health": dict(answer.get("health") or {}),
+                "health": _health(answer.get("health") or {}),
             }
+
+
+def _health(said: dict[str, Any]) -> dict[str, Any]:
+    """The node's word on how it is, whole or not at all: the run's other hosts decide by it."""
+    if not said:
+        return {}
+    return {
+        "healthy": bool(said.get("healthy")),
+        "sentence": str(said.get("sentence") or "it does not say how it is"),
+        "explained": bool(said.get("explained")),
+    }

@@ -295,7 +295,7 @@ info:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.k3sfleet.registries.plugins.module_utils._info.arguments import INFO_ARGUMENTS, info_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._info.observe import observe
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import seal
+from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import TooMuch, seal
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 
@@ -316,7 +316,11 @@ def main() -> None:
         )
     except (FileProblem, Unsafe) as problem:
         module.fail_json(msg="%s. Looking at a node's registries needs become: true." % problem)
-    module.exit_json(changed=False, sealed=seal(said, parameters["key"]))
+    try:
+        sealed = seal(said, parameters["key"])
+    except TooMuch as problem:
+        module.fail_json(msg="%s. See which of registries.yaml, K3s' config.yaml and its drop-ins is so large." % problem)
+    module.exit_json(changed=False, sealed=sealed)
 
 
 if __name__ == "__main__":

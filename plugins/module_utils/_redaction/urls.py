@@ -75,7 +75,8 @@ def _without_user(word: str) -> str:
         if ends and _HOST_AND_PATH.match(word, start, min(ends)):
             at = _last_at(word, min(ends))
         return word if at < start else word[:start] + MASK + word[at:]
-    start = max(word.rfind(sign, 0, word.find(":", 0, at) + 1) for sign in "=([{,;") + 1
+    # "admin:password@host", and in the name of a folder that K3s makes of a key: "certs.d/https:/admin:password@host".
+    start = max(word.rfind(sign, 0, max(word.rfind(":", 0, at), 0)) for sign in "=([{,;/") + 1
     return word[:start] + MASK + word[at:] if _USER_AND_MORE.match(word, start, at) else word
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import known_secrets
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
     EndpointError,
@@ -20,6 +21,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release
     ReleaseError,
     parse_release,
 )
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.clean import clean
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info import certificates, loaded, problems
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.settings import Settings
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._lint.text import lint_text
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 # The rules of the linter that this result says in its own words, from what it knows better.
 _SAID_HERE = ("K3R262", "K3R263")
+# Reading YAML as K3s reads it takes some seconds for as much.
+_LARGEST_FILE = 512 << 10
 
 
 class Observation:
@@ -41,6 +45,8 @@ class Observation:
         self.said = said
         self.text: str = said["registries"]["text"]
         self.error = str(said["registries"]["error"])
+        if len(self.text) > _LARGEST_FILE and not self.error:
+            self.error = "it is larger than %d KiB, and was not read" % (_LARGEST_FILE >> 10)
         self.config: Config | None = None
         if not self.error:
             try:
@@ -90,7 +96,7 @@ def info(seen: Observation, now: datetime.datetime) -> dict[str, Any]:
         *problems.of_certificates(facts),
         *_lint(seen, settings),
     ]
-    return {
+    result = {
         "distribution": said["distribution"],
         "release": said["release"],
         "role": said["role"],
@@ -107,6 +113,8 @@ def info(seen: Observation, now: datetime.datetime) -> dict[str, Any]:
         "certificates": facts,
         "problems": found,
     }
+    cleaned: dict[str, Any] = clean(result, known_secrets(seen.config))
+    return cleaned
 
 
 def _state(said: Mapping[str, Any], registries: Mapping[str, Any], found: list[dict[str, str]], running: bool) -> str:
@@ -196,7 +204,7 @@ def _proxies(config: Config | None, environment: list[tuple[str, Mapping[str, st
 
 def _lint(seen: Observation, settings: Settings) -> list[dict[str, str]]:
     """What the linter says about the file, an unreadable one's own sentence aside."""
-    if not seen.text or seen.said["registries"]["error"]:
+    if not seen.text or seen.said["registries"]["error"] or len(seen.text) > _LARGEST_FILE:
         return []
     found = lint_text(
         seen.bytes,

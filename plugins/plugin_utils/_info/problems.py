@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.settings import Settings
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.settings import (
+    LARGEST_FILE,
+    MOST_FILES,
+    Settings,
+)
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
@@ -157,6 +161,14 @@ def of_settings(settings: Settings) -> Iterator[dict[str, str]]:
             "error",
             "%s is no YAML: K3s does not start with it." % path,
             "Correct the file; `k3s server` or `k3s agent` says the line.",
+        )
+    for path in settings.too_large:
+        yield problem(
+            "config_unreadable",
+            "warning",
+            "%s was not read: it is larger than %d KiB, or there are more than %d such files."
+            % (path, LARGEST_FILE >> 10, MOST_FILES),
+            "See what it is; K3s' own configuration has some lines.",
         )
     for key in ("container-runtime-endpoint", "docker"):
         if settings.flag(key) if key == "docker" else settings.value(key):

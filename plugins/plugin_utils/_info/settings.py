@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from typing import Any, Mapping, NamedTuple, Sequence
 
-import yaml
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import redact
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import redact, visible
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml import scalars
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.nodes import ALIAS, SCALAR, SEQUENCE, Node, compose
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.reader import read_characters
 
 #: Key to the environment variable that sets it ("" where none does), without its prefix ``K3S_`` or ``RKE2_``.
 KEYS = {
@@ -32,6 +35,10 @@ KEYS = {
     "image-service-endpoint": "",
 }
 _SHORT = {"d": "data-dir"}
+#: A node sends its files whole. What is longer, or more, is nobody's configuration, and takes minutes to be read.
+LARGEST_FILE = 256 << 10
+MOST_FILES = 100
+_MOST_ITEMS = 50
 _FLAGS = ("disable-default-registry-endpoint", "embedded-registry", "docker")
 
 
@@ -47,6 +54,7 @@ class Settings:
     """What is set, every place of it, the one that counts last.
 
     :ivar unreadable: configuration files that are no YAML, with which K3s does not start.
+    :ivar too_large: those that were not read, for their length or their number.
     """
 
     def __init__(
@@ -58,8 +66,12 @@ class Settings:
     ) -> None:
         self.found: list[Setting] = []
         self.unreadable: list[str] = []
-        for path, text in config_files:
-            self._from_file(path, text)
+        self.too_large: list[str] = []
+        for number, (path, text) in enumerate(config_files):
+            if number < MOST_FILES and len(text) <= LARGEST_FILE:
+                self._from_file(path, text)
+            else:
+                self.too_large.append(path)
         prefix = distribution.upper() + "_"
         for source, variables in environment:
             for key, variable in KEYS.items():
@@ -69,15 +81,17 @@ class Settings:
 
     def _from_file(self, path: str, text: str) -> None:
         try:
-            content = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError, RecursionError):
-            # The parser's message quotes the line, which may hold the cluster's token.
+            root = compose(read_characters(text))
+        except (DecodeError, RecursionError):
+            # The parser's message may quote the line, which may hold the cluster's token.
             self.unreadable.append(path)
             return
-        for key, value in content.items() if isinstance(content, dict) else ():
-            name = str(key).rstrip("+").lstrip("-")
+        # Not by a loader, which puts in place of an alias all that it stands for: a few lines can stand for billions.
+        children = iter(root.children if root is not None and root.kind not in (SCALAR, SEQUENCE, ALIAS) else ())
+        for key, value in zip(children, children):
+            name = key.value.rstrip("+").lstrip("-")
             if name in KEYS:
-                self.found.append(Setting(path, name, value))
+                self.found.append(Setting(path, name, _plain(value)))
 
     def _from_command(self, command: Sequence[str]) -> None:
         for index, word in enumerate(command):
@@ -109,5 +123,28 @@ class Settings:
         ]
 
 
+def _plain(node: Node | None, within: bool = False) -> Any:
+    """The value of a node: a text, a number, true or false, or a list of those. Nothing in K3s' settings is deeper."""
+    if node is not None and node.kind == ALIAS:
+        node = node.target
+    if node is None or (node.kind != SCALAR and (within or node.kind != SEQUENCE)):
+        return "(a mapping)" if node is not None else None
+    if node.kind == SEQUENCE:
+        return [_plain(child, within=True) for child in node.children[:_MOST_ITEMS]]
+    try:
+        kind = scalars.type_of(node.tag, node.value, node.implicit)
+    except scalars.ScalarError:
+        return node.value
+    if kind == scalars.NULL:
+        return None
+    if kind == scalars.BOOL:
+        return scalars.truth(node.value)
+    return int(node.value) if kind == scalars.INT and node.value.isdecimal() and node.value[0] != "0" else node.value
+
+
 def _shown(value: Any) -> Any:
-    return value if isinstance(value, (bool, int, float)) or value is None else redact(str(value))
+    if isinstance(value, list):
+        return ", ".join(str(_shown(item)) for item in value)
+    if isinstance(value, (bool, int, float)) or value is None:
+        return value
+    return visible(redact(str(value)))
