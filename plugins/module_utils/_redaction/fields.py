@@ -107,7 +107,9 @@ def _value_end(line: str, name: Match[str], rest: Match[str], first: int) -> int
         return -1
     at_start = len(line[first : name.start()]) <= 21 and _WORD_BEFORE.match(line, first, name.start()) is not None
     # A field or a sentence: "password: value" is one, "failed to fetch anonymous token: unexpected status" is none.
-    meant = field or not apart or sure or _looks_secret(found.group(0)) or (at_start and bool(name.group("auth")))
+    # The path of a setting before what is wrong with it: "auth.password: there is no username".
+    path = line[name.start() - 1 : name.start()] == "."
+    meant = field or not apart or (sure and not path) or _looks_secret(found.group(0)) or (at_start and bool(name.group("auth")))
     if not meant:
         return -1
     # In YAML and TOML a value goes on to the end of its line.

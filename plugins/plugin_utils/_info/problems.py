@@ -7,11 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.settings import (
-    LARGEST_FILE,
-    MOST_FILES,
-    Settings,
-)
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.settings import LARGEST_FILE, Settings
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
@@ -166,8 +162,8 @@ def of_settings(settings: Settings) -> Iterator[dict[str, str]]:
         yield problem(
             "config_unreadable",
             "warning",
-            "%s was not read: it is larger than %d KiB, or there are more than %d such files."
-            % (path, LARGEST_FILE >> 10, MOST_FILES),
+            "%s was not read: it, or all such files together, are larger than anybody's (%d KiB)."
+            % (path, LARGEST_FILE >> 10),
             "See what it is; K3s' own configuration has some lines.",
         )
     for key in ("container-runtime-endpoint", "docker"):

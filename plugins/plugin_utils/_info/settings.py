@@ -36,8 +36,8 @@ KEYS = {
 }
 _SHORT = {"d": "data-dir"}
 #: A node sends its files whole. What is longer, or more, is nobody's configuration, and takes minutes to be read.
-LARGEST_FILE = 256 << 10
-MOST_FILES = 100
+LARGEST_FILE = 128 << 10
+_MOST_TEXT = 256 << 10
 _MOST_ITEMS = 50
 _FLAGS = ("disable-default-registry-endpoint", "embedded-registry", "docker")
 
@@ -54,7 +54,7 @@ class Settings:
     """What is set, every place of it, the one that counts last.
 
     :ivar unreadable: configuration files that are no YAML, with which K3s does not start.
-    :ivar too_large: those that were not read, for their length or their number.
+    :ivar too_large: those that were not read, for their length.
     """
 
     def __init__(
@@ -67,8 +67,10 @@ class Settings:
         self.found: list[Setting] = []
         self.unreadable: list[str] = []
         self.too_large: list[str] = []
-        for number, (path, text) in enumerate(config_files):
-            if number < MOST_FILES and len(text) <= LARGEST_FILE:
+        read = 0
+        for path, text in config_files:
+            if len(text) <= min(LARGEST_FILE, _MOST_TEXT - read):
+                read += len(text)
                 self._from_file(path, text)
             else:
                 self.too_large.append(path)

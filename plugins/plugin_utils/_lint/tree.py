@@ -26,6 +26,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.reader i
 _DEEPEST = 6
 # Aliases can make billions of nodes out of a few lines. K3s' own decoder, which has a guard of its own, has its say.
 _MOST_NODES = 200_000
+_MOST_TEXT = 8 << 20
 
 
 class Tree:
@@ -35,14 +36,16 @@ class Tree:
         root = compose(read_characters(source))
         self.duplicates: list[tuple[str, int]] = []
         self._nodes = 0
+        self._text = 0
         self.value: Any = None if root is None else self._value(root, (), 0)
 
     def _value(self, node: Node, where: tuple[str, ...], depth: int) -> Any:
-        self._count()
+        self._count(len(node.value))
         if node.kind == ALIAS:
             if node.target is None:
                 return None
             node = node.target
+            self._count(len(node.value))
         if node.kind == SCALAR:
             return _scalar(node)
         if depth > _DEEPEST:
@@ -51,9 +54,10 @@ class Tree:
             return [self._value(child, where, depth + 1) for child in node.children]
         return self._mapping(node, where, depth)
 
-    def _count(self) -> None:
+    def _count(self, text: int = 0) -> None:
         self._nodes += 1
-        if self._nodes > _MOST_NODES:
+        self._text += text
+        if self._nodes > _MOST_NODES or self._text > _MOST_TEXT:
             raise DecodeError("document contains excessive aliasing")
 
     def _mapping(self, node: Node, where: tuple[str, ...], depth: int) -> dict[Any, Any]:
