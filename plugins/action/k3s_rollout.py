@@ -18,6 +18,8 @@ from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of, ledger_of, plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import ROLLED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import keeper, patience, plan
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.ledger import Ledger
 
@@ -197,7 +199,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return result
 
     def _module(self, arguments: dict[str, Any], task_vars: Any) -> dict[str, Any]:
-        return answer_of(
+        answer = answer_of(
             self._execute_module(
                 module_name="k3sfleet.registries.k3s_rollout",
                 module_args={
@@ -206,6 +208,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 task_vars=task_vars,
             )
         )
+        try:
+            conform(answer, ROLLED, "the node's answer")
+        except OddAnswer as odd:
+            return {"failed": True, "changed": True, "step": "not known", "msg": "k3s_rollout: %s" % odd}
+        return answer
 
     def _quietly(self, arguments: dict[str, Any], task_vars: Any) -> None:
         """For the keeper, which must not talk to a main process that may be gone."""

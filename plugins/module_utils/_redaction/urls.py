@@ -21,7 +21,6 @@ _FRAGMENT = re.compile(r"#[^\s\"']{0,%d}" % LONGEST)
 _WORD = re.compile(r"[^\s\"'`<>\\]{1,%d}" % LONGEST)
 # An image by digest: what follows this @ is no host.
 _DIGEST = re.compile(r"(?:sha(?:1|224|256|384|512)|blake3|md5):")
-_HOST_AND_PATH = re.compile(r"(?:[^:/]{0,%d}|\[[^\]/]{0,100}\])(?::\d{0,5})?(?:/|\Z)" % LONGEST)
 _USER_AND_MORE = re.compile(r"[A-Za-z0-9._%+$~@-]{1,256}:[^/]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}:/+|//")
 
@@ -34,7 +33,7 @@ def without_credentials(text: str) -> str:
     """
     scheme = _SCHEME.match(text)
     start = scheme.end() if scheme else 0
-    at = text.rfind("@")
+    at = _last_at(text)
     shown = text if at < start else text[:start] + MASK + text[at:]
     return _FRAGMENT.sub("#" + MASK, _without_parameters(shown)) if "#" in shown else _without_parameters(shown)
 
@@ -50,7 +49,7 @@ def credentials_in(text: str) -> Iterator[str]:
     """What :func:`without_credentials` would hide, whole and in the parts that a parser may make of it."""
     scheme = _SCHEME.match(text)
     start = scheme.end() if scheme else 0
-    at = text.rfind("@")
+    at = _last_at(text)
     if at > start:
         user = text[start:at]
         yield user
@@ -65,24 +64,20 @@ def credentials_in(text: str) -> Iterator[str]:
 
 def _without_user(word: str) -> str:
     scheme = word.find("://")
-    at = _last_at(word, len(word))
+    at = _last_at(word)
     if at < 0:
         return word
     if 0 <= scheme < at:
-        start = scheme + 3
-        ends = [place for place in (word.find(sign, start, at) for sign in "?#") if place >= 0]
-        # Behind "?" an @ belongs to the query, unless what stands before is no host and so a part of a password.
-        if ends and _HOST_AND_PATH.match(word, start, min(ends)):
-            at = _last_at(word, min(ends))
-        return word if at < start else word[:start] + MASK + word[at:]
+        # Whatever stands before it: a password may hold any of "/?#@", and Go escapes an @ in paths and queries.
+        return word[: scheme + 3] + MASK + word[at:]
     # "admin:password@host", and in the name of a folder that K3s makes of a key: "certs.d/https:/admin:password@host".
     start = max(word.rfind(sign, 0, max(word.rfind(":", 0, at), 0)) for sign in "=([{,;/") + 1
     return word[:start] + MASK + word[at:] if _USER_AND_MORE.match(word, start, at) else word
 
 
-def _last_at(word: str, end: int) -> int:
-    """Where the last ``@`` before ``end`` stands that is not the one before a digest, -1 without."""
-    at = word.rfind("@", 0, end)
+def _last_at(word: str) -> int:
+    """Where the last ``@`` stands that is not the one before a digest, -1 without."""
+    at = word.rfind("@")
     while at >= 0 and _DIGEST.match(word, at + 1):
         at = word.rfind("@", 0, at)
     return at

@@ -55,6 +55,12 @@ STAGED = {
     "health": {"healthy": FLAG, "sentence": TEXT, "explained": FLAG},
 }  # fmt: skip
 
+#: What k3s_rollout answers.
+ROLLED = {
+    "step": TEXT, "seconds": NUMBER, "restarted": FLAG, "rolled_back": FLAG, "canaries": [{"image": TEXT}], "log": [TEXT],
+    "lease": TEXT, "lease_expires_in": NUMBER, "diagnosis": {"*": ANY}, "differences": [TEXT],
+}  # fmt: skip
+
 #: What a node seals for k3s_registries_info, see ``module_utils/_info/observe.py``.
 SAID = {
     "distribution": TEXT, "role": TEXT, "release": TEXT, "installed": FLAG, "unit": TEXT, "unit_state": TEXT,

@@ -12,7 +12,11 @@ from __future__ import annotations
 
 from typing import Any, Mapping, NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import redact, visible
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import (
+    redact,
+    visible,
+    without_credentials,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml import scalars
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.nodes import ALIAS, SCALAR, SEQUENCE, Node, compose
@@ -149,4 +153,4 @@ def _shown(value: Any) -> Any:
         return ", ".join(str(_shown(item)) for item in value)
     if isinstance(value, (bool, int, float)) or value is None:
         return value
-    return visible(redact(str(value)))
+    return visible(redact(without_credentials(str(value))))

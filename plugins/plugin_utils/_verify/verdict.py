@@ -69,7 +69,7 @@ def clean_verdict(result: dict[str, Any]) -> dict[str, Any]:
 def _part(result: dict[str, Any], answer: Mapping[str, Any], key: str, shape: Any, module: str) -> Any:
     """What a module has answered under ``key``; a failure, and None, where that is nothing that it could answer."""
     try:
-        return conform(answer.get(key), shape, key)
+        return clean(conform(answer.get(key), shape, key))
     except OddAnswer as odd:
         result["failures"].append("%s has answered what it never does: %s" % (module, odd))
         return None

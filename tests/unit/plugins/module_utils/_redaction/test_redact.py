@@ -145,6 +145,7 @@ def test_what_is_no_secret_stays(text):
         ("http://h:5000/v2", "http://h:5000/v2"),
         ("https://h/#frag", "https://h/#********"),
         ("docker.io", "docker.io"),
+        ("rancher/pause:3.6@sha256:" + HEX, "rancher/pause:3.6@sha256:" + HEX),
         ("*", "*"),
     ],
 )
