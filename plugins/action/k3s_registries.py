@@ -16,7 +16,12 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.argument
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import secrets_of_tables
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of, controller_file, ledger_of, plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import (
+    answer_of,
+    controller_file,
+    ledger_of,
+    plain,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import STAGED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe

@@ -319,7 +319,7 @@ def main() -> None:
     try:
         sealed = seal(said, parameters["key"])
     except TooMuch as problem:
-        module.fail_json(msg="%s. See which of registries.yaml, K3s' config.yaml and its drop-ins is so large." % problem)
+        module.fail_json(msg="%s. See which of registries.yaml, config.yaml and its drop-ins is so large." % problem)
     module.exit_json(changed=False, sealed=sealed)
 
 

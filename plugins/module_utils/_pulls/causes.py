@@ -8,8 +8,8 @@ The wordings are those of containerd 1.6, 1.7 and 2.x (``core/remotes/docker``, 
 Rules are tried in order, the first that fits decides: an error wraps others, so what names the place (a file, the
 token server, the content) comes before what names the failure, and words that only end a sentence come last.
 
-A registry writes part of these texts, so every repetition has an end: an expression that scans the rest of the line from
-each place of it would hold a diagnosis for minutes.
+A registry writes part of these texts, so every repetition has an end: an expression that scans the rest of the line
+from each place of it would hold a diagnosis for minutes.
 """
 
 from __future__ import annotations
@@ -128,8 +128,9 @@ _CONTENT = _rules(
     ),
     (
         "not_a_registry",
-        r"unexpected media type (?:text/\S{0,100}|application/(?:json|xml|xhtml|octet-stream|javascript|problem)\S{0,100})?"
-        r"(?: for|;|:|$)|in header not a valid digest|invalid character .{0,100} looking for|stopped after \d{1,9} redirects",
+        r"unexpected media type (?:text/\S{0,100}"
+        r"|application/(?:json|xml|xhtml|octet-stream|javascript|problem)\S{0,100})?(?: for|;|:|$)"
+        r"|in header not a valid digest|invalid character .{0,100} looking for|stopped after \d{1,9} redirects",
     ),
     ("manifest_unsupported", r"unexpected media type "),
     ("blob_missing", r"could not fetch content|content (?:at|digest) .{0,500}not found"),
@@ -161,8 +162,8 @@ _CONNECTION = _rules(
     ("http_server_https_client", r"server gave HTTP response to HTTPS client"),
     (
         "dns_failure",
-        r"dial (?:tcp|udp)\d?: lookup |lookup \S{1,300}(?: on \S{1,300})?: |no such host|server misbehaving|name resolution"
-        r"|name or service not known|no answer from DNS server|no suitable address found",
+        r"dial (?:tcp|udp)\d?: lookup |lookup \S{1,300}(?: on \S{1,300})?: |no such host|server misbehaving"
+        r"|name resolution|name or service not known|no answer from DNS server|no suitable address found",
     ),
     (
         "not_tls",
@@ -217,7 +218,8 @@ _ENDINGS = _rules(
     ("unauthorized", r"pull access denied|authorization failed|\bunauthorized\b"),
     (
         "not_found",
-        r"manifest unknown|name unknown|repository \S{1,300} not found|StatusNotFound|not found\s{0,9}$|code = NotFound",
+        r"manifest unknown|name unknown|repository \S{1,300} not found|StatusNotFound|not found\s{0,9}$"
+        r"|code = NotFound",
     ),
 )
 

@@ -109,8 +109,8 @@ def _value_end(line: str, name: Match[str], rest: Match[str], first: int) -> int
     # A field or a sentence: "password: value" is one, "failed to fetch anonymous token: unexpected status" is none.
     # The path of a setting before what is wrong with it: "auth.password: there is no username".
     path = line[name.start() - 1 : name.start()] == "."
-    meant = field or not apart or (sure and not path) or _looks_secret(found.group(0)) or (at_start and bool(name.group("auth")))
-    if not meant:
+    meant = field or not apart or (sure and not path) or (at_start and bool(name.group("auth")))
+    if not meant and not _looks_secret(found.group(0)):
         return -1
     # In YAML and TOML a value goes on to the end of its line.
     return len(line) if at_start and apart else found.end()

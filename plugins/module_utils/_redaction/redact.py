@@ -43,8 +43,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.vis
 )
 
 __all__ = (
-    "LONGEST", "MASK", "Redactor", "known_secrets", "redact", "secrets_of", "secrets_of_tables", "visible", "visible_block",
-    "visible_lines", "without_credentials",
+    "LONGEST", "MASK", "Redactor", "known_secrets", "redact", "secrets_of", "secrets_of_tables", "visible",
+    "visible_block", "visible_lines", "without_credentials",
 )  # fmt: skip
 
 _DECODED_AUTH = "invalid decoded auth: "

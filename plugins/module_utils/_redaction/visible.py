@@ -39,7 +39,7 @@ def visible_lines(text: str) -> str:
 def visible_block(text: str) -> str:
     """The same for a message: all lines but the first are indented, so that none can pass for a line of the run's."""
     first, *others = visible_lines(text).split("\n")
-    return "\n".join([first, *(line if line.startswith(_CONTINUED) or not line else _CONTINUED + line for line in others)])
+    return "\n".join([first, *(_CONTINUED + line if line.strip() else "" for line in others)])
 
 
 def _escaped(match: Match[str]) -> str:

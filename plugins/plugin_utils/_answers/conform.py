@@ -8,7 +8,8 @@ table, must not end because of one of them: each is held against its shape first
 with a sentence that says what is wrong with it.
 
 A shape is :data:`TEXT`, :data:`NUMBER`, :data:`FLAG` or :data:`ANY`; a list with the shape of its items; a mapping with
-the shapes of its known keys, or with one shape under ``"*"`` for all. ``null`` fits everything but an item of a list, and a key may be missing.
+the shapes of its known keys, or with one shape under ``"*"`` for all. ``null`` fits everything but an item of a list,
+and a key may be missing.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def _single(value: Any, kind: str, place: str) -> Any:
     if kind == FLAG and isinstance(value, bool):
         return value
     if kind == NUMBER and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if isinstance(value, float) and not math.isfinite(value) or abs(value) > _LARGEST_NUMBER:
+        if (isinstance(value, float) and not math.isfinite(value)) or abs(value) > _LARGEST_NUMBER:
             raise OddAnswer("%s is a number that cannot be" % _shortened(place))
         return value
     raise _odd(place, value, kind)

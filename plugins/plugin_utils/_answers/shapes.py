@@ -57,8 +57,8 @@ STAGED = {
 
 #: What k3s_rollout answers.
 ROLLED = {
-    "step": TEXT, "seconds": NUMBER, "restarted": FLAG, "rolled_back": FLAG, "canaries": [{"image": TEXT}], "log": [TEXT],
-    "lease": TEXT, "lease_expires_in": NUMBER, "diagnosis": {"*": ANY}, "differences": [TEXT],
+    "step": TEXT, "seconds": NUMBER, "restarted": FLAG, "rolled_back": FLAG, "canaries": [{"image": TEXT}],
+    "log": [TEXT], "lease": TEXT, "lease_expires_in": NUMBER, "diagnosis": {"*": ANY}, "differences": [TEXT],
 }  # fmt: skip
 
 #: What a node seals for k3s_registries_info, see ``module_utils/_info/observe.py``.

@@ -19,7 +19,13 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.red
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml import scalars
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.nodes import ALIAS, SCALAR, SEQUENCE, Node, compose
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.nodes import (
+    ALIAS,
+    SCALAR,
+    SEQUENCE,
+    Node,
+    compose,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.reader import read_characters
 
 #: Key to the environment variable that sets it ("" where none does), without its prefix ``K3S_`` or ``RKE2_``.

@@ -9,7 +9,12 @@ from typing import Any, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.clean import clean
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import CANARIES, ENDPOINTS, FILES, INFO
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import (
+    CANARIES,
+    ENDPOINTS,
+    FILES,
+    INFO,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.nodes import cell
 

@@ -1,8 +1,8 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One node's odd answer is its own affair: it is said what is wrong with it, and the fleet's report, table and diagnosis
-are as they were without it."""
+"""One node's odd answer is its own affair: it is said what is wrong with it, and the fleet's report, table and
+diagnosis are as they were without it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_what_does_not_fit_is_named_with_its_place(value: Any, message: str) -> 
 
 
 def test_what_fits_stays() -> None:
-    value = {"name": "a", "count": 1.5, "ok": False, "items": [{"code": "x", "more": [1]}], "times": {"a": 1}, "new": {}}
+    value = {"name": "a", "count": 1.5, "ok": False, "items": [{"code": "x", "more": [1]}], "times": {"a": 1}, "b": {}}
     assert conform(value, SHAPE) == value
     assert conform({"name": None, "other": {"a": [None, {"b": True}]}}, SHAPE)["name"] is None
     assert conform(None, SHAPE) is None
@@ -69,7 +69,9 @@ def test_neither_depth_nor_number_is_without_limit() -> None:
         conform({"items": [{}] * 200_000}, SHAPE)
 
 
-GOOD_INFO = {"info": {"state": "loaded", "release": "v1.34.3+k3s1", "role": "agent", "problems": [], "certificates": []}}
+GOOD_INFO = {
+    "info": {"state": "loaded", "release": "v1.34.3+k3s1", "role": "agent", "problems": [], "certificates": []}
+}
 GOOD_PROBE = {
     "endpoints": [
         {"image": "", "registry": "docker.io", "kind": "mirror", "endpoint": "https://m/v2", "url": "https://m/v2/",
@@ -77,7 +79,9 @@ GOOD_PROBE = {
          "certificate": {"subject": "CN=m", "issuer": "CN=ca", "not_after": "2027-01-31T00:00:00Z", "days_left": 60}}
     ]
 }  # fmt: skip
-GOOD_PULLS = {"pulls": [{"image": "a", "cause": "timeout", "endpoint": "m", "message": "m", "fix": "f", "evidence": ["l"]}]}
+GOOD_PULLS = {
+    "pulls": [{"image": "a", "cause": "timeout", "endpoint": "m", "message": "m", "fix": "f", "evidence": ["l"]}]
+}
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -100,7 +104,9 @@ def spoilt(draw: Any, good: Any) -> Any:
         place = inner
 
 
-spoilt_answers = [st.composite(lambda draw, good=good: spoilt(draw, good))() for good in (GOOD_INFO, GOOD_PROBE, GOOD_PULLS)]
+spoilt_answers = [
+    st.composite(lambda draw, good=good: spoilt(draw, good))() for good in (GOOD_INFO, GOOD_PROBE, GOOD_PULLS)
+]
 
 
 @settings(max_examples=250, deadline=None)
