@@ -17,12 +17,16 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.cont
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, stated_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import secrets_of_tables
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import (
+    answer_of,
     cluster_groups,
     controller_file,
     ledger_of,
     plain,
 )
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import STAGED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.ask import ask
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes import only_files
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
@@ -93,17 +97,23 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         }
         if desired is not None:
             node_arguments["prepared"] = desired.text()
+        secrets = secrets_of_tables(desired.auth.values()) if desired is not None else ()
 
         def execute(module_args: dict[str, Any]) -> dict[str, Any]:
-            return dict(
+            said = plain(
                 self._execute_module(
                     module_name="k3sfleet.registries.k3s_registries", module_args=module_args, task_vars=task_vars
                 )
             )
+            # A seal is no text to be read, and does not survive being cleaned like one.
+            return said if "unsure" in said else answer_of(said, secrets)
 
         answer: dict[str, Any] = {}
         try:
             answer = ask(execute, node_arguments)
+            conform(answer, STAGED, "the node's answer")
+        except OddAnswer as odd:
+            raise AnsibleActionFail("k3s_registries: %s" % odd) from None
         finally:
             # A node that cannot be reached counts, too: it is an exception, and the last may be it.
             if arguments["stage"] and not answer:

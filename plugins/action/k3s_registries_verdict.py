@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verdict import verdict
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verdict import beyond_judging, verdict
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "info": {"type": "dict", "required": True},
@@ -29,18 +29,22 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
-        _validated, checked = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        arguments: dict[str, Any] = plain(checked)
         host = str((task_vars or {}).get("inventory_hostname", ""))
-        judged = verdict(
-            host,
-            arguments["info"],
-            arguments["probe"],
-            arguments["canary"],
-            arguments["managed"],
-            arguments["applied"],
-            arguments["not_installed"],
-        )
+        try:
+            _validated, checked = self.validate_argument_spec(argument_spec=ARGUMENTS)
+            arguments: dict[str, Any] = plain(checked)
+            judged = verdict(
+                host,
+                arguments["info"],
+                arguments["probe"],
+                arguments["canary"],
+                arguments["managed"],
+                arguments["applied"],
+                arguments["not_installed"],
+            )
+        except RecursionError:
+            # The fleet's table needs a row for every node.
+            judged = beyond_judging(host, "what its modules have answered is nested too deeply")
         result.update(changed=False, verdict=judged)
         if not judged["ok"]:
             result.update(failed=True, msg="; ".join(judged["failures"]))

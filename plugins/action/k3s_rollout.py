@@ -15,7 +15,10 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import ledger_of, plain
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of, ledger_of, plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import ROLLED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import (
     ansible_run,
     keeper,
@@ -104,7 +107,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             run.order = list(asking.batch)
             run.shown = True
             for line in plan.plan_lines(run, asking.agents_at_once):
-                display.display(line)
+                _show(line)
 
     def _commit(
         self, ledger: Ledger, asking: turns.Asking, arguments: dict[str, Any], result: dict[str, Any], task_vars: Any
@@ -138,7 +141,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             answer = self._module(dict(arguments, announce=True), task_vars)
             if not answer.get("waiting_for"):
                 return answer
-            display.display(plan.waiting_line(host, arguments["quorum_timeout"], answer["waiting_for"]))
+            _show(plan.waiting_line(host, arguments["quorum_timeout"], answer["waiting_for"]))
         return self._module(arguments, task_vars)
 
     def _turn(self, ledger: Ledger, asking: turns.Asking, arguments: dict[str, Any]) -> turns.Turn:
@@ -155,7 +158,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 asks = asking._replace(in_order=False)
             turn = turns.turn(run, asks, ledger.others() if asking.makes_way else ())
             if turn and turn.go and absent:
-                display.display("%s goes before %s, for which it has waited in vain" % (asking.host, ", ".join(absent)))
+                _show("%s goes before %s, for which it has waited in vain" % (asking.host, ", ".join(absent)))
             if not keeper.lives(run.controller or parent):
                 # A worker outlives a killed controller; what it has not begun is the next run's.
                 turn = turns.Turn(False, _RUN_HAS_ENDED)
@@ -177,7 +180,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             run.hosts[host].progress = ENDED
             if result.get("failed") or result.get("unreachable"):
                 run.failed[host] = str(result.get("msg", ""))
-            display.display(plan.progress_line(run, host, result))
+            _show(plan.progress_line(run, host, result))
 
     def _with_phase(
         self, ledger: Ledger, arguments: dict[str, Any], result: dict[str, Any], task_vars: Any
@@ -220,7 +223,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result.update(failed=True, msg="nothing was restarted: the run that asked for it has ended")
             return
         try:
-            answer = patience.outwait(lambda: self._module(arguments, task_vars), display.display)
+            answer = patience.outwait(lambda: self._module(arguments, task_vars), _show)
         except AnsibleError as error:
             answer = {"failed": True, "lease": "unavailable", "msg": "%s cannot be reached: %s" % (server, error)}
         if answer.get("failed"):
@@ -228,7 +231,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 run.lease.asked.append(server)
                 left = set(servers) - set(run.lease.asked)
             if answer.get("lease") == "unavailable" and left:
-                display.display("The lease cannot be taken through %s: %s" % (server, answer.get("msg")))
+                _show("The lease cannot be taken through %s: %s" % (server, answer.get("msg")))
                 result["lease"] = "elsewhere"
                 return
             self._without_lease(ledger, answer, arguments["force"], result)
@@ -280,13 +283,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return result
 
     def _module(self, arguments: dict[str, Any], task_vars: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = self._execute_module(
-            module_name="k3sfleet.registries.k3s_rollout",
-            module_args={
-                key: value for key, value in arguments.items() if key not in _CONTROLLER_ONLY and value is not None
-            },
-            task_vars=task_vars,
+        answer = answer_of(
+            self._execute_module(
+                module_name="k3sfleet.registries.k3s_rollout",
+                module_args={
+                    key: value for key, value in arguments.items() if key not in _CONTROLLER_ONLY and value is not None
+                },
+                task_vars=task_vars,
+            )
         )
+        try:
+            conform(answer, ROLLED, "the node's answer")
+        except OddAnswer as odd:
+            return {"failed": True, "changed": True, "step": "not known", "msg": "k3s_rollout: %s" % odd}
         return answer
 
     def _quietly(self, arguments: dict[str, Any], task_vars: Any) -> None:
@@ -299,6 +308,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 def _staged_agents(ledger: Ledger) -> int:
     with ledger.opened() as run:
         return sum(host.role == "agent" for host in run.hosts.values())
+
+
+def _show(line: str) -> None:
+    """Print a line of the run's. Nodes and whoever holds the Lease have chosen words of it."""
+    display.display(visible(line))
 
 
 def _server_group(arguments: dict[str, Any]) -> str:

@@ -147,6 +147,7 @@ from typing import TYPE_CHECKING
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.certs_d import configured_mirrors
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.config_option import take_config
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.loaded_secrets import loaded_secrets
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_files import (
     find_log_files,
     parse_since,
@@ -185,7 +186,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         )
     if config is None:
         config = configured_mirrors(os.path.join(agent, "etc", "containerd", "certs.d"))
-    reader = PullReader(config, parameters["images"], since)
+    secrets = loaded_secrets(os.path.join(agent, "etc", "containerd", "config.toml"))
+    reader = PullReader(config, parameters["images"], since, secrets=secrets)
     for path in files:
         try:
             reader.read(read_log_file(path))

@@ -268,7 +268,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._info.arguments import INFO_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._info.observe import observe
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import seal
+from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import TooMuch, seal
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
@@ -287,7 +287,11 @@ def main() -> None:
         said = observe(node, parameters["certificate_files"], parameters["certificate_pairs"])
     except (FileProblem, ServiceProblem, Unsafe) as problem:
         module.fail_json(msg="%s. Looking at a node's registries needs become: true." % problem)
-    module.exit_json(changed=False, sealed=seal(said, parameters["key"]))
+    try:
+        sealed = seal(said, parameters["key"])
+    except TooMuch as problem:
+        module.fail_json(msg="%s. See which of registries.yaml, config.yaml and its drop-ins is so large." % problem)
+    module.exit_json(changed=False, sealed=sealed)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 from ansible import constants as C
 from ansible.errors import AnsibleError
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.clean import clean
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.ledger import Ledger
 
 
@@ -28,6 +29,13 @@ def plain(value: Any) -> Any:
         # str() of a subclass may return the subclass; joining makes a new, plain one.
         return "".join([str.__str__(value)])
     return value
+
+
+def answer_of(answer: Mapping[str, Any], secrets: Iterable[str] = ()) -> dict[str, Any]:
+    """What a node has answered to a module, fit to be printed and kept: without credentials, escape sequences, or line
+    breaks that could pass for lines of the run's."""
+    cleaned: dict[str, Any] = clean(plain(answer), secrets)
+    return cleaned
 
 
 def ledger_of(arguments: Mapping[str, Any]) -> Ledger:

@@ -10,9 +10,10 @@ from typing import Any, Callable, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes, pull_failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.redact import Redactor
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.certs_d import configured_mirrors
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.loaded_secrets import loaded_secrets
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import parse_image
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
 _NOTHING = "The runtime said: %s"
 
@@ -44,7 +45,7 @@ def pull(
     shape = config if config is not None else configured_mirrors(paths.certs_d)
     found = pull_failure.explain(paths, image, began, shape)
     if not found:
-        said = Redactor(()).text((outcome.err or outcome.out).strip())
+        said = Redactor(loaded_secrets(paths.containerd_config)).text((outcome.err or outcome.out).strip())
         found = {"cause": "unknown", "message": _NOTHING % (said or "nothing"), "fix": ""}
         if outcome.status is None:
             # containerd logs a pull's failure when it has failed; this one was given up on before.

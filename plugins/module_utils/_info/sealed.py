@@ -24,6 +24,15 @@ from typing import Any
 
 _NONCE = 16
 _TAG = 32
+#: What a node may have to say, in JSON. Its files are sent whole, each up to a megabyte; most nodes say 20 kB.
+LARGEST = 8 << 20
+# Base64 of what cannot be compressed, and some.
+_LARGEST_TEXT = LARGEST * 4 // 3 + 4096
+_LONGEST_NUMBER = 40
+
+
+class TooMuch(ValueError):
+    """There is more to say than :data:`LARGEST`."""
 
 
 class SealBroken(ValueError):
@@ -36,8 +45,16 @@ def new_key() -> str:
 
 
 def seal(value: Any, key: str) -> str:
-    """``value``, which JSON can carry, as a text that only the holder of ``key`` can read."""
-    plain = zlib.compress(json.dumps(value, ensure_ascii=True).encode("ascii"))
+    """``value``, which JSON can carry, as a text that only the holder of ``key`` can read.
+
+    :raises TooMuch: if it is longer than what :func:`unseal` takes.
+    """
+    text = json.dumps(value, ensure_ascii=True).encode("ascii")
+    if len(text) > LARGEST:
+        raise TooMuch("the node's files are %d MiB, more than the %d MiB that it may send" % (
+            len(text) >> 20, LARGEST >> 20
+        ))  # fmt: skip
+    plain = zlib.compress(text)
     nonce = os.urandom(_NONCE)
     hidden = nonce + _combined(plain, _derived(key, b"text"), nonce)
     return base64.b64encode(hidden + _tag(hidden, key)).decode("ascii")
@@ -46,8 +63,13 @@ def seal(value: Any, key: str) -> str:
 def unseal(text: str, key: str) -> Any:
     """What :func:`seal` was given.
 
-    :raises SealBroken: if it was sealed with another key, or is not whole.
+    The node that has sealed it may be anybody's by now: no more than :data:`LARGEST` is unpacked, whatever the few
+    bytes that came would unpack to.
+
+    :raises SealBroken: if it was sealed with another key, is not whole, or is nothing that :func:`seal` makes.
     """
+    if len(text) > _LARGEST_TEXT:
+        raise SealBroken("the node's answer is larger than %d MiB" % (LARGEST >> 20))
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -56,7 +78,24 @@ def unseal(text: str, key: str) -> Any:
     if len(raw) < _NONCE + _TAG or not hmac.compare_digest(tag, _tag(hidden, key)):
         raise SealBroken("the node's answer is not the one that was asked for")
     plain = _combined(hidden[_NONCE:], _derived(key, b"text"), hidden[:_NONCE])
-    return json.loads(zlib.decompress(plain).decode("ascii"))
+    unpacker = zlib.decompressobj()
+    try:
+        said = unpacker.decompress(plain, LARGEST)
+    except zlib.error:
+        raise SealBroken("the node's answer is not whole") from None
+    if unpacker.unconsumed_tail or not unpacker.eof:
+        raise SealBroken("the node's answer unpacks to more than %d MiB, or is not whole" % (LARGEST >> 20))
+    try:
+        return json.loads(said.decode("ascii"), parse_int=_number, parse_constant=_number)
+    except (ValueError, RecursionError):
+        raise SealBroken("the node's answer is not what this module sends") from None
+
+
+def _number(text: str) -> int:
+    """Of a length at which a number cannot take minutes to be read, and none that is none (``NaN``)."""
+    if len(text) > _LONGEST_NUMBER:
+        raise ValueError
+    return int(text)
 
 
 def _derived(key: str, purpose: bytes) -> bytes:

@@ -19,7 +19,8 @@ from .words import quoted, redacted
 Findings = Iterable[Dict[str, str]]
 
 _K3S = "k3s-io/k3s pkg/agent/containerd/config.go normalizeEndpointAddress"
-_HOST = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?\.?)+\Z|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?\]\Z")
+# Written so that there is one way to match a name: others take for ever over a long one that ends in a wrong character.
+_HOST = re.compile(r"[A-Za-z0-9_]+(?:(?:-+|\.)[A-Za-z0-9_]+)*\.?\Z|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?\]\Z")
 _HALF_A_SCHEME = re.compile(r"https?:/(?!/)")
 _BARE_IPV6 = re.compile(r"(?:[a-z]+://)?[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:/.*)?\Z")
 

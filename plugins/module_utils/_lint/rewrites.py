@@ -28,6 +28,10 @@ _TEMPLATE = "k3s-io/k3s pkg/agent/templates/templates.go (HostsTomlTemplate)"
 # What a TOML basic string cannot hold as it is.
 _NOT_IN_TOML = re.compile('["\\\\\x00-\x1f\x7f\ud800-\udfff]')
 _LITERAL = re.compile(r"\^[A-Za-z0-9._-]+\$\Z")
+_REPEATED_GROUP = re.compile(r"\)[*+?{]")
+_REPEATED = re.compile(r"[*+{]")
+_LONGEST_COMPARED = 200
+_MOST_COMPARED = 200
 _START = re.compile(r"\^?\(?([a-z0-9._/-]+)")
 
 REFUSED = declare(
@@ -189,7 +193,7 @@ def references_without_group(subject: Subject) -> Findings:
 def overlapping_rewrites(subject: Subject) -> Findings:
     compiled = _compiled(subject)
     for name, mirror in subject.mirrors.items():
-        patterns = [pattern for pattern in mirror["rewrite"] if isinstance(compiled[pattern], Pattern)]
+        patterns = [pattern for pattern in mirror["rewrite"] if _comparable(pattern, compiled)][:_MOST_COMPARED]
         for index, first in enumerate(patterns):
             second = next((other for other in patterns[index + 1 :] if _can_overlap(first, other, compiled)), None)
             if second is not None:
@@ -197,6 +201,14 @@ def overlapping_rewrites(subject: Subject) -> Findings:
                     path("mirrors", name, "rewrite"),
                     f"{quoted(first)} and {quoted(second)} can match the same image, and their order is not defined",
                 )
+
+
+def _comparable(pattern: str, compiled: dict[str, Any]) -> bool:
+    """Whether it can be tried on names in no time: re2 always can, Python's own engine may take for ever over a
+    repeated group."""
+    if not isinstance(compiled[pattern], Pattern) or len(pattern) > _LONGEST_COMPARED:
+        return False
+    return _engine() is not None or not (_REPEATED_GROUP.search(pattern) or len(_REPEATED.findall(pattern)) > 3)
 
 
 def _can_overlap(first: str, second: str, compiled: dict[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Callable, Iterable, Mapping, Sequence
 
 from . import schema
 from .catalogue import ERROR, declare
-from .words import listed, meant, path, quoted
+from .words import auth_key, listed, meant, path, quoted
 
 _TYPES_GO = "rancher/wharfie pkg/registries/types.go"
 _DECODER = "gopkg.in/yaml.v2 decode.go; k3s-io/k3s pkg/agent/config (the file is read in a retry loop)"
@@ -108,10 +108,7 @@ SHIPPING_KEY = declare(
 
 # Blank or without a shape of its own: spaces of all kinds, zero-width characters, byte order mark, controls.
 _INVISIBLE = re.compile("[\\s\x00-\x1f\x7f-\xa0\u00ad\u200b-\u200f\u2028-\u202f\u2060\ufeff\ud800-\udfff]")
-_UNRENDERED = re.compile(r"\{\{.*\}\}|\{%.*%\}", re.DOTALL)
 _WHOLLY_UNRENDERED = re.compile(r"\s*\{\{.*\}\}\s*\Z", re.DOTALL)
-# A word that can be shown although it stands under auth, where a misplaced colon makes a secret a key.
-_HARMLESS_KEY = re.compile(r"[A-Za-z][A-Za-z_-]{0,30}\Z")
 
 
 class Scalar(str):
@@ -261,10 +258,10 @@ class Reader:
             if not isinstance(key, str):
                 self._not_text(key, (*where, _spelled(key)), "A key")
             elif key not in known:
-                self.findings.append(self._unknown_key(str(key), where, known, foreign))
+                self.findings.append(self._unknown_key(str(key), where, known, foreign, mapping[key] is not None))
 
     def _unknown_key(
-        self, key: str, where: tuple[str, ...], known: Sequence[str], foreign: Callable[[str], str]
+        self, key: str, where: tuple[str, ...], known: Sequence[str], foreign: Callable[[str], str], with_value: bool
     ) -> dict[str, str]:
         within = where[-1] if len(where) == 3 else ""
         if within == "auth" and key == "token":
@@ -275,7 +272,7 @@ class Reader:
             return SHIPPING_KEY.finding(path(*where, key), f"{key} is a key of this collection, not of K3s")
         if key in schema.TOP:
             return MISPLACED_SECTION.finding(path(*where, key), f"{key}: stands in the wrong place")
-        shown = key if within != "auth" or _HARMLESS_KEY.match(key) else "***"
+        shown = auth_key(key, known, with_value) if within == "auth" else key
         if _INVISIBLE.search(key) and within != "auth":
             return INVISIBLE.finding(path(*where, shown), f"the key {quoted(shown)} holds {_invisible(key)}")
         better = schema.SYNONYMS.get(re.sub("[_-]", "", key.lower()), "")
@@ -303,14 +300,14 @@ class Reader:
         return text
 
     def _name(self, where: tuple[Any, ...], text: str) -> None:
-        if _UNRENDERED.search(text):
+        if _unrendered(text):
             self.findings.append(UNRENDERED.finding(path(*where), f"{quoted(text)} is a template expression"))
         elif _INVISIBLE.search(text):
             self.findings.append(INVISIBLE.finding(path(*where), f"{quoted(text)} holds {_invisible(text)}"))
 
     def _rewrite(self, value: Any, where: tuple[Any, ...]) -> str:
         text = self._text(value, where, "A replacement")
-        if _UNRENDERED.search(text) or _UNRENDERED.search(str(where[-1])):
+        if _unrendered(text) or _unrendered(str(where[-1])):
             self.findings.append(UNRENDERED.finding(path(*where), "the rewrite holds a template expression"))
         return text
 
@@ -352,6 +349,11 @@ class Reader:
 
     def _wrong(self, where: tuple[Any, ...], kind: str, wanted: str, fix: str) -> None:
         self.findings.append(WRONG_TYPE.finding(path(*where), f"is {kind}, K3s wants {wanted}", fix))
+
+
+def _unrendered(text: str) -> bool:
+    """Whether there is a template expression in it, whole."""
+    return any(0 <= text.find(start) < text.rfind(end) - 1 for start, end in (("{{", "}}"), ("{%", "%}")))
 
 
 def _spelled(value: object) -> str:

@@ -40,7 +40,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generati
     Generations,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.redact import Redactor
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
     OpenRC,
     ServiceProblem,
@@ -50,6 +49,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service 
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
 # K3s reads a registries.yaml that it could not read anew every 5 to 11 s, and a server is healthy some 10 s after that.
 _RELOAD_LOOP = 30.0
@@ -115,7 +115,7 @@ class Commit:
         self.tell = tell
         self.memory = Memory(paths)
         self.service: Systemd | OpenRC = service_of(paths.service)
-        self.redactor = Redactor(())
+        self.redactor = Redactor()
         self.interrupted = False
         self.asks_until = 0.0
         self.end = "done"
@@ -159,7 +159,7 @@ class Commit:
             desired = from_text(text).at(self.paths)
         except DesiredProblem as problem:
             raise Refused("%s; run the playbook again, it stages anew" % problem) from problem
-        self.redactor = Redactor(desired.secrets())
+        self.redactor = Redactor.of_tables([*desired.auth.values(), *(read_generated(self.paths).auth or {}).values()])
         self.interrupted = self.memory.transaction() is not None
         state = self.service.state()
         with self._lease_held() if state.alive else contextlib.nullcontext():

@@ -16,6 +16,7 @@ from typing import Callable, NamedTuple
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import OpenRC, ServiceState, Systemd
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
 
 class Health(NamedTuple):
@@ -30,7 +31,8 @@ class Health(NamedTuple):
 
     def sentence(self) -> str:
         """``containerd ready, kubelet ready, node heartbeat still from before the restart``"""
-        return ", ".join(self.proven + ((self.missing,) if self.missing else ()))
+        # A node's own condition says why it is not Ready, in words that others have chosen.
+        return Redactor().text(", ".join(self.proven + ((self.missing,) if self.missing else ())))
 
 
 def observe(paths: NodePaths, service: ServiceState, since: float = 0.0) -> Health:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.loaded_secrets import loaded_secrets
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_files import (
     find_log_files,
     read_log_file,
@@ -24,7 +25,8 @@ def explain(paths: NodePaths, image: str, since: float, shape: Mapping[str, Any]
     :param since: when the pull was asked for, seconds since 1970.
     :param shape: the node's registries configuration, its secrets hidden.
     """
-    reader = PullReader(dict(shape), [image], since - _CLOCKS_DIFFER)
+    secrets = loaded_secrets(paths.containerd_config)
+    reader = PullReader(dict(shape), [image], since - _CLOCKS_DIFFER, secrets=secrets)
     try:
         for path in find_log_files(paths.containerd_log, since):
             reader.read(read_log_file(path))

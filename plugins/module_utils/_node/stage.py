@@ -283,9 +283,9 @@ def _refuse_what_is_not_equal(node: Identity, desired: Desired, node_release: st
 
     :raises StageRefused: with the difference, or why there is no telling.
     """
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._node.redact import Redactor
     from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
     from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
     file, state = node.paths.registries_yaml, node.service
     found = read_generated(node.paths)
@@ -303,7 +303,7 @@ def _refuse_what_is_not_equal(node: Identity, desired: Desired, node_release: st
         )
     differences = compare(found, wanted)
     if differences:
-        shown = Redactor(desired.secrets())
+        shown = Redactor.of_tables(desired.auth.values())
         raise StageRefused(
             "%s was not written by this collection and is not equal in effect to k3s_registries: %s. Bring "
             "k3s_registries in line, or set k3s_registries_adopt: false to replace the file\n%s"

@@ -16,13 +16,15 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.pr
     MISSING,
     Difference,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import redact
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import MASK, redact, visible
 
 _CREDENTIALS = {
     MISSING: 'config.toml has no credentials for "%s"',
     DIFFERS: 'config.toml has other credentials for "%s"',
 }
-_HIDDEN = "********"
+# No more than anybody reads: comparing two long texts takes time in proportion to the product of their lengths.
+_LONGEST_DIFF = 1 << 16
+_MOST_LINES = 1000
 
 
 def sentences(differences: Iterable[Difference]) -> list[str]:
@@ -46,7 +48,7 @@ def _sentence(item: Difference) -> str:
 
 
 def _line(lines: list[str], at: int) -> str:
-    return redact(lines[at].strip()) if at < len(lines) else "nothing"
+    return visible(redact(lines[at].strip())) if at < len(lines) else "nothing"
 
 
 def listed(differences: Iterable[Difference], certs_d: str, config_toml: str) -> list[dict[str, Any]]:
@@ -81,9 +83,15 @@ def _diff(item: Difference, found_name: str, wanted_name: str, context: int) -> 
             else []
         )
         return lines
-    found, wanted = redact(item.found).splitlines(), redact(item.wanted).splitlines()
-    return list(difflib.unified_diff(found, wanted, found_name, wanted_name, lineterm="", n=context))
+    found, wanted = _lines(item.found), _lines(item.wanted)
+    return [
+        visible(line) for line in difflib.unified_diff(found, wanted, found_name, wanted_name, lineterm="", n=context)
+    ]
+
+
+def _lines(text: str) -> list[str]:
+    return redact(text[:_LONGEST_DIFF]).splitlines()[:_MOST_LINES]
 
 
 def _hidden(keys: str) -> str:
-    return ", ".join("%s=%s" % (key, _HIDDEN) for key in keys.split(", ") if key) or "empty"
+    return ", ".join("%s=%s" % (key, MASK) for key in keys.split(", ") if key) or "empty"

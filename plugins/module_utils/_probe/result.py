@@ -15,7 +15,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.visible import visible
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import MASK, known_secrets, redact
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import MASK, known_secrets, redact
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
 
 _LONGEST_DETAIL = 500

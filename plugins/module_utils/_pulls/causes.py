@@ -7,6 +7,9 @@ The wordings are those of containerd 1.6, 1.7 and 2.x (``core/remotes/docker``, 
 ``pkg/cri``) and of Go's ``net``, ``net/http``, ``crypto/tls`` and ``crypto/x509``, which containerd wraps unchanged.
 Rules are tried in order, the first that fits decides: an error wraps others, so what names the place (a file, the
 token server, the content) comes before what names the failure, and words that only end a sentence come last.
+
+A registry writes part of these texts, so every repetition has an end: an expression that scans the rest of the line
+from each place of it would hold a diagnosis for minutes.
 """
 
 from __future__ import annotations
@@ -82,13 +85,13 @@ _FILES = _rules(
     (
         "client_cert_unreadable",
         r"unable to read (?:CERT|KEY) file|failed to load X509 key pair|failed to load cert file"
-        r"|no corresponding (?:key|cert) file|tls: failed to (?:find|parse) [^:]*(?:PEM|private key)"
+        r"|no corresponding (?:key|cert) file|tls: failed to (?:find|parse) [^:]{0,200}(?:PEM|private key)"
         r"|tls: found a certificate rather than a key",
     ),
     (
         "hosts_toml_invalid",
         r"hosts\.toml|invalid .host. tree|failed to parse TOML|toml: |no (?:resolve|pull) hosts|unable to parse server"
-        r"|unknown capability|invalid (?:type|pair) .* for |(?:parse|get) registry endpoint|parse endpoint url",
+        r"|unknown capability|invalid (?:type|pair) .{0,200} for |(?:parse|get) registry endpoint|parse endpoint url",
     ),
 )
 
@@ -120,20 +123,21 @@ _CONTENT = _rules(
     (
         "manifest_unsupported",
         r"no longer supported since containerd|schema ?1\b|manifest\.v1\+|media-type: expected"
-        r"|rejecting \d+ byte manifest|unsupported (?:manifest )?media ?type|unsupported manifest|unknown manifest"
+        r"|rejecting \d{1,20} byte manifest|unsupported (?:manifest )?media ?type|unsupported manifest|unknown manifest"
         r"|no processor for media-type|mismatched image rootfs and manifest layers",
     ),
     (
         "not_a_registry",
-        r"unexpected media type (?:text/\S*|application/(?:json|xml|xhtml|octet-stream|javascript|problem)\S*)?"
-        r"(?: for|;|:|$)|in header not a valid digest|invalid character .* looking for|stopped after \d+ redirects",
+        r"unexpected media type (?:text/\S{0,100}"
+        r"|application/(?:json|xml|xhtml|octet-stream|javascript|problem)\S{0,100})?(?: for|;|:|$)"
+        r"|in header not a valid digest|invalid character .{0,100} looking for|stopped after \d{1,9} redirects",
     ),
     ("manifest_unsupported", r"unexpected media type "),
-    ("blob_missing", r"could not fetch content|content at .*not found|content digest .*not found"),
+    ("blob_missing", r"could not fetch content|content (?:at|digest) .{0,500}not found"),
 )
 
 _RATE = re.compile(r"toomanyrequests|too many requests|pull rate limit", re.IGNORECASE)
-_STATUS = re.compile(r"\bstatus\b[^\n]*?:\s(\d{3})(?!\d)|^(\d{3})(?: [A-Z]|\s*$)")
+_STATUS = re.compile(r"\bstatus\b[^\n]{0,500}?:\s(\d{3})(?!\d)|^(\d{3})(?: [A-Z]|\s{0,9}$)")
 _STATUS_CAUSES = {
     401: "unauthorized",
     403: "forbidden",
@@ -158,8 +162,8 @@ _CONNECTION = _rules(
     ("http_server_https_client", r"server gave HTTP response to HTTPS client"),
     (
         "dns_failure",
-        r"dial (?:tcp|udp)\d?: lookup |lookup \S+(?: on \S+)?: |no such host|server misbehaving|name resolution"
-        r"|name or service not known|no answer from DNS server|no suitable address found",
+        r"dial (?:tcp|udp)\d?: lookup |lookup \S{1,300}(?: on \S{1,300})?: |no such host|server misbehaving"
+        r"|name resolution|name or service not known|no answer from DNS server|no suitable address found",
     ),
     (
         "not_tls",
@@ -167,7 +171,7 @@ _CONNECTION = _rules(
         r"|received record with version|tls: record overflow",
     ),
     ("tls_no_san", r"legacy Common Name field|doesn't contain any IP SANs|doesn't have a SAN extension"),
-    ("tls_not_yet_valid", r"certificate has expired or is not yet valid: current time \S+ is before"),
+    ("tls_not_yet_valid", r"certificate has expired or is not yet valid: current time \S{1,60} is before"),
     ("tls_expired", r"certificate has expired"),
     (
         "tls_name_mismatch",
@@ -210,25 +214,27 @@ _CONNECTION = _rules(
 )
 
 _ENDINGS = _rules(
-    ("forbidden", r"server message: .*denied|\bdenied: "),
+    ("forbidden", r"server message: .{0,2000}denied|\bdenied: "),
     ("unauthorized", r"pull access denied|authorization failed|\bunauthorized\b"),
     (
         "not_found",
-        r"manifest unknown|name unknown|repository \S+ not found|StatusNotFound|not found\s*$|code = NotFound",
+        r"manifest unknown|name unknown|repository \S{1,300} not found|StatusNotFound|not found\s{0,9}$"
+        r"|code = NotFound",
     ),
 )
 
-_QUOTED = re.compile(r"\"[^\"]*\"")
-_IMAGE = re.compile(r"(?:image|reference) \"([^\"]+)\"")
+_QUOTED = re.compile(r"\"[^\"]{0,16384}\"")
+_IMAGE = re.compile(r"(?:image|reference) \"([^\"]{1,1000})\"")
+_MOST_IMAGES = 8
 # A registry's own message, which follows, may name further URLs.
-_ANSWERED_URL = re.compile(r"(?:request to|status code) (https?://\S+): \d{3}")
-_HOST_STATUS = re.compile(r"pulling from host (\S+) failed with")
+_ANSWERED_URL = re.compile(r"(?:request to|status code) (https?://\S{1,8192}): \d{3}")
+_HOST_STATUS = re.compile(r"pulling from host (\S{1,300}) failed with")
 
 
 def classify(text: str) -> Finding:
     """The cause that an error text names; ``unknown`` where no rule fits. `text` is unescaped. Never raises."""
     masked = text.replace("\n", " ")
-    for image in _IMAGE.findall(text):
+    for image in _IMAGE.findall(text)[:_MOST_IMAGES]:
         # 2.x ends with the bare reference, and a reference may be made of any words.
         masked = masked.replace(image + ": not found", ": not found")
     masked = _QUOTED.sub('""', mask_urls(masked))

@@ -16,8 +16,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files im
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import url_host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD, WILDCARD_DIRECTORY
 
-_HOST = re.compile(r'^\s*\[\s*host\s*\.\s*["\']([^"\']+)["\']\s*\]\s*$', re.MULTILINE)
-_CLIENT = re.compile(r"^\s*client\s*=", re.MULTILINE)
+_HOST = re.compile(
+    r'^[ \t]{0,64}\[[ \t]{0,9}host[ \t]{0,9}\.[ \t]{0,9}["\']([^"\'\n]{1,4096})["\'][ \t]{0,9}\][ \t\r]{0,64}$',
+    re.MULTILINE,
+)
+_CLIENT = re.compile(r"^[ \t]{0,64}client[ \t]{0,9}=", re.MULTILINE)
 _WITH_PORT = re.compile(r"(.+)_(\d+)_")
 _LARGEST = 1 << 20
 

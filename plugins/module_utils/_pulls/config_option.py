@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import known_secrets
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import known_secrets
 
 if TYPE_CHECKING:
     from typing import Any

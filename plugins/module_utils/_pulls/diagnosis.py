@@ -13,8 +13,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempt
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.explanation import explain
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import DOCKER_HUB_HOSTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import redact
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.verdict import Verdict, judge
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
 _MAX_EVIDENCE_LINES = 12
 _MAX_EVIDENCE_LENGTH = 4096
@@ -35,6 +35,7 @@ def diagnose(pull: Pull, config: NodeConfig) -> dict[str, Any]:
     ``endpoint`` is None where a file of the node is the cause or the log does not decide. ``evidence`` are the lines
     of the log that led to it, oldest first.
     """
+    redactor = Redactor(config.secrets)
     verdict = judge(pull, config)
     values = _values(pull, verdict, config)
     advice = ADVICE[verdict.cause]
@@ -47,16 +48,16 @@ def diagnose(pull: Pull, config: NodeConfig) -> dict[str, Any]:
     if verdict.finding.proxy:
         message += " The request went through a proxy, see HTTPS_PROXY and NO_PROXY of the K3s service."
     # Redacted before it is cut: half a secret is one still, but is no longer recognised.
-    reason = redact(_WRAPPING.sub("", verdict.error), config.secrets)[:_MAX_REASON_LENGTH]
+    reason = redactor.text(_WRAPPING.sub("", verdict.error))[:_MAX_REASON_LENGTH]
     if reason:
         message += " (" + reason + ")"
     return {
-        "image": pull.image.full,
+        "image": redactor.text(pull.image.full),
         "cause": verdict.cause,
-        "endpoint": verdict.endpoint,
-        "message": redact(message, config.secrets),
-        "fix": redact(fix, config.secrets),
-        "evidence": _evidence(pull, config),
+        "endpoint": redactor.text(verdict.endpoint) if verdict.endpoint is not None else None,
+        "message": redactor.text(message),
+        "fix": redactor.text(fix),
+        "evidence": [line[:_MAX_EVIDENCE_LENGTH] for line in redactor.lines(_evidence(pull))],
     }
 
 
@@ -106,9 +107,9 @@ def _configs_of_registry(pull: Pull, config: NodeConfig) -> str:
     return f'configs."<host of the endpoint, or {registry}>"'
 
 
-def _evidence(pull: Pull, config: NodeConfig) -> list[str]:
+def _evidence(pull: Pull) -> list[str]:
     events = [pull.undecoded] if pull.undecoded else []
     events.extend(attempt.event for attempt in pull.attempts)
     events = events[: _MAX_EVIDENCE_LINES - 2]
     events.extend(event for event in (pull.cancelled, pull.outcome) if event)
-    return [redact(event.line, config.secrets)[:_MAX_EVIDENCE_LENGTH] for event in events]
+    return [event.line for event in events]

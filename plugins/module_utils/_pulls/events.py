@@ -45,13 +45,14 @@ _KEYWORDS = (
 _STARTED = re.compile(r'PullImage "([^"]+)"$')
 _FAILED = re.compile(r'PullImage "([^"]+)" failed')
 _SUCCEEDED = re.compile(r'(?:PullImage "([^"]+)" returns image reference|Pulled image "([^"]+)" with image id)')
-_CANCELLED = re.compile(r"cancel pulling image (\S+) because of (no progress in .*)")
+_CANCELLED = re.compile(r"cancel pulling image (\S{1,1000}) because of (no progress in .*)")
 _AFTER_STATUS = re.compile(r"after status: (.*)")
 _UNDECODED = re.compile(r"failed to decode (.*hosts\.toml)")
 _UNPACK = re.compile(r'failed to pull and unpack image "([^"]+)"')
 _PULL = re.compile(r'[Ff]ailed to pull image "([^"]+)"(?:: | err=)')
 _KUBELET_ERROR = re.compile(r"(?:rpc error: code = |failed to pull and unpack image )")
-_KUBELET_TAIL = re.compile(r'"(?: logger="[^"]*")?(?: \w+="[^"]*")*\s*$')
+_KUBELET_TAIL = re.compile(r'"(?: logger="[^"]{0,200}")?(?: \w{1,40}="[^"]{0,400}"){0,8}\s{0,16}\Z')
+_LONGEST_TAIL = 2048
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
 
 
@@ -145,8 +146,10 @@ def _kubelet_event(text: str, line: str) -> Event | None:
     start = _KUBELET_ERROR.search(text)
     if not start:
         return None
+    error = text[start.start() :]
+    tail = _KUBELET_TAIL.search(error, max(0, len(error) - _LONGEST_TAIL))
     return Event(
-        KUBELET_FAILED, image.group(1), "", _KUBELET_TAIL.sub("", text[start.start() :]).rstrip('"\n'), "", None, line
+        KUBELET_FAILED, image.group(1), "", error[: tail.start() if tail else None].rstrip('"\n'), "", None, line
     )
 
 

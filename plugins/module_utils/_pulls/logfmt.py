@@ -21,10 +21,12 @@ import re
 from typing import Match
 
 _START = re.compile(r'(?:time="?|ts="?)\d{4}-\d\d-\d\d')
-_PAIR = re.compile(r'([^\s="]+)=(?:"([^"\\]*(?:\\.[^"\\]*)*)"?|(\S*))', re.DOTALL)
-_CONSOLE = re.compile(r"\b(?:DEBU|INFO|WARN|ERRO|FATA)\[[^\]]*\]\s+(.*)", re.DOTALL)
-_CONSOLE_FIELD = re.compile(r"\s{2,}(?=[\w.]+=)|\s+(?=(?:error|host)=)")
-_KLOG = re.compile(r"\b[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [\w.-]+:\d+\] (.*)", re.DOTALL)
+# Each begins where a word begins, and no repetition that something must follow is without an end: a line is gone
+# through once, whatever it holds.
+_PAIR = re.compile(r'(?:(?<=[\s="])|\A)([^\s="]{1,200})=(?:"([^"\\]*(?:\\.[^"\\]*)*)"?|(\S*))', re.DOTALL)
+_CONSOLE = re.compile(r"\b(?:DEBU|INFO|WARN|ERRO|FATA)\[[^\]]{0,64}\]\s{1,64}(.*)", re.DOTALL)
+_CONSOLE_FIELD = re.compile(r"(?<!\s)(?:\s{2,200}(?=[\w.]{1,64}=)|\s{1,200}(?=(?:error|host)=))")
+_KLOG = re.compile(r"\b[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{1,9} {1,16}\d{1,10} [\w.-]{1,200}:\d{1,9}\] (.*)", re.DOTALL)
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)", re.DOTALL)
 _SIMPLE_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 _WRAPPERS = ("MESSAGE", "log", "message")

@@ -21,9 +21,9 @@ DOCKER_HUB_HOSTS = (DOCKER_HUB, "index.docker.io", DOCKER_HUB_HOST)
 # The embedded registry (spegel) listens behind the supervisor's port on the loopback address.
 EMBEDDED_HOSTS = ("127.0.0.1:6443", "[::1]:6443", "127.0.0.1:9345", "[::1]:9345", "localhost:6443")
 
-_URL = re.compile(r"https?://[^\s\"'<>\\]+")
-_NAMESPACE = re.compile(r"[?&]ns=([^&\s]+)")
-_OBJECT = re.compile(r"/(.+)/(?:manifests|blobs)/([^/?&\s]+)")
+_URL = re.compile(r"https?://[^\s\"'<>\\]{1,16384}")
+_NAMESPACE = re.compile(r"[?&]ns=([^&\s]{1,1000})")
+_OBJECT = re.compile(r"([^/?&\s]{1,1000})")
 
 
 class ImageName(NamedTuple):
@@ -85,14 +85,17 @@ def parse_request(text: str) -> RequestUrl | None:
         return None
     url = urls[-1]
     namespace = _NAMESPACE.search(url)
-    found = _OBJECT.search(url.split("://", 1)[-1].split("?", 1)[0])
-    repository = found.group(1) if found else ""
+    repository, name = _object(url.split("://", 1)[-1].split("?", 1)[0])
     if repository.startswith("v2/"):
         repository = repository[len("v2/") :]
-    return RequestUrl(
-        url,
-        url_host(url),
-        unquote(namespace.group(1)) if namespace else "",
-        repository,
-        found.group(2) if found else "",
-    )
+    return RequestUrl(url, url_host(url), unquote(namespace.group(1)) if namespace else "", repository, name)
+
+
+def _object(address: str) -> tuple[str, str]:
+    """What stands before and after the last ``/manifests/`` or ``/blobs/`` of a host with its path; "" without."""
+    start = address.find("/") + 1
+    for end, after in sorted(((address.rfind(word), len(word)) for word in ("/manifests/", "/blobs/")), reverse=True):
+        name = _OBJECT.match(address, end + after) if 0 < start < end else None
+        if name is not None:
+            return address[start:end], name.group(1)
+    return "", ""

@@ -9,10 +9,10 @@ for a failing diagnosis.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Iterable, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import DOCKER_HUB_HOSTS
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import known_secrets
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import known_secrets
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
     DOCKER_HUB,
     DOCKER_HUB_HOST,
@@ -52,12 +52,12 @@ class NodeConfig:
     :ivar configs_known: whether ``configs`` is part of it (hosts.toml files tell mirrors only).
     """
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Any, secrets: Iterable[str] = ()) -> None:
         raw = _dict(config)
         self.mirrors = _dict(raw.get("mirrors"))
         self.configs = _dict(raw.get("configs"))
         self.known = bool(self.mirrors or self.configs)
-        self.secrets = known_secrets({"configs": self.configs})
+        self.secrets = [*known_secrets({"mirrors": self.mirrors, "configs": self.configs}), *secrets]
         self._with_client = frozenset(map(str, raw.get("client_hosts") or ()))
         self.configs_known = self.known and not ("configs" in raw and raw["configs"] is None)
 

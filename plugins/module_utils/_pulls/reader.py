@@ -49,6 +49,7 @@ class PullReader:
     :param images: only these images, in any spelling; all where empty.
     :param since: seconds since 1970; lines with an earlier time are passed over.
     :param max_images: how many failing images are kept.
+    :param secrets: what must not be quoted, beside the credentials in ``config``.
     """
 
     def __init__(
@@ -57,9 +58,10 @@ class PullReader:
         images: Iterable[str] = (),
         since: float | None = None,
         max_images: int = 1000,
+        secrets: Iterable[str] = (),
     ) -> None:
         self.lines = 0
-        self._config = NodeConfig(config)
+        self._config = NodeConfig(config, secrets)
         self._images = frozenset(parse_image(image).full for image in images)
         self._since = since
         self._max_images = max_images

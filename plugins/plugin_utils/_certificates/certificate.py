@@ -11,6 +11,8 @@ import re
 from functools import cached_property
 from typing import Any
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
+
 try:
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature
@@ -25,7 +27,7 @@ else:
 
 # The curves of Go's crypto/elliptic.
 _GO_CURVES = {"secp224r1": "P-224", "secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_LONGEST_NAME = 500
 
 
 class Certificate:
@@ -109,7 +111,7 @@ class Certificate:
         names = self._extension(x509.SubjectAlternativeName)
         if names is None:
             return []
-        return [_UNPRINTABLE.sub("?", name) for name in names.get_values_for_type(x509.DNSName)] + [
+        return [visible(name[:_LONGEST_NAME]) for name in names.get_values_for_type(x509.DNSName)] + [
             str(address) for address in names.get_values_for_type(x509.IPAddress)
         ]
 
@@ -188,7 +190,7 @@ def is_usable_in_go(key: Any) -> bool:
 
 
 def _name(name: x509.Name) -> str:
-    return _UNPRINTABLE.sub("?", name.rfc4514_string())
+    return visible(name.rfc4514_string()[:_LONGEST_NAME])
 
 
 def _matches(pattern: str, host: str) -> bool:

@@ -9,7 +9,11 @@ import hashlib
 from typing import Any, Callable, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import SealBroken, new_key, unseal
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.yaml_entries import NoYaml, yaml_entries
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.yaml_entries import (
+    LARGEST_TOGETHER,
+    NoYaml,
+    yaml_entries,
+)
 
 _UNREADABLE = "%s on the node cannot be read: %s. K3s does not start with it; correct the file"
 
@@ -27,6 +31,11 @@ def ask(execute: Callable[[dict[str, Any]], dict[str, Any]], arguments: Mapping[
         texts = unseal(answer["unsure"], key)
     except SealBroken as problem:
         return {"failed": True, "msg": "the node's answer is damaged (%s); run it again" % problem}
+    if not isinstance(texts, dict) or sum(len(str(text)) for text in texts.values()) > LARGEST_TOGETHER:
+        return {
+            "failed": True,
+            "msg": "K3s' configuration files on the node are larger than anybody's; see what they are",
+        }
     read: dict[str, Any] = {}
     for path, text in texts.items():
         try:

@@ -14,6 +14,13 @@ from typing import Any
 import yaml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import KEYS
 
+LARGEST = 128 << 10
+"""Characters of one file. What is longer is nobody's configuration of K3s, and takes minutes to be read."""
+LARGEST_TOGETHER = 256 << 10
+"""Characters of all files of a node."""
+
+_MOST_ITEMS = 50
+
 
 class NoYaml(ValueError):
     """K3s does not start with this file."""
@@ -24,8 +31,12 @@ def yaml_entries(text: str) -> list[tuple[str, Any]]:
 
     :raises NoYaml: when it is not YAML, or not a mapping. The message holds nothing of the text.
     """
-    loader = yaml.SafeLoader(text)
+    if len(text) > LARGEST:
+        raise NoYaml("it is larger than %d KiB" % (LARGEST >> 10))
+    root = None
+    loader = None
     try:
+        loader = yaml.SafeLoader(text)
         root = loader.get_node() if loader.check_node() else None
         found = []
         for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
@@ -35,7 +46,8 @@ def yaml_entries(text: str) -> list[tuple[str, Any]]:
         # The parser's message quotes the line, which may hold the cluster's token.
         raise NoYaml("it is not valid YAML") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     if root is not None and not isinstance(root, yaml.MappingNode):
         raise NoYaml("it is not a mapping")
     return found
@@ -46,5 +58,6 @@ def _value(loader: Any, node: Any) -> Any:
         value = loader.construct_object(node)
         return value if isinstance(value, (bool, int, float, str)) or value is None else node.value
     if isinstance(node, yaml.SequenceNode):
-        return [item.value for item in node.value if isinstance(item, yaml.ScalarNode)]
-    return None
+        return [item.value for item in node.value[:_MOST_ITEMS] if isinstance(item, yaml.ScalarNode)]
+    # Nothing that counts in K3s' settings is one.
+    return "(a mapping)"

@@ -8,12 +8,17 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import FileEntries, Settings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import circumstances
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare, predict
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import redact
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import (
+    known_secrets,
+    redact,
+    visible,
+    without_credentials,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
     EndpointError,
@@ -25,7 +30,13 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release
     ReleaseError,
     parse_release,
 )
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.yaml_entries import NoYaml, yaml_entries
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.clean import clean
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.yaml_entries import (
+    LARGEST,
+    LARGEST_TOGETHER,
+    NoYaml,
+    yaml_entries,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info import certificates, problems
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._lint.text import lint_text
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.describe import without_secrets
@@ -37,6 +48,8 @@ if TYPE_CHECKING:
 
 # The rules of the linter that this result says in its own words, from what it knows better.
 _SAID_HERE = ("K3R262", "K3R263")
+# Reading YAML as K3s reads it takes some seconds for as much.
+_LARGEST_FILE = 256 << 10
 
 
 class Observation:
@@ -46,6 +59,8 @@ class Observation:
         self.said = said
         self.text: str = said["registries"]["text"]
         self.error = str(said["registries"]["error"])
+        if len(self.text) > _LARGEST_FILE and not self.error:
+            self.error = "it is larger than %d KiB, and was not read" % (_LARGEST_FILE >> 10)
         self.config: Config | None = None
         if not self.error:
             try:
@@ -76,7 +91,7 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
     """
     said = seen.said
     environment = [(str(source), variables) for source, variables in said["environment"]]
-    settings, unreadable = _settings(said, environment)
+    settings, unreadable, too_large = _settings(said, environment)
     registries = {key: said["registries"][key] for key in ("path", "exists", "managed", "mode")}
     registries.update(config=without_secrets(seen.config) if seen.config is not None else None, error=seen.error)
     if not registries["exists"]:
@@ -93,12 +108,12 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
         *problems.of_service(said["unit"], said["service_state"]),
         *problems.of_loading(running and not seen.error, newer, differences, said["ours"]),
         *of_templates,
-        *problems.of_settings(settings, unreadable),
+        *problems.of_settings(settings, unreadable, too_large),
         *problems.of_proxies(proxies),
         *problems.of_certificates(facts),
         *_lint(seen, settings),
     ]
-    return {
+    result = {
         "distribution": said["distribution"],
         "release": said["release"],
         "role": said["role"],
@@ -116,6 +131,8 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
         "certificates": facts,
         "problems": found,
     }
+    cleaned: dict[str, Any] = clean(result, known_secrets(seen.config))
+    return cleaned
 
 
 def _state(said: Mapping[str, Any], registries: Mapping[str, Any], found: list[dict[str, str]], running: bool) -> str:
@@ -165,19 +182,31 @@ def _differences(seen: Observation, settings: Settings) -> list[dict[str, str]]:
     return differences
 
 
-def _settings(said: Mapping[str, Any], environment: list[tuple[str, Mapping[str, str]]]) -> tuple[Settings, list[str]]:
-    """K3s' settings, and the configuration files that are no YAML."""
-    entries, unreadable = [], []
+def _settings(
+    said: Mapping[str, Any], environment: list[tuple[str, Mapping[str, str]]]
+) -> tuple[Settings, list[str], list[str]]:
+    """K3s' settings, the configuration files that are no YAML, and those that were not read for their length."""
+    entries: list[FileEntries] = []
+    unreadable: list[str] = []
+    too_large: list[str] = []
+    left = LARGEST_TOGETHER
     for path, text, _changed_at in said["config_files"]:
+        if len(text) > min(LARGEST, left):
+            too_large.append(path)
+            continue
+        left -= len(text)
         try:
             entries.append((path, yaml_entries(text)))
         except NoYaml:
             unreadable.append(path)
-    return Settings(said["distribution"], said["command"], environment, entries), unreadable
+    return Settings(said["distribution"], said["command"], environment, entries), unreadable, too_large
 
 
 def _shown(value: Any) -> Any:
-    return value if isinstance(value, (bool, int, float)) or value is None else redact(str(value))
+    if isinstance(value, (bool, int, float)) or value is None:
+        return value
+    text = ", ".join(str(item) for item in value) if isinstance(value, (list, tuple)) else str(value)
+    return visible(redact(without_credentials(text)))
 
 
 def _newer_than_start(said: Mapping[str, Any]) -> list[str]:
@@ -227,7 +256,7 @@ def _proxies(config: Config | None, environment: list[tuple[str, Mapping[str, st
 
 def _lint(seen: Observation, settings: Settings) -> list[dict[str, str]]:
     """What the linter says about the file, an unreadable one's own sentence aside."""
-    if not seen.text or seen.said["registries"]["error"]:
+    if not seen.text or seen.said["registries"]["error"] or len(seen.text) > _LARGEST_FILE:
         return []
     found = lint_text(
         seen.bytes,

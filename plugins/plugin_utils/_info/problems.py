@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.yaml_entries import LARGEST
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
@@ -169,10 +170,11 @@ def of_identity(
         )
 
 
-def of_settings(settings: Settings, unreadable: Sequence[str]) -> Iterator[dict[str, str]]:
+def of_settings(settings: Settings, unreadable: Sequence[str], too_large: Sequence[str]) -> Iterator[dict[str, str]]:
     """Those of K3s' own configuration.
 
     :param unreadable: configuration files that are no YAML.
+    :param too_large: those that were not read for their length.
     """
     for path in unreadable:
         yield problem(
@@ -180,6 +182,14 @@ def of_settings(settings: Settings, unreadable: Sequence[str]) -> Iterator[dict[
             "error",
             "%s is no YAML: K3s does not start with it." % path,
             "Correct the file; `k3s server` or `k3s agent` says the line.",
+        )
+    for path in too_large:
+        yield problem(
+            "config_unreadable",
+            "warning",
+            "%s was not read: it, or all such files together, are larger than anybody's (%d KiB)."
+            % (path, LARGEST >> 10),
+            "See what it is; K3s' own configuration has some lines.",
         )
     for key in ("container-runtime-endpoint", "docker"):
         if settings.flag(key) if key == "docker" else settings.value(key):

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.schema import AUTH
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.shape import Scalar
-from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.words import path
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.words import auth_key, path
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml import scalars
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.nodes import (
     ALIAS,
     MAPPING,
@@ -22,6 +24,9 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.reader i
 
 # A registries.yaml is four levels deep; what lies deeper is never looked at.
 _DEEPEST = 6
+# Aliases can make billions of nodes out of a few lines. K3s' own decoder, which has a guard of its own, has its say.
+_MOST_NODES = 200_000
+_MOST_TEXT = 8 << 20
 
 
 class Tree:
@@ -30,13 +35,17 @@ class Tree:
     def __init__(self, source: str | bytes) -> None:
         root = compose(read_characters(source))
         self.duplicates: list[tuple[str, int]] = []
+        self._nodes = 0
+        self._text = 0
         self.value: Any = None if root is None else self._value(root, (), 0)
 
     def _value(self, node: Node, where: tuple[str, ...], depth: int) -> Any:
+        self._count(len(node.value))
         if node.kind == ALIAS:
             if node.target is None:
                 return None
             node = node.target
+            self._count(len(node.value))
         if node.kind == SCALAR:
             return _scalar(node)
         if depth > _DEEPEST:
@@ -45,7 +54,14 @@ class Tree:
             return [self._value(child, where, depth + 1) for child in node.children]
         return self._mapping(node, where, depth)
 
+    def _count(self, text: int = 0) -> None:
+        self._nodes += 1
+        self._text += text
+        if self._nodes > _MOST_NODES or self._text > _MOST_TEXT:
+            raise DecodeError("document contains excessive aliasing")
+
     def _mapping(self, node: Node, where: tuple[str, ...], depth: int) -> dict[Any, Any]:
+        self._count()
         value: dict[Any, Any] = {}
         merged: dict[Any, Any] = {}
         children = iter(node.children)
@@ -59,7 +75,7 @@ class Tree:
             name = key.value
             item = self._value(value_node, (*where, name), depth + 1)
             if name in value:
-                self.duplicates.append((path(*_shown(where, name)), key_node.line))
+                self.duplicates.append((path(*_shown(where, name, item is not None)), key_node.line))
                 if depth == 0 and isinstance(item, dict) and isinstance(value[name], dict):
                     item = {**value[name], **item}  # yaml.v2 adds to a map that is there already
             value[name] = item
@@ -85,7 +101,7 @@ def _scalar(node: Node) -> Scalar | None:
     return Scalar.of(node.value, kind.rpartition(":")[2], kind == scalars.BOOL and scalars.truth(node.value))
 
 
-def _shown(where: tuple[str, ...], name: str) -> tuple[str, ...]:
+def _shown(where: tuple[str, ...], name: str, with_value: bool) -> tuple[str, ...]:
     """A path whose last key may be a secret where a colon is missing under auth."""
-    hidden = len(where) > 2 and where[2] == "auth" and not name.replace("_", "").isalpha()
-    return (*where, "***" if hidden else name)
+    under_auth = len(where) > 2 and where[2] == "auth" and name not in AUTH
+    return (*where, auth_key(name, AUTH, with_value) if under_auth else name)

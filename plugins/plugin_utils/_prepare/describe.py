@@ -6,32 +6,54 @@
 from __future__ import annotations
 
 import copy
-import re
-from typing import TYPE_CHECKING, Any, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping, TypeVar
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import (
+    MASK,
+    redact,
+    without_credentials,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.encode import encode
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
 
-HIDDEN = "********"
+_Value = TypeVar("_Value")
 _SECRET_KEYS = ("password", "auth", "identity_token")
-_USERINFO = re.compile(r"(://)[^/@]*@")
 
 
 def without_secrets(normal: Config) -> Config:
-    """A normalised configuration with every secret hidden: passwords, tokens, user information in URLs."""
+    """A normalised configuration with every secret hidden: passwords, tokens, credentials in URLs and in names."""
     hidden = copy.deepcopy(normal)
     for mirror in hidden["mirrors"].values():
         if mirror:
-            mirror["endpoint"] = [_USERINFO.sub(r"\1%s@" % HIDDEN, endpoint) for endpoint in mirror["endpoint"]]
+            mirror["endpoint"] = [_shown(endpoint) for endpoint in mirror["endpoint"]]
+            mirror["rewrite"] = _renamed({name: redact(text) for name, text in mirror["rewrite"].items()}, redact)
     for entry in hidden["configs"].values():
-        auth = (entry or {}).get("auth")
-        if auth:
-            for key in _SECRET_KEYS:
-                if auth.get(key):
-                    auth[key] = HIDDEN  # type: ignore[literal-required]
+        auth, tls = (entry or {}).get("auth"), (entry or {}).get("tls")
+        for key in _SECRET_KEYS if auth else ():
+            if auth is not None and auth.get(key):
+                auth[key] = MASK  # type: ignore[literal-required]
+        for key in ("ca_file", "cert_file", "key_file") if tls else ():
+            tls[key] = redact(tls[key])  # type: ignore[literal-required,index]
+    hidden["mirrors"] = _renamed(hidden["mirrors"], _shown)
+    hidden["configs"] = _renamed(hidden["configs"], _shown)
     return hidden
+
+
+def _shown(text: str) -> str:
+    return redact(without_credentials(text))
+
+
+def _renamed(section: Mapping[str, _Value], shown: Callable[[str], str]) -> dict[str, _Value]:
+    """With its names shown; two that differ in their secrets only stay two."""
+    renamed: dict[str, _Value] = {}
+    numbers: dict[str, int] = {}
+    for name, value in section.items():
+        word = shown(name)
+        numbers[word] = numbers.get(word, 0) + 1
+        renamed[word if numbers[word] == 1 else "%s (%d)" % (word, numbers[word])] = value
+    return renamed
 
 
 def description(normal: Config, certificates: Iterable[Mapping[str, Any]]) -> str:

@@ -12,17 +12,13 @@ from __future__ import annotations
 import re
 from typing import Any, Iterable, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import MASK, redact
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.clean import clean
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import DIAGNOSES, ENDPOINTS, INFO
 
 SCHEMA = 1
 
-# The modules redact what they return. These hold should one of them forget, or a caller hand in results of its own.
-_SECRET_KEYS = frozenset(("password", "auth", "identity_token", "identitytoken", "token", "key_content", "secret"))
-_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.S)
-_YAML_SECRET = re.compile(
-    r"(?m)^([+\- ]*[\"']?(?:password|auth|identity_?token|token|key_content)[\"']?\s*[:=][ \t]*)(?=\S)(?![{\[]).+$"
-)
-_QUOTED_AUTH = re.compile(r"([\"']auth\\*[\"']\s*:\s*\\*[\"'])(?!(?:none|basic|bearer)\\*[\"'])[^\"'\\]+")
+_TOO_ODD = "its answer is left out, since it is none that the module gives: %s"
 
 
 def build(
@@ -59,28 +55,6 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
-def clean(value: Any) -> Any:
-    """``value`` without credentials: those of the configuration's secret keys, and what looks like one in a text."""
-    if isinstance(value, Mapping):
-        return {str(key): _clean_item(str(key), item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [clean(item) for item in value]
-    return _clean_text(value) if isinstance(value, str) else value
-
-
-def _clean_item(key: str, value: Any) -> Any:
-    if key.lower() in _SECRET_KEYS and isinstance(value, str) and value:
-        # The probe's `auth` names the kind of authentication, nothing that would open a door.
-        return value if key == "auth" and value in ("none", "basic", "bearer") else MASK
-    return clean(value)
-
-
-def _clean_text(text: str) -> str:
-    text = _PRIVATE_KEY.sub(MASK, text)
-    text = _QUOTED_AUTH.sub(lambda match: match.group(1) + MASK, text)
-    return redact(_YAML_SECRET.sub(lambda match: match.group(1) + MASK, text))
-
-
 def _result(results: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = results.get(name)
     return found if isinstance(found, Mapping) else {}
@@ -96,21 +70,28 @@ def _host(
         ("k3s_registry_probe", probe),
         ("k3s_pull_diagnosis", diagnosis),
     ):
-        message = str(result.get("msg") or "no reason given")
+        message = clean({"msg": str(result.get("msg") or "no reason given")})["msg"]
         if result.get("unreachable"):
             unreachable = unreachable or message
         elif result.get("failed"):
             errors.append({"module": module, "message": message})
-    facts = info.get("info") if isinstance(info.get("info"), Mapping) else None
+    facts = _part(info, "info", INFO, "k3s_registries_info", errors)
+    endpoints = _part(probe, "endpoints", ENDPOINTS, "k3s_registry_probe", errors)
+    pulls = _part(diagnosis, "pulls", DIAGNOSES, "k3s_pull_diagnosis", errors)
     return {
         "group": group or str((facts or {}).get("role") or ""),
-        "unreachable": clean(unreachable),
+        "unreachable": unreachable,
         "errors": clean(errors),
-        "info": clean(facts) if facts is not None else None,
-        "endpoints": clean(_entries(probe.get("endpoints"))),
-        "pulls": clean(_entries(diagnosis.get("pulls"))),
+        "info": facts,
+        "endpoints": endpoints or [],
+        "pulls": pulls or [],
     }
 
 
-def _entries(value: Any) -> list[Any]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, (list, tuple)) else []
+def _part(result: Mapping[str, Any], key: str, shape: Any, module: str, errors: list[dict[str, str]]) -> Any:
+    """What a module has answered under ``key``, None where that is nothing that it could have answered."""
+    try:
+        return clean(conform(result.get(key), shape, key))
+    except OddAnswer as odd:
+        errors.append({"module": module, "message": _TOO_ODD % odd})
+        return None

@@ -79,14 +79,16 @@ def progress_line(run: Run, host: str, result: Mapping[str, Any]) -> str:
     """``[2/3] node restarted and healthy after 4.2 s, pulled image``, with the hosts that have ended, well or not."""
     hosts = order(run)
     head = "[%d/%d] %s " % (sum(run.hosts[name].progress == ENDED for name in hosts), len(hosts), host)
-    seconds = "%.1f s" % float(result.get("seconds") or 0.0)
+    seconds = "%.1f s" % _number(result.get("seconds"))
     if result.get("failed"):
         put_back = " and put back as it was" if result.get("rolled_back") else ""
         return head + "FAILED after %s%s (last step: %s)" % (seconds, put_back, result.get("step"))
     action = "restarted and healthy" if result.get("restarted") else str(result.get("step"))
     if action == "done":
         action = "healthy without a restart"
-    canaries = ", ".join(item["image"] for item in result.get("canaries") or [])
+    pulled = result.get("canaries")
+    listed = [item for item in pulled if isinstance(item, Mapping)] if isinstance(pulled, list) else []
+    canaries = ", ".join(str(item.get("image")) for item in listed)
     waited = "; ".join(result.get("waited_for") or [])
     return (
         head
@@ -99,3 +101,8 @@ def progress_line(run: Run, host: str, result: Mapping[str, Any]) -> str:
 def waiting_line(host: str, timeout: int, servers: Sequence[str]) -> str:
     """``server-1 waits up to 60 s before its restart for server-2 (its API is not ready)``"""
     return "%s waits up to %d s before its restart for %s" % (host, timeout, "; ".join(servers))
+
+
+def _number(value: Any) -> float:
+    """What a node says took so long; 0 where that is no number."""
+    return float(value) if isinstance(value, (int, float)) and abs(value) < 1e9 else 0.0

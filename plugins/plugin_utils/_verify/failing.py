@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.pulls import FailingPulls, failing_pulls
@@ -25,13 +26,15 @@ def groups(diagnosis: Mapping[str, Any]) -> list[FailingPulls]:
 def not_examined(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> dict[str, str]:
     """Hosts that nothing is known about, to why. A host that could not be reached for ``info`` was not asked again."""
     found = {}
-    for host, result in {**info, **diagnosis}.items():
-        known = result if isinstance(result, Mapping) else {}
-        if known.get("skipped") or not known:
-            known = info.get(host) or {}
-        if known.get("unreachable") or known.get("failed"):
-            found[str(host)] = str(known.get("msg") or "no reason given")
+    unasked = {host: result for host, result in info.items() if not _answered(diagnosis.get(host))}
+    for host, known in build([*info, *diagnosis], unasked, {}, diagnosis, {}, "")["hosts"].items():
+        if known["unreachable"] or known["errors"]:
+            found[host] = known["unreachable"] or known["errors"][0]["message"]
     return found
+
+
+def _answered(result: Any) -> bool:
+    return isinstance(result, Mapping) and bool(result) and not result.get("skipped")
 
 
 def without_k3s(info: Mapping[str, Any]) -> list[str]:
@@ -54,6 +57,10 @@ def lines(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> list[str]:
 
     :param info: the same for k3s_registries_info, whose failures on a host are told where it was not asked further.
     """
+    return [visible(line) for line in _lines(diagnosis, info)]
+
+
+def _lines(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> list[str]:
     found = groups(diagnosis)
     text: list[str] = []
     for number, group in enumerate(found, 1):

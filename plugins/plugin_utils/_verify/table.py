@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import natural
 
@@ -41,7 +42,7 @@ def table(verdicts: Iterable[Mapping[str, Any]], reasons: bool = True) -> list[s
     if reasons:
         lines += _reasons(found, "failures", "FAILED") + _reasons(found, "warnings", "warning")
     lines += ["", _sum(found)]
-    return lines
+    return [visible(line) for line in lines]
 
 
 def _sum(found: list[Mapping[str, Any]]) -> str:

@@ -7,8 +7,15 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.clean import clean
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import (
+    CANARIES,
+    ENDPOINTS,
+    FILES,
+    INFO,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import clean
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.nodes import cell
 
 #: States in which a node does not run what its files say, whatever works at the moment.
@@ -47,11 +54,12 @@ def verdict(
     if info.get("unreachable"):
         result.update(state="unreachable", failures=["unreachable: %s" % _said(info)])
         return clean_verdict(result)
-    facts = info.get("info")
-    if not isinstance(facts, Mapping):
-        result.update(state="not examined", failures=["k3s_registries_info failed: %s" % _said(info)])
+    facts = _part(result, info, "info", INFO, "k3s_registries_info")
+    if facts is None:
+        why = result["failures"] or ["k3s_registries_info failed: %s" % _said(info)]
+        result.update(state="not examined", failures=why)
         return clean_verdict(result)
-    result.update(state=str(facts["state"]), release=str(facts["release"]))
+    result.update(state=str(facts.get("state") or ""), release=str(facts.get("release") or ""))
     _judge_info(result, facts, managed)
     if result["state"] in ("not_installed", "not_set_up") and not_installed != "allow":
         message, fix = _NOT_INSTALLED
@@ -63,10 +71,24 @@ def verdict(
     return clean_verdict(result)
 
 
+def beyond_judging(host: str, why: str) -> dict[str, Any]:
+    """The verdict on a node whose answers nothing can be made of."""
+    return verdict(host, {"msg": why}, {}, {}, False)
+
+
 def clean_verdict(result: dict[str, Any]) -> dict[str, Any]:
     """The modules mask what they return; this holds should one of them forget."""
     cleaned: dict[str, Any] = clean(result)
     return cleaned
+
+
+def _part(result: dict[str, Any], answer: Mapping[str, Any], key: str, shape: Any, module: str) -> Any:
+    """What a module has answered under ``key``; a failure, and None, where that is nothing that it could answer."""
+    try:
+        return clean(conform(answer.get(key), shape, key))
+    except OddAnswer as odd:
+        result["failures"].append("%s has answered what it never does: %s" % (module, odd))
+        return None
 
 
 def _said(result: Mapping[str, Any]) -> str:
@@ -76,11 +98,12 @@ def _said(result: Mapping[str, Any]) -> str:
 def _judge_info(result: dict[str, Any], facts: Mapping[str, Any], managed: bool) -> None:
     state = result["state"]
     told = False
-    for problem in facts["problems"]:
-        code = problem["code"]
-        failing = problem["level"] == "error" or code in _NOT_AS_IT_SHOULD or (code == "foreign" and managed)
+    for problem in facts.get("problems") or []:
+        code = str(problem.get("code") or "problem")
+        failing = problem.get("level") == "error" or code in _NOT_AS_IT_SHOULD or (code == "foreign" and managed)
         told = told or code == state
-        _add(result["failures" if failing else "warnings"], _sentence(code, problem["message"], problem["fix"]))
+        sentence = _sentence(code, problem.get("message"), problem.get("fix"))
+        _add(result["failures" if failing else "warnings"], sentence)
     if state in _NOT_AS_IT_SHOULD and not told:
         result["failures"].append(_sentence(state, words.STATES[state].message, words.STATES[state].fix))
 
@@ -91,8 +114,10 @@ def _judge_applied(result: dict[str, Any], applied: Mapping[str, Any]) -> None:
         return
     if applied.get("failed") or applied.get("unreachable"):
         result["failures"].append("k3s_registries failed: %s" % _said(applied))
-    elif applied.get("files"):
-        changes = ["%s (%s)" % (item.get("path"), item.get("action")) for item in applied["files"]]
+        return
+    files = _part(result, applied, "files", FILES, "k3s_registries")
+    if files:
+        changes = ["%s (%s)" % (item.get("path"), item.get("action")) for item in files]
         if result["state"] == "loaded":
             result["state"] = "not applied"
         message = "what k3s_registries says is not in place here: %s" % ", ".join(changes)
@@ -109,8 +134,8 @@ def _judge_probe(result: dict[str, Any], probe: Mapping[str, Any]) -> None:
     if probe.get("failed") or probe.get("unreachable"):
         result["failures"].append("k3s_registry_probe failed: %s" % _said(probe))
         return
-    entries = [entry for entry in probe.get("endpoints") or [] if isinstance(entry, Mapping)]
-    document = {"endpoints": entries, "unreachable": "", "info": {}}
+    entries = _part(result, probe, "endpoints", ENDPOINTS, "k3s_registry_probe") or []
+    document: dict[str, Any] = {"endpoints": entries, "unreachable": "", "info": {}}
     registries = {str(entry.get("registry") or "") for entry in entries}
     levels = {registry: cell(document, registry).level for registry in registries}
     for entry in entries:
@@ -164,7 +189,7 @@ def _judge_canary(result: dict[str, Any], canary: Mapping[str, Any]) -> None:
         result["canary"] = "not tried"
         result["failures"].append("k3s_canary_pull failed: %s" % _said(canary))
         return
-    pulls = [item for item in canary.get("pulls") or [] if isinstance(item, Mapping)]
+    pulls = _part(result, canary, "pulls", CANARIES, "k3s_canary_pull") or []
     failed = [item for item in pulls if not item.get("ok")]
     if failed:
         result["canary"] = words.cause(str(failed[0].get("cause") or ""))

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.words import auth_key, redacted
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml import scalars
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.nodes import (
@@ -49,7 +51,9 @@ def decode(source: str | bytes, strict: bool = False) -> Config:
             raise DecodeError("the document is nested too deeply") from None
     if decoder.problems:
         first = decoder.problems[0]
-        listed = "; ".join(f"line {problem.line}: {problem.text}" for problem in decoder.problems)
+        listed = "; ".join(f"line {problem.line}: {problem.text}" for problem in decoder.problems[:_MOST_PROBLEMS])
+        if len(decoder.problems) > _MOST_PROBLEMS:
+            listed += "; and %d more" % (len(decoder.problems) - _MOST_PROBLEMS)
         raise DecodeError(f"unmarshal errors: {listed}", first.line, first.path)
     return {"mirrors": registry["mirrors"], "configs": registry["configs"]}
 
@@ -121,6 +125,11 @@ class _Struct(NamedTuple):
 if TYPE_CHECKING:
     _Type = _Text | _Flag | _List | _Map | _Struct
 
+# The first of many are as good as all of them: aliases can make hundreds of thousands out of a few lines.
+_MOST_PROBLEMS = 20
+_MOST_TEXT_IN_ALIASES = 8 << 20
+_LONGEST_NAME = 120
+_AUTH = "registries.AuthConfig"
 _AUTH_FIELDS: dict[str, _Type] = {
     "username": _Text(),
     "password": _Text(),
@@ -137,7 +146,7 @@ _MIRROR = _Struct("registries.Mirror", {"endpoint": _List(), "rewrite": _Map("ma
 _HOST = _Struct(
     "registries.RegistryConfig",
     {
-        "auth": _Struct("registries.AuthConfig", _AUTH_FIELDS, pointer=True),
+        "auth": _Struct(_AUTH, _AUTH_FIELDS, pointer=True),
         "tls": _Struct("registries.TLSConfig", _TLS_FIELDS, pointer=True),
     },
 )
@@ -147,7 +156,7 @@ _REGISTRY = _Struct(
     {
         "mirrors": _Map("map[string]registries.Mirror", _MIRROR),
         "configs": _Map("map[string]registries.RegistryConfig", _HOST),
-        "auths": _Map("map[string]registries.AuthConfig", _Struct("registries.AuthConfig", _AUTH_FIELDS)),
+        "auths": _Map("map[string]registries.AuthConfig", _Struct(_AUTH, _AUTH_FIELDS)),
     },
 )
 
@@ -160,6 +169,7 @@ class _Decoder:
         self.problems: list[_Problem] = []
         self._decoded = 0
         self._decoded_in_aliases = 0
+        self._text_in_aliases = 0
         self._open_aliases: list[Node] = []
 
     def decode(self, node: Node, wanted: _Type, current: Any, path: str) -> _Result:
@@ -204,6 +214,11 @@ class _Decoder:
         return result
 
     def _scalar(self, node: Node, wanted: _Type, path: str) -> _Result:
+        if self._open_aliases:
+            # Not K3s' guard: Go keeps one text for all its aliases, and writes it as often into hosts.toml.
+            self._text_in_aliases += len(node.value)
+            if self._text_in_aliases > _MOST_TEXT_IN_ALIASES:
+                raise DecodeError("document contains excessive aliasing")
         try:
             found = scalars.type_of(node.tag, node.value, node.implicit)
             text = scalars.decode_binary(node.value) if found == scalars.BINARY else node.value
@@ -231,7 +246,7 @@ class _Decoder:
             key = self.decode(key_node, _Text(), "", path)
             if not key.good:
                 continue
-            place = f"{path}.{key.value}"
+            place = f"{path}.{_shown(key.value)}"
             item = self.decode(value_node, wanted.item, wanted.item.zero(), place)
             if self.strict and key.value in current:
                 self._problem(value_node, place, "key already set in map")
@@ -249,10 +264,11 @@ class _Decoder:
             if not key.good:
                 continue
             name = key.value
-            place = f"{path}.{name}" if path else name
+            shown = _shown(name) if wanted.name != _AUTH else _shown_in_auth(name, value_node)
+            place = f"{path}.{shown}" if path else shown
             if name not in wanted.fields:
                 if self.strict:
-                    self._problem(key_node, place, f"field {name} not found in type {wanted.name}")
+                    self._problem(key_node, place, f"field {shown} not found in type {wanted.name}")
                 continue
             if self.strict and name in seen:
                 self._problem(key_node, place, f"field {name} already set in type {wanted.name}")
@@ -279,6 +295,17 @@ class _Decoder:
 
     def _problem(self, node: Node, path: str, text: str) -> None:
         self.problems.append(_Problem(node.line, path, f"{path}: {text}" if path else text))
+
+
+def _shown(name: str) -> str:
+    """A key as messages show it: some are URLs, and some of those hold a password."""
+    shown = redacted(name)
+    return visible(shown if len(shown) <= _LONGEST_NAME else shown[:_LONGEST_NAME] + "...")
+
+
+def _shown_in_auth(name: str, value: Node) -> str:
+    """A key under ``auth``, which may be a secret whose own key or colon is missing."""
+    return name if name in _AUTH_FIELDS else auth_key(name, list(_AUTH_FIELDS), with_value=not _is_null(value))
 
 
 def _pairs(node: Node) -> Iterator[tuple[Node, Node]]:

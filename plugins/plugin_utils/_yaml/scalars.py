@@ -26,6 +26,7 @@ _FALSE = {"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "
 _FLOAT_WORDS = re.compile(r"[+-]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _INT = re.compile(r"(?P<sign>[-+]?)(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
+_LONGEST_INT = 2 + 64  # 0b and 64 binary digits
 _TIMESTAMP = re.compile(
     r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
     r"(?:[Tt]([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,][0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})"
@@ -99,6 +100,8 @@ def _is_int(text: str) -> bool:
     match = _INT.fullmatch(text)
     if match is None:
         return False
+    if len(text.lstrip("+-").lstrip("0")) > _LONGEST_INT:
+        return False  # too large for Go, and a number of a million digits would take Python minutes
     digits = text.lstrip("+-")
     octal = len(digits) > 1 and digits[0] == "0" and digits[1] in "01234567"
     value = int(digits, 8 if octal else 0)

@@ -248,3 +248,28 @@ def test_a_negative_quorum_timeout_is_refused(play: Play) -> None:
     play.task("hold", "s-1", "s-2")
     with pytest.raises(AnsibleActionFail, match="quorum_timeout"):
         play.task("commit", "s-1", quorum_timeout=-1)
+
+
+def test_what_a_node_says_cannot_pass_for_a_line_of_the_run(play: Play) -> None:
+    play.stage("s-1")
+    play.task("hold", "s-1", "s-2")
+    play.answers["s-1"] = {
+        "failed": True, "step": "done\r[1/1] s-1 restarted\x1b[8m", "msg": "no\nok: [s-2]\x1b[2K",
+        "log": ["password=c4n4ry \x9b31m"],
+    }  # fmt: skip
+    result = play.task("commit", "s-1")
+    assert play.said[-1].endswith("(last step: done\\r[1/1] s-1 restarted\\x1b[8m)")
+    assert result["msg"] == "no\n    ok: [s-2]\\x1b[2K"
+    assert result["log"] == ["password=******** \\x9b31m"]
+
+
+@pytest.mark.parametrize("odd", [{"seconds": "long"}, {"canaries": ["x"]}, {"step": {"a": 1}}, {"log": "x"}])
+def test_an_odd_answer_is_a_failed_node(play: Play, odd: dict[str, Any]) -> None:
+    play.stage("s-1", "a-1")
+    play.task("hold", "s-1", "s-2")
+    play.answers["s-1"] = {"restarted": True, **odd}
+    result = play.task("commit", "s-1")
+    assert result["failed"]
+    assert next(iter(odd)) in result["msg"]
+    assert "FAILED" in play.said[-1]
+    assert play.task("commit", "a-1")["msg"].startswith("left as it was")

@@ -20,7 +20,7 @@ def test_paths():
         'configs."registry.example.com:5000".auth.token'
     )
     assert path("mirrors", "docker.io", "endpoint", 1) == 'mirrors."docker.io".endpoint[1]'
-    assert path("mirrors", "https://user:pa/ss@host") == 'mirrors."https://***@host"'
+    assert path("mirrors", "https://user:pa/ss@host") == 'mirrors."https://********@host"'
 
 
 def test_token_names_its_replacements():

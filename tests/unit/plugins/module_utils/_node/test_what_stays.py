@@ -33,7 +33,7 @@ def with_key(paths: NodePaths, name: str, key: str = "canary-secret") -> Desired
     """A wanted state that ships a key."""
     state = wanted(paths, name, key, "CA " + name)
     file = DesiredFile(paths.cert_dir + "/registry/client.key", key.encode(), 0o600)
-    return replace(state, files=(file, *state.files))
+    return replace(state, shipped=(file, *state.shipped)).at(paths)
 
 
 def secrets_in(folder: Path) -> list[str]:

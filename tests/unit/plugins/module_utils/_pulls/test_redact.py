@@ -10,7 +10,7 @@ import json
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader import PullReader
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.redact import redact
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import redact
 from containerd_log import Answer, failed, line, started, unfetched, unresolved
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import rewrites
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import CATALOGUE
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._lint.text import lint_text
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
@@ -113,3 +115,26 @@ def test_nothing_raises_and_what_k3s_refuses_is_an_error(source: str | bytes) ->
         decode(source, strict=True)
     except DecodeError as error:
         pytest.fail(f"no error-level finding, and K3s' decoder says: {error}")
+
+
+LEVELS = "".join("x%d: &x%d [%s]\n" % (level, level, ", ".join(["*x%d" % (level - 1)] * 30)) for level in range(1, 7))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x0: &x0 [a]\n" + LEVELS + "mirrors: {r: {endpoint: *x6}}",
+        "x: &x %s\nmirrors: {r: {endpoint: [%s]}}" % ("h" * 100_000, ", ".join(["*x"] * 2000)),
+        "mirrors: {r: {endpoint: ['https://%s!']}}" % ("a" * 5000),
+        "mirrors: {r: {endpoint: ['https://%s!']}}" % ("a-" * 2500),
+        "mirrors: {r: {endpoint: ['%s']}}" % ("{{" * 50_000),
+        "mirrors: {r: {endpoint: [e], rewrite: {'^%s': x, '(a|a|aa)+$': y, '^(a*)*b': z}}}" % ("a" * 60),
+        "mirrors: {r: {endpoint: [e], rewrite: {%s}}}" % ", ".join("'^a%d/': $1" % number for number in range(3000)),
+    ],
+    ids=["aliases", "text in aliases", "host", "labels", "braces", "repeated groups", "many rewrites"],
+)
+def test_a_node_cannot_keep_the_linter_busy(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rewrites, "_engine", lambda: None)
+    began = time.process_time()
+    assert lint_text(text)
+    assert time.process_time() - began < 10

@@ -208,3 +208,48 @@ def test_a_deep_value_under_an_unknown_key_is_nothing_to_k3s() -> None:
 def test_nothing_but_a_decode_error_comes_out(source: str | bytes) -> None:
     with contextlib.suppress(DecodeError):
         assert set(decode(source)) == {"mirrors", "configs"}
+
+
+SECRET = "hunter2-CANARY"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "configs: {r: {auth: {username: u, 'password:%s': }}}" % SECRET,
+        "configs: {r: {auth: {username: u, %s: }}}" % SECRET.replace("-", "").replace("2", ""),
+        "configs: {r: {auth: {%s: x}}}" % SECRET,
+        "configs: {r: {'password:%s': x}}" % SECRET,
+        "configs: {'https://admin:%s@r': {aut: x}}" % SECRET,
+        "configs: {'admin:p/%s@r': {aut: x}}" % SECRET,
+        "mirrors: {'r/?token=%s': {endpoint: x}}" % SECRET,
+        "auths: {r: {%s: x}}" % SECRET,
+    ],
+)
+def test_no_key_that_may_be_a_secret_is_named(text: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        decode(text, strict=True)
+    for form in (SECRET, SECRET.replace("-", "").replace("2", "")):
+        assert form not in caught.value.message + caught.value.path
+
+
+def test_a_misspelt_key_under_auth_is_named() -> None:
+    with pytest.raises(DecodeError, match="configs.r.auth.pasword: field pasword not found"):
+        decode("configs: {r: {auth: {pasword: x}}}", strict=True)
+
+
+def test_many_problems_are_not_all_listed() -> None:
+    with pytest.raises(DecodeError) as caught:
+        decode("x: &x {}\nmirrors: {r: {endpoint: [%s]}}" % ", ".join(["*x"] * 50_000))
+    assert caught.value.message.endswith("; and 49980 more")
+    assert len(caught.value.message) < 5000
+
+
+def test_a_text_that_aliases_multiply_is_refused() -> None:
+    with pytest.raises(DecodeError, match="excessive aliasing"):
+        decode("x: &x %s\nmirrors: {r: {endpoint: [%s]}}" % ("h" * 100_000, ", ".join(["*x"] * 1000)))
+
+
+@pytest.mark.parametrize("digits", ["1" * 100_000, "0x" + "f" * 100_000, "0" * 100_000 + "7"])
+def test_long_numbers_are_text_at_once(digits: str) -> None:
+    assert decode("configs: {r: {auth: {password: %s}}}" % digits)["configs"]["r"]["auth"]["password"] == digits

@@ -1,0 +1,94 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The secrets that a call knows: those of its configuration, in every form in which a text could hold them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import Any, Iterable, Iterator, Mapping
+from urllib.parse import quote, quote_plus
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.urls import MASK, credentials_in
+
+#: A shorter secret is not looked for: it would be found in every other word, and the text that comes back would say
+#: nothing, which a registry could bring about by handing out a token of one letter. Where it stands as a credential,
+#: in a URL, a header or behind ``password:``, it is masked by its place.
+SHORTEST = 4
+#: From this length on a secret is masked inside of longer words, too.
+_DISTINCT = 8
+_SECRET_KEYS = ("password", "auth", "identity_token", "identitytoken", "registrytoken", "token")
+
+
+def known_secrets(config: Any) -> list[str]:
+    """Every way in which the credentials of a registries configuration could stand in a text, longest first.
+
+    :param config: ``{"mirrors": ..., "configs": ...}``, of which anything may be missing or of a wrong type.
+    """
+    found: set[str] = set()
+    sections = config if isinstance(config, Mapping) else {}
+    mirrors, configs = (_mapping(sections.get(name)) for name in ("mirrors", "configs"))
+    for entry in configs.values():
+        found.update(secrets_of(_mapping(_mapping(entry).get("auth"))))
+    for name in [*mirrors, *configs]:
+        found.update(credentials_in(str(name)))
+    for mirror in mirrors.values():
+        endpoints = _mapping(mirror).get("endpoint")
+        for endpoint in endpoints if isinstance(endpoints, (list, tuple)) else [endpoints or ""]:
+            found.update(credentials_in(str(endpoint)))
+    return longest_first(found)
+
+
+def secrets_of(auth: Mapping[str, Any]) -> Iterator[str]:
+    """The same of one table of credentials, of registries.yaml or of config.toml."""
+    username = str(auth.get("username") or "")
+    for key in _SECRET_KEYS:
+        value = auth.get(key)
+        if value and isinstance(value, (str, int, float)) and str(value) != MASK:
+            yield from _forms(str(value), username)
+
+
+def longest_first(secrets: Iterable[str]) -> list[str]:
+    """Those that are looked for, in the order that leaves no half of one behind."""
+    return sorted({secret for secret in secrets if len(secret) >= SHORTEST}, key=lambda item: (-len(item), item))
+
+
+def without_known(text: str, secrets: Iterable[str]) -> str:
+    """``text`` with these secrets masked."""
+    for secret in longest_first(secrets):
+        if secret not in text or secret in MASK:
+            continue
+        if len(secret) >= _DISTINCT:
+            text = text.replace(secret, MASK)
+        else:
+            # Not within a word: "test" stays in "latest". "\n" before it, as quoted texts have it, is no letter.
+            text = re.sub(r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))%s(?![A-Za-z0-9])" % re.escape(secret), MASK, text)
+    return text
+
+
+def _mapping(value: Any) -> Mapping[Any, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _forms(secret: str, username: str) -> Iterator[str]:
+    yield secret
+    for encoded in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        yield encoded
+        yield re.sub("%[0-9A-F]{2}", lambda match: match.group(0).lower(), encoded)
+    quoted = secret
+    for _level in range(3):
+        # A log line quotes, and the kubelet quotes that line again.
+        quoted = quoted.replace("\\", "\\\\").replace('"', '\\"')
+        yield quoted
+    yield json.dumps(secret)[1:-1]
+    yield base64.b64encode((username + ":" + secret).encode("utf-8", "replace")).decode("ascii")
+    yield base64.b64encode(secret.encode("utf-8", "replace")).decode("ascii")
+    try:
+        decoded = base64.b64decode(secret, validate=True).decode("utf-8")
+    except ValueError:
+        return
+    if decoded.isprintable() and ":" in decoded:
+        yield decoded
+        yield decoded.partition(":")[2]

@@ -1,0 +1,87 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shapes of what the modules answer, as far as something is made of it on the controller."""
+
+from __future__ import annotations
+
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import ANY, FLAG, NUMBER, TEXT
+
+_PROBLEM = {"code": TEXT, "level": TEXT, "message": TEXT, "fix": TEXT}
+_CERTIFICATE = {
+    "registry": TEXT, "kind": TEXT, "path": TEXT, "subject": TEXT, "issuer": TEXT, "fingerprint_sha256": TEXT,
+    "not_before": TEXT, "not_after": TEXT, "days_left": NUMBER, "key_matches": FLAG, "error": TEXT,
+}  # fmt: skip
+
+_CONTRADICTION = {"what": TEXT, "stated": TEXT, "found": TEXT, "place": TEXT}
+
+#: ``info`` of k3s_registries_info.
+INFO = {
+    "distribution": TEXT, "release": TEXT, "role": TEXT, "unit": TEXT, "unit_state": TEXT, "started_at": TEXT,
+    "registries": {
+        "path": TEXT, "exists": FLAG, "managed": FLAG, "mode": TEXT, "error": TEXT,
+        "config": {
+            "mirrors": {"*": {"endpoint": [TEXT], "rewrite": {"*": TEXT}}},
+            "configs": {"*": {"auth": {"*": TEXT}, "tls": {"*": ANY}}},
+        },
+    },
+    "generation": TEXT, "state": TEXT, "differences": [{"file": TEXT, "kind": TEXT, "diff": TEXT}],
+    "templates": [{"path": TEXT, "message": TEXT}], "settings": [{"source": TEXT, "key": TEXT, "value": ANY}],
+    "proxies": [{"source": TEXT, "variable": TEXT, "registries": [TEXT]}], "certificates": [_CERTIFICATE],
+    "problems": [_PROBLEM],
+}  # fmt: skip
+
+#: ``endpoints`` of k3s_registry_probe.
+ENDPOINTS = [
+    {
+        "image": TEXT, "registry": TEXT, "kind": TEXT, "endpoint": TEXT, "url": TEXT, "cause": TEXT, "message": TEXT,
+        "fix": TEXT, "status": NUMBER, "times": {"*": NUMBER}, "auth": TEXT,
+        "certificate": {"subject": TEXT, "issuer": TEXT, "not_after": TEXT, "days_left": NUMBER, "protocol": TEXT},
+    }
+]  # fmt: skip
+
+_DIAGNOSIS = {"image": TEXT, "cause": TEXT, "endpoint": TEXT, "message": TEXT, "fix": TEXT, "evidence": [TEXT]}
+
+#: ``pulls`` of k3s_pull_diagnosis.
+DIAGNOSES = [_DIAGNOSIS]
+
+#: ``pulls`` of k3s_canary_pull.
+CANARIES = [dict(_DIAGNOSIS, ok=FLAG, new=FLAG, seconds=NUMBER)]
+
+#: ``files`` of k3s_registries.
+FILES = [{"path": TEXT, "action": TEXT}]
+
+#: What k3s_registries answers when it has staged.
+STAGED = {
+    "restart": FLAG, "live": FLAG, "reasons": [TEXT], "files": FILES, "before": TEXT, "after": TEXT, "warnings": [TEXT],
+    "health": {"healthy": FLAG, "sentence": TEXT, "explained": FLAG, "member": TEXT}, "node_role": TEXT,
+    "node_state": TEXT, "service_state": TEXT, "embedded_mirror": TEXT, "left_alone": FLAG,
+    "contradictions": [_CONTRADICTION],
+}  # fmt: skip
+
+#: What k3s_rollout answers.
+ROLLED = {
+    "step": TEXT, "seconds": NUMBER, "restarted": FLAG, "rolled_back": FLAG, "canaries": [{"image": TEXT}],
+    "log": [TEXT], "waiting_for": [TEXT], "waited_for": [TEXT], "warnings": [TEXT], "lease": TEXT,
+    "lease_expires_in": NUMBER, "diagnosis": {"*": ANY}, "differences": [TEXT],
+}  # fmt: skip
+
+#: What a node seals for k3s_registries_info, see ``module_utils/_info/observe.py``.
+SAID = {
+    "distribution": TEXT, "role": TEXT, "release": TEXT, "node_state": TEXT, "unit": TEXT, "unit_state": TEXT,
+    "contradictions": [_CONTRADICTION],
+    "service_state": TEXT, "started": NUMBER, "command": [TEXT], "agent_dir": TEXT, "data_dir": TEXT,
+    "registries": {
+        "path": TEXT, "exists": FLAG, "managed": FLAG, "mode": TEXT, "changed_at": NUMBER, "sha256": TEXT, "text": TEXT,
+        "error": TEXT,
+    },
+    "ours": {
+        "registries_sha256": TEXT, "candidate": FLAG, "interrupted": TEXT, "drop_in": TEXT,
+        "edited": [{"file": TEXT, "kind": TEXT}],
+    },
+    "generated": {
+        "certs_d": TEXT, "config_toml": TEXT, "hosts": {"*": TEXT}, "auth": {"*": {"*": TEXT}}, "complete": FLAG,
+    },
+    "templates": [{"path": TEXT, "writes_auth": FLAG, "writes_config_path": FLAG}],
+    "certificates": {"*": {"pem": TEXT, "error": TEXT}},
+}  # fmt: skip
