@@ -34,12 +34,13 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepa
     settings_only,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.ledger import Ledger
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.checks import check
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host, Run
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings import default_registry, emptiness, limits
 
 _CONTROLLER_ONLY = (
     "config", "validate_only", "disable_default_endpoint", "embedded_registry", "system_default_registry",
-    "cluster", "keep_generations", "limits",
+    "cluster", "keep_generations", "limits", "rollout",
 )  # fmt: skip
 
 _SETTINGS = ("disable_default_endpoint", "embedded_registry", "system_default_registry")
@@ -67,14 +68,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "run_once: one of %d nodes would get the configuration and the others look done. Take run_once away; "
                 "the role itself sees to the order. Nothing has been touched." % len(hosts)
             )
+        warnings = self._check_rollout(arguments, task_vars)
         prepared = self._prepare(arguments, task_vars)
         result["findings"] = prepared.findings
         if prepared.errors:
             self._refuse(arguments, task_vars or {})
             result.update(failed=True, changed=False, msg=describe.error_text(prepared.errors, prepared.warnings))
             return result
-        if prepared.warnings:
-            result["warnings"] = describe.finding_lines(prepared.warnings)
+        warnings += describe.finding_lines(prepared.warnings)
+        if warnings:
+            result["warnings"] = warnings
         if arguments["validate_only"]:
             result["changed"] = False
             return result
@@ -103,8 +106,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             answer = ask(execute, node_arguments)
         finally:
             # A node that cannot be reached counts, too: it is an exception, and the last may be it.
-            if arguments["stage"]:
-                self._tell_only_files(arguments, answer, task_vars or {})
+            if arguments["stage"] and not answer:
+                with ledger_of(arguments).opened() as run:
+                    self._arrive(run, arguments, "", task_vars or {})
         if answer.get("contradictions"):
             answer["msg"] = self._contradicted(arguments, answer["contradictions"], task_vars or {})
         if answer.get("left_alone"):
@@ -160,9 +164,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     @staticmethod
     def _refuse(arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> None:
-        """Where the strategy lets hosts run on by themselves, any_errors_fatal does not stop the others."""
-        with ledger_of(arguments).opened() as state:
-            state["refused"][str(task_vars.get("inventory_hostname", ""))] = True
+        """Where the strategy lets hosts run on by themselves, any_errors_fatal does not stop the others. This does."""
+        with ledger_of(arguments).opened() as run:
+            run.refused = sorted({*run.refused, str(task_vars.get("inventory_hostname", ""))})
 
     def _prepare(self, arguments: dict[str, Any], task_vars: Any) -> Prepared:
         settings = Settings(
@@ -186,41 +190,51 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except (SourceProblem, Unsafe) as problem:
             raise AnsibleActionFail("%s. Nothing has been touched." % problem) from None
 
+    def _check_rollout(self, arguments: dict[str, Any], task_vars: Any) -> list[str]:
+        """What is to be said about the rollout's settings; a mistake in them stops the run before the first node."""
+        if not arguments["rollout"]:
+            return []
+        found = check(arguments["rollout"], arguments["cluster"], task_vars or {})
+        if found.errors:
+            self._refuse(arguments, task_vars or {})
+            raise AnsibleActionFail("%s. Nothing has been touched." % "; ".join(found.errors))
+        return found.warnings
+
     @staticmethod
-    def _tell_only_files(arguments: Mapping[str, Any], answer: Mapping[str, Any], task_vars: Mapping[str, Any]) -> None:
-        """The last node of its cluster says on which of them there was no K3s to restart."""
+    def _arrive(run: Run, arguments: Mapping[str, Any], service_state: str, task_vars: Mapping[str, Any]) -> None:
+        """Enter that this node has answered, or cannot; the last of its cluster says on which there was no K3s to
+        restart."""
         cluster = str(arguments["cluster"])
         hosts = only_files.expected(cluster, task_vars.get("ansible_play_hosts") or (), task_vars.get("groups") or {})
-        # In a file of its own: what every node of a large fleet writes is kept small.
-        with Ledger(str(C.DEFAULT_LOCAL_TMP), "only files " + cluster).opened() as state:
-            said = only_files.arrive(
-                state, str(task_vars.get("inventory_hostname", "")), str(answer.get("service_state") or ""), hosts
-            )
+        said = only_files.arrive(run.arrived, str(task_vars.get("inventory_hostname", "")), service_state, hosts)
         if said:
             display.display("Cluster %s: %s" % (cluster, said))
 
     def _note(self, arguments: dict[str, Any], answer: dict[str, Any], task_vars: dict[str, Any]) -> None:
         """Tell the run's ledger what this host needs."""
         host = str(task_vars.get("inventory_hostname", ""))
-        hosts = task_vars.get("ansible_play_hosts_all") or []
-        with ledger_of(arguments).opened() as state:
+        health = answer.get("health") or {}
+        with ledger_of(arguments).opened() as run:
             # Ansible's main process. A worker that has outlived it would see another parent and take that for the run.
-            state["controller"] = state["controller"] or os.getppid()
-            state.update(shown=False, refusal="", asked=[])
-            state["refused"].pop(host, None)
+            run.controller = run.controller or os.getppid()
+            run.shown = False
+            run.lease.refusal, run.lease.asked = "", []
+            run.refused = [name for name in run.refused if name != host]
             if answer.get("failed"):
-                state["staged"].pop(host, None)
-                state["failed"][host] = str(answer.get("msg", ""))
+                run.hosts.pop(host, None)
+                run.failed[host] = str(answer.get("msg", ""))
                 if any(item["what"] == "group" for item in answer.get("contradictions") or []):
                     # It belongs to a cluster, and nobody has said to which: nothing restarts anywhere.
-                    state["refused"][host] = True
-                return
-            state["staged"][host] = {
-                "role": answer.get("node_role") or arguments["node_role"],
-                "position": hosts.index(host) if host in hosts else 0,
-                "restart": bool(answer.get("restart")),
-                "live": bool(answer.get("live")),
-                "reasons": list(answer.get("reasons") or []),
-                "health": dict(answer.get("health") or {}),
-                "embedded_mirror": answer.get("embedded_mirror"),
-            }
+                    run.refused = sorted({*run.refused, host})
+            else:
+                run.hosts[host] = Host(
+                    role=str(answer.get("node_role") or arguments["node_role"]),
+                    restart=bool(answer.get("restart")),
+                    live=bool(answer.get("live")),
+                    reasons=list(answer.get("reasons") or []),
+                    ill="" if health.get("healthy", True) else str(health.get("sentence") or "ill"),
+                    explained=bool(health.get("explained")),
+                    member=str(health.get("member") or ""),
+                    embedded_mirror=answer.get("embedded_mirror"),
+                )
+            self._arrive(run, arguments, str(answer.get("service_state") or ""), task_vars)

@@ -24,12 +24,18 @@ description:
     Where a registry refuses everything (wrong credentials, an unknown CA, read-only) it is not asked again.
 notes:
   - Runs on the controller (C(delegate_to=localhost)), a bastion, or any host with Python 3.8 or later that reaches both
-    sides. Copies are made by skopeo 1.5 or later, which has to be installed there; a C(.tar.zst) needs zstd.
-  - Credentials go to skopeo in a file of mode 0600 that is gone when the call ends; they are never in a command line, a
-    result or a message.
-  - Certificates are checked unless C(insecure_skip_verify) stands in the entry of that very host.
+    sides. O(archives) need skopeo there, and a C(.tar.zst) zstd.
+  - Credentials are in no file, command line, result or message. They go to the scheme, host and port that they were
+    given for, and to the token server that this registry names, never from https to http.
+  - Certificates are checked unless C(insecure_skip_verify) stands in the entry of that very host. It and a client
+    certificate do not count for a token server on another host or port.
+  - What is asked for by a digest is verified from the bytes, or fails; so is every part of an image. Only SHA-256
+    digests can be verified, and others are refused.
+  - Manifests are read up to 4 MiB, tokens and headers up to 64 KiB, image lists up to 1 MiB. Tarballs may unpack to
+    20 times their size, or 1 GiB. A broken answer fails the image that it was given for.
   - Projects of Harbor, Artifactory or GitLab and repositories of ECR must exist already.
-  - Proxies come from the environment (C(HTTPS_PROXY), C(NO_PROXY)) of the host, as skopeo takes them.
+  - Proxies come from the environment (C(HTTPS_PROXY), C(NO_PROXY)) of the host, by Go's rules. A proxy that is spoken
+    to over TLS (C(https://)) is refused.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
 extends_documentation_fragment:
@@ -75,7 +81,9 @@ options:
     elements: str
     default: []
   release_url:
-    description: Where the paths of GitHub begin, for a site that keeps a copy of the releases.
+    description:
+      - Where the paths of GitHub begin, for a site that keeps a copy of the releases.
+      - Lists are fetched without credentials. A user name, a password or a query is refused here.
     type: str
     default: https://github.com
   archives:
@@ -103,11 +111,13 @@ options:
     description:
       - Instead of a registry, fill an OCI layout on the host that copies - a folder, or a tarball where the name ends
         in C(.tar). O(config) is not needed.
+      - What is there already is taken up, unless it is a link, belongs to another user or can be written by everybody.
     type: path
   source_registries:
     description:
       - Where the images of a registry are taken from instead, as V([http[s]://]host[:port][/prefix]) by registry. V(*)
         stands for all others.
+      - Credentials are refused here, and go into O(source_configs).
     type: dict
     default: {}
   source_configs:
@@ -117,7 +127,9 @@ options:
     type: dict
     default: {}
   mapping:
-    description: Special cases, images to V(host[:port]/repository[:tag]), whatever the mirrors say.
+    description:
+      - Special cases, images to V(host[:port]/repository[:tag]), whatever the mirrors say.
+      - Credentials are refused here, and go into C(configs) of O(config).
     type: dict
     default: {}
   endpoint:
@@ -148,7 +160,9 @@ options:
     type: int
     default: 3
   timeout:
-    description: Seconds of silence after which a question to a registry has failed.
+    description:
+      - Seconds after which a question to a registry has failed, from connecting to the last byte of its answer. While a
+        blob is read, seconds of silence.
     type: int
     default: 30
   copy_timeout:

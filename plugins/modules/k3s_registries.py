@@ -115,6 +115,20 @@ options:
     description: Tells this cluster from others that the same run works on. The role sets it.
     type: str
     default: ""
+  rollout:
+    description:
+      - Settings of the rollout that is to follow, to be checked before the first node is touched. Nothing else is done
+        with them here.
+    type: dict
+    suboptions:
+      agent_batch:
+        description: What O(k3sfleet.registries.k3s_rollout#module:agent_batch) will be.
+        type: str
+        default: "1"
+      canary:
+        description: The host or group that goes first, V("") if there is none. It has to be in the inventory.
+        type: str
+        default: ""
   key:
     description: With which the node seals what only the controller may read. Set by the action plugin only.
     type: str

@@ -22,10 +22,12 @@ description:
   - Before a server restarts, that of a rollback included, every other server of its cluster is asked directly, with
     the server's admin credentials - its etcd member and its API. The restart has to leave a majority of etcd's voting
     members, each of them just seen well.
-  - All of this is one remote call, which goes on to its end on the node when the controller dies. Where a server has to
+  - All of this is one remote call, which goes on to its end on the node when the controller dies. If a server has to
     wait for others, it is two.
-  - Only one server is in it at any time, whatever the strategy, C(serial) or C(throttle) of the play. Agents run as
-    many at once as the task's C(throttle) allows.
+  - Each host waits within its task until it is its turn. Only one server is in its commit at any time, and agents are
+    never beside it, whatever the strategy, C(serial) or C(throttle) of the play.
+  - Under the linear strategy, the order is that of the printed plan, with any number of forks. No host waits for one
+    that Ansible has not begun yet.
   - Once more than O(max_failures) nodes of the run have failed, the rest is left untouched, and says so.
   - Does nothing, and makes no remote call, on a node that needs no restart.
 notes:
@@ -117,20 +119,22 @@ options:
     type: int
     default: 120
   agent_batch:
-    description: How many agents restart at once, as the operator said it; shown in the plan.
+    description:
+      - How many agents restart at once, a number or a percentage of the agents in the play such as V(25%).
+      - Ansible's forks are an upper limit, which the plan takes into account.
     type: str
     default: "1"
-  at_once:
-    description:
-      - How many agents of the run may be in their commit at once, and never beside a server.
-      - V(0) leaves that to the task's C(throttle), which the free strategies do not heed in an included file.
-    type: int
-    default: 0
   canary_hosts:
-    description: The hosts that go first, for the plan that is shown. The order itself is the role's.
+    description: With O(operation=hold), the hosts that go first, one at a time.
     type: list
     elements: str
     default: []
+  makes_way:
+    description:
+      - With O(operation=commit), whether the task ends early, with RV(made_way), if the host would wait in a fork that
+        another cluster of the play needs. Whoever sets it has to repeat the task on those hosts, as the role does.
+    type: bool
+    default: false
   force:
     description: Go on although nodes were ill before the rollout or another server is not fit.
     type: bool
@@ -162,10 +166,10 @@ EXAMPLES = r"""
   k3sfleet.registries.k3s_rollout:
     node_role: agent
     staged: "{{ staged }}"
+    agent_batch: "2"
     canary_images:
       - docker.io/rancher/mirrored-pause:3.6
   become: true
-  throttle: 2
 
 - name: Give the cluster's Lease back
   k3sfleet.registries.k3s_rollout:
@@ -189,6 +193,23 @@ lease_server:
   returned: with O(operation=hold)
   type: str
   sample: server-1
+phase:
+  description:
+    - The part of the rollout in which this host takes its turn - V(canary), V(live), V(servers) or V(agents), in this
+      order.
+    - Each needs a task of its own, so that Ansible begins no host before those of the phases before it.
+  returned: with O(operation=hold), if the host was staged in this run
+  type: str
+  sample: servers
+clusters:
+  description: How many clusters of this run have hosts that are still to be committed.
+  returned: with O(operation=hold), if the host was staged in this run
+  type: int
+  sample: 1
+made_way:
+  description: Whether the host has not begun yet because another cluster of the play needed its fork. See O(makes_way).
+  returned: with O(operation=commit)
+  type: bool
 lease_renewed:
   description: When the run that holds the Lease last renewed it.
   returned: when another run holds it
@@ -344,7 +365,11 @@ def main() -> None:
                 tell=module.log,
             )
             result = commit.result
-            commit.run()
+            try:
+                commit.run()
+            finally:
+                for warning in result.pop("warnings"):
+                    module.warn(warning[:1].upper() + warning[1:])
         else:
             result = _lease(node.paths, parameters)
     except LeaseUnavailable as problem:

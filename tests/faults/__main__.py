@@ -27,16 +27,26 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="only the cases that make test runs")
     parser.add_argument("--list", action="store_true", help="name the cases and do nothing")
     parser.add_argument("--keep", action="store_true", help="take the fleet that is there, and leave it when done")
+    parser.add_argument(
+        "--k3s", choices=["stand-in", "auto"], default="stand-in",
+        help="auto: a real K3s, K3S_BINARY, with the cases that need no fault of the stand-in",
+    )  # fmt: skip
     parser.add_argument("--fleet", default="faults", metavar="NAME", help="the fleet's name, for matrices side by side")
     options = parser.parse_args()
     wanted = options.only or [""]
-    chosen = [case for case in CASES if any(text in case.name for text in wanted) and (case.quick or not options.quick)]
+    chosen = [
+        case
+        for case in CASES
+        if any(text in case.name for text in wanted)
+        and (case.quick or not options.quick)
+        and (case.real or options.k3s == "stand-in")
+    ]
     if options.list or not chosen:
         print("\n".join(case.name for case in chosen) or "no such case")
         return 0 if chosen else 2
     if not options.keep:
         up.down(options.fleet)
-    fleet = up.up(options.fleet, 3, 1, "k3s", "stand-in", 40)
+    fleet = up.up(options.fleet, 3, 1, "k3s", options.k3s, 40)
     rows: list[Row] = []
     try:
         with tempfile.TemporaryDirectory(prefix="k3sfleet-faults-") as folder:

@@ -35,6 +35,7 @@ STAGING = ROLE + "Stage on all nodes]"
 STAGED = ROLE + "Take the cluster's rollout lease]"
 
 RESTART_TIMEOUT = 20
+_REAL_RESTART = 180
 _PATIENCE = 150.0
 
 # Short, so that a run notices soon that a connection is gone. An operator's ssh may take minutes.
@@ -99,11 +100,12 @@ class Scene:
         key = (fleet.folder / "pki" / "client.key").read_text(encoding="utf-8")
         self.secrets = Secrets({"the password": fleet.registry.password.split()[0], "the client's key": key})
         self.secrets.add_basic_auth(fleet.registry.username, fleet.registry.password)
-        variables["k3s_registries_restart_timeout"] = RESTART_TIMEOUT
+        variables["k3s_registries_restart_timeout"] = RESTART_TIMEOUT if fleet.k3s == "stand-in" else _REAL_RESTART
         variables["k3s_registries_canary_timeout"] = 10
         self.cluster = Cluster(fleet, folder, variables, self.secrets)
         (folder / "vault-password").write_text("unused\n", encoding="utf-8")
-        self.number = 0
+        # A fleet that was kept has changes of earlier matrices.
+        self.number = int(time.time()) if fleet.k3s != "stand-in" else 0
         self.leaks: list[str] = []
 
     @property
@@ -148,8 +150,14 @@ class Scene:
                 faults.set_fault(self.fleet, name, "clear")
 
     def no_faults(self) -> None:
+        if self.fleet.k3s != "stand-in":
+            return
         for name in self.cluster.names:
             faults.set_fault(self.fleet, name, "clear")
+
+    def measured(self, sentence: str) -> None:
+        """Say what a case has measured, for the person at the terminal."""
+        print("  " + sentence, flush=True)
 
     def quiet(self) -> None:
         """Wait until nothing of a run is under way on any node: a commit goes on when its controller has died."""

@@ -125,7 +125,7 @@ class Mirror:
 
     def run(self, *names: str, **more: Any) -> list[dict[str, Any]]:
         """Plan and copy; how each image ended."""
-        request = {"token": "hostile", "access": self.accesses, "timeout": SECONDS, "retries": 0, "copy_timeout": 10}
+        request = {"token": "hostile", "access": self.accesses, "timeout": SECONDS, "retries": 0, "copy_timeout": 4}
         request.update(more)
         items = [self.item(name) for name in names]
         items = answer({**request, "operation": "plan", "items": items})["items"]

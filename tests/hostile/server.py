@@ -10,9 +10,8 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
 from http.client import responses
-from typing import Any, NamedTuple, Union
+from typing import Any, Callable, Iterator, NamedTuple, Union
 from urllib.parse import parse_qs, urlsplit
 
 from tests.hostile.ledger import Heard, Ledger

@@ -198,6 +198,7 @@ def test_a_proxy_over_tls_is_refused_before_it_hears_anything(
     source = setting.hostile.server("source.test", basic(USER, setting.password, setting.store))
     monkeypatch.setenv("HTTPS_PROXY", "https://user:" + _quoted(secret) + "@proxy.test:3128")
     item = setting.mirror(source)
+    assert setting.hostile.ledger.places("proxy's password") == []
     setting.hostile.ledger.check()
     assert (item["state"], item["cause"]) == ("failed", "no_route")
     assert "HTTPS_PROXY names an https:// proxy" in item["message"]
@@ -229,7 +230,7 @@ def test_a_proxy_that_answers_in_a_registrys_place_learns_nothing(
     source = setting.hostile.server("source.test", basic(USER, setting.password, setting.store))
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
     item = setting.mirror(source)
-    assert item["cause"] in ("tls_unknown_authority", "not_tls", "timeout"), item
+    assert item["state"] == "failed", item
     setting.hostile.ledger.check()
 
 

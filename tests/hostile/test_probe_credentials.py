@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -36,8 +37,8 @@ def test_a_mirror_that_redirects_to_a_registry_is_not_told_its_password(
     registry = hostile.server("registry.test", registries.basic("robot", password))
     mirror = hostile.server("mirror.test", registries.redirect(registry.url, code), tls=tls)
     result = Node(hostile, mirror).password(registry, password).one(*images)
-    assert result["cause"] == "ok", result
     hostile.ledger.check(password=[registry])
+    assert result["cause"] == "ok", result
     assert hostile.ledger.places("password") == [registry.own_place]
     safe(result, hostile)
 
@@ -50,8 +51,8 @@ def test_nor_the_token_that_the_registry_has_given(hostile: Neighbourhood, image
     registry = hostile.server("registry.test", registries.bearer(tokens.url + "/token", token))
     mirror = hostile.server("mirror.test", registries.redirect(registry.url))
     result = Node(hostile, mirror).password(registry, password).one(*images)
-    assert result["cause"] == "ok", result
     hostile.ledger.check(password=[tokens], token=[registry])
+    assert result["cause"] == "ok", result
     assert hostile.ledger.places("token") == [registry.own_place]
     safe(result, hostile)
 
@@ -136,6 +137,52 @@ def test_a_redirect_takes_no_password_along(hostile: Neighbourhood, place: str, 
         assert result["fix"]
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_any_chain_of_redirects_and_challenges(hostile: Neighbourhood, seed: int) -> None:
+    """Put together by chance out of what URLs are made of: three hops, each of which may ask for credentials."""
+    chance = random.Random(seed)
+    password = hostile.secret("password")
+    hops: list[str] = []
+
+    def location() -> str:
+        scheme = chance.choice(["https://", "http://", "HTTPS://", "//", "https:/", "https:", "", "/\\"])
+        user = chance.choice(["", "", "registry.test:5000@", "a:b@", "@", "registry.test%40"])
+        host = chance.choice(
+            [
+                "registry.test",
+                "REGISTRY.test",
+                "sub.registry.test",
+                "other.test",
+                "registry.test.",
+                "[::1]",
+                "",
+                "..",
+                "a b",
+            ]
+        )
+        port = chance.choice([":5000", ":5000", "", ":443", ":5001", ":5002", ":80", ":0", ":x"])
+        return scheme + user + host + port + chance.choice(["", "/", "/v2/", "?x", "#x", "\\", "@registry.test:5000/"])
+
+    def app(request: Request) -> Any:
+        if hops and chance.random() < 0.5:
+            return Reply(chance.choice(REDIRECTS), {"Location": hops.pop()})
+        if chance.random() < 0.5:
+            realm = location()
+            return Reply(
+                401, {"WWW-Authenticate": [f'Bearer realm="{realm}"', 'Basic realm="r"'][chance.random() < 0.5]}
+            )
+        return registries.token_server("t" * 40)(request)
+
+    everywhere(hostile, app)
+    good = registries.basic("robot", password, app)
+    registry = hostile.server("registry.test", lambda request: (good if request.scheme == "https" else app)(request))
+    node = Node(hostile, registry).password(registry, password)
+    for _number in range(40):
+        hops[:] = [location() for _hop in range(3)]
+        safe(node.one(timeout=2), hostile)
+        hostile.ledger.check(password=[registry])
+
+
 @pytest.mark.parametrize("place", ["/elsewhere", "//registry.test:5000", "https://REGISTRY.test:5000", "?x=1"])
 def test_a_redirect_to_itself_needs_no_finding(hostile: Neighbourhood, place: str) -> None:
     password = hostile.secret("password")
@@ -171,11 +218,11 @@ def test_credentials_of_a_registry_do_not_go_to_its_plain_side(hostile: Neighbou
         registry.app = registries.asking(challenge, registries.filled())
         mirror = hostile.server("mirror.test", registries.redirect("http://registry.test:5000"))
         result = Node(hostile, mirror).password(registry, password).one()
+        hostile.ledger.check()
         assert result["cause"] == "unauthorized"
         assert result["findings"][0].startswith(
             "containerd will send the password of registry.test:5000 to http://registry.test:5000 in clear text"
         )
-        hostile.ledger.check()
 
 
 REALMS = {
@@ -353,8 +400,9 @@ def test_a_challenge_that_anybody_may_have_made_is_not_answered(hostile: Neighbo
     mirror = hostile.server("mirror.test", registries.redirect(registry.url), trusted=False)
     node = Node(hostile, mirror).set(mirror, tls={"insecure_skip_verify": True}).password(registry, password)
     for images in BOTH:
-        assert node.one(*images)["cause"] == "tls_unknown_authority"
-    hostile.ledger.check()
+        result = node.one(*images)
+        hostile.ledger.check()
+        assert result["cause"] == "tls_unknown_authority"
     # The right one is asked as it should be.
     registry = hostile.server("registry.test", registries.basic("robot", password))
     assert node.one(IMAGE)["cause"] == "ok"

@@ -200,7 +200,7 @@ def test_many_images_of_one_hostile_registry_need_no_more_memory_than_one(hostil
     manifest = b'{"layers":[' + b"[]," * (MIB // 3) + b"0]}"
     registry = hostile.server("registry.test", serving(MANIFEST, manifest), tls=False)
     images = [f"mirrored.test/team/app-{number}:1" for number in range(8)]
-    with bounded(60, 100):
+    with bounded(60, 60):
         results = Node(hostile, registry).probe(*images, timeout=30)
     assert {sound(result) for result in results} == {"manifest_unsupported"}
 

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verdict import verdict
 
 from tests.hostile import answers, registries
+from tests.hostile.bounds import bounded
 from tests.hostile.certificates import ESCAPES
 from tests.hostile.neighbourhood import Neighbourhood
 from tests.hostile.probing import BOTH, IMAGE, Node
@@ -72,6 +73,10 @@ PLACES: dict[str, App] = {
     "429": answers.escapes(429),
     "location": registries.redirect(f"/{WORDS}", 307, whole=True),
     "location, encoded": registries.redirect("/%1b[2K%0dok:%20[node]", 307, whole=True),
+    "location of a long host": registries.redirect("https://" + "a=" * 4000, 307, whole=True),
+    "realm of a long path": lambda _request: Reply(
+        401, {"WWW-Authenticate": 'Bearer realm="http://token.test/' + "password:" * 800 + '"'}
+    ),
     "realm": lambda _request: Reply(401, {"WWW-Authenticate": f'Bearer realm="https://token.test/{WORDS}"'}),
     "realm's host": lambda _request: Reply(401, {"WWW-Authenticate": f'Bearer realm="https://{WORDS}/"'}),
     "media type": lambda _request: Reply(200, {"Content-Type": f"text/{WORDS}"}, b"{}"),
@@ -93,7 +98,8 @@ PLACES: dict[str, App] = {
 def test_words_in_answers(hostile: Neighbourhood, place: str, images: tuple[str, ...]) -> None:
     password = hostile.secret("password")
     registry = hostile.server("registry.test", PLACES[place])
-    result = Node(hostile, registry).password(registry, password).one(*images)
+    with bounded(8, 48):
+        result = Node(hostile, registry).password(registry, password).one(*images)
     printable(result)
     judged = verdict("node", {"info": facts()}, {"endpoints": [result]}, {}, False)
     assert all("\x1b" not in text and "\n" not in text for text in texts(judged))

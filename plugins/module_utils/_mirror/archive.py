@@ -275,26 +275,6 @@ def _small(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return handle.read(_LISTING_LIMIT) if handle is not None else b""
 
 
-def check_export(folder: str, tar: str) -> None:
-    """An export is filled by one user: what another has put in its place is neither read nor written.
-
-    :raises ArchiveProblem: where the folder or the tarball is a link or somebody else's.
-    """
-    for path, kind in ((folder, stat.S_ISDIR), (tar, stat.S_ISREG)):
-        try:
-            found = os.lstat(path) if path else None
-        except FileNotFoundError:
-            continue
-        if found is None:
-            continue
-        ours = found.st_uid in (0, os.getuid()) and not found.st_mode & stat.S_IWOTH
-        if not kind(found.st_mode) or not ours:
-            raise ArchiveProblem(
-                "%s is there already and is a link, belongs to another user, or can be written by everybody: take it "
-                "away, or export to a folder of your own" % path
-            )
-
-
 def pack(folder: str, tar: str) -> None:
     """Pack a layout, its small files first so that they are found without reading all; atomic."""
     first = [name for name in ("oci-layout", "index.json", "k3sfleet-mirror.json") if

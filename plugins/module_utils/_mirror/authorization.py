@@ -127,7 +127,7 @@ class Authorization:
             # A redirect would take the credentials along, or leave them out and be refused.
             raise self._unavailable("its token server %s redirects, which is not followed" % server.text)
         if reply.status != 200:
-            raise of_status(reply.status, server.authority, "", retry_after(reply.header("Retry-After")))
+            raise of_status(reply.status, server.netloc, "", retry_after(reply.header("Retry-After")))
         try:
             fields: Mapping[str, object] = read_json(content)
             token = fields.get("token") or fields.get("access_token")

@@ -35,10 +35,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manife
     Descriptor,
     Manifest,
     digest_of,
+    document_of,
     is_checkable,
-    media_type_of,
     read_json,
-    read_object,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Body, Reply, Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
@@ -47,6 +46,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     Origin,
     OriginError,
     belongs_to,
+    joined,
     leaves_tls,
     origin_of,
 )
@@ -158,7 +158,7 @@ class RegistryClient:
         announced = _media_type(reply)
         if announced not in INDEX_TYPES + MANIFEST_TYPES:
             announced = media_type or announced
-        return Manifest(digest, media_type_of(announced, _object(body, where, announced), where), body)
+        return Manifest(digest, document_of(body, announced, where)[0], body)
 
     @_with_side
     def put(self, repository: str, reference: str, manifest: Manifest) -> None:
@@ -338,9 +338,9 @@ class RegistryClient:
         :raises RegistryFailure: if that is no web address, or everybody on the way could read and change what passes.
         """
         try:
-            url = urllib.parse.urljoin(reply.url, location)
+            url = joined(reply.url, location)
             target = origin_of(url)
-        except ValueError as error:
+        except OriginError as error:
             raise failure("not_a_registry", self.access.host, seen="%s has no address: %s" % (what, error)) from error
         if leaves_tls(reply.origin, target):
             raise failure(
@@ -353,7 +353,7 @@ class RegistryClient:
     def _refusal(self, reply: Reply, repository: str) -> RegistryFailure:
         said = _said(reply.start())
         own = belongs_to(self._origin, reply.origin)
-        host = self.access.host if own else reply.origin.authority
+        host = self.access.host if own else reply.origin.netloc
         problem = of_status(reply.status, host, said, retry_after(reply.header("Retry-After")))
         if own and reply.status == 401 and reply.sent.startswith("Bearer "):
             # The token was good: this repository is not for this user, or does not exist (Docker Hub says so).
@@ -364,7 +364,7 @@ class RegistryClient:
 
     def _explained(self, error: BaseException, origin: Origin) -> RegistryFailure:
         own = belongs_to(self._origin, origin)
-        host = self.access.host if own else origin.authority
+        host = self.access.host if own else origin.netloc
         if isinstance(error, TooLarge):
             return failure("not_a_registry", host, seen=str(error))
         problem = of_exception(error, host)
@@ -398,15 +398,6 @@ class _There(Reply):
 
 def _scope(repository: str, method: str) -> str:
     return "repository:%s:%s" % (repository, "pull" if method in ("GET", "HEAD") else "pull,push")
-
-
-def _object(body: bytes, where: str, announced: str) -> dict[str, Any]:
-    try:
-        return read_object(body, where)
-    except RegistryFailure:
-        if announced in INDEX_TYPES + MANIFEST_TYPES:
-            raise
-        return {}
 
 
 def _media_type(reply: Reply) -> str:

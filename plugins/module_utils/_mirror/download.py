@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import urllib.parse
-
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
@@ -21,6 +19,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.wire i
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
     Origin,
     OriginError,
+    joined,
     leaves_tls,
     origin_of,
 )
@@ -36,29 +35,29 @@ def fetched(url: str, timeout: float) -> str:
     :raises RegistryFailure: ``not_found``, or why else it cannot be had.
     """
     deadline, first = Deadline(timeout), _origin(url)
-    session = Session(TlsSettings(Access(first.authority, first.scheme)), _explained)
+    session = Session(TlsSettings(Access(first.netloc, first.scheme)), _explained)
     for _number in range(_MOST_REDIRECTS + 1):
         reply = session.ask("GET", url, {"Accept": "text/plain, */*"}, deadline)
         if reply.status == 200:
             try:
                 return reply.body(LIST_LIMIT).decode("utf-8")
             except UnicodeDecodeError as error:
-                raise RegistryFailure("unknown", "%s: it is no text" % reply.origin.authority) from error
+                raise RegistryFailure("unknown", "%s: it is no text" % reply.origin.netloc) from error
         reply.abandon()
         location = reply.header("Location")
         if reply.status not in _REDIRECTS or not location:
             cause = "not_found" if reply.status == 404 else "unknown"
-            raise RegistryFailure(cause, "%s answers HTTP %d" % (reply.origin.authority, reply.status))
+            raise RegistryFailure(cause, "%s answers HTTP %d" % (reply.origin.netloc, reply.status))
         try:
-            url = urllib.parse.urljoin(url, location)
-        except ValueError as error:
-            raise RegistryFailure("unknown", "%s redirects to no address" % reply.origin.authority) from error
+            url = joined(url, location)
+        except OriginError as error:
+            raise RegistryFailure("unknown", "%s redirects, and %s" % (reply.origin.netloc, error)) from error
         if leaves_tls(reply.origin, _origin(url)):
             raise RegistryFailure(
                 "unknown", "%s redirects to %s, without TLS, where anybody could answer"
-                % (reply.origin.authority, _origin(url).text)
+                % (reply.origin.netloc, _origin(url).text)
             )  # fmt: skip
-    raise RegistryFailure("unknown", "%s redirects again and again" % first.authority)
+    raise RegistryFailure("unknown", "%s redirects again and again" % first.netloc)
 
 
 def _origin(url: str) -> Origin:
@@ -70,5 +69,5 @@ def _origin(url: str) -> Origin:
 
 def _explained(error: BaseException, origin: Origin) -> RegistryFailure:
     if isinstance(error, TooLarge):
-        return failure("unknown", origin.authority, seen="%s, more than any image list has" % error)
-    return of_exception(error, origin.authority)
+        return failure("unknown", origin.netloc, seen="%s, more than any image list has" % error)
+    return of_exception(error, origin.netloc)

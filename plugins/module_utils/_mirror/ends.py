@@ -21,13 +21,12 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failur
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import STAGING, Layout, named
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
     INDEX_TYPES,
+    ONE_AT_A_TIME,
     Descriptor,
     Manifest,
     digest_of,
-    media_type_of,
-    parts_of,
+    document_of,
     read_json,
-    read_object,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.places import Place
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.plan import PlatformMissing, subset
@@ -150,7 +149,7 @@ class Ends:
             if not self._platforms:
                 return Offer(source["digest"], source["media_type"], whole_digest=source["digest"])
             content = layout.content(source["digest"])
-            media_type = media_type_of(source["media_type"], read_object(content, layout.root), layout.root)
+            media_type, _parts = document_of(content, source["media_type"], layout.root)
             found: Manifest | None = Manifest(source["digest"], media_type, content)
         else:
             place = Place(*source["place"])
@@ -162,10 +161,9 @@ class Ends:
         where = _where(source)
         if not self._platforms or found.media_type not in INDEX_TYPES:
             return Offer(found.digest, found.media_type, whole_digest=found.digest)
-        # Before its platforms are chosen: what cannot be understood is refused with a reason.
-        parts_of(read_object(found.body, where), found.media_type, where)
         try:
-            top, left_out = subset(found.body, self._platforms)
+            with ONE_AT_A_TIME:
+                top, left_out = subset(found.body, self._platforms)
         except PlatformMissing as error:
             raise _of_source(source, failure("platform_missing", where, seen=str(error))) from error
         if not left_out:
@@ -249,7 +247,7 @@ class Ends:
             layout = self.layout(source["path"])
             layout.check_image(offer.digest, offer.media_type, offer.top)
             content = offer.top or layout.content(offer.digest)
-            media_type = media_type_of(offer.media_type, read_object(content, layout.root), layout.root)
+            media_type, _parts = document_of(content, offer.media_type, layout.root)
             return LayoutPlace(layout), Manifest(offer.digest, media_type, content)
         place = Place(*source["place"])
         part = Descriptor(offer.digest, len(offer.top), offer.media_type)
@@ -293,7 +291,7 @@ def _has_config(
     client: RegistryClient, repository: str, found: Manifest, config: str, deadline: Deadline, depth: int = 0
 ) -> bool:
     """Whether a manifest, or one of an index, is of the image with this configuration."""
-    parts = parts_of(read_object(found.body, client.access.host), found.media_type, client.access.host)
+    _kind, parts = document_of(found.body, found.media_type, client.access.host)
     if not parts.is_index:
         return parts.blobs[0].digest == config
     for part in parts.manifests[:_MOST_LOOKED_AT] if depth == 0 else ():

@@ -24,11 +24,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manife
     DEEPEST,
     MANIFEST_LIMIT,
     Descriptor,
+    document_of,
     is_checkable,
-    media_type_of,
-    parts_of,
     read_json,
-    read_object,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
 
@@ -58,6 +56,8 @@ class Layout:
         self._checked: set[str] = set()
         self._lock = threading.Lock()
         if create:
+            os.makedirs(root, exist_ok=True)
+            check_export(root, "")
             os.makedirs(os.path.join(root, "blobs", "sha256"), exist_ok=True)
             self._write_json("oci-layout", {"imageLayoutVersion": "1.0.0"})
         if not create or os.path.exists(os.path.join(root, "index.json")):
@@ -137,8 +137,7 @@ class Layout:
     def _collect(self, digest: str, media_type: str, top: bytes, found: dict[str, Descriptor], depth: int) -> None:
         if depth > DEEPEST:
             raise RegistryFailure("manifest_unsupported", "%s: its indexes are nested too deeply" % self.root)
-        content = read_object(top or self.content(digest), self.root)
-        parts = parts_of(content, media_type_of(media_type, content, self.root), self.root)
+        _kind, parts = document_of(top or self.content(digest), media_type, self.root)
         for part in parts.manifests:
             if part.digest not in found:
                 found[part.digest] = part
@@ -168,9 +167,8 @@ class Layout:
         """
         with open_file(os.path.join(folder, "manifest.json")) as handle:
             top = handle.read(MANIFEST_LIMIT + 1)
-        content = read_object(top, folder)
-        media_type = media_type_of("", content, folder)
-        for part in parts_of(content, media_type, folder).blobs:
+        media_type, parts = document_of(top, "", folder)
+        for part in parts.blobs:
             with open_file(os.path.join(folder, part.digest.partition(":")[2])) as handle:
                 self.add(part.digest, iter(lambda handle=handle: handle.read(_CHUNK), b""))  # type: ignore[misc]
         return self.put(top), media_type
@@ -285,6 +283,26 @@ def named(described: Any) -> dict[str, dict[str, Any]]:
         kind = item.get("mediaType")
         found[text] = dict(item, mediaType=kind if isinstance(kind, str) else "")
     return found
+
+
+def check_export(folder: str, tar: str) -> None:
+    """An export is filled by one user: what another has put in its place is neither read nor written.
+
+    :raises LayoutProblem: where the folder or the tarball is a link or somebody else's.
+    """
+    for path, kind in ((folder, stat.S_ISDIR), (tar, stat.S_ISREG)):
+        try:
+            found = os.lstat(path) if path else None
+        except FileNotFoundError:
+            continue
+        if found is None:
+            continue
+        ours = found.st_uid in (0, os.getuid()) and not found.st_mode & stat.S_IWOTH
+        if not kind(found.st_mode) or not ours:
+            raise LayoutProblem(
+                "%s is there already and is a link, belongs to another user, or can be written by everybody: take it "
+                "away, or export to a folder of your own" % path
+            )
 
 
 def open_file(path: str) -> BinaryIO:

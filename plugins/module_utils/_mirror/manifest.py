@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
 from typing import Any, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
@@ -29,6 +30,7 @@ MANIFEST_LIMIT = 4 << 20
 DEEPEST = 4
 """Levels of indexes in indexes; images have one."""
 _MOST_ENTRIES = 4096
+ONE_AT_A_TIME = threading.Lock()
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 _LONGEST_NUMBER = 19
 _ELSEWHERE = re.compile(r"foreign|nondistributable")
@@ -102,6 +104,25 @@ def read_object(content: bytes, where: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise _unsupported(where, "it is no JSON object")
     return found
+
+
+def document_of(body: bytes, announced: str, where: str) -> tuple[str, Parts]:
+    """What a document is, and what it consists of.
+
+    Objects take some thirty times the memory of their text, so those of one document are there at a time.
+
+    :param announced: its media type, as its answer or what names it says; "" if nothing does.
+    :raises RegistryFailure: if it cannot be understood.
+    """
+    with ONE_AT_A_TIME:
+        try:
+            content = read_object(body, where)
+        except RegistryFailure:
+            if announced in INDEX_TYPES + MANIFEST_TYPES:
+                raise
+            content = {}
+        media_type = media_type_of(announced, content, where)
+        return media_type, parts_of(content, media_type, where)
 
 
 def media_type_of(announced: str, content: Mapping[str, Any], where: str) -> str:

@@ -150,7 +150,7 @@ class Session:
         """
         origin, parts = origin_of(url), urlsplit(url)
         target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
-        fields = {"Host": origin.authority, "User-Agent": AGENT, "Accept-Encoding": "identity", **headers}
+        fields = {"Host": origin.netloc, "User-Agent": AGENT, "Accept-Encoding": "identity", **headers}
         if body is not None or method in ("POST", "PUT"):
             fields["Content-Length"] = str(length)
         kept = self._kept().pop(origin, None)
@@ -195,14 +195,14 @@ class Session:
         proxy = self._proxy(origin)
         with self._lock:
             if self._stopped:
-                raise failure("stopped", origin.authority)
+                raise failure("stopped", origin.netloc)
         context = self._tls.of(origin) if origin.scheme == "https" else None
         try:
             connection = connect(origin, proxy, context, AGENT, deadline)
         except ProxyRefused as error:
             wanted = ": it wants a user name and a password" if error.status == 407 else ""
             raise failure(
-                "no_route", origin.authority, seen="the proxy answers HTTP %d%s" % (error.status, wanted)
+                "no_route", origin.netloc, seen="the proxy answers HTTP %d%s" % (error.status, wanted)
             ) from error
         with self._lock:
             self._open.add(connection)
@@ -212,12 +212,12 @@ class Session:
     def _proxy(origin: Origin) -> Proxy | None:
         """The proxy of this machine's environment, by Go's rules, as containerd's and curl's users have them."""
         try:
-            proxy = proxy_for(os.environ, origin.scheme, origin.authority)
+            proxy = proxy_for(os.environ, origin.scheme, origin.netloc)
         except ProxyError as error:
-            raise failure("no_route", origin.authority, seen=str(error)) from error
+            raise failure("no_route", origin.netloc, seen=str(error)) from error
         if proxy is not None and proxy.secure:
             raise failure(
-                "no_route", origin.authority,
+                "no_route", origin.netloc,
                 seen="%s_PROXY names an https:// proxy, and the mirror speaks no TLS to one: name its http:// port, or "
                 "add the host to NO_PROXY" % origin.scheme.upper(),
             )  # fmt: skip

@@ -21,8 +21,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manife
     DEEPEST,
     Descriptor,
     Manifest,
-    parts_of,
-    read_object,
+    document_of,
 )
 
 
@@ -135,7 +134,7 @@ def _copy_parts(
     source: Place, target: Place, parent: Manifest, sizes: dict[str, int], pool: ThreadPoolExecutor, deadline: Deadline,
     depth: int,
 ) -> None:  # fmt: skip
-    parts = parts_of(read_object(parent.body, source.name), parent.media_type, source.name)
+    _kind, parts = document_of(parent.body, parent.media_type, source.name)
     if depth > DEEPEST:
         raise RegistryFailure("manifest_unsupported", "%s: its indexes are nested too deeply" % source.name)
     for part in parts.manifests:

@@ -23,6 +23,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout
     MANIFEST_FILE,
     Layout,
     LayoutProblem,
+    check_export,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.messages import Messages
 
@@ -115,7 +116,7 @@ def _fetched(url: str, timeout: float) -> str:
 
 
 def _plan(request: Mapping[str, Any], workspace: archive.Workspace) -> dict[str, Any]:
-    archive.check_export(request.get("export", ""), request.get("export_tar", ""))
+    check_export(request.get("export", ""), request.get("export_tar", ""))
     with Ends(request, workspace) as ends, _stopped_by_signals(ends):
         items = [dict(item) for item in request["items"]]
         _each(lambda item: _inspect(ends, item), _first_of_each_side(items), 1)
@@ -216,7 +217,7 @@ def _copy(request: Mapping[str, Any], workspace: archive.Workspace) -> dict[str,
     waiting, lock = [dict(item) for item in request["items"]], threading.Lock()
     done: list[dict[str, Any]] = []
     until = time.monotonic() + float(request.get("seconds", 10.0))
-    archive.check_export(request.get("export", ""), request.get("export_tar", ""))
+    check_export(request.get("export", ""), request.get("export_tar", ""))
     _open_export(request)
     with Ends(request, workspace) as ends, _stopped_by_signals(ends):
 
@@ -286,7 +287,7 @@ def _tried(ends: Ends, item: Mapping[str, Any], retries: int) -> tuple[str, int]
 def _finish(request: Mapping[str, Any], workspace: archive.Workspace) -> dict[str, Any]:
     """Close an export, and pack it where a tarball is wanted."""
     root, tar = request["export"], request.get("export_tar", "")
-    archive.check_export(root, tar)
+    check_export(root, tar)
     with Ends(request, workspace) as ends:
         ends.close(root)
     if tar:

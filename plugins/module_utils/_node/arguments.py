@@ -38,6 +38,13 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     keep_generations={"type": "int", "default": 3},
     limits={"type": "dict"},
     cluster={"type": "str", "default": ""},
+    rollout={
+        "type": "dict",
+        "options": {
+            "agent_batch": {"type": "str", "default": "1"},
+            "canary": {"type": "str", "default": ""},
+        },
+    },
     prepared={"type": "str", "no_log": True},
     key={"type": "str", "no_log": True},
 )
@@ -57,8 +64,8 @@ ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     canary_images={"type": "list", "elements": "str", "default": []},
     canary_timeout={"type": "int", "default": 120},
     agent_batch={"type": "str", "default": "1"},
-    at_once={"type": "int", "default": 0},
     canary_hosts={"type": "list", "elements": "str", "default": []},
+    makes_way={"type": "bool", "default": False},
     force={"type": "bool", "default": False},
     cluster={"type": "str", "default": ""},
 )

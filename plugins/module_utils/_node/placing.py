@@ -46,19 +46,20 @@ def obsolete(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list
         return [paths.drop_in] if paths.drop_in not in wanted and is_ours(files.read(paths.drop_in).content) else []
     recorded = [path for path in record["managed"] if path not in wanted]
     texts = [paths.registries_yaml, paths.drop_in, *(path for path in recorded if not managed.is_certificate(path))]
+    # A removal that died between a link's file and the link leaves one to nothing. K3s does not start with such a
+    # drop-in, so that one goes whoever has made it.
+    ours = {*recorded, paths.drop_in}
     found = [
         path
         for path in dict.fromkeys(texts)
-        if path not in wanted and (is_ours(files.read(path).content) or _stops_k3s(paths, path))
+        if path not in wanted and (is_ours(files.read(path).content) or (path in ours and _leads_nowhere(path)))
     ]
     found.extend(path for path in recorded if managed.is_certificate(path) and os.path.lexists(path))
     return found
 
 
-def _stops_k3s(paths: NodePaths, path: str) -> bool:
-    """Whether ``path`` is our drop-in as a link to nothing: K3s does not start with one in config.yaml.d, and a removal
-    that died between the file and the link leaves one."""
-    return path == paths.drop_in and os.path.islink(path) and not os.path.exists(path)
+def _leads_nowhere(path: str) -> bool:
+    return os.path.islink(path) and not os.path.exists(path)
 
 
 def changes(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list[Change]:

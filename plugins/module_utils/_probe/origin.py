@@ -21,7 +21,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_.])?")
 _IPV6 = re.compile(r"[0-9a-f.]*:[0-9a-f:.]+(%[a-z0-9._-]+)?")
 _PORT = re.compile(r"[0-9]{0,5}")
-_LONGEST = 8192
+_LONGEST, _LONGEST_NAME = 8192, 253
 
 
 class AddressError(ValueError):
@@ -76,7 +76,7 @@ def origin_of(url: str) -> Origin:
     except ValueError as error:
         raise AddressError(str(error)) from None
     name = name.replace("%25", "%")
-    if not (_IPV6 if host.startswith("[") else _NAME).fullmatch(name):
+    if len(name) > _LONGEST_NAME or not (_IPV6 if host.startswith("[") else _NAME).fullmatch(name):
         raise AddressError("a host that is neither name nor address")
     return Origin(parts.scheme, name, number)
 

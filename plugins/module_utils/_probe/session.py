@@ -44,6 +44,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust i
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 10
+_MOST_FINDINGS = 10
 
 
 class Key(NamedTuple):
@@ -195,7 +196,7 @@ class Session:
         """In clear text it is the end. Otherwise the probe goes on without the credential, unlike containerd."""
         if here.scheme == "https" and exposure.place.scheme == "http":
             raise exposure
-        if exposure.sentence not in self.findings:
+        if exposure.sentence not in self.findings and len(self.findings) < _MOST_FINDINGS:
             self.findings.append(exposure.sentence)
 
     @staticmethod

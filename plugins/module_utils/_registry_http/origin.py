@@ -5,59 +5,47 @@
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
-_PORTS = {"http": 80, "https": 443}
-_UNUSABLE = re.compile(r"[\x00-\x20\x7f\\]")
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe import origin as addresses
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.origin import Origin
+
+__all__ = ["Origin", "OriginError", "belongs_to", "joined", "leaves_tls", "origin_of"]
 
 
 class OriginError(ValueError):
     """A URL names no server that can be asked. The message never repeats the URL: it may hold a password."""
 
 
-class Origin(NamedTuple):
-    """One server: ``host`` is in lower case and without brackets, ``port`` is always a number."""
-
-    scheme: str
-    host: str
-    port: int
-
-    @property
-    def authority(self) -> str:
-        """``host[:port]``, as ``Host`` and messages have it."""
-        host = "[%s]" % self.host if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else "%s:%d" % (host, self.port)
-
-    @property
-    def text(self) -> str:
-        """``scheme://host[:port]``."""
-        return "%s://%s" % (self.scheme, self.authority)
-
-
 def origin_of(url: str) -> Origin:
-    """The server that a URL leads to.
+    """The server that a URL leads to, as the probe reads it too.
 
-    A URL from a registry (a redirect, a realm, the place of an upload) is the registry's to choose, so anything that
-    two programs could read in two ways is refused: user names, spaces, control characters, backslashes.
+    A URL from a registry (a redirect, a realm, the place of an upload) has no user name either: whose would it be?
 
     :raises OriginError: if it is no absolute http or https URL.
     """
-    if _UNUSABLE.search(url):
-        raise OriginError("the address holds characters that no URL has")
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise OriginError("the address is no URL: check its host and port") from None
-    if parts.scheme not in _PORTS or not host:
-        raise OriginError("the address is no http:// or https:// URL")
-    if "@" in parts.netloc:
+        found = addresses.origin_of(url)
+    except addresses.AddressError as error:
+        raise OriginError("the address cannot be asked: %s" % error) from None
+    if "@" in urlsplit(url).netloc:
         raise OriginError("the address holds a user name or a password")
-    if port == 0:
+    if found.port == 0:
         raise OriginError("the address has port 0")
-    return Origin(parts.scheme, host.lower(), port or _PORTS[parts.scheme])
+    return found
+
+
+def joined(url: str, location: str) -> str:
+    """Where a redirect leads, relative ones too.
+
+    :raises OriginError: if that is no absolute http or https URL.
+    """
+    try:
+        target = addresses.joined(url, location)
+    except addresses.AddressError as error:
+        raise OriginError("the address cannot be asked: %s" % error) from None
+    origin_of(target)
+    return target
 
 
 def belongs_to(owner: Origin, asked: Origin) -> bool:

@@ -9,13 +9,12 @@ Ansible has no moment at which all nodes have answered, so the last one to answe
 
 from __future__ import annotations
 
-from typing import Any, Collection, Mapping, Sequence
+from typing import Collection, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
 
 #: What the init system says of a K3s that is not meant to run, in words that go before names.
 _WITHOUT_K3S = {"absent": "K3s is not installed on ", "stopped": "stopped on ", "failed": "failed on "}
-_ARRIVED = "arrived"
 
 
 def expected(cluster: str, hosts: Sequence[str], groups: Mapping[str, Collection[str]]) -> list[str]:
@@ -24,14 +23,13 @@ def expected(cluster: str, hosts: Sequence[str], groups: Mapping[str, Collection
     return [host for host in hosts if host in members]
 
 
-def arrive(state: dict[str, Any], host: str, service_state: str, hosts: Sequence[str]) -> str:
+def arrive(arrived: dict[str, str], host: str, service_state: str, hosts: Sequence[str]) -> str:
     """Enter a node that has been staged, or could not be, and return the line if it is the last of ``hosts``.
 
-    :param state: what the processes of the run share for this cluster.
+    :param arrived: the nodes that have been before this one, with their states: what the processes of the run share.
     :param service_state: of k3s_registries; "" where nothing was answered.
     :returns: "" as long as others are to come, and where K3s runs on all of them.
     """
-    arrived: dict[str, str] = state.setdefault(_ARRIVED, {})
     if host in arrived:
         # Not all came the last time; this is the next one.
         arrived.clear()

@@ -3,27 +3,41 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the run knows about its rollout: one small file that all of Ansible's worker processes share.
 
-Ansible runs a task for many hosts in processes that share no memory, and its ``throttle`` goes on after a
-failure. So the processes of one ``ansible-playbook`` meet in a file in Ansible's own temporary folder, which
-only this user can read and which goes away with the process. It holds host names, counts and sentences,
-never a secret.
+Ansible runs a task for many hosts in processes that share no memory, and goes on after a failure. So the processes of
+one ``ansible-playbook`` meet in a file in Ansible's own temporary folder, which only this user can read and which goes
+away with the process. It holds host names, counts and sentences, never a secret.
+
+A host that waits for its turn or is in its commit occupies its place: a lock that goes with its process, however that
+ends. So nobody waits for a process that is gone.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import hashlib
-import json
 import os
 import time
-from typing import Any, Iterator
+from typing import Callable, Iterator, TypeVar
 
-_EMPTY: dict[str, Any] = {
-    "staged": {}, "failed": {}, "refused": {}, "canary": [], "shown": False,
-    "holder": "", "held": False, "server": "", "without": False, "refusal": "", "asked": [], "controller": 0,
-}  # fmt: skip
-_LOOK_EVERY = 0.2
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import (
+    COMMITTING,
+    ENDED,
+    LEFT,
+    WAITING,
+    Run,
+    decode,
+    encode,
+)
+
+_NAME = "k3sfleet-rollout-"
+_PAUSE = 0.05
+# A process that is gone changes no file, so those who wait look for that every now and then.
+_LOOK_ANYWAY = 0.5
+_GONE = "its process on the controller was killed during the commit; nobody knows yet how it ended"
+
+Answer = TypeVar("Answer")
 
 
 class Ledger:
@@ -34,23 +48,27 @@ class Ledger:
     """
 
     def __init__(self, folder: str, cluster: str) -> None:
-        self._stem = os.path.join(folder, "k3sfleet-" + hashlib.sha256(cluster.encode("utf-8")).hexdigest()[:16])
+        self._stem = os.path.join(folder, _NAME + _short(cluster))
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[dict[str, Any]]:
-        """The state, locked for as long as the block runs and written back at its end."""
+    def opened(self) -> Iterator[Run]:
+        """The run, locked for as long as the block lasts, and written back at its end if that has changed it."""
         with self.exclusively("ledger"):
             path = self._stem + ".json"
             try:
                 with open(path, encoding="utf-8") as handle:
-                    state = json.load(handle)
+                    before = handle.read()
             except FileNotFoundError:
-                state = json.loads(json.dumps(_EMPTY))
-            yield state
+                before = encode(Run())
+            run = decode(before)
+            yield run
+            after = encode(run)
+            if after == before:
+                return
             temporary = path + ".new"
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-                json.dump(state, handle)
+                handle.write(after)
             os.replace(temporary, path)
 
     @contextlib.contextmanager
@@ -60,31 +78,60 @@ class Ledger:
             yield
 
     @contextlib.contextmanager
-    def turn_to_restart(self, server: bool, at_once: int) -> Iterator[None]:
-        """Wait until this node may restart: a server alone, agents ``at_once`` at a time and never beside a server.
-
-        Under the linear strategy the task's ``throttle`` has seen to that already. The free strategies give every host
-        an include of its own, and ``throttle`` counts per task, so it would limit nothing there.
-        """
-        if server:
-            with self._locked("restart", fcntl.LOCK_EX):
-                yield
-            return
-        with self._one_of("agent", at_once), self._locked("restart", fcntl.LOCK_SH):
+    def place_of(self, host: str) -> Iterator[None]:
+        """Occupy the place of ``host``, from when it waits for its turn until its commit has ended."""
+        with self._locked(_place(host), fcntl.LOCK_EX):
             yield
 
-    @contextlib.contextmanager
-    def _one_of(self, what: str, places: int) -> Iterator[None]:
+    def first_answer(self, ask: Callable[[Run], Answer | None], sleep: Callable[[float], None] = time.sleep) -> Answer:
+        """What ``ask`` says once it says anything; it is asked again whenever something changes in the run.
+
+        :raises FileNotFoundError: when Ansible has removed its folder; the run has ended.
+        """
+        seen, asked = "", 0.0
         while True:
-            for place in range(places):
-                with contextlib.ExitStack() as stack:
-                    try:
-                        stack.enter_context(self._locked("%s-%d" % (what, place), fcntl.LOCK_EX | fcntl.LOCK_NB))
-                    except BlockingIOError:
-                        continue
-                    yield
-                    return
-            time.sleep(_LOOK_EVERY)
+            stamp = self._stamp()
+            if stamp != seen or time.monotonic() - asked >= _LOOK_ANYWAY:
+                with self.opened() as run:
+                    self._give_up_lost(run)
+                    answer = ask(run)
+                if answer is not None:
+                    return answer
+                seen, asked = stamp, time.monotonic()
+            sleep(_PAUSE)
+
+    def others(self) -> list[Run]:
+        """The rollouts over other clusters in the same run of Ansible, as they are at this moment."""
+        runs = []
+        folder = glob.escape(os.path.dirname(self._stem))
+        for path in sorted(glob.glob(os.path.join(folder, _NAME + "*.json"))):
+            if path != self._stem + ".json":
+                with open(path, encoding="utf-8") as handle:
+                    runs.append(decode(handle.read()))
+        return runs
+
+    def _give_up_lost(self, run: Run) -> None:
+        """Nobody waits for a host whose process is gone; one that was in its commit has failed."""
+        for name, host in run.hosts.items():
+            if host.progress not in (WAITING, COMMITTING) or self._occupied(name):
+                continue
+            if host.progress == COMMITTING:
+                run.failed[name] = _GONE
+            host.progress = ENDED if host.progress == COMMITTING else LEFT
+
+    def _occupied(self, host: str) -> bool:
+        try:
+            with self._locked(_place(host), fcntl.LOCK_EX | fcntl.LOCK_NB):
+                return False
+        except BlockingIOError:
+            return True
+
+    def _stamp(self) -> str:
+        try:
+            found = os.stat(self._stem + ".json")
+        except FileNotFoundError:
+            return ""
+        return "%d %d" % (found.st_ino, found.st_mtime_ns)
 
     @contextlib.contextmanager
     def _locked(self, what: str, how: int) -> Iterator[None]:
@@ -98,3 +145,11 @@ class Ledger:
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
         finally:
             os.close(descriptor)
+
+
+def _place(host: str) -> str:
+    return "place-" + _short(host)
+
+
+def _short(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8")).hexdigest()[:16]

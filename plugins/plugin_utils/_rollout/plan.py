@@ -1,128 +1,84 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose turn it is, and whether there still are turns: pure decisions over the ledger's state."""
+"""The plan of a rollout: which host belongs to which phase, the order, and both in words."""
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple, Sequence
+from typing import Any, Mapping, Sequence
+
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import ENDED, LEFT, Run
+
+CANARY, HANGING, LIVE, SERVERS, AGENTS = "canary", "hanging", "live", "servers", "agents"
+PHASES = (CANARY, HANGING, LIVE, SERVERS, AGENTS)
 
 
-class Turn(NamedTuple):
-    """``go``, or not, with the reason in ``why``; ``position`` of ``total`` once it has ended."""
-
-    go: bool
-    position: int = 0
-    total: int = 0
-    why: str = ""
-
-
-def to_commit(state: Mapping[str, Any]) -> list[str]:
-    """The hosts of the run that have something to commit: the canary's, those that change live, servers, agents, each
-    in the order of the play. Servers that hang on their registries.yaml come before the others: while they do, etcd
-    lacks their votes."""
-
-    def place(host: str) -> tuple[bool, bool, bool, bool, int]:
-        seen = state["staged"][host]
-        canary = host in state.get("canary", ())
-        hangs = bool((seen.get("health") or {}).get("member"))
-        return not canary, not seen.get("live"), seen["role"] != "server", not hangs, seen.get("position", 0)
-
-    return sorted((host for host, seen in state["staged"].items() if seen["restart"]), key=place)
+def phase(run: Run, host: str) -> str:
+    """The part of the rollout in which ``host`` takes its turn."""
+    seen = run.hosts[host]
+    if host in run.canary:
+        return CANARY
+    if seen.member:
+        # While it hangs, etcd lacks its vote, so that no other server may restart.
+        return HANGING
+    if seen.live:
+        return LIVE
+    return SERVERS if seen.role == "server" else AGENTS
 
 
-def unfit(state: Mapping[str, Any]) -> list[str]:
-    """Hosts that were ill before anything was done to them, for another reason than the pending change."""
-    return [
-        "%s: %s" % (host, seen["health"]["sentence"])
-        for host, seen in sorted(state["staged"].items())
-        if seen.get("health") and not seen["health"]["healthy"] and not seen["health"]["explained"]
-    ]
+def order(run: Run) -> list[str]:
+    """The hosts of the play's batch that have something to commit: phase by phase, in each as Ansible takes them."""
+    places = {host: place for place, host in enumerate(run.order)}
+    taking_part = [host for host, seen in run.hosts.items() if seen.restart and (host in places or not places)]
+    return sorted(taking_part, key=lambda host: (PHASES.index(phase(run, host)), places.get(host, 0)))
 
 
-def api_may_be_away(state: Mapping[str, Any]) -> bool:
-    """Whether every server of the run that has to be restarted is ill because of what the run is about to mend."""
-    servers = [seen for seen in state["staged"].values() if seen["role"] == "server" and seen["restart"]]
-    return bool(servers) and all(
-        seen["health"] and not seen["health"]["healthy"] and seen["health"]["explained"] for seen in servers
-    )
+def to_come(run: Run) -> list[str]:
+    """The hosts whose commit has neither ended nor been called off, in any batch of the play."""
+    return [host for host, seen in run.hosts.items() if seen.restart and seen.progress not in (ENDED, LEFT)]
 
 
-def hanging(state: Mapping[str, Any]) -> list[str]:
+def hanging(run: Run) -> list[str]:
     """etcd's names of servers that hang on the registries.yaml which the run has yet to replace."""
-    members = ((state["staged"][host].get("health") or {}).get("member") for host in to_come(state))
-    return [member for member in members if member]
+    return [run.hosts[host].member for host in to_come(run) if run.hosts[host].member]
 
 
-def to_come(state: Mapping[str, Any]) -> list[str]:
-    """The hosts whose commit has neither ended nor been called off."""
-    return [host for host in to_commit(state) if not {"ended", "left"} & set(state["staged"][host])]
+def embedded_mirror(run: Run) -> str | None:
+    """Where the cluster's servers have their embedded registry, "" for off; None unless all say the same."""
+    told = {host.embedded_mirror for host in run.hosts.values() if host.role == "server"}
+    return told.pop() if len(told) == 1 else None
 
 
-def turn(state: Mapping[str, Any], host: str, max_failures: int, force: bool) -> Turn:
-    """Decide for ``host``.
-
-    :param max_failures: how many hosts may fail before the rest is left untouched.
-    :param force: go on although hosts were ill before.
-    """
-    failed = state["failed"]
-    if len(failed) > max_failures:
-        return Turn(
-            False,
-            why="left as it was, untouched: the rollout stopped after %s failed" % ", ".join(sorted(failed)),
-        )
-    refused = state.get("refused")
-    if refused:
-        return Turn(
-            False,
-            why="left as it was, untouched: the configuration for %s was refused" % ", ".join(sorted(refused)),
-        )
-    ill = unfit(state)
-    if ill and not force:
-        return Turn(
-            False,
-            why="nothing was restarted, because the cluster was not healthy before the rollout (%s). Put that right, "
-            "take the node out with --limit, or go ahead with k3s_registries_force: true" % "; ".join(ill),
-        )
-    return Turn(True)
-
-
-def ended(state: Mapping[str, Any]) -> Turn:
-    """How many of the hosts that restart have ended, well or not, as ``position`` of ``total``."""
-    order = to_commit(state)
-    return Turn(True, sum(1 for host in order if state["staged"][host].get("ended")), len(order))
-
-
-def plan_lines(state: Mapping[str, Any], batch: str) -> list[str]:
+def plan_lines(run: Run, agents_at_once: int) -> list[str]:
     """The rollout in words, a line each: what restarts, in which order, and why."""
-    order = to_commit(state)
-    if not order:
+    hosts = order(run)
+    if not hosts:
         return []
-    live = [host for host in order if state["staged"][host].get("live")]
-    restart = [host for host in order if host not in live]
-    canary = [host for host in restart if host in state.get("canary", ())]
-    servers = [host for host in restart if state["staged"][host]["role"] == "server" and host not in canary]
-    agents = [host for host in restart if host not in servers and host not in canary]
-    lines = ["Rollout plan: %d of %d nodes restart" % (len(restart), len(state["staged"]))]
-    if canary:
-        lines.append("  first, as the canary, one at a time: " + ", ".join(canary))
-    if live:
-        lines.append("  without a restart: " + ", ".join(live))
-    if servers:
-        lines.append("  servers, one at a time: " + ", ".join(servers))
-    if agents:
-        lines.append("  agents, %s at a time: %s" % (batch, ", ".join(agents)))
+    restart = [host for host in hosts if not run.hosts[host].live]
+    in_this_batch = [host for host in run.hosts if host in run.order] if run.order else list(run.hosts)
+    lines = ["Rollout plan: %d of %d nodes restart" % (len(restart), len(in_this_batch))]
+    for name, heading in (
+        (CANARY, "first, as the canary, one at a time"),
+        (HANGING, "servers that hang on their registries.yaml, one at a time"),
+        (LIVE, "without a restart"),
+        (SERVERS, "servers, one at a time"),
+        (AGENTS, "agents, %d at a time" % agents_at_once),
+    ):
+        members = [host for host in hosts if phase(run, host) == name]
+        if members:
+            lines.append("  %s: %s" % (heading, ", ".join(members)))
     reasons: dict[str, list[str]] = {}
-    for host in order:
-        reasons.setdefault("; ".join(state["staged"][host]["reasons"]), []).append(host)
-    for reason, hosts in reasons.items():
-        lines.append("  because on %s: %s" % (", ".join(hosts), reason))
+    for host in hosts:
+        reasons.setdefault("; ".join(run.hosts[host].reasons), []).append(host)
+    for reason, because_of in reasons.items():
+        lines.append("  because on %s: %s" % (", ".join(because_of), reason))
     return lines
 
 
-def progress_line(turn_taken: Turn, host: str, result: Mapping[str, Any]) -> str:
-    """``[2/3] node restarted and healthy after 4.2 s, canary pulled``"""
-    head = "[%d/%d] %s " % (turn_taken.position, turn_taken.total, host)
+def progress_line(run: Run, host: str, result: Mapping[str, Any]) -> str:
+    """``[2/3] node restarted and healthy after 4.2 s, pulled image``, with the hosts that have ended, well or not."""
+    hosts = order(run)
+    head = "[%d/%d] %s " % (sum(run.hosts[name].progress == ENDED for name in hosts), len(hosts), host)
     seconds = "%.1f s" % float(result.get("seconds") or 0.0)
     if result.get("failed"):
         put_back = " and put back as it was" if result.get("rolled_back") else ""

@@ -5,6 +5,6 @@
 
 from __future__ import annotations
 
-from tests.faults.cases import cluster, disk, hands, interrupted, restart
+from tests.faults.cases import cluster, disk, hands, interrupted, quorum, restart
 
-CASES = [*restart.CASES, *interrupted.CASES, *disk.CASES, *hands.CASES, *cluster.CASES]
+CASES = [*restart.CASES, *interrupted.CASES, *disk.CASES, *hands.CASES, *cluster.CASES, *quorum.CASES]

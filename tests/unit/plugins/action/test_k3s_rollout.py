@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +16,10 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.action import k3s_rollout
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils import _action
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import keeper
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.patience import Patience
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host
 
 GROUPS = {"server": ["s-1", "s-2", "s-3"], "west": ["w-1"], "agent": ["a-1"]}
-WELL = {"healthy": True, "sentence": "node Ready", "explained": False}
 AWAY = {"failed": True, "lease": "unavailable", "msg": "the API does not show the Lease"}
 HELD = {"failed": True, "lease": "held", "msg": "the cluster is being worked on by somebody", "lease_expires_in": 900}
 
@@ -39,17 +41,20 @@ class Play:
     def _leave_behind(self, *_arguments: Any, **_named: Any) -> None:
         self.keepers += 1
 
-    def stage(self, *hosts: str, cluster: str = "server/agent", health: Any = None) -> None:
-        with _action.ledger_of({"cluster": cluster}).opened() as state:
+    def stage(self, *hosts: str, cluster: str = "server/agent", ill: str = "", member: str = "") -> None:
+        with _action.ledger_of({"cluster": cluster}).opened() as run:
             for host in hosts:
                 role = "agent" if host.startswith("a") else "server"
-                state["staged"][host] = {"role": role, "restart": True, "reasons": ["x"], "health": health or WELL}
+                run.hosts[host] = Host(role=role, reasons=["x"], ill=ill, explained=bool(ill), member=member)
 
-    def task(self, operation: str, host: str, through: str = "", check: bool = False, **arguments: Any) -> Any:
+    def task(
+        self, operation: str, host: str, through: str = "", check: bool = False, strategy: str = "", **arguments: Any
+    ) -> Any:
         arguments = {"operation": operation, "node_role": "server", "cluster": "server/agent", **arguments}
         if operation == "commit":
             arguments["staged"] = {"restart": True, "service": "k3s"}
         task = SimpleNamespace(args=arguments, delegate_to=through or None, check_mode=check, action="k3s_rollout")
+        task._parent = SimpleNamespace(_play=SimpleNamespace(strategy=strategy))
         action = k3s_rollout.ActionModule(task, None, None, None, None, None)
 
         def module(module_name: str, module_args: dict[str, Any], task_vars: Any) -> dict[str, Any]:
@@ -64,7 +69,8 @@ class Play:
             return dict(answer or {"lease": "taken", "restarted": True, "step": "done"})
 
         action._execute_module = module
-        return action.run(task_vars={"inventory_hostname": host, "groups": GROUPS})
+        batch = [name for members in GROUPS.values() for name in members]
+        return action.run(task_vars={"inventory_hostname": host, "groups": GROUPS, "ansible_play_batch": batch})
 
 
 @pytest.fixture
@@ -75,7 +81,8 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
 def test_of_all_hosts_that_ask_the_first_takes_it_and_the_last_gives_it_back(play: Play) -> None:
     play.stage("s-1", "a-1")
     assert play.task("hold", "s-1", "s-2")["lease"] == "taken"
-    assert play.task("hold", "a-1", "s-2") == {"changed": False, "lease": "held", "lease_server": "s-2"}
+    held = {"changed": False, "lease": "held", "lease_server": "s-2", "phase": "agents", "clusters": 1}
+    assert play.task("hold", "a-1", "s-2") == held
     play.task("commit", "s-1")
     assert play.task("release", "s-1", "s-2")["lease"] == "kept for a-1"
     play.task("commit", "a-1")
@@ -139,7 +146,7 @@ def test_a_run_that_lives_is_not_gone_around_through_another_server(play: Play) 
 
 def test_force_and_an_illness_that_the_run_mends_go_on_without(play: Play) -> None:
     play.answers.update(dict.fromkeys(GROUPS["server"], AWAY))
-    play.stage("s-1", health={"healthy": False, "sentence": "x", "explained": True})
+    play.stage("s-1", ill="x")
     for server in GROUPS["server"]:
         result = play.task("hold", "s-1", server)
     assert "since the servers themselves are ill" in result["warnings"][0]
@@ -158,6 +165,47 @@ def test_a_server_that_went_away_meanwhile_does_not_fail_the_host_that_gives_bac
     released = play.task("release", "a-1", "s-1")
     assert not released.get("failed")
     assert "counts as abandoned" in released["lease"]
+
+
+def test_with_the_lease_a_host_learns_in_which_phase_its_turn_comes(play: Play) -> None:
+    play.stage("s-1", "s-2", "a-1", "a-2")
+    play.stage("w-1", cluster="west/east")
+    answers = {host: play.task("hold", host, "s-1", canary_hosts=["a-2"]) for host in ("s-1", "a-1", "a-2")}
+    assert {host: answer["phase"] for host, answer in answers.items()} == {
+        "s-1": "servers",
+        "a-1": "agents",
+        "a-2": "canary",
+    }
+    assert {answer["clusters"] for answer in answers.values()} == {2}
+
+
+def test_a_worker_that_outlives_its_controller_begins_nothing(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    play.stage("s-1")
+    play.task("hold", "s-1", "s-1")
+    monkeypatch.setattr(keeper, "lives", lambda _pid: False)
+    left = play.task("commit", "s-1")
+    assert (left["failed"], left["untouched"]) == (True, True)
+    assert "the run that asked for it has ended" in left["msg"]
+    assert play.called == [("hold", "s-1")]
+
+
+def test_a_host_that_never_comes_is_named_and_not_waited_for_for_ever(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play.stage("s-1", "s-2")
+    for host in ("s-1", "s-2"):
+        play.task("hold", host, "s-1")
+    monkeypatch.setattr(k3s_rollout.patience, "Patience", partial(Patience, 0.2))
+    assert play.task("commit", "s-2", strategy="ansible.builtin.linear")["restarted"]
+    assert "s-2 goes before s-1, for which it has waited in vain" in play.said
+
+
+def test_the_number_of_agents_at_once_is_a_number_or_a_percentage(play: Play) -> None:
+    play.stage("a-1")
+    play.task("hold", "a-1", "s-1")
+    with pytest.raises(AnsibleActionFail, match="agent_batch: 'ten' is neither a positive number"):
+        play.task("commit", "a-1", agent_batch="ten")
+    assert play.task("commit", "a-1", agent_batch="50%")["restarted"]
 
 
 def test_check_mode_asks_nobody(play: Play) -> None:
@@ -181,8 +229,7 @@ def test_for_whom_a_server_waits_is_told_before_the_call_that_waits(play: Play) 
 
 def test_servers_that_hang_on_what_the_run_replaces_are_named_to_the_node(play: Play) -> None:
     play.stage("s-1")
-    hangs = {"healthy": False, "sentence": "x", "explained": True, "member": "server-2-1a2b3c4d"}
-    play.stage("s-2", health=hangs)
+    play.stage("s-2", ill="containerd does not answer", member="server-2-1a2b3c4d")
     play.task("hold", "s-1", "s-2")
     play.task("commit", "s-1")
     assert play.sent[-1]["hanging"] == ["server-2-1a2b3c4d"]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import archive
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import archive, layout
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import Layout, LayoutProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.work import MirrorProblem, answer
 
@@ -148,9 +148,9 @@ def test_an_export_goes_through_no_link_that_somebody_has_put_into_its_folder(tm
     shared = tmp_path / "shared"
     shared.mkdir()
     (shared / name).symlink_to(victim)
-    layout = Layout(str(shared / "images.tar.partial"), create=True)
-    layout.put(b"{}")
-    archive.pack(layout.root, str(shared / "images.tar"))
+    made = Layout(str(shared / "images.tar.partial"), create=True)
+    made.put(b"{}")
+    archive.pack(made.root, str(shared / "images.tar"))
     assert victim.read_text() == "of somebody"
     assert not (shared / "images.tar").is_symlink()
 
@@ -190,7 +190,7 @@ def test_an_export_does_not_go_on_from_what_another_user_has_put_there(tmp_path:
 def test_a_folder_or_tarball_of_another_user_is_no_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images.tar").touch()
-    archive.check_export(str(tmp_path / "images"), str(tmp_path / "images.tar"))
+    layout.check_export(str(tmp_path / "images"), str(tmp_path / "images.tar"))
     real = os.lstat
 
     def of_another(path: str) -> os.stat_result:
@@ -198,10 +198,10 @@ def test_a_folder_or_tarball_of_another_user_is_no_export(tmp_path: Path, monkey
         found[4] = os.getuid() + 7
         return os.stat_result(found)
 
-    monkeypatch.setattr(archive.os, "lstat", of_another)
+    monkeypatch.setattr(layout.os, "lstat", of_another)
     for given in ((str(tmp_path / "images"), ""), ("", str(tmp_path / "images.tar"))):
-        with pytest.raises(archive.ArchiveProblem, match="belongs to another user"):
-            archive.check_export(*given)
+        with pytest.raises(LayoutProblem, match="belongs to another user"):
+            layout.check_export(*given)
 
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b'{"manifests": {}}', b'{"manifests": 1}', b"[]", b"\xff"])
@@ -220,3 +220,10 @@ def test_an_index_that_never_ends_is_not_read_to_its_end(tmp_path: Path) -> None
         large.truncate(5 << 30)
     with pytest.raises(LayoutProblem, match="larger than 16 MiB"):
         Layout(str(tmp_path))
+
+
+def test_nothing_is_written_where_the_folder_is_a_link(tmp_path: Path) -> None:
+    _link(tmp_path / "images", tmp_path / "elsewhere")
+    with pytest.raises(LayoutProblem, match="is there already and is a link"):
+        Layout(str(tmp_path / "images"), create=True)
+    assert os.listdir(tmp_path / "elsewhere") == []

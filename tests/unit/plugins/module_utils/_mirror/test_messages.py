@@ -42,4 +42,4 @@ def test_a_sentence_is_one_line_that_no_terminal_interprets_and_has_an_end() -> 
 
 
 def test_what_can_be_read_is_left_as_it_is() -> None:
-    assert visible("Grüße, 日本 – ok") == "Grüße, 日本 – ok"
+    assert visible("Grüße, 日本: ok") == "Grüße, 日本: ok"

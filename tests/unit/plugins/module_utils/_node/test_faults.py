@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import Failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import DesiredFile
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 
-from tests.unit.plugins.module_utils._node.fake_node import FakeK3s, Node, wanted
+from tests.unit.plugins.module_utils._node.fake_node import FakeK3s, Node, nothing_wanted, wanted
 
 _WRITES = ("rename", "unlink", "mkdir", "rmdir", "fsync", "fchmod")
 
@@ -140,6 +142,63 @@ def test_a_kill_while_putting_back_is_repaired_by_the_next_run(node: Node, k3s: 
         at += 3
         hit = hit and at < 400
     assert at > 30
+
+
+def _secret_files(*folders: Path) -> list[str]:
+    return [str(path) for folder in folders for path in folder.rglob("*") if path.is_file() and _holds_secret(path)]
+
+
+def _holds_secret(path: Path) -> bool:
+    content = path.read_bytes()
+    return b"pass-word" in content or b"KEY" in content
+
+
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("killed", ["rollout", "removal"])
+def test_a_removal_after_a_killed_run_leaves_no_secret(
+    node: Node, k3s: FakeK3s, faults: Faults, tmp_path: Path, killed: str, running: bool, linked: bool
+) -> None:
+    """Whichever run is killed, and at whichever write: what it was writing, what it had written, and what it was about
+    to write down goes with the next removal, and what was there before comes back."""
+    found = b"mirrors: {}\n"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    registries, before = Path(node.paths.registries_yaml), Path(node.paths.registries_yaml + ".before-k3sfleet")
+    one = wanted(node.paths, "one", "pass-word-1", "CA 1")
+    two = wanted(node.paths, "two", "pass-word-2", "CA 2")
+    key = DesiredFile(node.paths.cert_dir + "/another/client.key", b"KEY", 0o600)
+    two = replace(two, files=(key, *two.files))
+    k3s.knows(one, two)
+    k3s.known[found] = nothing_wanted()
+    at, hit = 0, True
+    while hit:
+        before.unlink(missing_ok=True)
+        if linked:
+            registries.symlink_to(elsewhere / "real.yaml")
+        registries.write_bytes(found)
+        k3s.running = running
+        node.apply(one)
+        if killed == "removal":
+            node.apply(two)
+        faults.arm("kill", at)
+        try:
+            node.apply(two if killed == "rollout" else nothing_wanted())
+        except Killed:
+            hit = True
+        finally:
+            hit = faults.disarm() > at
+        k3s.running = running
+        if running:
+            k3s.restart()
+        node.apply(nothing_wanted())
+        assert not _secret_files(Path(node.paths.config_dir), elsewhere), "write %d left a secret" % at
+        assert set(node.tree()) == {before.name}, "write %d left something" % at
+        assert before.read_bytes() == found
+        assert not registries.is_symlink()
+        assert list(elsewhere.iterdir()) == []
+        at += 1
+    assert at > 20, "the faults were not injected"
 
 
 def test_a_full_disk_is_named(node: Node, k3s: FakeK3s, faults: Faults) -> None:

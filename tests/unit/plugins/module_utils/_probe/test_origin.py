@@ -55,7 +55,7 @@ def test_origins(url: str, scheme: str, host: str, port: int) -> None:
         "https://registry.test:+50", "https://registry.test:\u0665", "https://registry.test:5000:5000", "https://[::1",
         "https://::1", "https://[registry.test]", "https://[::1]x:5", "https://a\t.test", "https://a.test/\r\nX: y",
         "https://other.test\\@registry.test", "https://a%2eb", "https://a\x00b", "https://-a", "https://*",
-        "https://\u2100.test", "https://" + "a" * 9000,
+        "https://\u2100.test", "https://" + "a" * 9000, "https://" + "a." * 127,
     ],
 )  # fmt: skip
 def test_what_is_no_address(url: str) -> None:

@@ -215,7 +215,7 @@ PINNED = "docker.io/a/b@sha256:" + "a" * 64
 @pytest.mark.parametrize(
     ("image", "source", "said"),
     [
-        (PINNED, {"kind": "layout", "path": "/l", "digest": "sha256:" + "b" * 64, "media_type": ""}, "/l has sha256:bb"),
+        (PINNED, {"kind": "layout", "path": "/l", "digest": "sha256:" + "b" * 64, "media_type": ""}, "/l has sha256:b"),
         (PINNED, {"kind": "archive", "path": "/a", "name": "x", "config": "sha256:" + "a" * 64}, "of one platform"),
         ("docker.io/a/b@sha512:" + "a" * 128, {"kind": "layout", "path": "/l", "digest": "sha512:" + "a" * 128},
          "only SHA-256"),

@@ -5,22 +5,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import stat
-import time
 from pathlib import Path
+from typing import Iterator
 
+import pytest
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.ledger import Ledger
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import (
+    COMMITTING,
+    ENDED,
+    LEFT,
+    WAITING,
+    Host,
+    Lease,
+    Run,
+    decode,
+    encode,
+)
 
 _FORK = multiprocessing.get_context("fork")
 
 
 def _count(folder: str, times: int) -> None:
     for _number in range(times):
-        with Ledger(folder, "c").opened() as state:
-            state["failed"]["n"] = int(state["failed"].get("n", 0)) + 1  # type: ignore[call-overload]
+        with Ledger(folder, "c").opened() as run:
+            run.failed["n"] = str(int(run.failed.get("n", 0)) + 1)
 
 
 def test_no_update_is_lost_between_processes(tmp_path: Path) -> None:
@@ -29,72 +42,114 @@ def test_no_update_is_lost_between_processes(tmp_path: Path) -> None:
         worker.start()
     for worker in workers:
         worker.join()
-    with Ledger(str(tmp_path), "c").opened() as state:
-        assert state["failed"]["n"] == 200
+    with Ledger(str(tmp_path), "c").opened() as run:
+        assert run.failed["n"] == "200"
 
 
-def _hold(folder: str, inside: object) -> None:
-    with Ledger(folder, "c").exclusively("servers"):
+def test_a_run_reads_as_it_was_written() -> None:
+    run = Run(
+        hosts={"a": Host(role="server", reasons=["x"], ill="y", progress=ENDED, made_way=2), "b": Host()},
+        failed={"c": "why"}, refused=["d"], canary=["a"], order=["b", "a"], shown=True, controller=7,
+        lease=Lease("me", True, "a", False, "no", ["s"]),
+    )  # fmt: skip
+    assert decode(encode(run)) == run
+    assert decode(encode(Run())) == Run()
+
+
+def _occupy(folder: str, host: str, inside: object) -> None:
+    with Ledger(folder, "c").place_of(host), Ledger(folder, "c").exclusively("servers"):
         inside.set()  # type: ignore[attr-defined]
         signal.pause()
 
 
-def test_a_killed_holder_lets_go(tmp_path: Path) -> None:
+@contextlib.contextmanager
+def occupied(folder: Path, host: str) -> Iterator[multiprocessing.process.BaseProcess]:
+    """A process that has the place of ``host``, killed at the end at the latest."""
     inside = _FORK.Event()
-    worker = _FORK.Process(target=_hold, args=(str(tmp_path), inside))
+    worker = _FORK.Process(target=_occupy, args=(str(folder), host, inside))
     worker.start()
-    inside.wait()
-    os.kill(worker.pid or 0, signal.SIGKILL)
+    try:
+        inside.wait()
+        yield worker
+    finally:
+        worker.kill()
+        worker.join()
+
+
+def test_a_killed_holder_lets_go(tmp_path: Path) -> None:
+    with occupied(tmp_path, "a") as worker:
+        os.kill(worker.pid or 0, signal.SIGKILL)
+        worker.join()
+        with Ledger(str(tmp_path), "c").exclusively("servers"):
+            pass
+
+
+@pytest.mark.parametrize(("progress", "becomes"), [(WAITING, LEFT), (COMMITTING, ENDED)])
+def test_nobody_waits_for_a_host_whose_process_is_gone(tmp_path: Path, progress: str, becomes: str) -> None:
+    ledger = Ledger(str(tmp_path), "c")
+    with ledger.opened() as run:
+        run.hosts["a"] = Host(progress=progress)
+
+    def seen(run: Run) -> tuple[str, bool]:
+        return run.hosts["a"].progress, "a" in run.failed
+
+    with occupied(tmp_path, "a"):
+        assert ledger.first_answer(seen) == (progress, False)
+    assert ledger.first_answer(seen) == (becomes, becomes == ENDED)
+
+
+def _sees(folder: str, what: str, answered: object) -> None:
+    answered.put(Ledger(folder, "c").first_answer(lambda run: run.failed.get(what)))  # type: ignore[attr-defined]
+
+
+def test_a_waiting_process_is_told_of_what_another_changes(tmp_path: Path) -> None:
+    answered = _FORK.Queue()
+    worker = _FORK.Process(target=_sees, args=(str(tmp_path), "a", answered))
+    worker.start()
+    with Ledger(str(tmp_path), "c").opened() as run:
+        run.failed["a"] = "why"
+    assert answered.get(timeout=10) == "why"
     worker.join()
-    with Ledger(str(tmp_path), "c").exclusively("servers"):
-        pass
+
+
+def test_waiting_writes_nothing(tmp_path: Path) -> None:
+    """Whoever waits looks again when the file changes; if looking changed it, all would look all the time."""
+    ledger = Ledger(str(tmp_path), "c")
+    with ledger.opened() as run:
+        run.shown = True
+    [path] = tmp_path.glob("*.json")
+    before = path.stat()
+    asked = iter([None, None, True])
+    assert ledger.first_answer(lambda _run: next(asked))
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+    assert path.stat().st_ino == before.st_ino
+
+
+def test_the_end_of_the_run_ends_the_waiting(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Ledger(str(tmp_path / "removed"), "c").first_answer(lambda _run: None)
 
 
 def test_a_block_that_raises_changes_nothing(tmp_path: Path) -> None:
     ledger = Ledger(str(tmp_path), "c")
-    try:
-        with ledger.opened() as state:
-            state["shown"] = True
-            raise KeyError
-    except KeyError:
-        pass
-    with ledger.opened() as state:
-        assert state["shown"] is False
+    with contextlib.suppress(KeyError), ledger.opened() as run:
+        run.shown = True
+        raise KeyError
+    with ledger.opened() as run:
+        assert run.shown is False
 
 
-def test_clusters_do_not_meet_and_only_the_user_reads(tmp_path: Path) -> None:
-    with Ledger(str(tmp_path), "one").opened() as state:
-        state["shown"] = True
-    with Ledger(str(tmp_path), "two").opened() as state:
-        assert state["shown"] is False
+def test_clusters_have_a_run_each_see_that_of_the_others_and_only_the_user_reads(tmp_path: Path) -> None:
+    one, two = Ledger(str(tmp_path), "one"), Ledger(str(tmp_path), "two")
+    with one.opened() as run:
+        run.shown = True
+    with two.opened() as run:
+        assert run.shown is False
+        run.controller = 7
+    (tmp_path / "k3sfleet-something-else.json").write_text("[]", encoding="ascii")
+    (tmp_path / "k3sfleet-something-else.json").chmod(0o600)
+    assert one.others() == [Run(controller=7)]
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
-
-
-def _restart(folder: str, server: bool, at_once: int, log: str) -> None:
-    with Ledger(folder, "c").turn_to_restart(server, at_once):
-        for event in ("+", "-"):
-            with open(log, "a", encoding="ascii") as handle:
-                handle.write(event + ("s" if server else "a") + "\n")
-            time.sleep(0.05)
-
-
-def test_a_server_restarts_alone_and_agents_in_their_number(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    nodes = [True, False, False, False, True, False, False]
-    workers = [_FORK.Process(target=_restart, args=(str(tmp_path), server, 2, str(log))) for server in nodes]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    away, most = {"s": 0, "a": 0}, 0
-    for event in log.read_text(encoding="ascii").split():
-        away[event[1]] += 1 if event[0] == "+" else -1
-        most = max(most, away["a"])
-        assert away["s"] <= 1
-        assert away["s"] == 0 or away["a"] == 0
-        assert away["a"] <= 2
-    assert most == 2
-    assert away == {"s": 0, "a": 0}
 
 
 def test_a_child_left_behind_keeps_nothing_locked(tmp_path: Path) -> None:

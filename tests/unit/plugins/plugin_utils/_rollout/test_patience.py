@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.patience import AT_MOST, outwait
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.patience import AT_MOST, Patience, outwait
 
 
 class OtherRun:
@@ -58,3 +58,13 @@ def test_a_free_lease_is_taken_without_a_word() -> None:
     other = OtherRun([0], duration=0)
     assert other.outwait() == {"lease": "taken over"}
     assert other.said == []
+
+
+def test_patience_with_absent_hosts_lasts_as_long_as_some_of_them_still_come() -> None:
+    moments = [(0.0, "ab"), (59.0, "ab"), (61.0, "b"), (120.0, "b"), (121.0, "b"), (122.0, "")]
+    now = [0.0]
+    patience = Patience(60.0, clock=lambda: now[0])
+    over = []
+    for now[0], absent in moments:
+        over.append(patience.is_over(list(absent)))
+    assert over == [False, False, False, False, True, False]

@@ -1,0 +1,64 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be wrong with a rollout's settings, found before the first node is touched."""
+
+from __future__ import annotations
+
+from typing import Any, Collection, Mapping, NamedTuple
+
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.batch import BatchProblem, batch_size
+
+
+class Checked(NamedTuple):
+    """``errors`` stop the run before the first node, ``warnings`` do not. Sentences that name the role's variable."""
+
+    errors: list[str]
+    warnings: list[str]
+
+
+def check(rollout: Mapping[str, Any], cluster: str, task_vars: Mapping[str, Any]) -> Checked:
+    """Check the settings of a rollout against the play that it is part of.
+
+    :param rollout: ``agent_batch`` and ``canary``, as k3s_registries takes them.
+    :param cluster: the names of the cluster's groups.
+    """
+    errors, warnings = [], []
+    try:
+        agents = len(ansible_run.agents_of(cluster, task_vars))
+        warnings += _forks(rollout["agent_batch"], agents, ansible_run.forks())
+    except BatchProblem as problem:
+        errors.append("k3s_registries_agent_batch: %s" % problem)
+    if rollout["canary"]:
+        found = canary(rollout["canary"], task_vars.get("groups") or {}, task_vars.get("ansible_play_hosts_all") or [])
+        errors += found.errors
+        warnings += found.warnings
+    return Checked(errors, warnings)
+
+
+def canary(name: str, groups: Mapping[str, Collection[str]], play: Collection[str]) -> Checked:
+    """A canary that is no canary: a name that the inventory does not have, or one that takes no part in the play."""
+    if name not in play and name not in groups and not any(name in members for members in groups.values()):
+        sentence = (
+            "k3s_registries_canary: the inventory has neither a host nor a group with the name %r, so no node would "
+            "go first. Put the name right, or leave the variable out" % name
+        )
+        return Checked([sentence], [])
+    if name not in play and not set(groups.get(name, ())) & set(play):
+        sentence = "k3s_registries_canary: no node of %r takes part in this play, so this rollout has no canary" % name
+        return Checked([], [sentence])
+    return Checked([], [])
+
+
+def _forks(batch: str, agents: int, forks: int) -> list[str]:
+    wanted = min(batch_size(batch, agents), agents)
+    if wanted <= forks:
+        return []
+    said = "%d agents at once" % wanted
+    if batch.strip().endswith("%"):
+        said = "%s of the %d agents in this play are %d at once" % (batch.strip(), agents, wanted)
+    return [
+        "k3s_registries_agent_batch: %s, but Ansible has only %d forks, so no more than %d will restart at once. Run "
+        "it with --forks %d, or set forks in ansible.cfg (in AWX, in the job template)" % (said, forks, forks, wanted)
+    ]

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one run of ansible-playbook knows about its rollout over one cluster, and its form in the ledger's file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+STAGED = "staged"
+WAITING = "waiting"
+COMMITTING = "committing"
+ENDED = "ended"
+LEFT = "left"
+"""How far a host's commit has come. ``left`` is untouched: the rollout had stopped, or its process went away first."""
+
+
+@dataclass
+class Host:
+    """A host as its staging has left it, and how far its commit has come.
+
+    ``restart`` is set if it has anything to commit, ``live`` if that needs no restart. ``ill`` says what was wrong with
+    it before anything was done to it, ``explained`` that the pending change mends just that. ``ready`` is set once it
+    has asked for the lease with success: it is on its way to its commit. ``made_way`` counts how often it has given its
+    fork to another cluster and comes again. ``member`` is etcd's name of a server that hangs on the registries.yaml in
+    place. ``embedded_mirror`` is where a server has its embedded registry, "" for off, None for unknown.
+    """
+
+    role: str = "agent"
+    restart: bool = True
+    live: bool = False
+    reasons: list[str] = field(default_factory=list)
+    ill: str = ""
+    explained: bool = False
+    member: str = ""
+    embedded_mirror: str | None = None
+    ready: bool = False
+    progress: str = STAGED
+    made_way: int = 0
+
+
+@dataclass
+class Lease:
+    """The cluster's Lease, as far as this run has it.
+
+    ``holder`` names the run to others, ``server`` is the one through which it was taken, ``asked`` are those that could
+    not give it. ``without`` is set if the run goes on without it, ``refusal`` says why it must not.
+    """
+
+    holder: str = ""
+    held: bool = False
+    server: str = ""
+    without: bool = False
+    refusal: str = ""
+    asked: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Run:
+    """One rollout over one cluster.
+
+    ``failed`` are hosts with the reason, those that failed while they were staged included; ``refused`` those whose
+    configuration was. ``arrived`` are those that have been staged, or cannot be, with the state of their service, until
+    all have. ``order`` are the hosts of the play's batch in the order in which Ansible takes them, from when
+    the plan was shown. ``controller`` is the process of Ansible that all of this belongs to.
+    """
+
+    hosts: dict[str, Host] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    arrived: dict[str, str] = field(default_factory=dict)
+    canary: list[str] = field(default_factory=list)
+    order: list[str] = field(default_factory=list)
+    shown: bool = False
+    controller: int = 0
+    lease: Lease = field(default_factory=Lease)
+
+
+def encode(run: Run) -> str:
+    """``run`` as a text that :func:`decode` reads."""
+    # dataclasses.asdict copies everything deeply first: some ms for each of the hundreds of hosts that are staged.
+    return json.dumps(run, default=vars)
+
+
+def decode(text: str) -> Run:
+    """The run that :func:`encode` has written."""
+    found = json.loads(text)
+    found["hosts"] = {name: Host(**host) for name, host in found["hosts"].items()}
+    found["lease"] = Lease(**found["lease"])
+    return Run(**found)

@@ -1,0 +1,187 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who goes next and how many at once: pure decisions over the run, the only place where they are made.
+
+Servers and the canary's hosts restart alone, agents in their number and never beside a server, whatever the strategy.
+Whoever waits does so in one of Ansible's forks, so it waits only for hosts that need no fork any more to get their
+turn: those that wait or work already and, if Ansible takes the hosts of a task in the order of the play, those that it
+has taken before this one. That makes the order of the run that of the plan, with any number of forks.
+
+Clusters of one play share its forks. If one of them has nothing to do because hosts of another wait in all forks, those
+make way: their task ends, and is repeated once it has ended on all hosts.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Sequence
+
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import plan
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import (
+    COMMITTING,
+    STAGED,
+    WAITING,
+    Host,
+    Run,
+)
+
+NO_LEASE = (
+    "nothing was restarted: the run does not have its cluster's lease, which keeps two runs from restarting servers of "
+    "one cluster. Take it first, with k3s_rollout and operation: hold on a server (the role does that)"
+)
+
+# Each round is an include within that of the round before.
+_MOST_ROUNDS = 30
+
+
+class Asking(NamedTuple):
+    """A host that asks whether it is its turn.
+
+    :param batch: the hosts of the play that Ansible still worked with when it began this host's task.
+    :param in_order: whether it takes a task's hosts in the order of the play.
+    :param agents_at_once: how many agents may be in their commit at once.
+    :param max_failures: how many hosts may fail before the rest is left untouched.
+    :param force: go on although hosts were ill before.
+    :param makes_way: whether the task will be repeated if it ends before the host's turn.
+    :param forks: how many hosts Ansible works on at once.
+    """
+
+    host: str
+    batch: Sequence[str] = ()
+    in_order: bool = False
+    agents_at_once: int = 1
+    max_failures: int = 0
+    force: bool = False
+    makes_way: bool = False
+    forks: int = 1
+
+
+class Turn(NamedTuple):
+    """``go``, or ``later``, or not at all, with the reason in ``why``."""
+
+    go: bool
+    why: str = ""
+    later: bool = False
+
+
+def turn(run: Run, asking: Asking, others: Sequence[Run] = ()) -> Turn | None:
+    """Decide for the host that asks; None while it has to wait.
+
+    :param others: the rollouts over the other clusters of the play.
+    """
+    why = stopped(run, asking.max_failures, asking.force)
+    if why:
+        return Turn(False, why)
+    if _restarts_nothing(run, asking.host):
+        return Turn(True)
+    if _comes_later(run, asking):
+        return Turn(False, later=True)
+    if _room(run, asking) and not _present_before(run, asking.host) and not absent_before(run, asking):
+        return Turn(True)
+    return Turn(False, later=True) if asking.makes_way and _makes_way(run, asking, others) else None
+
+
+def stopped(run: Run, max_failures: int, force: bool) -> str:
+    """Why no further host may begin, "" if one may."""
+    if len(run.failed) > max_failures:
+        return "left as it was, untouched: the rollout stopped after %s failed" % ", ".join(sorted(run.failed))
+    if run.refused:
+        return "left as it was, untouched: the configuration for %s was refused" % ", ".join(sorted(run.refused))
+    ill = unfit(run)
+    if ill and not force:
+        return (
+            "nothing was restarted, because the cluster was not healthy before the rollout (%s). Put that right, take "
+            "the node out with --limit, or go ahead with k3s_registries_force: true" % "; ".join(ill)
+        )
+    return "" if run.lease.held or run.lease.without else NO_LEASE
+
+
+def unfit(run: Run) -> list[str]:
+    """Hosts that were ill before anything was done to them, for another reason than the pending change."""
+    return ["%s: %s" % (name, host.ill) for name, host in sorted(run.hosts.items()) if host.ill and not host.explained]
+
+
+def api_may_be_away(run: Run) -> bool:
+    """Whether every server of the run that has to be restarted is ill because of what the run is about to mend."""
+    servers = [host for host in run.hosts.values() if host.role == "server" and host.restart]
+    return bool(servers) and all(host.ill and host.explained for host in servers)
+
+
+def absent_before(run: Run, asking: Asking) -> list[str]:
+    """The hosts of the same phase that Ansible has taken before this one, and whose process has yet to say so.
+
+    Only those count of which that is certain: they have asked for the lease with success, in this batch of the play,
+    and have not failed since. Hosts of other phases come in a task of their own, before this one or after it.
+    """
+    if not asking.in_order:
+        return []
+    return [
+        host for host in _before(run, asking.host) if _dispatched_with(run, host, asking, plan.phase(run, asking.host))
+    ]
+
+
+def _dispatched_with(run: Run, host: str, asking: Asking, phase: str) -> bool:
+    """Whether ``host`` certainly gets the task of the host that asks, and has yet to come to it."""
+    seen = run.hosts[host]
+    return seen.progress == STAGED and seen.ready and host in asking.batch and plan.phase(run, host) == phase
+
+
+def _comes_later(run: Run, asking: Asking) -> bool:
+    """Whether a host before this one has made way. This one must not overtake it."""
+    mine = run.hosts[asking.host].made_way
+    return asking.makes_way and any(run.hosts[host].made_way > mine for host in absent_before(run, asking))
+
+
+def _makes_way(run: Run, asking: Asking, others: Sequence[Run]) -> bool:
+    """Whether another cluster has nothing to do, and could if this host did not wait in a fork.
+
+    The last of those that wait makes way first; the next in the order keep theirs.
+    """
+    mine = run.hosts[asking.host].made_way
+    waiting = [host for host in plan.order(run) if run.hosts[host].progress == WAITING]
+    if not asking.in_order or waiting[-1:] != [asking.host] or mine >= _MOST_ROUNDS:
+        return False
+    phase = plan.phase(run, asking.host)
+    starving = [host for other in others if not _present(other) for host in _to_be_dispatched(other, asking, phase)]
+    if any(host.made_way > mine for host in starving):
+        # Their next chance is the next round, which begins once this one has ended on all hosts.
+        return True
+    in_this_round = [host for host in starving if host.made_way == mine]
+    return bool(in_this_round) and sum(len(_present(each)) for each in (run, *others)) >= asking.forks
+
+
+def _to_be_dispatched(other: Run, asking: Asking, phase: str) -> list[Host]:
+    if stopped(other, asking.max_failures, asking.force):
+        return []
+    return [seen for host, seen in other.hosts.items() if _dispatched_with(other, host, asking, phase) and seen.restart]
+
+
+def _present(run: Run) -> list[str]:
+    return [name for name, seen in run.hosts.items() if seen.progress in (WAITING, COMMITTING)]
+
+
+def _present_before(run: Run, host: str) -> list[str]:
+    return [name for name in _before(run, host) if run.hosts[name].progress == WAITING]
+
+
+def _before(run: Run, host: str) -> list[str]:
+    hosts = plan.order(run)
+    before = hosts[: hosts.index(host)] if host in hosts else hosts
+    return [name for name in before if not _restarts_nothing(run, name)]
+
+
+def _restarts_nothing(run: Run, host: str) -> bool:
+    """An agent whose change needs no restart waits for nobody. A server takes its turn: in doubt it restarts."""
+    return plan.phase(run, host) == plan.LIVE and run.hosts[host].role == "agent"
+
+
+def _room(run: Run, asking: Asking) -> bool:
+    """Whether nobody is at work beside whom this host must not be."""
+    at_work = [
+        plan.phase(run, name)
+        for name, seen in run.hosts.items()
+        if seen.progress == COMMITTING and not _restarts_nothing(run, name)
+    ]
+    if plan.phase(run, asking.host) != plan.AGENTS:
+        return not at_work
+    return len(at_work) < asking.agents_at_once and all(name == plan.AGENTS for name in at_work)
