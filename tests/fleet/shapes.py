@@ -9,6 +9,7 @@ What a function changes counts from the unit's next start on, and ``restore`` ta
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Mapping, Sequence
 
 import yaml
@@ -19,7 +20,6 @@ from tests.fleet.process import FleetError
 from tests.fleet.state import Fleet
 
 _START_SECONDS = 60.0
-# The services that run the distribution's command.
 _UNITS = "cd /%s && grep -l '^ExecStart=/usr/local/bin/%s ' *.service | sed 's/.service$//'"
 _DROP_IN = "/config.yaml.d/90-shape.yaml"
 
@@ -98,18 +98,53 @@ def set_config(fleet: Fleet, node: str, changes: Mapping[str, Any], drop_in: boo
     nodes.execute(fleet, node, ["sh", "-ec", script, "sh", path], stdin=yaml.safe_dump(content).encode())
 
 
-def restore(fleet: Fleet, node: str) -> None:
-    """The node's own unit, alone and running, with the configuration that the fleet gave it."""
-    found = nodes.execute(
-        fleet, node, ["sh", "-c", _UNITS % (units.folder(fleet.distribution), fleet.distribution)], check=False
-    ).stdout.split()
+def restore(fleet: Fleet) -> None:
+    """Every node's own unit, alone and running, with the configuration that the fleet gave it; nodes that are like that
+    go on running. Not for several servers with etcd at once."""
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda node: restore_node(fleet, node.name), fleet.nodes))
+
+
+def restore_node(fleet: Fleet, node: str) -> None:
+    """The same for one node."""
+    found = _units(fleet, node)
+    if found == [fleet.service(fleet.node(node))] and _as_made(fleet, node):
+        return
     for service in found:
         remove_unit(fleet, node, service)
-    nodes.execute(fleet, node, ["rm", "-f", fleet.config_dir + "/config.yaml", fleet.config_dir + _DROP_IN])
-    if fleet.k3s == "real":
-        set_config(fleet, node, real_k3s.settings(fleet, fleet.node(node)))
+    nodes.execute(fleet, node, ["rm", "-f", *_config_files(fleet)])
+    if _made_config(fleet, node):
+        set_config(fleet, node, _made_config(fleet, node))
     write_unit(fleet, node)
     start(fleet, node)
+
+
+def _units(fleet: Fleet, node: str) -> list[str]:
+    """The services that run the distribution's command."""
+    script = _UNITS % (units.folder(fleet.distribution), fleet.distribution)
+    return list(nodes.execute(fleet, node, ["sh", "-c", script]).stdout.split())
+
+
+def _as_made(fleet: Fleet, node: str) -> bool:
+    """Whether the node's own unit runs, with the texts that the fleet has given it."""
+    known = fleet.node(node)
+    wanted = units.files(fleet.distribution, fleet.service(known), known.role, nodes.environment(fleet, known))
+    texts = nodes.execute(fleet, node, ["cat", *("/" + path for path in wanted)], check=False).stdout
+    config = nodes.execute(fleet, node, ["cat", *_config_files(fleet)], check=False).stdout
+    active = nodes.execute(fleet, node, ["systemctl", "is-active", fleet.service(known)], check=False).stdout
+    return (texts, yaml.safe_load(config) or {}, active) == (
+        "".join(wanted.values()),
+        _made_config(fleet, node),
+        "active\n",
+    )
+
+
+def _config_files(fleet: Fleet) -> list[str]:
+    return [fleet.config_dir + "/config.yaml", fleet.config_dir + _DROP_IN]
+
+
+def _made_config(fleet: Fleet, node: str) -> dict[str, Any]:
+    return real_k3s.settings(fleet, fleet.node(node)) if fleet.k3s == "real" else {}
 
 
 def _systemctl(fleet: Fleet, node: str, *words: str) -> None:

@@ -212,7 +212,7 @@ def agents_learn_where_the_embedded_registry_is_from_their_server(cluster: Clust
     for name in ("server-1", "agent-1"):
         cluster.until("%s on IPv6" % name, lambda name=name: places(name) == {"[::1]:7443"})
     for node in cluster.fleet.nodes:
-        shapes.restore(cluster.fleet, node.name)
+        shapes.restore_node(cluster.fleet, node.name)
     cluster.until("the embedded registry is off", lambda: not places("agent-1"))
     cluster.until_ready("agent-1")
 
@@ -229,7 +229,7 @@ def unit_of_another_name_with_paths_of_its_own(cluster: Cluster) -> None:
         "a.test"
     ]
     cluster.until("Ready", lambda: cluster.condition("agent-1", "Ready") == "True")
-    shapes.restore(cluster.fleet, "agent-1")
+    shapes.restore_node(cluster.fleet, "agent-1")
     assert cluster.run("agent-1", "systemctl", "list-unit-files", "k3s*").stdout.count("k3s-edge") == 0
     cluster.until_ready("agent-1")
 

@@ -25,7 +25,7 @@ AGENT_FLAGS = frozenset(
 )
 # RKE2 has these two in its code. https://github.com/rancher/rke2/blob/master/pkg/cli/cmds/server.go
 _NOT_RKE2 = frozenset(("https-listen-port", "supervisor-port"))
-_SHORT = {"c": "config", "d": "data-dir", "s": "server", "t": "token"}
+_SHORT = {"c": "config", "d": "data-dir", "o": "write-kubeconfig", "s": "server", "t": "token"}
 _ENVIRONMENT = {
     "data-dir": "DATA_DIR",
     "server": "URL",
