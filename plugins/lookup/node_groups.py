@@ -18,8 +18,9 @@ author:
   - the k3sfleet.registries authors (@k3sfleet)
 options:
   _terms:
-    description: None.
-    required: false
+    description: Not used.
+    type: list
+    elements: str
   problem:
     description: Return why the play's hosts hold no node instead, or an empty text where they do.
     type: bool
