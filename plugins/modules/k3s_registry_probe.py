@@ -28,8 +28,8 @@ description:
     307 or 308 repeats elsewhere), the probe does not, and RV(endpoints[].findings) says so. C(insecure_skip_verify)
     and a client certificate are for the endpoint itself, not for a token server, a proxy or a place to which it
     redirects.
-  - At most 64 KiB of an answer's headers, 64 KiB of a token server's answer and 4 MiB of a manifest are read. An
-    image's configuration of more than 256 KiB is treated like a layer.
+  - At most 64 KiB of an answer's headers, 64 KiB of a token server's answer and 4 MiB of a manifest are read. The
+    configuration of an image that is larger than 256 KiB is treated like a layer.
 notes:
   - Reading the credentials needs C(become=true). The node needs nothing but Python 3.8 or later.
   - The causes are those of M(k3sfleet.registries.k3s_pull_diagnosis), and V(ok). With V(unauthorized) and
