@@ -104,8 +104,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             )
         if converted["keep_generations"] < 1:
             raise AnsibleActionFail(
-                "k3s_registries_keep_generations is %d: at least 1 is needed, or a node could not be put back as it was. "
-                "Nothing has been touched." % converted["keep_generations"]
+                "k3s_registries_keep_generations is %d: at least 1 is needed, or a node could not be put back as it "
+                "was. Nothing has been touched." % converted["keep_generations"]
             )
         converted.pop("prepared")
         return converted

@@ -219,9 +219,8 @@ def test_two_runs_wait_for_each_other_even_when_the_first_removes_everything(nod
         with pytest.raises(NodeBusy), second.locked(wait=0.0):
             pass
         first.forget()
-    with second.locked(wait=0.0), pytest.raises(NodeBusy):
-        with third.locked(wait=0.0):
-            pass
+    with second.locked(wait=0.0), pytest.raises(NodeBusy), third.locked(wait=0.0):
+        pass
     assert not os.path.exists(node.paths.state_dir)
 
 
@@ -257,7 +256,8 @@ def test_passwords_that_somebody_rotates_do_not_pile_up(node: Node, k3s: FakeK3s
 
 @pytest.mark.parametrize("keep", [-1, 0, 1])
 def test_one_earlier_state_is_kept_whatever_was_asked_for(node: Node, k3s: FakeK3s, keep: int) -> None:
-    states = [replace(wanted(node.paths, name), settings={"keep_generations": keep}) for name in ("one", "two", "three")]
+    settings = {"keep_generations": keep}
+    states = [replace(wanted(node.paths, name), settings=settings) for name in ("one", "two", "three")]
     k3s.knows(*states)
     for state in states:
         node.apply(state)
