@@ -145,9 +145,7 @@ def test_a_drop_in_that_leads_to_nothing_goes(node: Node, k3s: FakeK3s) -> None:
     assert not drop_in.is_symlink()
 
 
-def test_a_linked_certificate_is_refused_before_anything_is_touched(
-    node: Node, k3s: FakeK3s, tmp_path: Path
-) -> None:
+def test_a_linked_certificate_is_refused_before_anything_is_touched(node: Node, k3s: FakeK3s, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
     key = Path(node.paths.cert_dir, "registry/client.key")
