@@ -26,6 +26,8 @@ description:
 notes:
   - The module runs as root on the node. It needs nothing there but Python 3.8 or later.
   - Secrets are neither returned nor shown in diffs. They are on the node in files of mode 0600 only.
+  - Every folder that a file is put in, and those above it, have to be root's, and nobody else's to write; the task
+    fails before anything is touched where they are not. What a killed run was writing is removed by the next one.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
 extends_documentation_fragment:
@@ -58,7 +60,7 @@ options:
   state:
     description:
       - V(present) puts the configuration in place, V(absent) takes away everything that the collection has put there,
-        and only that.
+        and only that. Where registries.yaml is a symbolic link, the file that it leads to is written, and goes with it.
       - V(previous) goes back to the state before the last change, which the node has kept. A node that has gone back
         already stays there.
     type: str
@@ -103,7 +105,10 @@ options:
     type: bool
     default: false
   keep_generations:
-    description: How many earlier states of the managed files are kept on the node to go back to, from 1 to 100.
+    description:
+      - How many earlier states of the managed files are kept on the node to go back to, from 1 to 100.
+      - The first registries.yaml that the collection did not write is kept beside them until O(state=absent). Later
+        ones count like any other state.
     type: int
     default: 3
   limits:
@@ -303,8 +308,8 @@ certificates:
       type: int
 kept:
   description:
-    - Where the registries.yaml from before the collection has been put, now that its kept copy goes with all others;
-      V("") when there is none.
+    - Where the first registries.yaml that was not the collection's has been put, now that its kept copy goes with all
+      others; V("") when there is none.
     - The name is that of registries.yaml with C(.before-k3sfleet) at its end, mode 0600. K3s does not read it.
   returned: success, when not O(validate_only)
   type: str

@@ -40,6 +40,8 @@ options:
     description:
       - The HTML file to write, on the controller. Missing folders are made.
       - Both files are replaced in one step each, so that a reader never sees half a report.
+      - Neither is written through a symbolic link, nor over another user's file in a folder that everybody may write,
+        such as C(/tmp). The task fails then, and writes none of the two.
     type: path
     required: true
   json_path:

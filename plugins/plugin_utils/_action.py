@@ -61,7 +61,7 @@ def controller_file(action: Any, path: str, task_vars: Mapping[str, Any] | None)
     found = None
     try:
         named = _found(action, path, task_vars or {})
-        if not os.path.isfile(named):
+        if os.path.exists(named) and not os.path.isfile(named):
             # A FIFO would hold the run for as long as nobody writes to it.
             raise ValueError("%s is not a regular file" % named)
         found = action._loader.get_real_file(named, decrypt=True)

@@ -40,8 +40,8 @@ def config_path(registry: str, *keys: str) -> str:
 
 
 def folder_names(registries: Iterable[str]) -> dict[str, str]:
-    """The folder of each registry's certificates: its name with ``:`` as ``_``, ``wildcard`` for ``*``, nothing that
-    leaves ``cert_dir``.
+    """The folder of each registry's certificates: its name with ``:`` as ``_``, ``wildcard`` for ``*``, and nothing
+    that leaves ``cert_dir``.
 
     Two registries never share one: where they would, such as ``reg:5000`` and ``reg_5000``, the one that is named like
     the folder but for the colon has it, and the other's gets a suffix made from its name, whatever their order is.

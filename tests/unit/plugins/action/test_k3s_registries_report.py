@@ -39,6 +39,11 @@ def play(folder: Path, *flags: str, **arguments: Any) -> Done:
     (folder / "play.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
     inventory = {"server": {"hosts": {"s-1": {}}}, "agent": {"hosts": {"a-1": {}, "a-2": {}}}}
     (folder / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
+    return ansible_playbook(folder, *flags)
+
+
+def ansible_playbook(folder: Path, *flags: str) -> Done:
+    """Runs the play.yml of a folder with its inventory.yml."""
     done = subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), "-i", "inventory.yml", *flags, "play.yml"],
         cwd=folder,
@@ -115,3 +120,35 @@ def test_what_cannot_be_done_is_said_and_leaves_nothing(tmp_path: Path, argument
     assert done.status != 0
     assert said in done.output
     assert not list(tmp_path.glob("r.*"))
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.json"])
+def test_a_link_in_the_reports_place_is_not_followed(tmp_path: Path, name: str) -> None:
+    """What anybody may plant in a shared folder such as /tmp."""
+    victim, shared = tmp_path / "victim", tmp_path / "shared"
+    victim.write_text("precious", encoding="utf-8")
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (shared / name).symlink_to(victim)
+    done = play(tmp_path, path=str(shared / "report.html"))
+    assert done.status != 0
+    assert "is a symbolic link" in " ".join(done.output.split())
+    assert victim.read_text(encoding="utf-8") == "precious"
+    assert [path.name for path in shared.iterdir()] == [name], "neither of the two is written"
+
+
+def test_a_fifo_in_the_reports_place_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "report.html")
+    done = play(tmp_path, path=str(tmp_path / "report.html"))
+    assert done.status != 0
+    assert "not a regular file" in done.output
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_a_report_in_a_shared_folder_is_written_and_replaced(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    for _time in range(2):
+        assert play(tmp_path, path=str(shared / "report.html")).status == 0
+    assert sorted(path.name for path in shared.iterdir()) == ["report.html", "report.json"]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,13 @@ def test_a_file_that_is_nowhere_is_said_in_one_line_with_the_places(
 def test_an_absolute_path_is_looked_for_there_alone(folders: tuple[Path, Path, Path]) -> None:
     with pytest.raises(ValueError, match="^there is no such file$"):
         controller_file(Action(folders[0]), str(folders[1] / "ca.crt"), {"inventory_dir": str(folders[2])})
+
+
+def test_a_fifo_is_not_waited_for(folders: tuple[Path, Path, Path]) -> None:
+    """Only an absolute path can lead to one: elsewhere, what is no file is not found."""
+    fifo = folders[1] / "ca.crt"
+    os.mkfifo(fifo)
+    action = Action(folders[0])
+    action._find_needle = lambda _dirname, needle: needle  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="ca.crt is not a regular file"):
+        controller_file(action, str(fifo), {})

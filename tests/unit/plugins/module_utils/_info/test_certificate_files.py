@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._info.certificate_files import (
@@ -77,3 +80,39 @@ def test_keys_that_fit_and_keys_that_do_not(tmp_path: Path) -> None:
     assert key_matches(str(cert), str(locked)) is None
     assert key_matches(str(cert), str(none)) is None
     assert key_matches("c", str(key)) is None
+
+
+def in_time(function: Any, *arguments: Any) -> Any:
+    """What ``function`` returns, or a failure where it hangs."""
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(function(*arguments)), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert answers, "it hangs"
+    return answers[0]
+
+
+@pytest.mark.parametrize("odd", ["certificate", "key"])
+@pytest.mark.parametrize("kind", ["fifo", "folder", "large"])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, odd: str, kind: str) -> None:
+    mine = issue("node")
+    files = {"certificate": tmp_path / "c", "key": tmp_path / "k"}
+    files["certificate"].write_text(mine.pem)
+    files["key"].write_text(mine.key)
+    files[odd].unlink()
+    if kind == "fifo":
+        os.mkfifo(files[odd])
+    elif kind == "folder":
+        files[odd].mkdir()
+    else:
+        with open(files[odd], "wb") as handle:
+            handle.truncate(1 << 30)
+    assert in_time(key_matches, str(files["certificate"]), str(files["key"])) is None
+    assert in_time(read_certificates, str(files[odd]))["pem"] == ""
+
+
+def test_a_file_made_to_be_slow_is_read_in_one_pass(tmp_path: Path) -> None:
+    path = tmp_path / "slow"
+    path.write_bytes(b"-----BEGIN CERTIFICATE-----\n" * (1 << 15))
+    assert in_time(read_certificates, str(path))["error"] == "the file holds no PEM certificate"
+    assert in_time(named_files, "", ["\n" * (1 << 20)]) == ([], [])

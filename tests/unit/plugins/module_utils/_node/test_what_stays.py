@@ -254,9 +254,8 @@ def test_passwords_that_somebody_rotates_do_not_pile_up(node: Node, k3s: FakeK3s
 
 @pytest.mark.parametrize("keep", [-1, 0, 1])
 def test_one_earlier_state_is_kept_whatever_was_asked_for(node: Node, k3s: FakeK3s, keep: int) -> None:
-    states = [
-        replace(wanted(node.paths, name), settings={"keep_generations": keep}) for name in ("one", "two", "three")
-    ]
+    settings = {"keep_generations": keep}
+    states = [replace(wanted(node.paths, name), settings=settings) for name in ("one", "two", "three")]
     k3s.knows(*states)
     for state in states:
         node.apply(state)
