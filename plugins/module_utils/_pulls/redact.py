@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import (  # noqa: F401
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import (
     MASK,
     known_secrets,
     redact,
     visible,
 )
+
+__all__ = ("MASK", "known_secrets", "redact", "visible")

@@ -115,7 +115,7 @@ def _judge_probe(result: dict[str, Any], probe: Mapping[str, Any]) -> None:
         result["failures"].append("k3s_registry_probe failed: %s" % _said(probe))
         return
     entries = _part(result, probe, "endpoints", ENDPOINTS, "k3s_registry_probe") or []
-    document = {"endpoints": entries, "unreachable": "", "info": {}}
+    document: dict[str, Any] = {"endpoints": entries, "unreachable": "", "info": {}}
     registries = {str(entry.get("registry") or "") for entry in entries}
     levels = {registry: cell(document, registry).level for registry in registries}
     for entry in entries:
