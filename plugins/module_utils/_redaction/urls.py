@@ -21,6 +21,7 @@ _FRAGMENT = re.compile(r"#[^\s\"']{0,%d}" % LONGEST)
 _WORD = re.compile(r"[^\s\"'`<>\\]{1,%d}" % LONGEST)
 # An image by digest: what follows this @ is no host.
 _DIGEST = re.compile(r"(?:sha(?:1|224|256|384|512)|blake3|md5):")
+_SCHEME_ENDS = re.compile(r"(?:\A|[^A-Za-z0-9+.:/-])[A-Za-z][A-Za-z0-9+.-]{0,20}\Z")
 _USER_AND_MORE = re.compile(r"[A-Za-z0-9._%+$~@-]{1,256}:[^/]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}:/+|//")
 
@@ -63,11 +64,11 @@ def credentials_in(text: str) -> Iterator[str]:
 
 
 def _without_user(word: str) -> str:
-    scheme = word.find("://")
     at = _last_at(word)
     if at < 0:
         return word
-    if 0 <= scheme < at:
+    scheme = word.find("://", 0, at)
+    if scheme >= 0 and _SCHEME_ENDS.search(word, max(scheme - 24, 0), scheme):
         # Whatever stands before it: a password may hold any of "/?#@", and Go escapes an @ in paths and queries.
         return word[: scheme + 3] + MASK + word[at:]
     # "admin:password@host", and in the name of a folder that K3s makes of a key: "certs.d/https:/admin:password@host".
