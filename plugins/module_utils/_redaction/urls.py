@@ -21,7 +21,8 @@ _FRAGMENT = re.compile(r"#[^\s\"']{0,%d}" % LONGEST)
 _WORD = re.compile(r"[^\s\"'`<>\\]{1,%d}" % LONGEST)
 # An image by digest: what follows this @ is no host.
 _DIGEST = re.compile(r"(?:sha(?:1|224|256|384|512)|blake3|md5):")
-_SCHEME_ENDS = re.compile(r"(?:\A|[^A-Za-z0-9+.:/-])[A-Za-z][A-Za-z0-9+.-]{0,20}\Z")
+# Not any word: a password may end in "://".
+_SCHEME_ENDS = re.compile(r"(?i)(?:\A|[^A-Za-z0-9+.-])(?:https?|oci|docker|tcp|unix|socks5h?|ftp|ssh|git)\Z")
 _USER_AND_MORE = re.compile(r"[A-Za-z0-9._%+$~@-]{1,256}:[^/]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}:/+|//")
 
