@@ -74,7 +74,9 @@ def _without_user(word: str) -> str:
         return word[: scheme + 3] + MASK + word[at:]
     # "admin:password@host", and in the name of a folder that K3s makes of a key: "certs.d/https:/admin:password@host".
     start = max(word.rfind(sign, 0, max(word.rfind(":", 0, at), 0)) for sign in "=([{,;/") + 1
-    return word[:start] + MASK + word[at:] if _USER_AND_MORE.match(word, start, at) else word
+    if _USER_AND_MORE.match(word, start, at):
+        return word[:start] + MASK + word[at:]
+    return MASK + word[at:] if ":" in word[:at] else word
 
 
 def _last_at(word: str) -> int:
