@@ -23,7 +23,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.arguments import MIRROR_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists import ListProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.skopeo import lacking
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.visible import visible
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import controller_file, plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._filters import rewrite_engine

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.known import known_secrets, without_known
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import (
     Release,
     ReleaseError,
@@ -98,5 +99,8 @@ def examine(
     )
     for check, _rules in CHECKS:
         findings.extend(check(subject))
-    unique = {tuple(sorted(finding.items())): finding for finding in findings}
+    # Rules name parts of what is written, such as the path of a URL that a slash in its password has begun.
+    secrets = known_secrets(config)
+    shown = [{key: without_known(text, secrets) for key, text in finding.items()} for finding in findings]
+    unique = {tuple(sorted(finding.items())): finding for finding in shown}
     return sorted(unique.values(), key=lambda finding: finding["level"] != ERROR)

@@ -13,8 +13,7 @@ import base64
 from typing import Any, Mapping
 from urllib.parse import quote
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.visible import visible
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import redact
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import redact, visible
 
 _SENTENCES = ("message", "note")
 _LONGEST = 2000

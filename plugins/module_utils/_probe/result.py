@@ -12,10 +12,14 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certifi
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.connections import PHASES
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import Target
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.visible import visible
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import MASK, known_secrets, redact
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import (
+    MASK,
+    known_secrets,
+    redact,
+    visible,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
 
 _LONGEST_DETAIL = 500

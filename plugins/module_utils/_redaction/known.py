@@ -19,6 +19,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.url
 SHORTEST = 4
 #: From this length on a secret is masked inside of longer words, too.
 _DISTINCT = 8
+# Of some hundred registries. Each text is searched for each of them, which somebody else's file could make a matter of
+# minutes; what stands as a credential is masked by its place all the same.
+_MOST = 2000
 _SECRET_KEYS = ("password", "auth", "identity_token", "identitytoken", "registrytoken", "token")
 
 
@@ -52,14 +55,13 @@ def secrets_of(auth: Mapping[str, Any]) -> Iterator[str]:
 
 def longest_first(secrets: Iterable[str]) -> list[str]:
     """Those that are looked for, in the order that leaves no half of one behind."""
-    return sorted({secret for secret in secrets if len(secret) >= SHORTEST}, key=lambda item: (-len(item), item))
+    found = {secret for secret in secrets if len(secret) >= SHORTEST}
+    return sorted(found, key=lambda item: (-len(item), item))[:_MOST]
 
 
 def without_known(text: str, secrets: Iterable[str]) -> str:
     """``text`` with these secrets masked."""
-    for secret in longest_first(secrets):
-        if secret not in text or secret in MASK:
-            continue
+    for secret in longest_first([secret for secret in secrets if secret in text and secret not in MASK]):
         if len(secret) >= _DISTINCT:
             text = text.replace(secret, MASK)
         else:

@@ -21,6 +21,8 @@ _FRAGMENT = re.compile(r"#[^\s\"']{0,%d}" % LONGEST)
 _WORD = re.compile(r"[^\s\"'`<>\\]{1,%d}" % LONGEST)
 # An image by digest: what follows this @ is no host.
 _DIGEST = re.compile(r"(?:sha(?:1|224|256|384|512)|blake3|md5):")
+# Not any word: a password may end in "://".
+_SCHEME_ENDS = re.compile(r"(?i)(?:\A|[^A-Za-z0-9+.-])(?:https?|oci|docker|tcp|unix|socks5h?|ftp|ssh|git)\Z")
 _USER_AND_MORE = re.compile(r"[A-Za-z0-9._%+$~@-]{1,256}:[^/]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}:/+|//")
 
@@ -63,16 +65,18 @@ def credentials_in(text: str) -> Iterator[str]:
 
 
 def _without_user(word: str) -> str:
-    scheme = word.find("://")
     at = _last_at(word)
     if at < 0:
         return word
-    if 0 <= scheme < at:
+    scheme = word.find("://", 0, at)
+    if scheme >= 0 and _SCHEME_ENDS.search(word, max(scheme - 24, 0), scheme):
         # Whatever stands before it: a password may hold any of "/?#@", and Go escapes an @ in paths and queries.
         return word[: scheme + 3] + MASK + word[at:]
     # "admin:password@host", and in the name of a folder that K3s makes of a key: "certs.d/https:/admin:password@host".
     start = max(word.rfind(sign, 0, max(word.rfind(":", 0, at), 0)) for sign in "=([{,;/") + 1
-    return word[:start] + MASK + word[at:] if _USER_AND_MORE.match(word, start, at) else word
+    if _USER_AND_MORE.match(word, start, at):
+        return word[:start] + MASK + word[at:]
+    return MASK + word[at:] if ":" in word[:at] else word
 
 
 def _last_at(word: str) -> int:

@@ -10,23 +10,15 @@ what the terminal shows already, and a bidirectional override would turn a sente
 
 from __future__ import annotations
 
-import re
-from typing import Match
-
-# Controls (C0, DEL, C1), soft hyphen, Arabic letter mark, zero-width and directional characters, line and paragraph
-# separators, bidirectional overrides and isolates, byte order mark, interlinear marks, lone surrogates, tags.
-_UNSEEN = (
-    "\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
-    "\U000e0000-\U000e007f"
-)
-_NOT_VISIBLE = re.compile("[" + _UNSEEN + "]")
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _CONTINUED = "    "
 
 
 def visible(text: str) -> str:
     """``text`` on one line, each character that would not show as itself written as an escape: ``\\x1b``, ``\\n``."""
-    return _NOT_VISIBLE.sub(_escaped, text)
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else _escaped(character) for character in text)
 
 
 def visible_lines(text: str) -> str:
@@ -42,8 +34,7 @@ def visible_block(text: str) -> str:
     return "\n".join([first, *(_CONTINUED + line if line.strip() else "" for line in others)])
 
 
-def _escaped(match: Match[str]) -> str:
-    character = match.group(0)
+def _escaped(character: str) -> str:
     code = ord(character)
     if character in _NAMED:
         return _NAMED[character]

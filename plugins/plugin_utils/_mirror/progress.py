@@ -19,7 +19,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.plan i
     SOURCE_MISSING,
     STATES,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.visible import visible
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 
 _HUB = "docker.io/"
 _WORDS = {

@@ -13,6 +13,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.red
     redact,
     without_credentials,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import TLS_FILE_KEYS
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.encode import encode
 
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ def without_secrets(normal: Config) -> Config:
             mirror["endpoint"] = [_shown(endpoint) for endpoint in mirror["endpoint"]]
             mirror["rewrite"] = _renamed({name: redact(text) for name, text in mirror["rewrite"].items()}, redact)
     for entry in hidden["configs"].values():
-        auth, tls = (entry or {}).get("auth"), (entry or {}).get("tls")
+        auth: Any = (entry or {}).get("auth")
         for key in _SECRET_KEYS if auth else ():
-            if auth is not None and auth.get(key):
-                auth[key] = MASK  # type: ignore[literal-required]
-        for key in ("ca_file", "cert_file", "key_file") if tls else ():
-            tls[key] = redact(tls[key])  # type: ignore[literal-required,index]
+            auth[key] = MASK if auth.get(key) else auth.get(key)
+        tls: Any = (entry or {}).get("tls")
+        for key in TLS_FILE_KEYS if tls else ():
+            tls[key] = redact(tls.get(key) or "")
     hidden["mirrors"] = _renamed(hidden["mirrors"], _shown)
     hidden["configs"] = _renamed(hidden["configs"], _shown)
     return hidden

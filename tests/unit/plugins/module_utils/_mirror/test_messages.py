@@ -7,7 +7,7 @@ import base64
 from typing import Any
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.messages import Messages
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.visible import visible
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 
 ITEM: dict[str, Any] = {
     "image": "docker.io/mirror/mirror:1", "digest": "sha256:" + "a" * 64, "state": "missing", "action": "failed",

@@ -14,7 +14,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certifi
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.json_text import json_object, taken, text_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import shown
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import is_runnable
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.visible import visible
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st

@@ -33,6 +33,7 @@ BY_PLACE = [
     f"Get https://robot:{CANARY}?a#b@r.example.com/v2/: EOF",
     f"Get https://robot:{CANARY}@r.example.com/x?account=me@example.com: EOF",
     f"lookup admin:{CANARY}@r.example.com: no such host",
+    f"//admin:{CANARY}://@r.example.com is no host",
     f"lookup admin@corp:{CANARY}@r.example.com: no such host",
     f"certs.d/https:/admin:{CANARY}@r.example.com/hosts.toml is not there",
     f"proxyconnect to http_proxy=http://u:{CANARY}@proxy:3128/ failed",

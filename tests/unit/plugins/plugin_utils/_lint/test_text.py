@@ -117,6 +117,12 @@ def test_nothing_raises_and_what_k3s_refuses_is_an_error(source: str | bytes) ->
         pytest.fail(f"no error-level finding, and K3s' decoder says: {error}")
 
 
+def test_a_path_that_a_password_has_begun_is_not_named() -> None:
+    found = lint_text("mirrors: {r: {endpoint: ['https://admin:/c4n4ry-Pa55@r.example.com']}}")
+    assert found
+    assert "c4n4ry" not in json.dumps(found)
+
+
 LEVELS = "".join("x%d: &x%d [%s]\n" % (level, level, ", ".join(["*x%d" % (level - 1)] * 30)) for level in range(1, 7))
 
 
