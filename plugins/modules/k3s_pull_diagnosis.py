@@ -38,7 +38,7 @@ options:
     choices: [k3s, rke2]
     default: k3s
   data_dir:
-    description: The value of C(--data-dir). Empty means C(/var/lib/rancher/<distribution>).
+    description: The value of C(--data-dir). Empty, it is found on the node.
     type: path
     default: ""
   log_file:
@@ -140,11 +140,11 @@ lines:
   sample: 81230
 """
 
-import os
 import time
 from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import places
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.certs_d import configured_mirrors
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.config_option import take_config
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.loaded_secrets import loaded_secrets
@@ -172,8 +172,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     """The module's result; fails through `module` where there is no log or an option cannot be understood."""
     config = take_config(module)
     parameters = module.params
-    agent = os.path.join(parameters["data_dir"] or "/var/lib/rancher/" + parameters["distribution"], "agent")
-    log_file = parameters["log_file"] or os.path.join(agent, "containerd", "containerd.log")
+    paths = places(parameters)
+    log_file = parameters["log_file"] or paths.containerd_log
     try:
         since = parse_since(parameters["since"], time.time())
     except ValueError as error:
@@ -185,8 +185,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             " it run? If its data is elsewhere, set data_dir or log_file."
         )
     if config is None:
-        config = configured_mirrors(os.path.join(agent, "etc", "containerd", "certs.d"))
-    secrets = loaded_secrets(os.path.join(agent, "etc", "containerd", "config.toml"))
+        config = configured_mirrors(paths.certs_d)
+    secrets = loaded_secrets(paths.containerd_config)
     reader = PullReader(config, parameters["images"], since, secrets=secrets)
     for path in files:
         try:

@@ -59,13 +59,13 @@ options:
     choices: [k3s, rke2]
     default: k3s
   data_dir:
-    description: The value of C(--data-dir). Empty means C(/var/lib/rancher/<distribution>).
+    description: The value of C(--data-dir). Empty, it is found on the node.
     type: path
     default: ""
   service:
     description:
       - The service that runs the distribution, whose environment files tell the proxies where no containerd runs.
-      - Empty means the names that the distribution's installer gives.
+      - Empty, it is found on the node.
     type: str
     default: ""
   images:
@@ -240,6 +240,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import places
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.environment import service_environment
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import (
     NodeHosts,
@@ -268,25 +269,21 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "default_endpoint": {"type": "bool", "default": True},
     "embedded_mirror": {"type": "str", "default": ""},
 }
-_SERVICES = {"k3s": ("k3s", "k3s-agent"), "rke2": ("rke2-server", "rke2-agent")}
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
     """The module's result; fails through `module` where an option cannot be understood or a file cannot be read."""
     parameters = module.params
     planned = take_config(module)
-    distribution = parameters["distribution"]
-    data_dir = parameters["data_dir"] or "/var/lib/rancher/" + distribution
-    containerd = os.path.join(data_dir, "agent", "etc", "containerd")
+    paths = places(parameters)
     if not parameters["timeout"] > 0:
         module.fail_json(msg="timeout must be more than 0 seconds")
     try:
         images = [parse_image(name) for name in parameters["images"]]
     except ImageError as error:
         module.fail_json(msg=f"images: {error}")
-    node = _node(module, planned, os.path.join(containerd, "certs.d"), os.path.join(containerd, "config.toml"))
-    services = (parameters["service"],) if parameters["service"] else _SERVICES[distribution]
-    environment = service_environment(data_dir, services)
+    node = _node(module, planned, paths.certs_d, paths.containerd_config)
+    environment = service_environment(paths.data_dir, (paths.service,))
     prober = Prober(node, environment.variables, parameters["timeout"], parameters["content"])
     targets = endpoint_targets(node) if parameters["all_endpoints"] else []
     targets += image_targets(node, images)

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity, Stated, find
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
 
 
 class Contradicted(Exception):
@@ -45,6 +48,21 @@ def confirmed(node: Identity) -> Identity:
     if node.contradictions:
         raise Contradicted(node)
     return node
+
+
+def places(parameters: Mapping[str, Any]) -> NodePaths:
+    """Where this node has its files, for what only looks: what was set is taken at its word, the rest from the node.
+
+    :raises Unsafe: for a path that must not be used.
+    """
+    data_dir, service = parameters.get("data_dir") or "", parameters.get("service") or ""
+    distribution = parameters["distribution"]
+    try:
+        found = identify({"distribution": distribution}).paths
+    except ServiceProblem:
+        # Without an init system to ask there are still the usual places.
+        found = node_paths(distribution)
+    return replace(found, data_dir=data_dir or found.data_dir, service=service or found.service)
 
 
 def unsure_answer(node: Identity, key: str) -> dict[str, Any]:
