@@ -145,7 +145,11 @@ def test_units_of_other_names_and_paths_of_their_own_are_found(shaped: Cluster) 
         assert not shaped.exists(name, REGISTRIES)
     assert run.output.count("restarted and healthy") == len(shaped.names)
     _unchanged(shaped.play(SITE, variables=_new(shaped)))
-    assert "all 3 nodes pass" in shaped.play(VERIFY, variables=_new(shaped)).ok().output
+    verified = shaped.play(VERIFY, variables=_new(shaped)).ok().output
+    assert "all 3 nodes pass" in verified
+    # Each was asked about what its own file names, the fallback of new.test included, whose name nobody knows.
+    rows = [line for line in verified.splitlines() if line.startswith(("agent-1 ", "agent-2 ")) and " loaded " in line]
+    assert [row.count("(name unknown)") for row in rows] == [2, 2], rows
     said = _refused(shaped, hosts={"agent-2": {"k3s_registries_service": "k3s-agent"}}, variables={
         "k3s_registries": shaped.variables["k3s_registries"]
     })  # fmt: skip
@@ -206,6 +210,9 @@ def test_embedded_registry_where_the_server_has_it(
     for name in shaped.names:
         shapes.start(fleet, name)
     wanted = {**_new(shaped), "k3s_registries_embedded_registry": True}
+    if "[" in address and fleet.k3s == "stand-in":
+        # Debian's containerd 1.6 reads no hosts.toml with such a host in it; K3s' own 2.x does.
+        wanted["k3s_registries_canary_images"] = []
 
     run = shaped.play(SITE, variables=wanted).ok()
 
@@ -216,5 +223,5 @@ def test_embedded_registry_where_the_server_has_it(
         assert '[host."https://%s/v2"]' % address in shaped.read(name, folder + "/new.test/hosts.toml")
     _unchanged(shaped.play(SITE, variables=wanted))
     assert "all 3 nodes pass" in shaped.play(VERIFY, variables=wanted).ok().output
-    run = shaped.play(SITE, variables={**_new(shaped), "k3s_registries_embedded_registry": False}).ok()
+    run = shaped.play(SITE, variables={**wanted, "k3s_registries_embedded_registry": False}).ok()
     assert shaped.restarts(run.began) == dict.fromkeys(shaped.names, 1)
