@@ -32,5 +32,5 @@ def test_at_least_one_generation_is_kept(tmp_path: Path, keep: int, accepted: bo
         yaml.safe_dump({"all": {"hosts": {"a-1": {"ansible_host": "127.0.0.1", "ansible_port": 1}}}}), encoding="utf-8"
     )
     done = ansible_playbook(tmp_path)
-    assert ("at least 1 is needed" in done.output) is not accepted
+    assert ("k3s_registries_keep_generations" in done.output) is not accepted
     assert ("UNREACHABLE" in done.output) is (accepted and not validate_only)

@@ -56,9 +56,11 @@ def test_two_clusters_of_a_play_share_its_forks(playbooks: Playbooks, forks: int
         {"east": {"agent": agents, "server": servers}, "west": WEST}, forks=forks, late=0.05, takes=1.0
     )
     assert seen.code == 0, seen
-    for plan, hosts in zip(seen.planned(), ([*servers, *agents], [*WEST["server"], *WEST["agent"]])):
-        assert sorted(plan) == sorted(hosts), seen
-        assert seen.order_of(hosts) == plan == hosts, seen
+    clusters = ([*servers, *agents], [*WEST["server"], *WEST["agent"]])
+    # Each cluster prints its own plan, and which of them is the first is left to chance.
+    assert sorted(seen.planned()) == sorted(clusters), seen
+    for hosts in clusters:
+        assert seen.order_of(hosts) == hosts, seen
     must_keep_the_limits(seen, servers, agents, 1)
     must_keep_the_limits(seen, WEST["server"], WEST["agent"], 1)
     if forks > 1:
