@@ -113,7 +113,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             answer = ask(execute, node_arguments)
             conform(answer, STAGED, "the node's answer")
         except OddAnswer as odd:
-            raise AnsibleActionFail("k3s_registries: %s" % odd) from None
+            # Nothing of it is used, and the node counts as failed like any other.
+            answer = {"failed": True, "changed": False, "msg": "k3s_registries: %s" % odd}
         finally:
             # A node that cannot be reached counts, too: it is an exception, and the last may be it.
             if arguments["stage"] and not answer:

@@ -203,6 +203,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if lease.held or lease.without:
                 result.update(lease="held" if lease.held else "not held", lease_server=lease.server)
                 return
+            if turns.halted(run, arguments["max_failures"], arguments["force"]):
+                # No host will begin: each says why when its turn comes.
+                result.update(lease="not held", lease_server="")
+                return
             if lease.refusal:
                 result.update(failed=True, msg=lease.refusal)
                 return

@@ -31,11 +31,27 @@ def plain(value: Any) -> Any:
     return value
 
 
+#: What ansible-core itself adds to an answer, as objects of its own since 2.19: no words of the node's.
+_ANSIBLES_OWN = ("exception", "deprecations", "warnings")
+
+
 def answer_of(answer: Mapping[str, Any], secrets: Iterable[str] = ()) -> dict[str, Any]:
     """What a node has answered to a module, fit to be printed and kept: without credentials, escape sequences, or line
     breaks that could pass for lines of the run's."""
-    cleaned: dict[str, Any] = clean(plain(answer), secrets)
+    said = {key: value for key, value in plain(answer).items() if key not in _ANSIBLES_OWN}
+    if answer.get("warnings"):
+        said["warnings"] = [_warning(item) for item in answer["warnings"]]
+    cleaned: dict[str, Any] = clean(said, secrets)
     return cleaned
+
+
+def _warning(item: Any) -> str:
+    """A warning as text: since ansible-core 2.19 those of a module are objects."""
+    for holder in (getattr(item, "event", None), next(iter(getattr(item, "details", None) or ()), None)):
+        text = getattr(holder, "msg", None)
+        if isinstance(text, str):
+            return str(plain(text))
+    return str(plain(item)) if isinstance(item, str) else str(item)
 
 
 def ledger_of(arguments: Mapping[str, Any]) -> Ledger:

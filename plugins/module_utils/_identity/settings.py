@@ -61,6 +61,8 @@ class Settings:
     ) -> None:
         self._sources = (distribution, command, environment, tuple(config_files))
         self.found: list[Setting] = []
+        #: The values of settings that take several, in K3s' order.
+        self._lists: dict[str, list[str]] = {}
         prefix = distribution.upper() + "_"
         for source, variables in environment:
             for key, variable in KEYS.items():
@@ -71,6 +73,9 @@ class Settings:
                 key = str(name).rstrip("+").lstrip("-")
                 if key in KEYS:
                     self.found.append(Setting(path, key, value))
+                    # A later file replaces what is before it, unless its key says to append.
+                    before = self._lists.get(key, []) if str(name).endswith("+") else []
+                    self._lists[key] = [*before, *_items(value)]
         self._from_command(command)
 
     def _from_command(self, command: Sequence[str]) -> None:
@@ -83,6 +88,8 @@ class Settings:
                 following = command[index + 1] if index + 1 < len(command) else ""
                 value = "true" if key in _FLAGS else following
             self.found.append(Setting("unit", key, value))
+            # A list of the command line goes on where that of the files ends.
+            self._lists[key] = [*self._lists.get(key, []), *_items(value)]
 
     def with_file(self, path: str, entries: Sequence[tuple[str, Any]]) -> Settings:
         """These settings once the drop-in ``path`` has ``entries``; none of them takes it away."""
@@ -106,7 +113,11 @@ class Settings:
         return None if value is None else str(value).strip().lower() in _TRUE
 
     def first(self, key: str) -> str:
-        """The first value of a setting that takes several, in a list or parted by commas; "" if it is not set."""
-        value = self.value(key)
-        values = value if isinstance(value, (list, tuple)) else [value]
-        return str(values[0] if values and values[0] is not None else "").partition(",")[0].strip()
+        """The first value of a setting that takes several, "" if it is not set."""
+        return next(iter(self._lists.get(key, ())), "")
+
+
+def _items(value: Any) -> list[str]:
+    """The values of a list, or of a text with commas between them."""
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return [part.strip() for item in values if item is not None for part in str(item).split(",") if part.strip()]

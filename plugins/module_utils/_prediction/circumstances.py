@@ -75,9 +75,10 @@ def server_addresses(settings: Settings, distribution: str) -> tuple[str, ...]:
 
 
 def supervisor_port(settings: Settings, distribution: str) -> Any:
-    """Where a server's supervisor listens. K3s' shares a port with the API where nothing else is set."""
-    own = settings.value("https-listen-port") if distribution == "k3s" else None
-    return settings.value("supervisor-port") or own or _SUPERVISOR_PORTS[distribution]
+    """Where a server's supervisor listens. K3s' shares a port with the API if nothing else is set; RKE2's is fixed."""
+    if distribution == "rke2":
+        return _SUPERVISOR_PORTS["rke2"]
+    return settings.value("supervisor-port") or settings.value("https-listen-port") or _SUPERVISOR_PORTS[distribution]
 
 
 def usual_address(distribution: str) -> str:

@@ -83,6 +83,11 @@ def turn(run: Run, asking: Asking, others: Sequence[Run] = ()) -> Turn | None:
 
 def stopped(run: Run, max_failures: int, force: bool) -> str:
     """Why no further host may begin, "" if one may."""
+    return halted(run, max_failures, force) or ("" if run.lease.held or run.lease.without else NO_LEASE)
+
+
+def halted(run: Run, max_failures: int, force: bool) -> str:
+    """The same, the Lease aside: why it need not even be taken."""
     if len(run.failed) > max_failures:
         return "left as it was, untouched: the rollout stopped after %s failed" % ", ".join(sorted(run.failed))
     if run.refused:
@@ -93,7 +98,7 @@ def stopped(run: Run, max_failures: int, force: bool) -> str:
             "nothing was restarted, because the cluster was not healthy before the rollout (%s). Put that right, take "
             "the node out with --limit, or go ahead with k3s_registries_force: true" % "; ".join(ill)
         )
-    return "" if run.lease.held or run.lease.without else NO_LEASE
+    return ""
 
 
 def unfit(run: Run) -> list[str]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 
 # isort: split
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import controller_file
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of, controller_file
 
 
 class Action:
@@ -78,3 +79,11 @@ def test_a_fifo_is_not_waited_for(folders: tuple[Path, Path, Path]) -> None:
     action._find_needle = lambda _dirname, needle: needle  # type: ignore[method-assign]
     with pytest.raises(ValueError, match="ca.crt is not a regular file"):
         controller_file(action, str(fifo), {})
+
+
+def test_an_answer_holds_no_objects_of_ansible() -> None:
+    """Since ansible-core 2.19 a module's warnings and its traceback come as objects."""
+    detail = SimpleNamespace(msg="the API is away\x1b[2K")
+    for warning in (SimpleNamespace(details=(detail,)), SimpleNamespace(event=detail), "the API is away\x1b[2K"):
+        found = answer_of({"warnings": [warning], "exception": object(), "deprecations": [object()], "msg": "no"})
+        assert found == {"warnings": ["the API is away\\x1b[2K"], "msg": "no"}

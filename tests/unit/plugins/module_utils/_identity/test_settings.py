@@ -47,3 +47,15 @@ def test_the_first_of_several_values() -> None:
     for value in (["fd00::/112", "10.43.0.0/16"], "fd00::/112,10.43.0.0/16"):
         assert Settings("k3s", [], [], [(MAIN, [("service-cidr", value)])]).first("service-cidr") == "fd00::/112"
     assert Settings("k3s").first("service-cidr") == ""
+
+
+def test_lists_of_files_come_before_those_of_the_command_line() -> None:
+    drop_in = "/c/config.yaml.d/10.yaml"
+    command = ["k3s", "server", "--service-cidr", "fd00:43::/112"]
+    one = (MAIN, [("service-cidr", "10.43.0.0/16")])
+    assert Settings("k3s", command, [], [one]).first("service-cidr") == "10.43.0.0/16"
+    assert Settings("k3s", command).first("service-cidr") == "fd00:43::/112"
+    appended = (drop_in, [("service-cidr+", "fd00::/112")])
+    assert Settings("k3s", [], [], [one, appended]).first("service-cidr") == "10.43.0.0/16"
+    replaced = (drop_in, [("service-cidr", "fd00::/112")])
+    assert Settings("k3s", [], [], [one, replaced]).first("service-cidr") == "fd00::/112"
