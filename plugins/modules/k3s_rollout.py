@@ -71,6 +71,12 @@ options:
     description: The registered result of M(k3sfleet.registries.k3s_registries) on this node.
     type: dict
     default: {}
+  embedded_mirror:
+    description:
+      - Where the cluster's servers have K3s' embedded registry, V("") if it is off. An agent is held against it after
+        its restart. Set by the action plugin, from what the servers of the same run have said; not set, an agent's own
+        files tell.
+    type: str
   restart_timeout:
     description: Seconds to wait for a healthy node after a restart.
     type: int

@@ -170,7 +170,9 @@ def of_exception(error: BaseException, host: str) -> RegistryFailure:
 
 def _spoken(error: http.client.HTTPException) -> str:
     """Our own sentences; ``http.client``'s hold pieces of the answer."""
-    ours = type(error) is http.client.HTTPException or type(error).__module__ != http.client.__name__
+    # A plain HTTPException is raised by this collection only; http.client has subclasses for its own.
+    kind = error.__class__
+    ours = kind.__name__ == "HTTPException" or kind.__module__ != http.client.__name__
     return str(error) if ours else ""
 
 

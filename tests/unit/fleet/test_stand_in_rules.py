@@ -11,12 +11,15 @@ import pytest
 from stand_in import go_url, go_yaml, host_config
 
 
+def _unread(_level: str, _message: str) -> None:
+    """A log that nobody reads."""
+
+
 def written(text: str, default_endpoint: bool = True, mirror: str = "", program: str = "k3s") -> dict[str, str]:
     registry = go_yaml.decode(text.encode())
     if mirror:
         registry = host_config.inject_embedded_mirror(registry, mirror, "server-ca", "client-cert", "client-key")
-    log = lambda level, message: None  # noqa: E731
-    hosts = host_config.host_configs(registry, default_endpoint, log, mirror or host_config.NO_MIRROR)
+    hosts = host_config.host_configs(registry, default_endpoint, _unread, mirror or host_config.NO_MIRROR)
     return {name: host_config.hosts_toml(host, program) for name, host in hosts.items()}
 
 
