@@ -35,7 +35,7 @@ _RUNS = re.compile(
     r"(?:^|[\s/'\"=])(k3s|rke2)(?:-(server|agent)|[\"']?(?:\s+[\"']?-[^\s]+(?:\s+/[^\s]+)?)*\s+[\"']?(server|agent))"
     r"(?=[\s\"';]|\Z)"
 )
-_PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,MainPID,NRestarts,Environment,EnvironmentFiles"
+_PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,Job,MainPID,NRestarts,Environment,EnvironmentFiles"
 
 
 class Unit(NamedTuple):

@@ -61,7 +61,7 @@ def process_started(pid: int) -> float:
 
 
 def systemd_state(values: Mapping[str, str]) -> ServiceState:
-    """A unit's state from what ``systemctl show`` says of it: ``LoadState``, ``ActiveState``, ``MainPID``,
+    """A unit's state from what ``systemctl show`` says of it: ``LoadState``, ``ActiveState``, ``Job``, ``MainPID``,
     ``NRestarts``."""
     if values.get("LoadState") in ("not-found", None):
         return ABSENT
@@ -73,6 +73,9 @@ def systemd_state(values: Mapping[str, str]) -> ServiceState:
         "deactivating": "starting",
         "failed": "failed",
     }.get(values.get("ActiveState", ""), "stopped")
+    if state == "stopped" and values.get("Job", "0") not in ("", "0"):
+        # In a restart a unit is inactive for a moment, with the job of its start waiting: nobody has stopped it.
+        state = "starting"
     started = process_started(main_pid) if main_pid else 0.0
     return ServiceState(state, main_pid, started, int(values.get("NRestarts") or 0))
 
@@ -89,7 +92,7 @@ class Systemd:
             [
                 "systemctl",
                 "show",
-                "--property=LoadState,ActiveState,MainPID,NRestarts",
+                "--property=LoadState,ActiveState,Job,MainPID,NRestarts",
                 self.service + ".service",
             ],
             _CALL_TIMEOUT,

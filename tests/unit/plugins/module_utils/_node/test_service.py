@@ -70,6 +70,13 @@ def test_what_systemd_says(commands: Commands, load: str, active: str, state: st
     assert commands.called()[0].endswith("k3s-agent.service")
 
 
+@pytest.mark.parametrize(("job", "state"), [("", "stopped"), ("0", "stopped"), ("1234", "starting")])
+def test_a_unit_between_its_stop_and_its_start_was_not_stopped(commands: Commands, job: str, state: str) -> None:
+    """``systemctl restart`` takes it through ``inactive``, for longer on a busy machine."""
+    commands.answer("systemctl", "MainPID=0\nNRestarts=0\nLoadState=loaded\nActiveState=inactive\nJob=" + job)
+    assert Systemd("k3s").state().state == state
+
+
 def test_a_unit_that_is_not_there_is_absent(commands: Commands) -> None:
     commands.answer("systemctl", "MainPID=0\nNRestarts=0\nLoadState=not-found\nActiveState=inactive")
     assert Systemd("k3s-agent").state() == service.ABSENT
