@@ -43,12 +43,12 @@ def said(node: Identity) -> str:
 
 def test_what_nobody_set_is_taken_from_the_node(root: NodeRoot) -> None:
     root.runs("k3s-edge", SERVER + " --private-registry /etc/r.yaml")
-    root.write("etc/rancher/k3s/config.yaml", "data-dir: /srv/k3s\nwrite-kubeconfig: /root/k.yaml\n")
+    root.write("etc/rancher/k3s/config.yaml", "data-dir: /srv/k3s\nwrite-kubeconfig: /srv/k.yaml\n")
     node = find(root, distribution="k3s", role="server")
     assert (node.state, node.contradictions) == ("running", ())
     assert (node.paths.service, node.paths.node_role, node.paths.data_dir) == ("k3s-edge", "server", "/srv/k3s")
     assert node.paths.registries_yaml == "/etc/r.yaml"
-    assert node.paths.admin_kubeconfig == "/root/k.yaml"
+    assert node.paths.admin_kubeconfig == "/srv/k.yaml"
     assert node.paths.drop_in.startswith(str(root.path / "etc/rancher/k3s/config.yaml.d"))
 
 
