@@ -105,3 +105,16 @@ def configured(cluster: Cluster, story: Story) -> Cluster:
     story.run.ok()
     cluster.play().ok()
     return cluster
+
+
+@pytest.fixture(scope="module")
+def sound(cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster without the registry that is nowhere, so that every endpoint but the internet's answers."""
+    variables = dict(cluster.variables)
+    configs = {**variables["k3s_registries"]["configs"]}
+    del configs[TOKEN_REGISTRY]
+    cluster.variables["k3s_registries"] = {**variables["k3s_registries"], "configs": configs}
+    cluster.play(SITE).ok()
+    yield cluster
+    cluster.variables = variables
+    cluster.play(SITE).ok()

@@ -24,11 +24,11 @@ _STARTED = "systemctl show --property=ExecMainStartTimestampMonotonic,MainPID %s
 
 
 @pytest.fixture
-def shaped(configured: Cluster) -> Iterator[Cluster]:
+def shaped(sound: Cluster) -> Iterator[Cluster]:
     """The cluster, with every node as the fleet made it again after a test that has reshaped some."""
-    yield configured
-    shapes.restore(configured.fleet)
-    configured.play().ok()
+    yield sound
+    shapes.restore(sound.fleet)
+    sound.play().ok()
 
 
 def _new(cluster: Cluster) -> dict[str, Any]:
@@ -58,31 +58,31 @@ def _unchanged(run: Run) -> None:
     assert set(run.ok().changed.values()) == {0}, run.output
 
 
-def test_a_server_among_the_agents_and_an_agent_among_the_servers(configured: Cluster) -> None:
+def test_a_server_among_the_agents_and_an_agent_among_the_servers(sound: Cluster) -> None:
     groups = {"server": ["agent-1"], "agent": ["server-1", "agent-2"]}
-    said = _refused(configured, groups=groups)
+    said = _refused(sound, groups=groups)
     assert "server-1 is not what the inventory says: the inventory has this host in the group 'agent'" in said
     assert "k3s.service runs a server. Move the host to the group 'server'" in said
     assert "agent-1 is not what the inventory says: the inventory has this host in the group 'server'" in said
     assert "k3s-agent.service runs an agent. Move the host to the group 'agent'" in said
-    _unchanged(configured.play())
+    _unchanged(sound.play())
 
 
-def test_verify_says_so_too(configured: Cluster) -> None:
+def test_verify_says_so_too(sound: Cluster) -> None:
     groups = {"server": ["agent-1"], "agent": ["server-1", "agent-2"]}
-    run = configured.play(VERIFY, groups=groups).refused()
+    run = sound.play(VERIFY, groups=groups).refused()
     assert run.failed == ["agent-1", "server-1"]
     assert "Move the host to the group 'server'" in _said(run)
 
 
-def test_a_host_in_both_groups(configured: Cluster) -> None:
-    said = _refused(configured, groups={"server": ["server-1", "agent-2"], "agent": ["agent-1", "agent-2"]})
+def test_a_host_in_both_groups(sound: Cluster) -> None:
+    said = _refused(sound, groups={"server": ["server-1", "agent-2"], "agent": ["agent-1", "agent-2"]})
     assert "the host is in both groups, 'server' and 'agent'" in said
 
 
-def test_a_host_in_no_group_runs_k3s(configured: Cluster) -> None:
+def test_a_host_in_no_group_runs_k3s(sound: Cluster) -> None:
     groups = {"server": ["server-1"], "agent": ["agent-1"]}
-    said = _refused(configured, playbook=_for_everyone(configured), groups=groups)
+    said = _refused(sound, playbook=_for_everyone(sound), groups=groups)
     assert "agent-2 is not what the inventory says: the host is in neither of the groups 'server' and 'agent'" in said
     assert "k3s-agent.service runs an agent. Add it to the group 'agent', or take it out of the play" in said
 
@@ -104,25 +104,25 @@ _EVERYONE = """\
 """
 
 
-def test_k3s_under_the_variables_of_rke2(configured: Cluster) -> None:
-    said = _refused(configured, variables={"k3s_registries_distribution": "rke2"})
-    assert said.count("Set k3s_registries_distribution: k3s for it") >= len(configured.names)
-    for name in configured.names:
-        assert not configured.exists(name, "/etc/rancher/rke2")
+def test_k3s_under_the_variables_of_rke2(sound: Cluster) -> None:
+    said = _refused(sound, variables={"k3s_registries_distribution": "rke2"})
+    assert said.count("Set k3s_registries_distribution: k3s for it") >= len(sound.names)
+    for name in sound.names:
+        assert not sound.exists(name, "/etc/rancher/rke2")
 
 
-def test_service_data_dir_and_file_that_are_others_on_the_node(configured: Cluster) -> None:
+def test_service_data_dir_and_file_that_are_others_on_the_node(sound: Cluster) -> None:
     hosts = {
         "server-1": {"k3s_registries_file": "/etc/elsewhere.yaml"},
         "agent-1": {"k3s_registries_service": "k3s-node"},
         "agent-2": {"k3s_registries_data_dir": "/srv/k3s"},
     }
-    said = _refused(configured, hosts=hosts)
+    said = _refused(sound, hosts=hosts)
     assert "k3s_registries_file is /etc/elsewhere.yaml, but K3s uses %s" % REGISTRIES in said
     assert "k3s_registries_service is k3s-node, but the service that runs here is k3s-agent" in said
     assert "k3s_registries_data_dir is /srv/k3s, but K3s uses /var/lib/rancher/k3s" in said
-    assert not configured.exists("server-1", "/etc/elsewhere.yaml")
-    assert not configured.exists("agent-2", "/srv/k3s")
+    assert not sound.exists("server-1", "/etc/elsewhere.yaml")
+    assert not sound.exists("agent-2", "/srv/k3s")
 
 
 def test_units_of_other_names_and_paths_of_their_own_are_found(shaped: Cluster) -> None:

@@ -11,26 +11,12 @@ from typing import Iterator
 import pytest
 
 from tests.integration.cluster import SITE, Cluster
-from tests.integration.conftest import TOKEN_REGISTRY
 
 VERIFY = "playbooks/verify.yml"
 DIAGNOSE = "playbooks/diagnose.yml"
 REGISTRIES = "/etc/rancher/k3s/registries.yaml"
 AGENT = "/var/lib/rancher/k3s/agent/etc/containerd"
 MISSING = "docker.io/rancher/no-such-image:1"
-
-
-@pytest.fixture(scope="module")
-def sound(cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster without the registry that is nowhere, so that every endpoint but the internet's answers."""
-    variables = dict(cluster.variables)
-    configs = {**variables["k3s_registries"]["configs"]}
-    del configs[TOKEN_REGISTRY]
-    cluster.variables["k3s_registries"] = {**variables["k3s_registries"], "configs": configs}
-    cluster.play(SITE).ok()
-    yield cluster
-    cluster.variables = variables
-    cluster.play(SITE).ok()
 
 
 @pytest.fixture
