@@ -19,7 +19,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import plan
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import copy_plan
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.arguments import MIRROR_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists import ListProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.skopeo import lacking
@@ -27,8 +27,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.red
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import controller_file, plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._filters import rewrite_engine
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror import progress, wanted
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror.accesses import Accesses, AccessProblem
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_request import progress, wanted
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_request.accesses import (
+    Accesses,
+    AccessProblem,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
 
@@ -111,13 +114,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _decide(self, items: list[dict[str, Any]], overwrite: bool) -> None:
         """Enter what is to happen to each image."""
         for item in items:
-            if plan.to_copy(item, overwrite):
+            if copy_plan.to_copy(item, overwrite):
                 item["action"] = "would_copy"
-            elif item["state"] == plan.SAME:
+            elif item["state"] == copy_plan.SAME:
                 item["action"] = "none"
             else:
                 item["action"] = "failed"
-            if item["state"] == plan.DIFFERS and not overwrite:
+            if item["state"] == copy_plan.DIFFERS and not overwrite:
                 item.update(cause="tag_moved", message=(
                     "%s is there with another digest (%s, the source has %s): overwrite: true replaces it"
                     % (wanted.target_text(item), item["target_digest"], item["digest"])

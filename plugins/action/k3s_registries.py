@@ -27,7 +27,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import STAGED
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.ask import ask
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.ask import ask
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes import only_files
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepare import (
@@ -38,7 +38,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepa
     settings_only,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.checks import check
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rollout_settings import check
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host, Run
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings import default_registry, emptiness, limits
 

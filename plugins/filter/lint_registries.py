@@ -94,7 +94,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._filters import flag, text
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._lint.text import lint_text
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_text
 
 if TYPE_CHECKING:
     from typing import Any, Callable, Mapping, Sequence

@@ -266,12 +266,12 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from
     identify,
     unsure_answer,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info.arguments import INFO_ARGUMENTS
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info.observe import observe
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import TooMuch, seal
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.arguments import INFO_ARGUMENTS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.observe import observe
+from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.sealed import TooMuch, seal
 
 
 def main() -> None:

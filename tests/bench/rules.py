@@ -13,7 +13,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import resolve_image
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._filters import rewrite_engine
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._lint.text import lint_text
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_text
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.encode import encode
 

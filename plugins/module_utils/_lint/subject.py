@@ -16,7 +16,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoin
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import Release
 
-from .words import path
+from .naming import path
 
 
 class Listed:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import Pull
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import EMBEDDED_HOSTS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.blame import Verdict
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import EMBEDDED_HOSTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.verdict import Verdict
 
 
 class Explanation(NamedTuple):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import DOCKER_HUB_HOSTS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import DOCKER_HUB_HOSTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import known_secrets
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
     DOCKER_HUB,

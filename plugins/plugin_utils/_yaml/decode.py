@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.words import auth_key, redacted
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.naming import auth_key, redacted
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml import scalars
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError

@@ -9,7 +9,7 @@ import re
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import CATALOGUE, declare
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
-from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.words import path, quoted
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.naming import path, quoted
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

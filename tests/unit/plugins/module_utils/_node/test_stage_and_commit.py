@@ -336,9 +336,9 @@ def test_a_removal_gives_the_file_from_before_back_beside_its_place(node: Node, 
 
 
 def test_before_hosts_toml_existed_time_decides(node: Node, k3s: FakeK3s, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import release
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import installed_release
 
-    monkeypatch.setattr(release, "installed", lambda paths, keep: "v1.25.16+k3s1")
+    monkeypatch.setattr(installed_release, "installed", lambda paths, keep: "v1.25.16+k3s1")
     one = wanted(node.paths, "one")
     k3s.knows(one)
     assert node.stage(one)["reasons"] == ["%s will be changed" % node.paths.registries_yaml]

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity import identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.units import Unit
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info import observe as observing
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import new_key, seal, unseal
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER, node_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.placing import place, remember
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceState
+from ansible_collections.k3sfleet.registries.plugins.module_utils._observation import observe as observing
+from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.sealed import new_key, seal, unseal
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.info import Observation, info

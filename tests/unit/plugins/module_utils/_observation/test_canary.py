@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info.canary import pull
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.canary import pull
 
 IMAGE = "docker.io/team/app:1"
 SECRET = "hunter2hunter2"

@@ -11,7 +11,7 @@ import time
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import rewrites
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import CATALOGUE
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._lint.text import lint_text
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_text
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 from hypothesis import example, given, settings

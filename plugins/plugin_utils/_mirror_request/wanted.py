@@ -9,6 +9,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.copy_plan import FAILED
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists import (
     LIST_LIMIT,
     NO_USER,
@@ -25,7 +26,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.places
     source_of,
     target_of,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.plan import FAILED
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
 
 if TYPE_CHECKING:

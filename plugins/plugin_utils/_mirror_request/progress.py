@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.plan import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.copy_plan import (
     DIFFERS,
     FAILED,
     MISSING,

@@ -11,7 +11,7 @@ from typing import Any, Mapping, Sequence
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import text as rules
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import examine
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.shape import NOT_A_BOOLEAN, WRONG_TYPE, Reader
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._lint.tree import Tree
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.tree import Tree
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 

@@ -17,8 +17,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoin
 )
 
 from .catalogue import ERROR, WARNING, checks, declare
+from .naming import listed, path, quoted, redacted
 from .subject import Subject
-from .words import listed, path, quoted, redacted
 
 Findings = Iterable[Dict[str, str]]
 

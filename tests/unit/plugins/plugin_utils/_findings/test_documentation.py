@@ -7,7 +7,7 @@ are named with the reason."""
 from __future__ import annotations
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._lint.text import lint_text
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_text
 
 TLS = "{cert_file: /etc/k3s/client.crt, key_file: /etc/k3s/client.key, ca_file: /etc/k3s/ca.crt}"
 AUTH = "{username: robot, password: secret}"

@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Callable, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import SealBroken, new_key, unseal
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.yaml_entries import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.sealed import SealBroken, new_key, unseal
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.yaml_entries import (
     LARGEST_TOGETHER,
     NoYaml,
     yaml_entries,

@@ -11,8 +11,11 @@ import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.arguments import MIRROR_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists import ListProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror import progress, wanted
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror.accesses import Accesses, AccessProblem
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_request import progress, wanted
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_request.accesses import (
+    Accesses,
+    AccessProblem,
+)
 
 
 def arguments(**given: Any) -> dict[str, Any]:

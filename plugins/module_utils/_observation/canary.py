@@ -11,8 +11,8 @@ from typing import Any, Callable, Mapping
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes, pull_failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.certs_d import configured_mirrors
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import parse_image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.loaded_secrets import loaded_secrets
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import parse_image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
 _NOTHING = "The runtime said: %s"

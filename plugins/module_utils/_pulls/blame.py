@@ -20,7 +20,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes 
     Finding,
     classify,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import EMBEDDED_HOSTS, parse_request
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import (
+    EMBEDDED_HOSTS,
+    parse_request,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.own_registry import (
     answered_as_mirror,

@@ -11,8 +11,8 @@ import zlib
 from typing import Any
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info import sealed as sealing
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._observation import sealed as sealing
+from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.sealed import (
     SealBroken,
     TooMuch,
     new_key,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.batch import BatchProblem, batch_size
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.checks import Checked, check
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rollout_settings import Checked, check
 
 AGENTS = ["agent-%d" % number for number in range(400)]
 GROUPS = {"server": ["server-1"], "agent": AGENTS, "all": ["server-1", *AGENTS], "edge": AGENTS[:3], "spare": []}

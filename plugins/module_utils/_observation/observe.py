@@ -13,8 +13,7 @@ import os
 from typing import Any, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info import certificate_files
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files, release
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files, installed_release
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generated import read_generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
     GenerationDamaged,
@@ -24,6 +23,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory i
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.placing import is_ours
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.templates import read_templates
+from ansible_collections.k3sfleet.registries.plugins.module_utils._observation import certificate_files
 
 
 def observe(
@@ -46,7 +46,7 @@ def observe(
         "role": paths.node_role,
         "node_state": node.state,
         "contradictions": [item._asdict() for item in node.contradictions],
-        "release": release.installed(paths, keep=False) if os.path.exists(paths.binary) else "",
+        "release": installed_release.installed(paths, keep=False) if os.path.exists(paths.binary) else "",
         "unit": unit.name if unit else "",
         "unit_state": (unit.active or node.service.state) if unit else node.service.state,
         "service_state": node.service.state,

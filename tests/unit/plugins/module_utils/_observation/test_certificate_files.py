@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info.certificate_files import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.certificate_files import (
     key_matches,
     named_files,
     read_certificates,

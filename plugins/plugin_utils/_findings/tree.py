@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.naming import auth_key, path
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.schema import AUTH
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.shape import Scalar
-from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.words import auth_key, path
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml import scalars
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.nodes import (
