@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Mapping, NamedTuple
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
 
 _SUPERVISOR_PORTS = {"k3s": 6443, "rke2": 9345}
+_LOOPBACKS = ("127.0.0.1", "[::1]")
 _LOOPBACK = re.compile(r"(?:127\.0\.0\.1|\[::1\]):[0-9]{1,5}\Z")
+_CONTROLLERS_CERTIFICATE = re.compile(r"/client-(?:k3s|rke2)-controller\.crt\Z")
 
 
 class Circumstances(NamedTuple):
@@ -70,7 +72,7 @@ def server_addresses(settings: Settings, distribution: str) -> tuple[str, ...]:
     port = supervisor_port(settings, distribution)
     # The first service range decides, and where none is set, the node's first address.
     family = settings.first("service-cidr") or settings.first("node-ip")
-    hosts = ("[::1]",) if ":" in family else ("127.0.0.1",) if family else ("127.0.0.1", "[::1]")
+    hosts = ("[::1]",) if ":" in family else ("127.0.0.1",) if family else _LOOPBACKS
     return tuple("%s:%s" % (host, port) for host in hosts)
 
 
@@ -84,6 +86,25 @@ def supervisor_port(settings: Settings, distribution: str) -> Any:
 def usual_address(distribution: str) -> str:
     """Where the embedded registry is, if it is on and nothing else is set."""
     return "127.0.0.1:%d" % _SUPERVISOR_PORTS[distribution]
+
+
+def usual_addresses() -> frozenset[str]:
+    """Where it is, if it is on, nothing else is set, and neither distribution nor family is known."""
+    return frozenset("%s:%d" % (host, port) for host in _LOOPBACKS for port in _SUPERVISOR_PORTS.values())
+
+
+def on_loopback(host: str) -> bool:
+    """Whether ``host`` (``host:port``) is one that the embedded registry may have."""
+    return bool(_LOOPBACK.match(host))
+
+
+def is_embedded(host: str, client_certificates: Iterable[str]) -> bool:
+    """Whether a host of a hosts.toml is the embedded registry, whatever its port: it is on loopback, and shown the
+    certificate of K3s' own controller, which K3s uses for nothing else there.
+
+    :param client_certificates: the paths that the hosts.toml names for that host.
+    """
+    return on_loopback(host) and any(_CONTROLLERS_CERTIFICATE.search(path) for path in client_certificates)
 
 
 def _agent_addresses(found: str, wanted: bool | None) -> tuple[str, ...]:
@@ -104,7 +125,7 @@ def generated_address(hosts: Mapping[str, str], agent_dir: str, distribution: st
     """
     certificate = embedded_tls(agent_dir, distribution)["cert_file"]
     for host, text in hosts.items():
-        if _LOOPBACK.match(host) and certificate in text:
+        if on_loopback(host) and certificate in text:
             return host
     return ""
 
