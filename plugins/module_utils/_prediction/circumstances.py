@@ -19,13 +19,15 @@ _CONTROLLERS_CERTIFICATE = re.compile(r"/client-(?:k3s|rke2)-controller\.crt\Z")
 
 class Circumstances(NamedTuple):
     """``embedded`` are the addresses that K3s' embedded registry may have on this node, "" for off; ``release`` is ""
-    when it is not known, which counts as a current one."""
+    when it is not known, which counts as a current one. ``comes_on`` is set if the embedded registry is to come on at
+    an address that only the node's server knows."""
 
     distribution: str
     agent_dir: str
     release: str
     default_endpoint: bool
     embedded: tuple[str, ...]
+    comes_on: bool = False
 
     @property
     def embedded_tls(self) -> dict[str, str]:
@@ -50,15 +52,19 @@ def circumstances(
     :param embedded_wanted: what this run sets the embedded registry to, None if it leaves it alone.
     :param embedded_told: the address that the cluster's servers use ("" for off), None if nobody told.
     """
+    comes_on = False
     if role == "server":
         embedded = server_addresses(settings, distribution)
         embedded = (embedded_told,) if embedded_told in embedded else embedded
     elif embedded_told is not None:
         embedded = (embedded_told,)
     else:
-        embedded = _agent_addresses(generated_address(hosts, agent_dir, distribution), embedded_wanted)
+        # An agent is told by its server at its start, so what it generated then says how it was told.
+        generated = generated_address(hosts, agent_dir, distribution)
+        comes_on = bool(embedded_wanted) and not generated
+        embedded = ("",) if embedded_wanted is False else (generated,)
     default_endpoint = not settings.flag("disable-default-registry-endpoint")
-    return Circumstances(distribution, agent_dir, release, default_endpoint, embedded)
+    return Circumstances(distribution, agent_dir, release, default_endpoint, embedded, comes_on)
 
 
 def server_addresses(settings: Settings, distribution: str) -> tuple[str, ...]:
@@ -105,16 +111,6 @@ def is_embedded(host: str, client_certificates: Iterable[str]) -> bool:
     :param client_certificates: the paths that the hosts.toml names for that host.
     """
     return on_loopback(host) and any(_CONTROLLERS_CERTIFICATE.search(path) for path in client_certificates)
-
-
-def _agent_addresses(found: str, wanted: bool | None) -> tuple[str, ...]:
-    """An agent is told by its server at its start, so what it generated then says how it was told."""
-    if wanted is False:
-        return ("",)
-    if wanted and not found:
-        # On is wanted and off is what there is. The server knows the address; here it only has to differ from off.
-        return ("127.0.0.1:6443",)
-    return (found,)
 
 
 def generated_address(hosts: Mapping[str, str], agent_dir: str, distribution: str) -> str:
