@@ -62,9 +62,9 @@ class Run:
 
     ``failed`` are hosts with the reason, those that failed while they were staged included; ``refused`` those whose
     configuration was. ``staged`` are those that the role has staged since it began with one of them anew, as it does
-    when a play runs it again or rescues it. ``arrived`` are those that have been staged, or cannot be, with the state of their service, until
-    all have. ``order`` are the hosts of the play's batch in the order in which Ansible takes them, from when
-    the plan was shown. ``controller`` is the process of Ansible that all of this belongs to.
+    when a play runs it again or rescues it. ``arrived`` are those that have been staged, or cannot be, with the state
+    of their service, until all have. ``order`` are the hosts of the play's batch in the order in which Ansible takes
+    them, from when the plan was shown. ``controller`` is the process of Ansible that all of this belongs to.
     """
 
     hosts: dict[str, Host] = field(default_factory=dict)

@@ -110,7 +110,7 @@ def unfit(run: Run) -> list[str]:
 
 
 def api_may_be_away(run: Run) -> bool:
-    """Whether most servers of the run, or all that have to be restarted, are ill because of what it is about to mend."""
+    """Whether most servers of the run, or all that restart, are ill because of what the run is about to mend."""
     servers = [host for host in run.hosts.values() if host.role == "server" and host.restart]
     return plan.most_servers_hang(run) or (bool(servers) and all(map(plan.hangs, servers)))
 
