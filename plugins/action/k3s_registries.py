@@ -39,7 +39,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepa
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rollout_settings import check
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host, Run
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host, Run, begin
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings import default_registry, emptiness, limits
 
 _CONTROLLER_ONLY = (
@@ -228,9 +228,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         with ledger_of(arguments).opened() as run:
             # Ansible's main process. A worker that has outlived it would see another parent and take that for the run.
             run.controller = run.controller or os.getppid()
-            run.shown = False
-            run.lease.refusal, run.lease.asked = "", []
-            run.refused = [name for name in run.refused if name != host]
+            begin(run, host)
             if answer.get("failed"):
                 run.hosts.pop(host, None)
                 run.failed[host] = str(answer.get("msg", ""))

@@ -184,8 +184,9 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             msg=f"There is no containerd log at {log_file}: is {parameters['distribution']} installed here, and has"
             " it run? If its data is elsewhere, set data_dir or log_file."
         )
-    if config is None:
-        config = configured_mirrors(paths.certs_d)
+    generated = configured_mirrors(paths.certs_d)
+    # Where the embedded registry is, stands in no configuration.
+    config = generated if config is None else {**config, "embedded_hosts": generated.get("embedded_hosts")}
     secrets = loaded_secrets(paths.containerd_config)
     reader = PullReader(config, parameters["images"], since, secrets=secrets)
     for path in files:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import Pull
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.blame import Verdict
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import EMBEDDED_HOSTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
 
 
@@ -27,7 +26,7 @@ def explain(pull: Pull, verdict: Verdict, config: NodeConfig) -> Explanation | N
     host = verdict.endpoint
     if host is None:
         return None
-    if not pull.is_default(host) and host not in EMBEDDED_HOSTS:
+    if not pull.is_default(host) and not config.is_embedded(host):
         asked = [endpoint.host for endpoint in config.endpoints(pull.image.registry)]
         if host not in asked and verdict.finding.cause == verdict.cause and not _redirected(verdict):
             return _not_configured(pull, host)
