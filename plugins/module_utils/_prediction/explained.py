@@ -47,7 +47,7 @@ def _sentence(item: Difference) -> str:
     found, wanted = settings_of(item.found), settings_of(item.wanted)
     shorter = min(len(found), len(wanted))
     common = next((at for at in range(shorter) if found[at] != wanted[at]), shorter)
-    return "%s has %s where %s is wanted" % (item.file, _line(found, common), _line(wanted, common))
+    return "%s has %s instead of %s" % (item.file, _line(found, common), _line(wanted, common))
 
 
 def _line(lines: list[str], at: int) -> str:

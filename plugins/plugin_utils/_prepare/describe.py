@@ -101,7 +101,7 @@ def diff(before: str, after: str, files: Iterable[Mapping[str, str]], node_file:
 def _action(action: str) -> str:
     return {
         "create": "created",
-        "update": "changed in what is hidden here",
-        "mode": "owner or mode put right",
+        "update": "changed in a part that is hidden here",
+        "mode": "owner or mode corrected",
         "remove": "removed",
     }[action]
