@@ -26,7 +26,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.skopeo
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import controller_file, plain
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._filters import rewrite_engine
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_request import progress, wanted
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_request.accesses import (
     Accesses,
@@ -34,6 +33,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_reques
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rewrite_engine import rewrite_engine
 
 _MODULE = "k3sfleet.registries.k3s_image_mirror"
 _PASSED_ON = ("platforms", "parallel", "retries", "timeout", "copy_timeout")

@@ -124,9 +124,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._filters import (
     configuration,
     flag,
-    rewrite_engine,
     text,
 )
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rewrite_engine import rewrite_engine
 
 if TYPE_CHECKING:
     from typing import Any, Callable

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the filters share: arguments as plain, checked values, and RE2 where it is installed."""
+"""What the filters share: arguments as plain, checked values."""
 
 from __future__ import annotations
 
@@ -55,12 +55,3 @@ def flag(value: Any, name: str, argument: str) -> bool:
     if not isinstance(given, bool):
         raise AnsibleFilterError(f"{name}: {argument} must be true or false, not {type(given).__name__}")
     return given
-
-
-def rewrite_engine() -> Any:
-    """The module ``re2`` of google-re2, or None where it is not installed."""
-    try:
-        import re2
-    except ImportError:
-        return None
-    return re2

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
     ABSENT,
     PRESENT,
@@ -78,7 +79,8 @@ def prepare(
     :raises SourceProblem: when a certificate source cannot be read.
     """
     prepared = Prepared()
-    prepared.findings.extend(lint(config, default_endpoint=not settings.disable_default_endpoint, shipping_keys=True))
+    nodes = NodeFacts(default_endpoint=not settings.disable_default_endpoint)
+    prepared.findings.extend(lint(config, nodes, shipping_keys=True))
     if prepared.errors:
         return prepared
     shipped = sources.collect(config, read_file)
