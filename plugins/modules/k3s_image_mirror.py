@@ -61,7 +61,7 @@ options:
         rewrites. C(configs) says how the target is reached, with C(ca_src), C(cert_src), C(key_src) or C(*_content) for
         certificates of the controller. C(*_file) is a file on the host that copies.
       - The first endpoint of an image's mirror is the target, or the one that O(endpoint) names.
-    type: dict
+    type: raw
   images:
     description: Images, as pods name them.
     type: list

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from ansible.errors import AnsibleFilterError
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 
 if TYPE_CHECKING:
     from typing import Any
@@ -18,21 +20,35 @@ if TYPE_CHECKING:
 
 
 def configuration(value: Any, name: str) -> Config:
-    """A filter's argument as a normalised configuration.
+    """A filter's argument, a mapping or the text of a registries.yaml, as a normalised configuration.
 
     :param name: the filter's, for the error.
     :raises AnsibleFilterError: if it is no configuration; the message names the path, never a value.
     """
     given = plain(value)
+    if isinstance(given, (str, bytes)):
+        return decoded(given, name)
     if given is not None and not isinstance(given, dict):
         raise AnsibleFilterError(
-            f"{name}: the configuration must be a mapping with the keys mirrors and configs, not"
-            f" {type(given).__name__} (from_registries_yaml makes one of a registries.yaml's text)"
+            f"{name}: the configuration must be a mapping with the keys mirrors and configs, or the text of a"
+            f" registries.yaml, not {type(given).__name__}"
         )
     try:
         return normalise(given)
     except ConfigError as error:
         raise AnsibleFilterError(f"{name}: {error}") from None
+
+
+def decoded(source: str | bytes, name: str, strict: bool = True) -> Config:
+    """The text of a registries.yaml as a configuration.
+
+    :raises AnsibleFilterError: if K3s refuses it or, when strict, ignores part of it; the message names the lines.
+    """
+    try:
+        return decode(source, strict=strict)
+    except DecodeError as error:
+        verb = "refuses or partly ignores" if strict else "refuses"
+        raise AnsibleFilterError(f"{name}: K3s {verb} this text: {error.message}") from None
 
 
 def text(value: Any, name: str, argument: str) -> str:

@@ -46,6 +46,18 @@ class Excerpt(NamedTuple):
     marker: str
 
 
+def with_excerpts(
+    findings: Iterable[Mapping[str, Any]], document: Document, config: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Findings on a document, those that have a place with an `excerpt`: the line and its marker."""
+    excerpts = Excerpts(document, config)
+    shown = []
+    for finding in findings:
+        excerpt = excerpts.of(finding["line"], finding["column"]) if "line" in finding else None
+        shown.append({**finding, "excerpt": list(excerpt)} if excerpt is not None else dict(finding))
+    return shown
+
+
 class _Scalar(NamedTuple):
     """The part of a scalar in one line: from `start` to `end`, counted from 0; `shown` None: as it is written."""
 

@@ -13,7 +13,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogu
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import UNKNOWN, NodeFacts
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.document import Document
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.excerpt import Excerpts
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.excerpt import with_excerpts
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.ignores import (
     Ignore,
     heed,
@@ -103,12 +103,8 @@ def _one(source: Source, settings: Settings, ignores: Sequence[Ignore], outcome:
     else:
         findings = lint(source.content, settings.nodes, shipping_keys=True)
     heeded = heed(findings, document, source.name, ignores)
-    excerpts = Excerpts(document, config) if document is not None else None
-    found = [{**_levelled(finding, settings.levels), "file": source.name} for finding in heeded.findings]
-    for finding in found:
-        excerpt = excerpts.of(finding["line"], finding["column"]) if excerpts and "line" in finding else None
-        if excerpt is not None:
-            finding["excerpt"] = list(excerpt)
+    shown = heeded.findings if document is None else with_excerpts(heeded.findings, document, config)
+    found = [{**_levelled(finding, settings.levels), "file": source.name} for finding in shown]
     outcome.findings += sorted(found, key=lambda finding: (finding.get("line", 0), finding.get("column", 0)))
     for finding, ignore in heeded.ignored:
         by = {"file": source.name, "reason": ignore.reason, "ignored_by": "comment" if ignore.line else ignore.source}
