@@ -27,5 +27,8 @@ class NodeFacts(NamedTuple):
     config_template: str = ""
 
 
+#: The address of the embedded registry mirror, if nothing else is known than that it is on.
+EMBEDDED_MIRROR = "127.0.0.1:6443"
+
 #: Nothing is known of the nodes.
 UNKNOWN = NodeFacts()

@@ -5,13 +5,36 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import redact, visible
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import resolve_image
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import read
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.outcome import Source
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rewrite_engine import rewrite_engine
+
+if TYPE_CHECKING:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
+
+
+def attempts_of(images: Sequence[str], sources: Iterable[Source], nodes: NodeFacts) -> list[str]:
+    """The attempts for each image by each source without errors, each with a blank line and a heading before it."""
+    lines = []
+    for source in sources if images else ():
+        given = read(source.content, nodes)
+        if given.errors:
+            lines += ["", visible("%s: its attempts are shown once its errors are gone" % source.name)]
+            continue
+        for image in images:
+            lines += ["", visible("%s with %s:" % (redact(image), source.name))]
+            try:
+                lines += attempt_lines(image, normalise(dict(given.config or {})), nodes)
+            except (ImageError, ConfigError) as error:
+                lines.append(visible(redact(str(error))))
+    return lines
 
 
 def attempt_lines(image: str, config: Config, nodes: NodeFacts) -> list[str]:
