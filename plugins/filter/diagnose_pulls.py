@@ -28,11 +28,11 @@ options:
     required: true
   config:
     description:
-      - The node's registries configuration, with the keys C(mirrors) and C(configs), as
-        P(k3sfleet.registries.from_registries_yaml#filter) returns it.
+      - The node's registries configuration, with the keys C(mirrors) and C(configs), or the text of its
+        C(registries.yaml), read as P(k3sfleet.registries.from_registries_yaml#filter) reads it.
       - With it the diagnosis also says why a mirror was not used, whether credentials exist under another key, and
         whether a pod's C(imagePullSecret) replaced the node's credentials. Credentials in it are masked in the result.
-    type: dict
+    type: raw
     default: {}
 seealso:
   - module: k3sfleet.registries.k3s_pull_diagnosis
@@ -91,6 +91,8 @@ from typing import TYPE_CHECKING
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader import PullReader
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._filters import decoded
 
 if TYPE_CHECKING:
     from typing import Any, Callable
@@ -99,19 +101,22 @@ if TYPE_CHECKING:
 _LINE = re.compile(r"[^\n]+")
 
 
-def diagnose_pulls(log: str, config: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+def diagnose_pulls(log: str, config: dict[str, Any] | str | None = None) -> list[dict[str, Any]]:
     """See DOCUMENTATION.
 
-    :raises AnsibleFilterError: if `log` is not a text or `config` not a dict.
+    :raises AnsibleFilterError: if `log` is not a text, or `config` neither a dict nor a text that K3s reads.
     """
     if not isinstance(log, str):
         raise AnsibleFilterError(f"diagnose_pulls: the input must be the text of a log, not {type(log).__name__}")
-    if config is not None and not isinstance(config, dict):
+    given = plain(config)
+    if isinstance(given, (str, bytes)):
+        given = decoded(given, "diagnose_pulls")
+    elif given is not None and not isinstance(given, dict):
         raise AnsibleFilterError(
-            "diagnose_pulls: config must be a dict with the keys mirrors and configs (use from_registries_yaml on a"
-            f" text), not {type(config).__name__}"
+            "diagnose_pulls: config must be a mapping with the keys mirrors and configs, or the text of a"
+            f" registries.yaml, not {type(given).__name__}"
         )
-    reader = PullReader(config)
+    reader = PullReader(given)
     reader.read(line.group() for line in _LINE.finditer(log))
     return reader.diagnoses()
 

@@ -21,7 +21,9 @@ options:
     description:
       - A configuration as in C(registries.yaml), with the keys C(mirrors) and C(configs), both optional.
       - Keys that K3s does not know are ignored, as K3s ignores them.
-    type: dict
+      - The text of a C(registries.yaml) is taken, too, and read strictly, as
+        P(k3sfleet.registries.from_registries_yaml#filter) reads it.
+    type: raw
     required: true
   default_endpoint:
     description:
@@ -77,7 +79,7 @@ _PROGRAMS = ("k3s", "rke2")
 
 
 def hosts_toml(
-    config: dict[str, Any] | None, default_endpoint: bool = True, embedded_mirror: str = "", program: str = "k3s"
+    config: dict[str, Any] | str | None, default_endpoint: bool = True, embedded_mirror: str = "", program: str = "k3s"
 ) -> dict[str, str]:
     """See DOCUMENTATION.
 

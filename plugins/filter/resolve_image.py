@@ -27,7 +27,9 @@ options:
     description:
       - A configuration as in C(registries.yaml), with the keys C(mirrors) and C(configs), both optional.
       - Keys that K3s does not know are ignored, as K3s ignores them.
-    type: dict
+      - The text of a C(registries.yaml) is taken, too, and read strictly, as
+        P(k3sfleet.registries.from_registries_yaml#filter) reads it.
+    type: raw
     required: true
   default_endpoint:
     description:
@@ -123,9 +125,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._filters import (
     configuration,
     flag,
-    rewrite_engine,
     text,
 )
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rewrite_engine import rewrite_engine
 
 if TYPE_CHECKING:
     from typing import Any, Callable
@@ -134,7 +136,7 @@ if TYPE_CHECKING:
 
 
 def resolve_image(
-    image: str, config: dict[str, Any] | None, default_endpoint: bool = True, embedded_mirror: str = ""
+    image: str, config: dict[str, Any] | str | None, default_endpoint: bool = True, embedded_mirror: str = ""
 ) -> list[Attempt]:
     """See DOCUMENTATION.
 

@@ -20,7 +20,9 @@ options:
     description:
       - A configuration as in C(registries.yaml), with the keys C(mirrors) and C(configs), both optional.
       - Keys that K3s does not know are ignored, as K3s ignores them.
-    type: dict
+      - The text of a C(registries.yaml) is taken, too, and read strictly, as
+        P(k3sfleet.registries.from_registries_yaml#filter) reads it.
+    type: raw
     required: true
 seealso:
   - plugin: k3sfleet.registries.from_registries_yaml
@@ -53,7 +55,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
 
-def to_registries_yaml(config: dict[str, Any] | None) -> str:
+def to_registries_yaml(config: dict[str, Any] | str | None) -> str:
     """See DOCUMENTATION.
 
     :raises AnsibleFilterError: if it is not a configuration, or contains bytes that are not text.

@@ -61,7 +61,7 @@ options:
         rewrites. C(configs) says how to reach the target, with C(ca_src), C(cert_src), C(key_src) or C(*_content) for
         certificates on the controller. C(*_file) is a file on the host that copies.
       - The first endpoint of an image's mirror is the target, or the one that O(endpoint) names.
-    type: dict
+    type: raw
   images:
     description: Images, named as in pods.
     type: list

@@ -48,7 +48,9 @@ attributes:
 options:
   config:
     description:
-      - The content of registries.yaml as K3s documents it, with the keys V(mirrors) and V(configs).
+      - The content of registries.yaml as K3s documents it, with the keys V(mirrors) and V(configs), or its text.
+      - A text is read strictly - what K3s would refuse or drop is an error that names the line. It holds K3s' own keys
+        only, not those that follow.
       - Below C(configs.<registry>.tls) the keys C(ca_src), C(cert_src) and C(key_src) name files on the controller
         (encrypted with ansible-vault or not), C(ca_content), C(cert_content) and C(key_content) give PEM text. Both
         are checked and shipped. C(ca_file), C(cert_file) and C(key_file) name files that are already on the node.
@@ -56,7 +58,7 @@ options:
         inventory, then in the current folder.
       - Required with O(state=present), unless you set one of the settings below. A configuration from which K3s would
         read nothing (C(mirrors) and C(configs) null or empty) is refused.
-    type: dict
+    type: raw
   state:
     description:
       - V(present) puts the configuration in place, V(absent) removes everything that the collection has put there,
@@ -314,7 +316,9 @@ kept:
   type: str
   sample: /etc/rancher/k3s/registries.yaml.before-k3sfleet
 findings:
-  description: What the check of the configuration found, each with code, level, path, message and fix.
+  description:
+    - What the check of the configuration found, each with code, level, path, message and fix.
+    - What is found in a text has C(line), C(column) and C(excerpt), too - the line without secrets, and its marker.
   returned: always
   type: list
   elements: dict

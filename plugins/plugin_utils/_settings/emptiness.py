@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import Given
 
 _PARTS = ("mirrors", "configs")
 
 
-def problem(config: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> str:
+def problem(given: Given, settings: Mapping[str, Any]) -> str:
     """What is wrong with a configuration to put in place; "" if it says something.
 
-    :param config: the user's ``k3s_registries``. If left out or ``{}``, only the settings are managed.
+    :param given: the user's ``k3s_registries``. If left out or ``{}``, only the settings are managed.
     :param settings: ``disable_default_endpoint``, ``embedded_registry`` and ``system_default_registry``; None: not set.
     """
+    config = given.config
+    if given.errors:
+        # A mistyped key or a wrong type is why nothing is left; that has words of its own.
+        return ""
     if not config:
         if any(value is not None for value in settings.values()):
             return ""
@@ -26,9 +30,6 @@ def problem(config: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> st
             "or remove the registries with state: absent (k3sfleet.registries.remove)"
         )
     if _says_something(config, settings.get("embedded_registry") is not False):
-        return ""
-    if any(finding["level"] == "error" for finding in lint(config, shipping_keys=True)):
-        # Nothing is left because of a mistyped key or a wrong type, which lint reports.
         return ""
     return (
         "k3s_registries has nothing in it that K3s would use (%s), and would replace the registries.yaml of every node "

@@ -15,6 +15,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import l
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import text as _text
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import CATALOGUE
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
 
 R = "registry.example.com:5000"
 GOOD = base64.b64encode(b"robot:s3cret").decode()
@@ -177,7 +178,8 @@ ARGUMENTS = {
 
 
 def found(config, **arguments):
-    return {finding["code"]: finding for finding in lint(config, **arguments)}
+    shipping_keys = arguments.pop("shipping_keys", False)
+    return {finding["code"]: finding for finding in lint(config, NodeFacts(**arguments), shipping_keys)}
 
 
 @pytest.mark.parametrize("code", CASES)
