@@ -53,10 +53,6 @@ options:
   key:
     description: The key with which the node seals its answer. The action plugin makes a new one for each call.
     type: str
-  cluster:
-    description: Not used; accepted so that the defaults of the action group can be set for all of its modules.
-    type: str
-    default: ""
 seealso:
   - module: k3sfleet.registries.k3s_registries
   - module: k3sfleet.registries.k3s_pull_diagnosis

@@ -31,6 +31,8 @@ description:
   - At most 64 KiB of an answer's headers, 64 KiB of a token server's answer and 4 MiB of a manifest are read. The
     configuration of an image that is larger than 256 KiB is treated like a layer.
 notes:
+  - This module only looks. So O(distribution), O(service) and O(data_dir) are taken at their word where they are set,
+    and the other options that say what the node is are accepted and not used.
   - Reading the credentials needs C(become=true). The node needs nothing but Python 3.8 or later.
   - The causes are those of M(k3sfleet.registries.k3s_pull_diagnosis), and V(ok). With V(unauthorized) and
     RV(endpoints[].findings) credentials are needed to go on that containerd would send where they do not belong.
@@ -42,6 +44,7 @@ author:
   - the k3sfleet.registries authors (@k3sfleet)
 extends_documentation_fragment:
   - k3sfleet.registries.attributes
+  - k3sfleet.registries.node
 attributes:
   check_mode:
     support: full
@@ -53,21 +56,6 @@ attributes:
     support: full
     platforms: posix
 options:
-  distribution:
-    description: Which distribution runs on the node.
-    type: str
-    choices: [k3s, rke2]
-    default: k3s
-  data_dir:
-    description: The value of C(--data-dir). Empty, it is found on the node.
-    type: path
-    default: ""
-  service:
-    description:
-      - The service that runs the distribution, whose environment files tell the proxies where no containerd runs.
-      - Empty, it is found on the node.
-    type: str
-    default: ""
   images:
     description: Images to look for, with or without registry and tag as C(crictl pull) takes them.
     type: list
@@ -241,6 +229,7 @@ from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import places
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.environment import service_environment
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import (
     NodeHosts,
@@ -257,18 +246,16 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image i
 if TYPE_CHECKING:
     from typing import Any
 
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "distribution": {"type": "str", "choices": ["k3s", "rke2"], "default": "k3s"},
-    "data_dir": {"type": "path", "default": ""},
-    "service": {"type": "str", "default": ""},
-    "images": {"type": "list", "elements": "str", "default": []},
-    "all_endpoints": {"type": "bool", "default": True},
-    "content": {"type": "bool", "default": True},
-    "timeout": {"type": "float", "default": 10.0},
-    "config": {"type": "dict", "no_log": True},
-    "default_endpoint": {"type": "bool", "default": True},
-    "embedded_mirror": {"type": "str", "default": ""},
-}
+ARGUMENTS: dict[str, dict[str, Any]] = dict(
+    NODE_ARGUMENTS,
+    images={"type": "list", "elements": "str", "default": []},
+    all_endpoints={"type": "bool", "default": True},
+    content={"type": "bool", "default": True},
+    timeout={"type": "float", "default": 10.0},
+    config={"type": "dict", "no_log": True},
+    default_endpoint={"type": "bool", "default": True},
+    embedded_mirror={"type": "str", "default": ""},
+)
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
