@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from typing import Any, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, origin_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.belonging import Origin, origin_of
 
 
 class Access(NamedTuple):

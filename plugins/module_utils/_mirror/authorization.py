@@ -22,12 +22,15 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failur
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import read_json
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import AGENT, Reply, Session
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.challenge import Challenge, parse_challenges
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.belonging import (
     Origin,
     OriginError,
     leaves_tls,
     origin_of,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import (
+    Challenge,
+    parse_challenges,
 )
 
 TOKEN_LIMIT = 64 << 10

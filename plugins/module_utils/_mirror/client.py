@@ -42,7 +42,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manife
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Body, Reply, Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.wire import TooLarge
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.belonging import (
     Origin,
     OriginError,
     belongs_to,

@@ -16,7 +16,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.wire import TooLarge
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.belonging import (
     Origin,
     OriginError,
     joined,

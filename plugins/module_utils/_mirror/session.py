@@ -24,8 +24,12 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.wire i
     ask,
     connect,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy import Proxy, ProxyError, proxy_for
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, origin_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.belonging import Origin, origin_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.proxy import (
+    Proxy,
+    ProxyError,
+    proxy_for,
+)
 
 AGENT = "k3sfleet.registries"
 _CHUNK = 1 << 16

@@ -16,7 +16,7 @@ from typing import Iterator
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, belongs_to
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.belonging import Origin, belongs_to
 
 _LARGEST_FILE = 1 << 20
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)

@@ -13,8 +13,8 @@ import ssl
 from typing import Any, Iterable, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy import Proxy
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.belonging import Origin
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.proxy import Proxy
 
 HEADERS_LIMIT = 64 << 10
 """Bytes of everything before an answer's body, every ``100 Continue`` and every header of it together."""

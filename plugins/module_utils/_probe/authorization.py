@@ -12,30 +12,30 @@ import base64
 import re
 from typing import Callable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.challenge import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import (
+    Credentials,
+    CredentialsError,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import NO_KEY, Key, Session
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import (
     Challenge,
     parse_challenges,
     scopes,
     token_form,
     token_url,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import (
     Exposure,
     Failure,
     status_text,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.json_text import json_object, text_of
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import Answer, host_of, shown
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import (
-    Credentials,
-    CredentialsError,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.origin import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object, text_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import Answer, host_of, shown
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
     AddressError,
     Origin,
     origin_of,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import NO_KEY, Key, Session
 
 _WITHOUT_POST = (400, 401, 404)
 """Token servers that know no POST answer with one of these, and are asked by GET then."""

@@ -13,7 +13,6 @@ import ssl
 import time
 from typing import Mapping, NamedTuple, Union
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe import dial, wire
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import (
     Certificate,
     CertificateError,
@@ -21,12 +20,17 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certifi
     name_problem,
     utc_text,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import make_tunnel
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.origin import Origin
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy import Proxy, ProxyError, proxy_for
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Contexts, Shake
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http import dial, wire
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import make_tunnel
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.proxy import (
+    Proxy,
+    ProxyError,
+    proxy_for,
+)
 
 # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED, _CERT_NOT_YET_VALID, _PERMITTED_VIOLATION and _EXCLUDED_VIOLATION.
 _EXPIRED, _NOT_YET_VALID, _NAME_CONSTRAINTS = 10, 9, (47, 48)

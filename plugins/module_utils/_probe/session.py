@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import Certificate
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.connections import Connection, Connections
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure, Failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Contexts, Shake
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Exposure, Failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import (
     USER_AGENT,
     Answer,
     content_of,
@@ -31,7 +32,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.message
     response_of,
     shown,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.origin import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
     AddressError,
     Origin,
     default_port,
@@ -39,8 +40,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.origin 
     joined,
     origin_of,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy import Proxy
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Contexts, Shake
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.proxy import Proxy
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 10

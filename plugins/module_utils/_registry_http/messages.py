@@ -11,15 +11,15 @@ import re
 from typing import Any, Mapping, NamedTuple
 from urllib.parse import urlsplit
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe import wire
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http import wire
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import (
     Failure,
     http_failure,
     status_failure,
     status_text,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.origin import Origin, origin_of
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy import Proxy
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, origin_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.proxy import Proxy
 
 USER_AGENT = "containerd/2.1"
 """Some registries and firewalls look at it, so it has to begin as containerd's own."""

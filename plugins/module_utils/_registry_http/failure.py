@@ -14,8 +14,8 @@ import http.client
 import ssl
 from typing import Any
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.origin import Origin
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import status_cause
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin
 
 _NO_ROUTE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EPERM, errno.EACCES)
 _BROKEN = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ESHUTDOWN, errno.ENOTCONN)
