@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from typing import Any, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.belonging import Origin, origin_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, bare_origin_of
 
 
 class Access(NamedTuple):
@@ -38,9 +38,9 @@ class Access(NamedTuple):
     def origin(self) -> Origin:
         """What these credentials belong to.
 
-        :raises OriginError: if the host is none.
+        :raises AddressError: if the host is none.
         """
-        return origin_of("%s://%s" % (self.scheme, self.host))
+        return bare_origin_of("%s://%s" % (self.scheme, self.host))
 
     @property
     def has_credentials(self) -> bool:

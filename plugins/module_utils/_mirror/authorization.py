@@ -13,7 +13,6 @@ import urllib.parse
 from typing import Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
     RegistryFailure,
     failure,
@@ -22,15 +21,16 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failur
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import read_json
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import AGENT, Reply, Session
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.belonging import (
-    Origin,
-    OriginError,
-    leaves_tls,
-    origin_of,
-)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import (
     Challenge,
     parse_challenges,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
+    AddressError,
+    Origin,
+    bare_origin_of,
+    leaves_tls,
 )
 
 TOKEN_LIMIT = 64 << 10
@@ -87,8 +87,8 @@ class Authorization:
         host = self._access.host
         realm = challenge.parameters.get("realm", "")
         try:
-            server = origin_of(realm)
-        except OriginError as error:
+            server = bare_origin_of(realm)
+        except AddressError as error:
             raise self._unavailable("its token server cannot be asked: %s" % error) from error
         if self._access.has_credentials and leaves_tls(self._access.origin, server):
             raise self._unavailable(

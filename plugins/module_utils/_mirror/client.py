@@ -20,11 +20,10 @@ from typing import Any, Callable, Iterable, Iterator, TypeVar
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.authorization import Authorization
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
     RegistryFailure,
     failure,
-    of_exception,
+    of_failure,
     of_status,
     retry_after,
 )
@@ -41,18 +40,22 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manife
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Body, Reply, Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.wire import TooLarge
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.belonging import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, TooLarge
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import (
+    REDIRECTS,
+    location_of,
+    media_type_of,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
+    AddressError,
     Origin,
-    OriginError,
-    belongs_to,
+    bare_origin_of,
     joined,
     leaves_tls,
-    origin_of,
 )
 
 _ACCEPT = ", ".join(INDEX_TYPES + MANIFEST_TYPES)
-_REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 LONGEST_WAIT = 300.0
 """Seconds: a Retry-After beyond it is not waited for."""
@@ -97,7 +100,7 @@ class RegistryClient:
         self._accepted = False
         try:
             self._origin = access.origin
-        except OriginError as error:
+        except AddressError as error:
             raise failure("dns_failure", access.host, seen=str(error)) from error
         self._session = Session(TlsSettings(access), self._explained)
         self._authorization = Authorization(access, self._session, timeout)
@@ -135,7 +138,7 @@ class RegistryClient:
         digest = reference if ":" in reference else said
         if not is_checkable(digest):
             return self.get(repository, reference)
-        return Manifest(digest, _media_type(reply), b"")
+        return Manifest(digest, media_type_of(reply.headers), b"")
 
     @_with_side
     def get(self, repository: str, reference: str, media_type: str = "") -> Manifest | None:
@@ -155,7 +158,7 @@ class RegistryClient:
         if ":" in reference and digest != reference:
             raise self._other(reference, digest)
         where = "%s/%s" % (self.access.host, repository)
-        announced = _media_type(reply)
+        announced = media_type_of(reply.headers)
         if announced not in INDEX_TYPES + MANIFEST_TYPES:
             announced = media_type or announced
         return Manifest(digest, document_of(body, announced, where)[0], body)
@@ -227,9 +230,9 @@ class RegistryClient:
         begun.start()
         if begun.status == 201 and other:
             return None
-        if not begun.header("Location"):
+        if not location_of(begun.headers):
             raise failure("not_a_registry", self.access.host, seen="it names no place for an upload")
-        place = self._joined(begun, begun.header("Location"), "the place of an upload")
+        place = self._joined(begun, location_of(begun.headers), "the place of an upload")
         place += ("&" if urllib.parse.urlsplit(place).query else "?") + urllib.parse.urlencode({"digest": part.digest})
         headers = {"Content-Type": "application/octet-stream"}
         reply = self._exchanged(
@@ -246,8 +249,8 @@ class RegistryClient:
             try:
                 begun = self._once("POST", repository, "blobs/uploads/", Deadline(self._timeout))
                 begun.start()
-                if begun.header("Location"):
-                    place = self._joined(begun, begun.header("Location"), "the place of an upload")
+                if location_of(begun.headers):
+                    place = self._joined(begun, location_of(begun.headers), "the place of an upload")
                     scopes = (_scope(repository, "DELETE"),)
                     self._exchanged("DELETE", place, {}, scopes, Deadline(self._timeout)).start()
             except RegistryFailure as problem:
@@ -301,7 +304,7 @@ class RegistryClient:
         with self._first_alone():
             try:
                 reply = self._followed(method, url, headers, scopes, deadline, body, length, silence)
-                if reply.status == 401 and belongs_to(self._origin, reply.origin):
+                if reply.status == 401 and reply.origin == self._origin:
                     reply.start()
                     if self._authorization.learn(reply, scopes):
                         return self._followed(method, url, headers, scopes, deadline, body, length, silence)
@@ -319,11 +322,11 @@ class RegistryClient:
     ) -> Reply:  # fmt: skip
         """Ask, and go where a registry says that something it has is to be read. Only it itself gets credentials."""
         for _number in range(_MOST_REDIRECTS + 1):
-            own = belongs_to(self._origin, origin_of(url))
+            own = bare_origin_of(url) == self._origin
             fields = dict(headers, **self._authorization.headers(scopes)) if own else headers
             reply = self._session.ask(method, url, fields, deadline, body, length, silence)
-            location = reply.header("Location")
-            if reply.status not in _REDIRECTS or method not in ("GET", "HEAD") or not location:
+            location = location_of(reply.headers)
+            if reply.status not in REDIRECTS or method not in ("GET", "HEAD") or not location:
                 return reply
             if method == "HEAD" and "/blobs/" in url:
                 # It has the blob; the other place may be for nothing but a download.
@@ -339,8 +342,8 @@ class RegistryClient:
         """
         try:
             url = joined(reply.url, location)
-            target = origin_of(url)
-        except OriginError as error:
+            target = bare_origin_of(url)
+        except AddressError as error:
             raise failure("not_a_registry", self.access.host, seen="%s has no address: %s" % (what, error)) from error
         if leaves_tls(reply.origin, target):
             raise failure(
@@ -352,7 +355,7 @@ class RegistryClient:
 
     def _refusal(self, reply: Reply, repository: str) -> RegistryFailure:
         said = _said(reply.start())
-        own = belongs_to(self._origin, reply.origin)
+        own = reply.origin == self._origin
         host = self.access.host if own else reply.origin.netloc
         problem = of_status(reply.status, host, said, retry_after(reply.header("Retry-After")))
         if own and reply.status == 401 and reply.sent.startswith("Bearer "):
@@ -362,18 +365,15 @@ class RegistryClient:
         problem.whole = problem.whole and own and not (reply.status == 401 and self._accepted)
         return problem
 
-    def _explained(self, error: BaseException, origin: Origin) -> RegistryFailure:
-        own = belongs_to(self._origin, origin)
+    def _explained(self, error: Failure, origin: Origin) -> RegistryFailure:
+        own = origin == self._origin
         host = self.access.host if own else origin.netloc
         if isinstance(error, TooLarge):
             return failure("not_a_registry", host, seen=str(error))
-        problem = of_exception(error, host)
+        problem = of_failure(error, host)
         if not own:
             # Where the registry has sent us says nothing of it as a whole.
             problem.whole = False
-        elif problem.cause == "client_cert_rejected" and not (self.access.cert or self.access.cert_file):
-            # Servers built with older Go call a certificate that was not shown a bad one.
-            return failure("client_cert_required", host)
         return problem
 
     def _other(self, wanted: str, got: str) -> RegistryFailure:
@@ -398,10 +398,6 @@ class _There(Reply):
 
 def _scope(repository: str, method: str) -> str:
     return "repository:%s:%s" % (repository, "pull" if method in ("GET", "HEAD") else "pull,push")
-
-
-def _media_type(reply: Reply) -> str:
-    return reply.header("Content-Type").partition(";")[0].strip().lower()
 
 
 def _number(text: str) -> int:

@@ -6,25 +6,25 @@
 from __future__ import annotations
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
     RegistryFailure,
     failure,
-    of_exception,
+    of_failure,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists import LIST_LIMIT
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.wire import TooLarge
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.belonging import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, TooLarge
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import REDIRECTS, location_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
+    AddressError,
     Origin,
-    OriginError,
+    bare_origin_of,
     joined,
     leaves_tls,
-    origin_of,
 )
 
-_REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 
 
@@ -44,14 +44,16 @@ def fetched(url: str, timeout: float) -> str:
             except UnicodeDecodeError as error:
                 raise RegistryFailure("unknown", "%s: it is no text" % reply.origin.netloc) from error
         reply.abandon()
-        location = reply.header("Location")
-        if reply.status not in _REDIRECTS or not location:
+        location = location_of(reply.headers)
+        if reply.status not in REDIRECTS or not location:
             cause = "not_found" if reply.status == 404 else "unknown"
             raise RegistryFailure(cause, "%s answers HTTP %d" % (reply.origin.netloc, reply.status))
         try:
             url = joined(url, location)
-        except OriginError as error:
-            raise RegistryFailure("unknown", "%s redirects, and %s" % (reply.origin.netloc, error)) from error
+        except AddressError as error:
+            raise RegistryFailure(
+                "unknown", "%s redirects to no address that can be asked: %s" % (reply.origin.netloc, error)
+            ) from error
         if leaves_tls(reply.origin, _origin(url)):
             raise RegistryFailure(
                 "unknown", "%s redirects to %s, without TLS, where anybody could answer"
@@ -62,12 +64,12 @@ def fetched(url: str, timeout: float) -> str:
 
 def _origin(url: str) -> Origin:
     try:
-        return origin_of(url)
-    except OriginError as error:
+        return bare_origin_of(url)
+    except AddressError as error:
         raise RegistryFailure("unknown", str(error)) from error
 
 
-def _explained(error: BaseException, origin: Origin) -> RegistryFailure:
+def _explained(error: Failure, origin: Origin) -> RegistryFailure:
     if isinstance(error, TooLarge):
         return failure("unknown", origin.netloc, seen="%s, more than any image list has" % error)
-    return of_exception(error, origin.netloc)
+    return of_failure(error, origin.netloc)

@@ -17,7 +17,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.archive import Workspace, packed_file
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import RegistryClient
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.copy_plan import PlatformMissing, subset
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure, failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import STAGING, Layout, named
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
@@ -36,6 +35,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.transf
     RegistryPlace,
     transfer,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 
 _BLOBS_AT_ONCE = 2
 """Per image that is copied at the same time."""
@@ -295,7 +295,7 @@ def _has_config(
     if not parts.is_index:
         return parts.blobs[0].digest == config
     for part in parts.manifests[:_MOST_LOOKED_AT] if depth == 0 else ():
-        deadline.left()
+        deadline.left("copy")
         child = client.get(repository, part.digest, part.media_type)
         if child is not None and _has_config(client, repository, child, config, deadline, depth + 1):
             return True

@@ -9,13 +9,11 @@ mirror's own.
 
 from __future__ import annotations
 
-import errno
-import http.client
 import re
-import socket
-import ssl
 import time
 from email.utils import parsedate_to_datetime
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 
 
 class RegistryFailure(Exception):
@@ -147,33 +145,9 @@ def of_status(status: int, host: str, detail: str = "", retry_after: float | Non
     return failure(cause, host, ("HTTP %d %s" % (status, detail)).strip(), retry_after)
 
 
-def of_exception(error: BaseException, host: str) -> RegistryFailure:
-    """The failure that an exception of ``http.client``, ``ssl`` or ``socket`` means."""
-    if isinstance(error, socket.gaierror):
-        return failure("dns_failure", host)
-    if isinstance(error, (socket.timeout, TimeoutError)):
-        return failure("timeout", host)
-    if isinstance(error, ConnectionRefusedError):
-        return failure("connection_refused", host)
-    if isinstance(error, OSError) and error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
-        return failure("no_route", host)
-    if isinstance(error, (ConnectionError, http.client.IncompleteRead)) and not isinstance(error, ssl.SSLError):
-        return failure("connection_reset", host)
-    if isinstance(error, http.client.HTTPException):
-        return failure("not_http", host, seen=_spoken(error))
-    if isinstance(error, UnicodeError):
-        return failure("dns_failure", host)
-    text = str(error)
-    cause = cause_of(text.replace("_", " "))
-    return failure(cause, host, text if cause == "unknown" else "")
-
-
-def _spoken(error: http.client.HTTPException) -> str:
-    """Our own sentences; ``http.client``'s hold pieces of the answer."""
-    # A plain HTTPException is raised by this collection only; http.client has subclasses for its own.
-    kind = error.__class__
-    ours = kind.__name__ == "HTTPException" or kind.__module__ != http.client.__name__
-    return str(error) if ours else ""
+def of_failure(error: Failure, host: str) -> RegistryFailure:
+    """The failure of a connection or of an answer, as the mirror tells it."""
+    return failure(error.cause, host, seen=error.detail if error.cause in ("unknown", "not_http") else "")
 
 
 def retry_after(text: str) -> float | None:

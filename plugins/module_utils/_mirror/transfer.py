@@ -14,7 +14,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Callable, Iterable, Iterator
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import RegistryClient
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure, failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import Layout
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
@@ -23,6 +22,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manife
     Manifest,
     document_of,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 
 
 class RegistryPlace:
@@ -89,7 +89,7 @@ class LayoutPlace:
     def content(self, part: Descriptor, deadline: Deadline) -> Iterator[bytes]:
         """A blob, its last piece only if all of it is what its digest says."""
         for piece in self._layout.pieces(part.digest, part.size):
-            deadline.left()
+            deadline.left("copy")
             yield piece
 
     def has(self, part: Descriptor) -> bool:
@@ -140,7 +140,7 @@ def _copy_parts(
     for part in parts.manifests:
         if part.digest in sizes:
             continue
-        deadline.left()
+        deadline.left("copy")
         child = source.manifest(part)
         _check_size(source, part, len(child.body))
         sizes[part.digest] = part.size
@@ -152,7 +152,7 @@ def _copy_parts(
 
 
 def _copy_blob(source: Place, target: Place, part: Descriptor, deadline: Deadline) -> None:
-    deadline.left()
+    deadline.left("copy")
     if not target.has(part):
         target.take(part, lambda: source.content(part, deadline), deadline)
 

@@ -12,6 +12,8 @@ import base64
 import re
 from typing import Callable
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.answer import Answer
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import (
     Credentials,
     CredentialsError,
@@ -24,13 +26,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     token_form,
     token_url,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import (
-    Exposure,
-    Failure,
-    status_text,
-)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, status_text
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object, text_of
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import Answer, host_of, shown
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import host_of, shown
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
     AddressError,
     Origin,

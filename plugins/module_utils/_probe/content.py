@@ -10,10 +10,12 @@ import re
 import threading
 from typing import Any, Callable, NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.answer import Answer
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import status_failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import best_of, platform_text
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, status_failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import taken, text_of
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import Answer, shown
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import shown
 
 INDEX_TYPES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",

@@ -16,6 +16,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.endpoin
     check_api,
     check_image,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import node_platform
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.result import Describer, Probed
@@ -23,7 +24,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import Target
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Trust
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Exposure, Failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 
 MOST_AT_ONCE = 128
 # What a probe may need beyond its deadline to notice that it has passed.

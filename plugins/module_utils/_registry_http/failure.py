@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a probe ended: a cause, in the same words as the diagnosis of containerd's log, and what was seen.
+"""Why a server did not answer: a cause, in the same words as the diagnosis of containerd's log, and what was seen.
 
 The causes of operating-system and TLS errors are those that the diagnosis gives to Go's wording of the same error, so
 that probe and diagnosis never call one fault by two names.
@@ -12,10 +12,6 @@ from __future__ import annotations
 import errno
 import http.client
 import ssl
-from typing import Any
-
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import status_cause
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin
 
 _NO_ROUTE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EPERM, errno.EACCES)
 _BROKEN = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ESHUTDOWN, errno.ENOTCONN)
@@ -35,11 +31,19 @@ _ALERTS = (
     ("ALERT_DECRYPT_ERROR", "client_cert_rejected"),
     ("UNRECOGNIZED_NAME", "tls_name_mismatch"),
 )
+# OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED, _CERT_NOT_YET_VALID, _HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH,
+# _PERMITTED_VIOLATION and _EXCLUDED_VIOLATION; every other is about who has signed it.
+EXPIRED, NOT_YET_VALID, NAME_CONSTRAINTS = 10, 9, (47, 48)
+_VERIFICATION = {
+    EXPIRED: "tls_expired",
+    NOT_YET_VALID: "tls_not_yet_valid",
+    **dict.fromkeys((62, 64, *NAME_CONSTRAINTS), "tls_name_mismatch"),
+}
 _SHOWN_CERTIFICATE = ("client_cert_required", "ALERT_BAD_CERTIFICATE")
 
 
 class Failure(Exception):
-    """The end of a probe.
+    """There is no answer, or none that can be used.
 
     :ivar cause: one of the causes of ``_pulls.causes.CAUSES``.
     :ivar detail: what was seen. Names and addresses in it may be the other side's: it is shown through
@@ -60,25 +64,19 @@ class Failure(Exception):
         self.at_handshake = False
 
 
-class Exposure(Failure):
-    """containerd would give a credential to somebody to whom it does not belong; the probe has not.
+class TooLarge(Failure):
+    """An answer is larger than it may be; ``detail`` says which part and how large it may be."""
 
-    :ivar credential: its name, such as ``the password of registry.example.com:5000``.
-    :ivar place: who would get it.
-    :ivar reason: why it does not belong there, as the end of a sentence.
-    """
+    def __init__(self, detail: str) -> None:
+        super().__init__("not_http", detail)
 
-    def __init__(self, credential: str, place: Origin, detail: str, status: int | None, reason: str = "") -> None:
-        super().__init__("unauthorized", detail, status)
-        self.credential = credential
-        self.place = place
-        self.reason = reason or "to which a redirect leads"
 
-    @property
-    def sentence(self) -> str:
-        """The finding."""
-        clear = " in clear text" if self.place.scheme == "http" else ""
-        return f"containerd will send {self.credential} to {self.place.text}{clear}, {self.reason}."
+class Unverified(Failure):
+    """A server's certificate does not verify; ``code`` is OpenSSL's number for why."""
+
+    def __init__(self, code: int, doing: str) -> None:
+        super().__init__(_VERIFICATION.get(code, "tls_unknown_authority"), f"{doing}: its certificate does not verify")
+        self.code = code
 
 
 def connection_failure(error: OSError, where: str) -> Failure:
@@ -131,11 +129,6 @@ def http_failure(error: http.client.HTTPException, where: str) -> Failure:
     if isinstance(error, (http.client.RemoteDisconnected, http.client.IncompleteRead)):
         return Failure("connection_reset", f"{where}: the connection was closed")
     return Failure("not_http", f"{where}: the answer is not HTTP")
-
-
-def status_failure(status: int, url: str, where: str, **more: Any) -> Failure:
-    """The failure that an HTTP status stands for."""
-    return Failure(status_cause(status, url), f"{where}: {status_text(status)}", status, **more)
 
 
 def status_text(status: int) -> str:

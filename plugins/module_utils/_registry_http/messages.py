@@ -1,29 +1,23 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Single HTTP messages on a connection: what is asked, what comes back, a proxy's tunnel."""
+"""Single HTTP messages on a connection: what is asked, what comes back and how much of it, a proxy's tunnel."""
 
 from __future__ import annotations
 
 import http.client
 import io
 import re
-from typing import Any, Mapping, NamedTuple
+import sys
+from typing import Any, Callable, Iterable, Iterator, Mapping, TypeVar
 from urllib.parse import urlsplit
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http import wire
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import (
-    Failure,
-    http_failure,
-    status_failure,
-    status_text,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, origin_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, http_failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, bracketed
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.proxy import Proxy
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.wire import Reader, Stream
 
-USER_AGENT = "containerd/2.1"
-"""Some registries and firewalls look at it, so it has to begin as containerd's own."""
-
+REDIRECTS = (301, 302, 303, 307, 308)
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _LARGEST_HEAD = 64 << 10
@@ -31,48 +25,29 @@ _LONGEST_PATH = 300
 _PIECE = 64 << 10
 
 
-class Answer(NamedTuple):
-    """What came back: ``url`` is that of the last request, after redirects; ``complete``: whether ``body`` is all."""
-
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-    url: str
-    complete: bool = True
-
-    @property
-    def media_type(self) -> str:
-        """The content type without parameters, in lower case."""
-        return (self.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
-
-    @property
-    def host(self) -> str:
-        """As it stands in the URL, byte for byte: that is what containerd looks for in ``configs``."""
-        return host_of(self.url)
-
-    @property
-    def location(self) -> str:
-        """Where a redirect leads, as its server wrote it: in UTF-8, as Go reads it."""
-        text = self.headers.get("Location") or ""
-        try:
-            return text.encode("latin-1").decode("utf-8")
-        except UnicodeError:
-            return text
-
-    @property
-    def origin(self) -> Origin:
-        return origin_of(self.url)
-
-
 def host_of(url: str) -> str:
     """``host[:port]`` of a URL, without userinfo."""
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
+def media_type_of(headers: http.client.HTTPMessage) -> str:
+    """The content type without parameters, in lower case."""
+    return (headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+
+
+def location_of(headers: http.client.HTTPMessage) -> str:
+    """Where a redirect leads, as its server wrote it: in UTF-8, as Go reads it."""
+    text = (headers.get("Location") or "").strip()
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
+
+
 class _Socket:
     """What ``http.client`` wants of a socket."""
 
-    def __init__(self, reader: wire.Reader) -> None:
+    def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
     def makefile(self, *_arguments: Any, **_more: Any) -> io.BufferedReader:
@@ -90,7 +65,34 @@ def shown(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}{query}"
 
 
-def head(method: str, target: str, fields: Mapping[str, str]) -> bytes:
+def ask(
+    stream: Stream, method: str, url: str, headers: Mapping[str, str], body: Iterable[bytes] = (),
+    proxy: Proxy | None = None, limit: int | None = None,
+) -> http.client.HTTPResponse:  # fmt: skip
+    """Send one request and read the head of its answer, whose body is still to be read.
+
+    A server may answer, and stop reading, before it has all of a body: then that answer counts.
+
+    :param headers: ``Host`` among them.
+    :param proxy: that the stream leads to, if it does.
+    :param limit: how much of the answer's body will be read; None for all of it.
+    :raises Failure: if none comes, or what comes is not HTTP.
+    """
+    parts, fields = urlsplit(url), dict(headers)
+    target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
+    if proxy is not None and parts.scheme == "http":
+        target = "http://" + fields["Host"] + target
+        if proxy.authorization:
+            fields["Proxy-Authorization"] = proxy.authorization
+    stream.send(_head(method, target, fields))
+    for piece in body:
+        if stream.gone:
+            break
+        stream.send(piece)
+    return _response(stream, method, limit)
+
+
+def _head(method: str, target: str, fields: Mapping[str, str]) -> bytes:
     """The bytes of a request up to its body. What could end a line early is escaped."""
     target = _UNSAFE.sub(lambda match: f"%{ord(match.group()):02X}", target)
     lines = [f"{method} {target} HTTP/1.1"]
@@ -98,65 +100,80 @@ def head(method: str, target: str, fields: Mapping[str, str]) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
-def response_of(connection: wire.Plain | wire.Tls, method: str, doing: str, limit: int = 0) -> http.client.HTTPResponse:
-    """The answer to a request, its headers read: no more than 64 KiB of them, whatever comes before them included.
-
-    :param doing: the request in words, for the failure's text.
-    :param limit: how much of its body will be read.
-    :raises Failure: where none comes, or what comes is not HTTP.
-    """
-    reader = wire.Reader(connection, _LARGEST_HEAD + io.DEFAULT_BUFFER_SIZE)
+def _response(stream: Stream, method: str, limit: int | None) -> http.client.HTTPResponse:
+    """No more than 64 KiB of headers, whatever comes before them included."""
+    reader = Reader(stream, _LARGEST_HEAD + io.DEFAULT_BUFFER_SIZE)
     response = http.client.HTTPResponse(_Socket(reader), method=method)  # type: ignore[arg-type]
     try:
         response.begin()
     except http.client.HTTPException as error:
-        raise http_failure(error, doing) from None
+        raise http_failure(error, stream.doing) from None
     except ValueError:
-        raise Failure("not_http", f"{doing}: the answer is not HTTP") from None
+        # http.client converts some numbers before it has looked at them.
+        raise Failure("not_http", f"{stream.doing}: the answer is not HTTP") from None
+    if response.status < 200:
+        raise Failure("not_http", f"{stream.doing}: the answer {response.status} ends no request")
     # What chunks need around their content, and trailers after it.
-    reader.left = 2 * limit + _LARGEST_HEAD
+    reader.left = sys.maxsize if limit is None else 2 * limit + _LARGEST_HEAD
     return response
 
 
-def content_of(response: http.client.HTTPResponse, limit: int, doing: str) -> tuple[bytes, bool]:
-    """The body as far as the limit, and whether that was all.
+def pieces_of(response: http.client.HTTPResponse, doing: str, limit: int | None = None) -> Iterator[bytes]:
+    """A body as it comes, up to the limit.
 
-    :raises Failure: where it ends before its announced length.
+    :param doing: the request in words, for the failure's text.
+    :raises Failure: if it ends before its announced length.
     """
-    pieces = []
-    left = limit
+    left = sys.maxsize if limit is None else limit
     try:
         while left > 0:
             # Some Pythons set aside as much as they are asked for, however little comes.
             piece = response.read(min(left, _PIECE))
             if not piece:
                 break
-            pieces.append(piece)
             left -= len(piece)
-        more = left <= 0 and not response.isclosed()
-        if not more and response.length:
+            yield piece
+        if left > 0 and response.length:
             raise Failure("connection_reset", f"{doing}: the answer ended early")
-        return b"".join(pieces), not more
     except http.client.HTTPException as error:
         raise http_failure(error, doing) from None
     except ValueError:
         raise Failure("not_http", f"{doing}: the answer's body is not HTTP") from None
 
 
-def make_tunnel(connection: wire.Plain | wire.Tls, target: str, proxy: Proxy) -> None:
-    """Has a proxy connect to a host, so that everything sent from then on goes there.
+def content_of(response: http.client.HTTPResponse, doing: str, limit: int) -> tuple[bytes, bool]:
+    """The body as far as the limit, and whether that was all.
 
-    :param target: ``host:port``.
-    :raises Failure: where it does not.
+    :raises Failure: as :func:`pieces_of`.
     """
-    connection.doing = doing = f"CONNECT {target} at the proxy {proxy.text}"
-    fields = {"Host": target, "User-Agent": USER_AGENT}
+    content = b"".join(pieces_of(response, doing, limit))
+    return content, len(content) < limit or response.isclosed()
+
+
+def tunnel(stream: Stream, origin: Origin, proxy: Proxy, agent: str) -> int:
+    """Have a proxy connect to a host; the status that it answers. After 200, everything sent goes to the host."""
+    target = f"{bracketed(origin.host)}:{origin.port}"
+    stream.doing = f"CONNECT {target} at the proxy {proxy.text}"
+    fields = {"Host": target, "User-Agent": agent}
     if proxy.authorization:
         fields["Proxy-Authorization"] = proxy.authorization
-    connection.send(head("CONNECT", target, fields))
-    status = response_of(connection, "CONNECT", doing).status
-    if status != 200:
-        connection.close()
-        if status < 500 and status not in (403, 407, 429):
-            raise Failure("server_error", f"{doing}: {status_text(status)}", status)
-        raise status_failure(status, "", doing)
+    stream.send(_head("CONNECT", target, fields))
+    return _response(stream, "CONNECT", 0).status
+
+
+_Connection = TypeVar("_Connection")
+_Said = TypeVar("_Said")
+
+
+def said_on(kept: _Connection | None, make: Callable[[], _Connection], speak: Callable[[_Connection], _Said]) -> _Said:
+    """What is said on a kept connection, or on a new one.
+
+    A server may close a kept connection at any time: only on a fresh one does that say anything.
+    """
+    if kept is not None:
+        try:
+            return speak(kept)
+        except Failure as failure:
+            if failure.cause != "connection_reset":
+                raise
+    return speak(make())

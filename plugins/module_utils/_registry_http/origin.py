@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where a URL leads: scheme, host and port, and nothing else. What belongs to one origin belongs to no other. Pure.
 
-Everything that decides about credentials, TLS settings and connections asks here, so that no two parts of the probe
-read one URL in two ways. What a URL's reader could stumble over (control characters, backslashes, odd ports) is no
-address.
+Everything that decides about credentials, TLS settings and connections asks here, so that no two parts of the
+collection read one URL in two ways. What a URL's reader could stumble over (control characters, backslashes, odd ports)
+is no address.
 """
 
 from __future__ import annotations
@@ -38,13 +38,19 @@ class Origin(NamedTuple):
     @property
     def text(self) -> str:
         """As a URL without a path, the port left out where it is the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}" + ("" if self.port == default_port(self.scheme) else f":{self.port}")
+        return f"{self.scheme}://{bracketed(self.host)}" + (
+            "" if self.port == default_port(self.scheme) else f":{self.port}"
+        )
 
     @property
     def netloc(self) -> str:
         """``host[:port]`` as a request names it."""
         return self.text.partition("://")[2]
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands before ``:port``."""
+    return f"[{host}]" if ":" in host else host
 
 
 def default_port(scheme: str) -> int:
@@ -79,6 +85,22 @@ def origin_of(url: str) -> Origin:
     if len(name) > _LONGEST_NAME or not (_IPV6 if host.startswith("[") else _NAME).fullmatch(name):
         raise AddressError("a host that is neither name nor address")
     return Origin(parts.scheme, name, number)
+
+
+def bare_origin_of(url: str) -> Origin:
+    """:func:`origin_of` for a URL that must not hold a user name: in one from a registry, whose would it be?
+
+    :raises AddressError: also if it holds one. The message never repeats the URL: it may hold a password.
+    """
+    found = origin_of(url)
+    if "@" in urlsplit(url).netloc:
+        raise AddressError("it holds a user name or a password")
+    return found
+
+
+def leaves_tls(first: Origin, then: Origin) -> bool:
+    """Whether everybody on the way could read and change what passes, from the second server on."""
+    return first.scheme == "https" and then.scheme == "http"
 
 
 def joined(url: str, location: str) -> str:

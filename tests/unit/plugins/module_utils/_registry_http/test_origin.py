@@ -11,8 +11,10 @@ import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
     AddressError,
     Origin,
+    bare_origin_of,
     is_within,
     joined,
+    leaves_tls,
     origin_of,
 )
 from hypothesis import given
@@ -113,3 +115,22 @@ def test_any_location_is_read_in_one_way_or_refused(location: str) -> None:
 )
 def test_whereto_go_takes_credentials_along(host: str, other: str, wanted: bool) -> None:
     assert is_within(host, other) is wanted
+
+
+@pytest.mark.parametrize(
+    "url", ["https://u:hunter2@host/", "https://hunter2@host/", "http://host:0/hunter2", "//h/"]
+)
+def test_an_address_from_a_registry_holds_no_login_and_is_not_repeated(url: str) -> None:
+    with pytest.raises(AddressError) as caught:
+        bare_origin_of(url)
+    assert "hunter2" not in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_a_credential_belongs_to_one_scheme_host_and_port() -> None:
+    mine = bare_origin_of("https://r:5000/")
+    assert mine == bare_origin_of("https://R:5000/other")
+    for other in ("http://r:5000", "https://r", "https://r:5001", "https://r.evil:5000"):
+        assert mine != bare_origin_of(other)
+    assert leaves_tls(mine, origin_of("http://r:5000"))
+    assert not leaves_tls(origin_of("http://r"), origin_of("http://s"))
