@@ -28,20 +28,22 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failur
     retry_after,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
-    INDEX_TYPES,
     MANIFEST_LIMIT,
-    MANIFEST_TYPES,
     Descriptor,
     Manifest,
     digest_of,
     document_of,
     is_checkable,
-    read_json,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Body, Reply, Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, TooLarge
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import read_json
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.media_types import (
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import (
     REDIRECTS,
     location_of,

@@ -20,13 +20,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.copy_p
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure, failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import STAGING, Layout, named
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
-    INDEX_TYPES,
-    ONE_AT_A_TIME,
     Descriptor,
     Manifest,
     digest_of,
     document_of,
-    read_json,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.places import Place
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.skopeo import Skopeo
@@ -36,6 +33,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.transf
     transfer,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import (
+    ONE_AT_A_TIME,
+    read_json,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.media_types import INDEX_TYPES
 
 _BLOBS_AT_ONCE = 2
 """Per image that is copied at the same time."""

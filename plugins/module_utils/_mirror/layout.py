@@ -26,8 +26,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manife
     Descriptor,
     document_of,
     is_checkable,
-    read_json,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import read_json
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
 
 REFERENCE = "org.opencontainers.image.ref.name"

@@ -15,17 +15,13 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import best_of, platform_text
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import taken, text_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.media_types import (
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import shown
 
-INDEX_TYPES = (
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.oci.image.index.v1+json",
-)
-MANIFEST_TYPES = (
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-)
-ACCEPT = ", ".join((MANIFEST_TYPES[0], INDEX_TYPES[0], MANIFEST_TYPES[1], INDEX_TYPES[1], "*/*"))
+ACCEPT = ", ".join((MANIFEST_TYPES[1], INDEX_TYPES[1], MANIFEST_TYPES[0], INDEX_TYPES[0], "*/*"))
 _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+"
 _NO_MANIFEST = ("text/", "application/json", "application/xml", "application/xhtml", "application/octet-stream")
 _NAMED = ("text/html", "text/plain", "application/json", "application/xml", "application/octet-stream")
