@@ -11,7 +11,6 @@ from __future__ import annotations
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
     RegistryFailure,
-    failure,
     of_status,
     retry_after,
 )
@@ -111,7 +110,7 @@ class Authorization:
 
     def _token_of(self, reply: Reply, content: bytes, server: Origin, host: str) -> str:
         if reply.status in (400, 401, 403):
-            raise failure("token_refused", host)
+            raise RegistryFailure("token_refused", host)
         if 300 <= reply.status < 400:
             # A redirect would take the credentials along, or leave them out and be refused.
             raise self._unavailable("its token server %s redirects, which is not followed" % server.text)
@@ -123,10 +122,10 @@ class Authorization:
             token = ""
         if not token:
             seen = "its token server %s sent no token that can be used" % server.text
-            raise failure("token_server_unavailable", host, seen=seen)
+            raise RegistryFailure("token_server_unavailable", host, seen=seen)
         return token
 
     def _unavailable(self, why: str, cause: str = "") -> RegistryFailure:
         """For this image alone: what is asked for may differ for the next."""
         kept = cause if cause.startswith(("tls_", "ca_", "client_cert_")) else "token_server_unavailable"
-        return RegistryFailure(kept, "%s: %s" % (self._access.host, why))
+        return RegistryFailure(kept, self._access.host, advice=why, whole=False)

@@ -21,8 +21,8 @@ from typing import Any, Callable, Iterable, Iterator, TypeVar
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.authorization import Authorization
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
+    ADVICE,
     RegistryFailure,
-    failure,
     of_failure,
     of_status,
     retry_after,
@@ -103,7 +103,7 @@ class RegistryClient:
         try:
             self._origin = access.origin
         except AddressError as error:
-            raise failure("dns_failure", access.host, seen=str(error)) from error
+            raise RegistryFailure("dns_failure", access.host, seen=str(error)) from error
         self._session = Session(TlsSettings(access), self._explained)
         self._authorization = Authorization(access, self._session, timeout)
 
@@ -150,7 +150,9 @@ class RegistryClient:
         :raises RegistryFailure: on any other answer, and if the content is not that of the digest asked for.
         """
         if ":" in reference and not is_checkable(reference):
-            raise failure("digest_mismatch", self.access.host, seen="%s: only SHA-256 can be checked" % reference)
+            raise RegistryFailure(
+                "digest_mismatch", self.access.host, seen="%s: only SHA-256 can be checked" % reference
+            )
         reply = self._ask("GET", repository, "manifests/" + reference)
         if reply.status == 404:
             reply.start()
@@ -196,7 +198,7 @@ class RegistryClient:
             reply = self._ask("GET", repository, "blobs/" + part.digest, deadline=deadline)
             if reply.status == 404:
                 reply.start()
-                raise failure("blob_missing", self.access.host, seen="%s of %s" % (part.digest, repository))
+                raise RegistryFailure("blob_missing", self.access.host, seen="%s of %s" % (part.digest, repository))
             count, found, held = 0, hashlib.sha256(), b""
             with contextlib.closing(reply.pieces()) as pieces:
                 for piece in pieces:
@@ -233,7 +235,7 @@ class RegistryClient:
         if begun.status == 201 and other:
             return None
         if not location_of(begun.headers):
-            raise failure("not_a_registry", self.access.host, seen="it names no place for an upload")
+            raise RegistryFailure("not_a_registry", self.access.host, seen="it names no place for an upload")
         place = self._joined(begun, location_of(begun.headers), "the place of an upload")
         place += ("&" if urllib.parse.urlsplit(place).query else "?") + urllib.parse.urlencode({"digest": part.digest})
         headers = {"Content-Type": "application/octet-stream"}
@@ -335,7 +337,7 @@ class RegistryClient:
                 return _There(reply)
             reply.start()
             url = self._joined(reply, location, "what it has elsewhere")
-        raise failure("not_a_registry", self.access.host, seen="more than %d redirects" % _MOST_REDIRECTS)
+        raise RegistryFailure("not_a_registry", self.access.host, seen="more than %d redirects" % _MOST_REDIRECTS)
 
     def _joined(self, reply: Reply, location: str, what: str) -> str:
         """Where a registry sends on to.
@@ -346,9 +348,11 @@ class RegistryClient:
             url = joined(reply.url, location)
             target = bare_origin_of(url)
         except AddressError as error:
-            raise failure("not_a_registry", self.access.host, seen="%s has no address: %s" % (what, error)) from error
+            raise RegistryFailure(
+                "not_a_registry", self.access.host, seen="%s has no address: %s" % (what, error)
+            ) from error
         if leaves_tls(reply.origin, target):
-            raise failure(
+            raise RegistryFailure(
                 "not_a_registry", self.access.host,
                 seen="it is asked over TLS and names %s, without TLS, for %s: correct the external address in its "
                 "settings" % (target.text, what),
@@ -362,7 +366,8 @@ class RegistryClient:
         problem = of_status(reply.status, host, said, retry_after(reply.header("Retry-After")))
         if own and reply.status == 401 and reply.sent.startswith("Bearer "):
             # The token was good: this repository is not for this user, or does not exist (Docker Hub says so).
-            return RegistryFailure("forbidden", str(problem).replace("credentials", "credentials for " + repository))
+            advice = ADVICE["unauthorized"].replace("credentials", "credentials for " + repository)
+            return RegistryFailure("forbidden", host, said=problem.said, advice=advice)
         # Where others are answered with the same credentials, or it is another host, it is the affair of this image.
         problem.whole = problem.whole and own and not (reply.status == 401 and self._accepted)
         return problem
@@ -371,7 +376,7 @@ class RegistryClient:
         own = origin == self._origin
         host = self.access.host if own else origin.netloc
         if isinstance(error, TooLarge):
-            return failure("not_a_registry", host, seen=str(error))
+            return RegistryFailure("not_a_registry", host, seen=str(error))
         problem = of_failure(error, host)
         if not own:
             # Where the registry has sent us says nothing of it as a whole.
@@ -379,13 +384,13 @@ class RegistryClient:
         return problem
 
     def _other(self, wanted: str, got: str) -> RegistryFailure:
-        return failure("digest_mismatch", self.access.host, seen="asked for %s, got %s" % (wanted, got))
+        return RegistryFailure("digest_mismatch", self.access.host, seen="asked for %s, got %s" % (wanted, got))
 
     def _damaged(self, part: Descriptor, what: str) -> RegistryFailure:
-        return failure("digest_mismatch", self.access.host, seen="%s of %s" % (what, part.digest))
+        return RegistryFailure("digest_mismatch", self.access.host, seen="%s of %s" % (what, part.digest))
 
     def _too_large(self) -> RegistryFailure:
-        return failure(
+        return RegistryFailure(
             "manifest_unsupported", self.access.host, seen="it is larger than %d MiB" % (MANIFEST_LIMIT >> 20)
         )
 

@@ -117,7 +117,7 @@ def media_type_of(announced: str, content: Mapping[str, Any], where: str) -> str
     if "distribution.manifest.v1" in announced or content.get("schemaVersion") == 1:
         raise _unsupported(where, "it is of schema 1, which containerd no longer takes")
     raise RegistryFailure(
-        "not_a_registry", "%s: it is no image, but of the type %r: check the address" % (where, announced[:80])
+        "not_a_registry", where, advice="it is no image, but of the type %r: check the address" % announced[:80]
     )
 
 
@@ -153,7 +153,7 @@ def _described(item: Any, where: str) -> Descriptor:
     digest, size, media_type = item.get("digest"), item.get("size"), item.get("mediaType") or ""
     if not is_checkable(digest):
         raise RegistryFailure(
-            "digest_mismatch", "%s: it names a part by %.90r, and only SHA-256 digests can be checked" % (where, digest)
+            "digest_mismatch", where, advice="it names a part by %.90r, and only SHA-256 can be checked" % digest
         )
     if isinstance(size, bool) or not isinstance(size, int) or size < 0:
         raise _unsupported(where, "it does not say how large %s is" % digest)
@@ -161,4 +161,4 @@ def _described(item: Any, where: str) -> Descriptor:
 
 
 def _unsupported(where: str, why: str) -> RegistryFailure:
-    return RegistryFailure("manifest_unsupported", "%s: what it has under this name cannot be used: %s" % (where, why))
+    return RegistryFailure("manifest_unsupported", where, seen=why)

@@ -11,7 +11,7 @@ import threading
 import weakref
 from typing import Callable, Generator, Iterable, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure, failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.dial import connect, resolve
@@ -174,7 +174,7 @@ class Session:
         proxy = self._proxy(origin)
         with self._lock:
             if self._stopped:
-                raise failure("stopped", origin.netloc)
+                raise RegistryFailure("stopped", origin.netloc)
         context = self._tls.of(origin) if origin.scheme == "https" else None
         name, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
         stream: Stream = connect(resolve(name, port, deadline), "%s:%d" % (name, port), deadline)
@@ -196,7 +196,7 @@ class Session:
         status = tunnel(stream, origin, proxy, AGENT)
         if status != 200:
             wanted = ": it wants a user name and a password" if status == 407 else ""
-            raise failure("no_route", origin.netloc, seen="the proxy answers HTTP %d%s" % (status, wanted))
+            raise RegistryFailure("no_route", origin.netloc, seen="the proxy answers HTTP %d%s" % (status, wanted))
 
     @staticmethod
     def _proxy(origin: Origin) -> Proxy | None:
@@ -204,9 +204,9 @@ class Session:
         try:
             proxy = proxy_for(os.environ, origin.scheme, origin.netloc)
         except ProxyError as error:
-            raise failure("no_route", origin.netloc, seen=str(error)) from error
+            raise RegistryFailure("no_route", origin.netloc, seen=str(error)) from error
         if proxy is not None and proxy.secure:
-            raise failure(
+            raise RegistryFailure(
                 "no_route", origin.netloc,
                 seen="%s_PROXY names an https:// proxy, and the mirror speaks no TLS to one: name its http:// port, or "
                 "add the host to NO_PROXY" % origin.scheme.upper(),

@@ -61,7 +61,7 @@ class TlsSettings:
                 _load_pair(context, cert, key)
         except (ssl.SSLError, OSError, ValueError) as error:
             raise RegistryFailure(
-                "ca_invalid", "%s: its CA or client certificate cannot be used: %s" % (access.host, error), whole=True
+                "ca_invalid", access.host, advice="its CA or client certificate cannot be used: %s" % error, whole=True
             ) from error
         if own and access.insecure:
             context.check_hostname = False
@@ -112,7 +112,8 @@ def _read(host: str, key: str, path: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise RegistryFailure(
             "ca_unreadable",
-            '%s (configs."%s".tls.%s) cannot be read on the machine that copies: %s. Ship it from the controller with '
-            "%s, or run the mirror where the file is" % (path, host, key, error, key.replace("_file", "_src")),
+            host,
+            advice='%s (configs."%s".tls.%s) cannot be read on the machine that copies: %s. Ship it from the controller '
+            "with %s, or run the mirror where the file is" % (path, host, key, error, key.replace("_file", "_src")),
             whole=True,
         ) from error
