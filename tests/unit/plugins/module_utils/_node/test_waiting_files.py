@@ -13,12 +13,12 @@ from typing import Any, Callable
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.canary import _tail
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import OpenRC
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.hosts_file import hosts_in
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import read_node
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Trust
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.certs_d import configured_mirrors
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_files import read_log_file
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 
 from tests.unit.plugins.plugin_utils._certificates.authority import issue
 
