@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.archive import Workspace
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.ends import Ends
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure, cause_of, of_status
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
+    RegistryFailure,
+    cause_of,
+    of_status,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.skopeo import lacking
 
 
