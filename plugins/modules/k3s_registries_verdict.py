@@ -37,7 +37,7 @@ options:
     type: dict
     required: true
   probe:
-    description: The same of M(k3sfleet.registries.k3s_registry_probe), empty where it was not run.
+    description: The same of M(k3sfleet.registries.k3s_registry_probe), empty if it was not run.
     type: dict
     default: {}
   canary:
@@ -74,7 +74,7 @@ EXAMPLES = r"""
   become: true
   register: probe
 
-- name: Fail where something is wrong
+- name: Fail if something is wrong
   k3sfleet.registries.k3s_registries_verdict:
     info: "{{ info }}"
     probe: "{{ probe }}"

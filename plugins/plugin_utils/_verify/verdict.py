@@ -23,7 +23,7 @@ _NOT_AS_IT_SHOULD = ("pending", "drifted", "unreadable")
 _NOT_INSTALLED = (
     "K3s is not %s here, so nothing was verified",
     "If it is installed, it runs as another distribution or service than k3s_registries_distribution and "
-    "k3s_registries_service say: correct them. Where it is not meant to be there yet, set "
+    "k3s_registries_service say: correct them. If K3s is missing on purpose, set "
     "k3s_registries_verify_not_installed: allow, or leave the host out with --limit.",
 )
 
@@ -168,7 +168,7 @@ def _judge_images(result: dict[str, Any], entries: list[Mapping[str, Any]]) -> N
             continue
         # The first is the mirror's own answer; what the default endpoint says after it is the lesser news.
         first = attempts[0]
-        what = "%s: %s is not to be had" % (first.get("cause") or "unknown", image)
+        what = "%s: %s is not available from any endpoint" % (first.get("cause") or "unknown", image)
         _add(result["failures"], _sentence(what, first.get("message"), first.get("fix")))
 
 

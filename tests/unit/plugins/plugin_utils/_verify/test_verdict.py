@@ -181,8 +181,8 @@ def test_an_image_that_no_attempt_finds_fails_however_well_its_registry_answers(
         attempt("c:1", "m", "platform_missing"), attempt("c:1", "hub", "dns_failure", "default"),
     ])  # fmt: skip
     assert not found["ok"]
-    assert [text for text in found["failures"] if "is not to be had" in text] == [
-        "platform_missing: c:1 is not to be had: seen. Mend it."
+    assert [text for text in found["failures"] if "is not available from any endpoint" in text] == [
+        "platform_missing: c:1 is not available from any endpoint: seen. Mend it."
     ]
 
 
