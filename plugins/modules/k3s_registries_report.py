@@ -55,7 +55,7 @@ options:
     type: str
     default: "0600"
   title:
-    description: The name of the fleet, or whatever else shall stand above the report.
+    description: The title of the report, such as the name of the fleet.
     type: str
     default: Private registries
   hosts:

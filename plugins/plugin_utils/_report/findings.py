@@ -131,7 +131,7 @@ def _of_host(name: str, host: Mapping[str, Any]) -> Iterator[Seen]:
             "unknown",
             "module_failed",
             f"{error.get('module')} failed",
-            "Put right what it says, and run the report again.",
+            "Fix what it says, and run the report again.",
             str(error.get("message") or ""),
             "",
         )
