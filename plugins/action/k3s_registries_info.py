@@ -14,12 +14,12 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info.arguments import INFO_ARGUMENTS
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import SealBroken, unseal
+from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.arguments import INFO_ARGUMENTS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.sealed import SealBroken, unseal
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of, cluster_groups, plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import SAID
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.ask import ask
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.ask import ask
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.info import Observation, info
 
 _MODULE = "k3sfleet.registries.k3s_registries_info"

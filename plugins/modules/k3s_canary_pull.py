@@ -115,10 +115,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from
     confirmed,
     identify,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info.canary import pull
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.canary import pull
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.config_option import take_config
 
 ARGUMENTS: dict[str, dict[str, Any]] = dict(

@@ -21,8 +21,8 @@ from typing import Any, Iterator
 
 import yaml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror import wanted
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror.accesses import Accesses
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_request import wanted
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_request.accesses import Accesses
 
 from tests.bench.measurement import Measurement
 from tests.conftest import CHECKOUT, COLLECTIONS

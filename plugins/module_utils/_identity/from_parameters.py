@@ -68,6 +68,6 @@ def places(parameters: Mapping[str, Any]) -> NodePaths:
 def unsure_answer(node: Identity, key: str) -> dict[str, Any]:
     """The texts that only the controller can read, sealed: they may hold the cluster's token."""
     # Imported here: hardly any node needs it.
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import seal
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.sealed import seal
 
     return {"unsure": seal({item.path: item.text for item in node.config_files if item.entries is None}, key)}

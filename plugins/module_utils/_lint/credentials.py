@@ -12,9 +12,9 @@ from typing import Dict, Iterable, Iterator
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB_HOST, WILDCARD
 
 from .catalogue import ERROR, WARNING, checks, declare
+from .naming import listed, path, quoted
 from .schema import AUTH
 from .subject import Subject
-from .words import listed, path, quoted
 
 Findings = Iterable[Dict[str, str]]
 

@@ -12,9 +12,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoin
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
 
 from .catalogue import ERROR, WARNING, checks, declare
-from .names import bare_host
+from .mirror_names import bare_host
+from .naming import quoted, redacted
 from .subject import Listed, Subject
-from .words import quoted, redacted
 
 Findings = Iterable[Dict[str, str]]
 

@@ -10,8 +10,8 @@ from typing import Dict, Iterable
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
 
 from .catalogue import WARNING, checks, declare
+from .naming import path, quoted
 from .subject import Subject
-from .words import path, quoted
 
 Findings = Iterable[Dict[str, str]]
 

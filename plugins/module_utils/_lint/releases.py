@@ -15,8 +15,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release
 )
 
 from .catalogue import ERROR, WARNING, Rule, checks, declare
+from .naming import path
 from .subject import Subject
-from .words import path
 
 Findings = Iterable[Dict[str, str]]
 

@@ -18,8 +18,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.rewrite
 )
 
 from .catalogue import ERROR, WARNING, checks, declare
+from .naming import path, quoted
 from .subject import Subject
-from .words import path, quoted
 
 Findings = Iterable[Dict[str, str]]
 

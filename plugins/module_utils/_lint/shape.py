@@ -14,7 +14,7 @@ from typing import Any, Callable, Iterable, Mapping, Sequence
 
 from . import schema
 from .catalogue import ERROR, declare
-from .words import auth_key, listed, meant, path, quoted
+from .naming import auth_key, listed, meant, path, quoted
 
 _TYPES_GO = "rancher/wharfie pkg/registries/types.go"
 _DECODER = "gopkg.in/yaml.v2 decode.go; k3s-io/k3s pkg/agent/config (the file is read in a retry loop)"

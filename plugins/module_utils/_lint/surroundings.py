@@ -13,8 +13,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image i
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.no_proxy import proxy_of_containerd
 
 from .catalogue import ERROR, WARNING, checks, declare
+from .naming import path, quoted, redacted
 from .subject import Subject
-from .words import path, quoted, redacted
 
 Findings = Iterable[Dict[str, str]]
 

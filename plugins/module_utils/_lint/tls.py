@@ -10,9 +10,9 @@ from typing import Dict, Iterable
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB_HOST, WILDCARD
 
 from .catalogue import ERROR, WARNING, checks, declare
+from .naming import listed, path, quoted
 from .schema import INSECURE, SHIPPED, TLS_FILES
 from .subject import Subject
-from .words import listed, path, quoted
 
 Findings = Iterable[Dict[str, str]]
 

@@ -16,6 +16,7 @@ from typing import Any, Mapping, NamedTuple
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access, access_from
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.archive import Workspace, packed_file
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import RegistryClient
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.copy_plan import PlatformMissing, subset
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure, failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import STAGING, Layout, named
@@ -29,7 +30,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manife
     read_json,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.places import Place
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.plan import PlatformMissing, subset
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.skopeo import Skopeo
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.transfer import (
     LayoutPlace,

@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Iterable, Iterator, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import archive, plan, skopeo
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import archive, copy_plan, skopeo
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import LONGEST_WAIT
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.download import fetched
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.ends import Ends
@@ -97,7 +97,7 @@ def _of_import(folder: str, where: str) -> list[dict[str, Any]]:
             has = "lacks it" if item is None else "has %s" % item["source"]["digest"]
             message = "%s: the manifest says %s, the index %s: copy the export again" % (where, digest, has)
             item = {"image": name, "source": {"kind": "layout", "path": folder, "digest": digest, "media_type": ""},
-                    "state": plan.FAILED, "cause": "digest_mismatch", "message": message}  # fmt: skip
+                    "state": copy_plan.FAILED, "cause": "digest_mismatch", "message": message}  # fmt: skip
         images.append(item)
     if found:
         raise MirrorProblem("%s: not in the manifest of the export: %s" % (where, ", ".join(sorted(found))))
@@ -121,7 +121,7 @@ def _plan(request: Mapping[str, Any], workspace: archive.Workspace) -> dict[str,
         items = [dict(item) for item in request["items"]]
         _each(lambda item: _inspect(ends, item), _first_of_each_side(items), 1)
         _each(lambda item: _inspect(ends, item), items, int(request.get("lookups", 16)))
-        needed = any(plan.state_has_work(item) and item["source"]["kind"] == "archive" for item in items)
+        needed = any(copy_plan.state_has_work(item) and item["source"]["kind"] == "archive" for item in items)
         tool = skopeo.version() if needed else ""
         return {
             "items": items, "broken": _told(ends), "skopeo": tool, "skopeo_needed": needed,
@@ -159,7 +159,7 @@ def _inspect(ends: Ends, item: dict[str, Any]) -> None:
     """Enter an image's state and the digests on both sides."""
     if "state" in item:
         return
-    with _one_image(ends, item, {"state": plan.FAILED}):
+    with _one_image(ends, item, {"state": copy_plan.FAILED}):
         _compare(ends, item)
 
 
@@ -167,22 +167,22 @@ def _compare(ends: Ends, item: dict[str, Any]) -> None:
     source, target = item["source"], item["target"]
     pinned = source["kind"] == "registry" and ":" in source["place"][3] and source["place"][3]
     if pinned and "place" in target and ends.present(item, None) == pinned:
-        item.update(state=plan.SAME, digest=pinned, target_digest=pinned)
+        item.update(state=copy_plan.SAME, digest=pinned, target_digest=pinned)
         return
     offer = ends.offer(source)
     there = ends.present(item, offer)
     if offer is None:
         where = "%s/%s" % tuple(source["place"][1:3])
-        item.update(state=plan.SOURCE_MISSING, cause="not_found", target_digest=there or "", message=(
+        item.update(state=copy_plan.SOURCE_MISSING, cause="not_found", target_digest=there or "", message=(
             "%s has no %s%s" % (where, source["place"][3], "; the target has it (%s)" % there if there else "")
         ))  # fmt: skip
         return
     if there is not None and offer.whole_digest == there:
         # The whole index is there: more than was asked for.
-        item.update(state=plan.SAME, digest=there, target_digest=there)
+        item.update(state=copy_plan.SAME, digest=there, target_digest=there)
         return
     item.update(
-        state=plan.state_of(offer.digest, there), digest=offer.digest, whole_digest=offer.whole_digest,
+        state=copy_plan.state_of(offer.digest, there), digest=offer.digest, whole_digest=offer.whole_digest,
         target_digest=there or "",
     )  # fmt: skip
     if offer.left_out:
@@ -191,7 +191,7 @@ def _compare(ends: Ends, item: dict[str, Any]) -> None:
             "digest of the whole index does not find it" % (offer.whole_digest, offer.digest, ", ".join(offer.left_out))
         )
         if pinned:
-            item.update(state=plan.FAILED, cause="platform_missing", message=(
+            item.update(state=copy_plan.FAILED, cause="platform_missing", message=(
                 "it is asked for by its digest, which a part of its platforms cannot keep: copy all platforms"
             ))  # fmt: skip
     elif offer.by_config:

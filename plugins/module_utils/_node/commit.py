@@ -19,12 +19,12 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.iden
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
     expectation,
     health,
+    installed_release,
     kubernetes,
     lease,
     live,
     placing,
     pull_failure,
-    release,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
@@ -47,7 +47,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service 
     Systemd,
     service_of,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import explained
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
@@ -311,7 +311,7 @@ class Commit:
         if self.interrupted:
             return None
         found = read_generated(self.paths)
-        decided = live.plan(self.node, desired, record, found, release.installed(self.paths, keep=True))
+        decided = live.plan(self.node, desired, record, found, installed_release.installed(self.paths, keep=True))
         return None if decided.texts is None else (dict(found.hosts), decided.texts)
 
     def _remember(self, desired: Desired, base: int) -> None:
@@ -389,11 +389,11 @@ class Commit:
             return
         found = read_generated(self.paths)
         wanted = expectation.prediction(
-            self.node, desired, release.installed(self.paths, keep=True), found, self.options.embedded_mirror
+            self.node, desired, installed_release.installed(self.paths, keep=True), found, self.options.embedded_mirror
         )
         if not wanted.certain:
             return
-        self.result["differences"] = words.sentences(compare(found, wanted))
+        self.result["differences"] = explained.sentences(compare(found, wanted))
         if self.result["differences"]:
             raise Failure(
                 "K3s is healthy but has not loaded the configuration as predicted: %s"

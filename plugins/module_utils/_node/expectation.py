@@ -11,7 +11,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.iden
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import FOUND, Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.drop_in import drop_in_entries
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.release import parsed
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.installed_release import parsed
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import (
     Circumstances,
     circumstances,

@@ -18,7 +18,12 @@ from dataclasses import replace
 from typing import Any, Mapping, NamedTuple, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import expectation, files, placing, release
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
+    expectation,
+    files,
+    installed_release,
+    placing,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
     GenerationDamaged,
@@ -42,7 +47,7 @@ def plan(node: Identity, desired: Desired, record: Mapping[str, Any], found: Gen
     paths = node.paths
     if not desired.settings.get("live") or not desired.manages_registries:
         return LivePlan(None, "")
-    if not release.writes_current_hosts_toml(node_release):
+    if not installed_release.writes_current_hosts_toml(node_release):
         return LivePlan(None, "release %s writes hosts.toml in an older form" % (node_release or "unknown"))
     if not found.complete:
         return LivePlan(None, "K3s has not written containerd's config.toml")

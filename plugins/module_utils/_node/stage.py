@@ -19,8 +19,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.iden
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
     expectation,
     files,
+    installed_release,
     placing,
-    release,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import SETTINGS, Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.drop_in import drop_in_entries
@@ -48,7 +48,7 @@ def pending_reasons(node: Identity, desired: Desired, node_release: str) -> list
     found = read_generated(paths)
     if desired.manages_registries and not expectation.as_usual(node, desired, node_release, found):
         # Imported here, as below what an unchanged node, which is most nodes of most runs, does without.
-        from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
+        from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import explained
         from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
 
         wanted = expectation.prediction(node, desired, node_release, found)
@@ -58,7 +58,7 @@ def pending_reasons(node: Identity, desired: Desired, node_release: str) -> list
         elif not found.complete:
             reasons.append("K3s has not written containerd's config.toml")
         else:
-            reasons.extend(words.sentences(compare(found, wanted)))
+            reasons.extend(explained.sentences(compare(found, wanted)))
             if found.auth is None and wanted.auth:
                 # A template of the user's own writes the credentials: what containerd has of them cannot be told.
                 reasons.extend(_newer_than_start(paths.registries_yaml, paths.service, desired, started))
@@ -144,9 +144,9 @@ def _stage(
         "warnings": [],
     }
     if node.state != "not_installed":
-        result["release"] = release.installed(paths, keep=not check_mode)
+        result["release"] = installed_release.installed(paths, keep=not check_mode)
         _refuse_what_cannot_work(node, desired, result["release"])
-        result["warnings"] += release.warnings(desired.config, desired.settings, result["release"])
+        result["warnings"] += installed_release.warnings(desired.config, desired.settings, result["release"])
     result["warnings"] += _left(node, desired)
 
     if adopt and result["foreign"] and desired.manages_registries:
@@ -248,7 +248,7 @@ def _unknown_text(paths: NodePaths, record: dict[str, Any]) -> str:
 
 
 def _refuse_what_cannot_work(node: Identity, desired: Desired, node_release: str) -> None:
-    problems = release.lacking(desired.config, desired.settings, node_release)
+    problems = installed_release.lacking(desired.config, desired.settings, node_release)
     if problems:
         raise StageRefused("; ".join(problems))
     after = expectation.settings_after(node, desired)
@@ -283,7 +283,7 @@ def _refuse_what_is_not_equal(node: Identity, desired: Desired, node_release: st
 
     :raises StageRefused: with the difference, or why there is no telling.
     """
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import explained
     from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
     from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
@@ -307,7 +307,11 @@ def _refuse_what_is_not_equal(node: Identity, desired: Desired, node_release: st
         raise StageRefused(
             "%s was not written by this collection and is not equal in effect to k3s_registries: %s. Bring "
             "k3s_registries in line, or set k3s_registries_adopt: false to replace the file\n%s"
-            % (file, "; ".join(words.sentences(differences)), "\n".join(shown.lines(words.diff_lines(differences))))
+            % (
+                file,
+                "; ".join(explained.sentences(differences)),
+                "\n".join(shown.lines(explained.diff_lines(differences))),
+            )
         )
 
 

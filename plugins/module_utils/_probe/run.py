@@ -11,8 +11,12 @@ import threading
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.authorization import Authorization
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.checks import Asker, check_api, check_image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.endpoint_checks import (
+    Asker,
+    check_api,
+    check_image,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure, Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import node_platform

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.checks import api_url
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.endpoint_checks import api_url
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD

@@ -14,7 +14,7 @@ from typing import Iterable, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import Finding, classify
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.events import Event
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import (
     ImageName,
     RequestUrl,
     parse_request,

@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import is_embedded
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import url_host
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import url_host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD, WILDCARD_DIRECTORY
 
 _HOST = re.compile(

@@ -10,10 +10,10 @@ from typing import Any
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import Pull
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.blame import Verdict, judge
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.explanation import explain
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import DOCKER_HUB_HOSTS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import DOCKER_HUB_HOSTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.verdict import Verdict, judge
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
 _MAX_EVIDENCE_LINES = 12

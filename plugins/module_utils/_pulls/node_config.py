@@ -15,7 +15,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.ci
     on_loopback,
     usual_addresses,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import DOCKER_HUB_HOSTS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import DOCKER_HUB_HOSTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import known_secrets
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
     DOCKER_HUB,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import Attempt, Pull
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import Finding
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import RequestUrl, parse_request
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import RequestUrl, parse_request
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
     EndpointError,

@@ -25,7 +25,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempt
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.diagnosis import diagnose
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.events import Event
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.names import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import (
     RequestUrl,
     parse_image,
     parse_request,

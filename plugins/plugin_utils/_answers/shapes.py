@@ -66,7 +66,7 @@ ROLLED = {
     "lease_expires_in": NUMBER, "diagnosis": {"*": ANY}, "differences": [TEXT],
 }  # fmt: skip
 
-#: What a node seals for k3s_registries_info, see ``module_utils/_info/observe.py``.
+#: What a node seals for k3s_registries_info, see ``module_utils/_observation/observe.py``.
 SAID = {
     "distribution": TEXT, "role": TEXT, "release": TEXT, "node_state": TEXT, "unit": TEXT, "unit_state": TEXT,
     "contradictions": [_CONTRADICTION],

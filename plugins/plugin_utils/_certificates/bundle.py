@@ -48,8 +48,8 @@ def check_bundle(
     """
     if ca is None and cert is None and key is None and server is None:
         return [], []
+    from .bundle_checks import Checks
     from .certificate import HAS_CRYPTOGRAPHY
-    from .checks import Checks
 
     if not HAS_CRYPTOGRAPHY:
         raise AnsibleError(

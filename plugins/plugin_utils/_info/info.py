@@ -9,7 +9,8 @@ import datetime
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import FileEntries, Settings
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import explained
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import circumstances
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare, predict
@@ -31,14 +32,14 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release
     parse_release,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.clean import clean
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.yaml_entries import (
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.yaml_entries import (
     LARGEST,
     LARGEST_TOGETHER,
     NoYaml,
     yaml_entries,
 )
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_text
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info import certificates, problems
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._lint.text import lint_text
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.describe import without_secrets
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
@@ -175,7 +176,7 @@ def _differences(seen: Observation, settings: Settings) -> list[dict[str, str]]:
         # A release of early 2024 or before: what it generates cannot be told, so only times are left to go by.
         return changed
     found = Generated(generated["hosts"], generated["auth"], True)
-    differences = words.listed(compare(found, wanted), generated["certs_d"], generated["config_toml"])
+    differences = explained.listed(compare(found, wanted), generated["certs_d"], generated["config_toml"])
     if found.auth is None and wanted.auth and not differences:
         # A template of the user's own writes the credentials: what containerd has of them cannot be told either.
         return changed
@@ -260,8 +261,10 @@ def _lint(seen: Observation, settings: Settings) -> list[dict[str, str]]:
         return []
     found = lint_text(
         seen.bytes,
-        k3s_version=seen.said["release"] if _release(seen.said["release"]) else "",
-        default_endpoint=not settings.flag("disable-default-registry-endpoint"),
+        NodeFacts(
+            k3s_version=seen.said["release"] if _release(seen.said["release"]) else "",
+            default_endpoint=not settings.flag("disable-default-registry-endpoint"),
+        ),
     )
     return [
         problems.problem(

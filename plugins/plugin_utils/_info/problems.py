@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.yaml_entries import LARGEST
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.yaml_entries import LARGEST
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 import yaml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.flat_yaml import Unsure, read_flat
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._identity.yaml_entries import NoYaml, yaml_entries
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.yaml_entries import NoYaml, yaml_entries
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -14,9 +14,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
     commit,
     generated,
     health,
+    installed_release,
     kubernetes,
     members,
-    release,
     stage,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
@@ -43,7 +43,7 @@ def k3s(paths: NodePaths, monkeypatch: pytest.MonkeyPatch) -> FakeK3s:
     monkeypatch.setattr(kubernetes, "crictl", fake.crictl)
     monkeypatch.setattr(kubernetes, "api_ready", lambda paths: not fake.hanging)
     monkeypatch.setattr(kubernetes, "node_name", lambda paths: "node")
-    monkeypatch.setattr(release, "installed", lambda paths, keep: "v1.34.3+k3s1")
+    monkeypatch.setattr(installed_release, "installed", lambda paths, keep: "v1.34.3+k3s1")
     monkeypatch.setattr(generated, "read_auth_tables", json.loads)
     return fake
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import release
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import installed_release
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
@@ -104,7 +104,7 @@ def test_in_doubt_it_restarts_and_says_why(
     if doubt == "not root's alone":
         Path(node.paths.data_dir).chmod(0o777)
     if doubt == "old release":
-        monkeypatch.setattr(release, "installed", lambda paths, keep: "v1.28.9+k3s1")
+        monkeypatch.setattr(installed_release, "installed", lambda paths, keep: "v1.28.9+k3s1")
     staged = node.stage(two)
     assert (staged["live"], staged["restart"]) == (False, True)
     assert reason in staged["reasons"][-1]

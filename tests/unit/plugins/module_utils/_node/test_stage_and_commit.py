@@ -178,7 +178,7 @@ def test_an_edit_that_k3s_has_loaded_is_found_and_put_right(node: Node, k3s: Fak
     k3s.restart()
     result = node.stage(one)
     assert result["reasons"] == [
-        'certs.d/docker.io/hosts.toml has [host."https://other/v2"] where [host."https://one/v2"] is wanted'
+        'certs.d/docker.io/hosts.toml has [host."https://other/v2"] instead of [host."https://one/v2"]'
     ]
     node.commit()
     assert "one" in k3s.loaded_text()
@@ -336,9 +336,9 @@ def test_a_removal_gives_the_file_from_before_back_beside_its_place(node: Node, 
 
 
 def test_before_hosts_toml_existed_time_decides(node: Node, k3s: FakeK3s, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import release
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import installed_release
 
-    monkeypatch.setattr(release, "installed", lambda paths, keep: "v1.25.16+k3s1")
+    monkeypatch.setattr(installed_release, "installed", lambda paths, keep: "v1.25.16+k3s1")
     one = wanted(node.paths, "one")
     k3s.knows(one)
     assert node.stage(one)["reasons"] == ["%s will be changed" % node.paths.registries_yaml]

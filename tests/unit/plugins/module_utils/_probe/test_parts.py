@@ -22,8 +22,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.challen
     token_form,
     token_url,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.checks import api_url
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.endpoint_checks import api_url
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure, connection_failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import shown
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import (

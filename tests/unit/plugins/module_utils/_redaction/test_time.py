@@ -12,7 +12,7 @@ import random
 import time
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.words import quoted
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.naming import quoted
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import classify
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.events import read_event
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader import MAX_LINE, PullReader

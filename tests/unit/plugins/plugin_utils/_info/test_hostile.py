@@ -13,8 +13,8 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.action import k3s_registries_info
-from ansible_collections.k3sfleet.registries.plugins.module_utils._info.sealed import seal
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
+from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.sealed import seal
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import explained
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import DIFFERS, Difference
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info import info as making
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.problems import of_settings
@@ -72,7 +72,7 @@ def test_what_is_too_large_is_not_read_but_said() -> None:
 def test_long_texts_are_compared_in_no_time() -> None:
     began = time.process_time()
     one, other = ("\n".join("a%d" % (number % cycle) for number in range(100_000)) for cycle in (97, 89))
-    assert words.listed([Difference("certs.d/r/hosts.toml", "r", DIFFERS, one, other)], "/c", "/t")
+    assert explained.listed([Difference("certs.d/r/hosts.toml", "r", DIFFERS, one, other)], "/c", "/t")
     assert time.process_time() - began < 10
 
 

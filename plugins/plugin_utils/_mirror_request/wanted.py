@@ -1,0 +1,219 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the task's arguments to the images with their two places, before anything is asked of a registry."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.copy_plan import FAILED
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists import (
+    LIST_LIMIT,
+    NO_USER,
+    ListProblem,
+    holds_user,
+    read_list,
+    release_lists,
+    unique,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import is_checkable
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.places import (
+    Place,
+    TargetProblem,
+    source_of,
+    target_of,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
+
+if TYPE_CHECKING:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
+
+
+class WantedProblem(ValueError):
+    """The arguments do not fit together; the text says which and what to do."""
+
+
+def check(arguments: Mapping[str, Any]) -> None:
+    """:raises WantedProblem: where the arguments do not fit together."""
+    names = ("images", "image_files", "releases", "archives", "layouts", "import_from")
+    if not any(arguments[name] for name in names):
+        raise WantedProblem("nothing to mirror: give one of %s" % ", ".join(names))
+    if arguments["export_to"] and (arguments["archives"] or arguments["import_from"]):
+        raise WantedProblem("export_to does not go with archives and import_from: carry the tarball as it is")
+    paths = [path for name in ("archives", "layouts", "import_from") for path in arguments[name]]
+    for path in [*paths, arguments["export_to"] or "/"]:
+        if not os.path.isabs(path):
+            raise WantedProblem("%s is a path on the host that copies: write it in full, from / on" % path)
+    _refuse_credentials(arguments)
+    if not arguments["export_to"] and not arguments["config"] and not arguments["mapping"]:
+        raise WantedProblem("config (the nodes' k3s_registries) or mapping has to say where the images go")
+
+
+def _refuse_credentials(arguments: Mapping[str, Any]) -> None:
+    """These options are shown in plans, results and messages, so nothing secret may be in them."""
+    release_url = str(arguments["release_url"] or "")
+    if release_url and not re.match(r"https?://[^/]", release_url):
+        raise WantedProblem("release_url has to begin with http:// or https://, and a host")
+    addresses = {"release_url": [release_url]}
+    addresses["endpoint"] = [arguments["endpoint"] or ""]
+    addresses["system_default_registry"] = [arguments["system_default_registry"] or ""]
+    for name in ("source_registries", "mapping"):
+        addresses[name] = [str(text) for pair in arguments[name].items() for text in pair]
+    addresses["images"] = [str(image) for image in arguments["images"]]
+    for name, values in addresses.items():
+        for value in values:
+            if holds_user(value):
+                raise WantedProblem(
+                    "%s: there is an @ in it, and no digest after it, as in user:password@host. It would be shown in "
+                    "results: %s" % (name, NO_USER if name != "release_url" else _NO_LOGIN)
+                )
+            if re.search(r"[?#;]", value):
+                raise WantedProblem(
+                    "%s: there is a query (?, # or ;) in it, as in ?token=. It would be shown in results: %s"
+                    % (name, NO_USER if name != "release_url" else _NO_LOGIN)
+                )
+
+
+_NO_LOGIN = "lists are fetched without credentials; where they are needed, download the list and name it in image_files"
+
+
+def urls_of(arguments: Mapping[str, Any]) -> list[str]:
+    """The lists of the wanted releases. RKE2 has one for each architecture.
+
+    :raises ListProblem: where one is no release.
+    """
+    platforms = [name.split("/") for name in arguments["platforms"]] or [["amd64"], ["arm64"]]
+    architectures = tuple(dict.fromkeys(parts[1] if len(parts) > 1 else parts[0] for parts in platforms))
+    found = []
+    for version in arguments["releases"]:
+        found += release_lists(version, arguments["release_url"], architectures)
+    return found
+
+
+def wanted(
+    arguments: Mapping[str, Any],
+    config: Config,
+    gathered: Mapping[str, Any],
+    read_file: Callable[[str], bytes],
+    engine: Any = None,
+) -> list[dict[str, Any]]:
+    """Every image once, with ``source`` and ``target``; those without a target have ``state: failed`` already.
+
+    :param gathered: ``texts`` of the lists behind :func:`urls_of`, ``images`` of tarballs and layouts.
+    :raises ListProblem: where a list cannot be understood.
+    :raises WantedProblem: where a name is no image.
+    """
+    try:
+        images = unique(list(_names(arguments, gathered, read_file)))
+    except ImageError as error:
+        raise WantedProblem("images: %s" % error) from error
+    items: dict[str, dict[str, Any]] = {}
+    for found in gathered.get("images", ()):
+        items[found["image"]] = dict(found)
+    for image in images:
+        if image.text not in items:
+            try:
+                place = source_of(image, arguments["source_registries"])
+            except TargetProblem as error:
+                raise WantedProblem(str(error)) from error
+            items[image.text] = {"image": image.text, "source": {"kind": "registry", "place": list(place)}}
+    for item in items.values():
+        _aim(item, arguments, config, engine)
+        _keep_pinned(item)
+    _refuse_collisions(items.values())
+    return list(items.values())
+
+
+def _names(
+    arguments: Mapping[str, Any], gathered: Mapping[str, Any], read_file: Callable[[str], bytes]
+) -> Iterable[str]:
+    yield from arguments["images"]
+    for path in arguments["image_files"]:
+        try:
+            content = read_file(path)
+            # The limit is that of lists behind URLs, of which no more is read.
+            text = content[: LIST_LIMIT + 4].decode("utf-8", "strict" if len(content) <= LIST_LIMIT else "replace")
+        except (OSError, ValueError) as error:
+            raise ListProblem("image_files: %s cannot be read on the controller: %s" % (path, error)) from error
+        yield from read_list(text, path)
+    for url, text in zip(urls_of(arguments), gathered.get("texts", ())):
+        yield from read_list(text, url)
+
+
+def export_folder(path: str) -> tuple[str, str]:
+    """The folder that an export fills, and the tarball it is packed into ("" where the folder is the export)."""
+    if path.endswith(".tar"):
+        return path + ".partial", path
+    return os.path.normpath(path), ""
+
+
+def _aim(item: dict[str, Any], arguments: Mapping[str, Any], config: Config, engine: Any) -> None:
+    if arguments["export_to"]:
+        item["target"] = {"layout": export_folder(arguments["export_to"])[0]}
+        return
+    try:
+        place = target_of(
+            parse_image(item["image"]), config, arguments["mapping"], arguments["endpoint"],
+            arguments["system_default_registry"], engine,
+        )  # fmt: skip
+    except (TargetProblem, ImageError) as error:
+        item.update(target={"place": None}, state=FAILED, cause="no_target", message=str(error))
+        return
+    item["target"] = {"place": list(place)}
+
+
+def _keep_pinned(item: dict[str, Any]) -> None:
+    """An image that is asked for by its digest is that, or fails: whatever else goes by its name is another."""
+    pinned, source = parse_image(item["image"]).digest, item["source"]
+    if not pinned or "state" in item:
+        return
+    why = ""
+    if not is_checkable(pinned):
+        why = "only SHA-256 digests can be checked: ask for it by its sha256 digest"
+    elif source["kind"] == "archive":
+        why = "a tarball of one platform has no digest of an index: take it from a registry or an export"
+    elif source["kind"] == "layout" and source["digest"] != pinned:
+        why = "%s has %s under this name" % (source["path"], source["digest"])
+    if why:
+        item.update(state=FAILED, cause="digest_mismatch", message="it is asked for by its digest: " + why)
+
+
+def _refuse_collisions(items: Iterable[dict[str, Any]]) -> None:
+    """Two images that a rewrite sends to one place would overwrite each other, run after run."""
+    taken: dict[str, str] = {}
+    for item in items:
+        place = item["target"].get("place")
+        if place is None or "layout" in item["target"]:
+            continue
+        first = taken.setdefault(Place(*place).text, item["image"])
+        if first != item["image"]:
+            item.update(state=FAILED, cause="no_target", message=(
+                "it would go to the same place as %s (%s): the rewrites make them one" % (first, Place(*place).text)
+            ))  # fmt: skip
+
+
+def hosts_of(items: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """``src:host`` and ``dest:host`` of all images, with the scheme of each."""
+    found = {}
+    for item in items:
+        if item["source"]["kind"] == "registry":
+            found["src:" + item["source"]["place"][1]] = item["source"]["place"][0]
+        if item["target"].get("place"):
+            found["dest:" + item["target"]["place"][1]] = item["target"]["place"][0]
+    return found
+
+
+def target_text(item: Mapping[str, Any]) -> str:
+    """Where an image goes, in words."""
+    if "layout" in item["target"]:
+        return str(item["target"]["layout"])
+    return Place(*item["target"]["place"]).text if item["target"]["place"] else ""
+
+
+def source_text(item: Mapping[str, Any]) -> str:
+    """Where an image comes from, in words."""
+    source = item["source"]
+    return Place(*source["place"]).text if source["kind"] == "registry" else str(source["path"])
