@@ -21,9 +21,9 @@ from tests.hostile.registries import basic, bearer
 from tests.hostile.server import App
 from tests.registry_faults.servers import INDEX, MANIFEST, Reply
 
-ALL = {**answers.ENDLESS, **answers.HUGE, **answers.BROKEN}
-TIME, MEMORY = 8.0, 40.0
-"""Seconds, of which a question may take one; MiB of Python's own, for two images."""
+ALL = {**answers.ENDLESS, **answers.HUGE, **answers.BROKEN, **answers.ODD}
+TIME, MEMORY, QUESTION, COPY = 12.0, 40.0, 1.5, 4
+"""Seconds, of which a question and a copy may take so many; MiB of Python's own, for two images."""
 
 
 class Pair:
@@ -40,7 +40,8 @@ class Pair:
     def run(self, time: float = TIME, **more: Any) -> dict[str, Any]:
         """What became of the image that is answered badly, after seeing that the other is there."""
         with bounded(time, MEMORY):
-            broken, good = Mirror(self.hostile, self.source, self.target).run("broken/app", "good/app", **more)
+            limits = {"timeout": QUESTION, "copy_timeout": COPY, **more}
+            broken, good = Mirror(self.hostile, self.source, self.target).run("broken/app", "good/app", **limits)
         assert good.get("action") == "copied", good
         assert self.taken.digest("good/app") == self.store.digest("good/app")
         assert broken.get("action") != "copied" or self.taken.digest("broken/app") == self.store.digest("broken/app")
