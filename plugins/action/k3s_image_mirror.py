@@ -16,7 +16,6 @@ import uuid
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import copy_plan
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.arguments import MIRROR_ARGUMENTS
@@ -24,7 +23,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.skopeo import lacking
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import controller_file, plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of, controller_file, plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings import given
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_request import progress, wanted
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_request.accesses import (
@@ -51,7 +51,7 @@ class _Failed(Exception):
         self.answer = answer
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(NodeAction):
     _supports_check_mode = True
     _supports_async = False
 
@@ -208,8 +208,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         if answer.get("failed") or answer.get("unreachable") or "answer" not in answer:
             answer.setdefault("failed", not answer.get("unreachable"))
-            answer["msg"] = visible(str(answer.get("msg", "")))
-            raise _Failed({key: value for key, value in answer.items() if key != "invocation"})
+            raise _Failed(answer_of({key: value for key, value in answer.items() if key != "invocation"}))
         found: dict[str, Any] = answer["answer"]
         return found
 
