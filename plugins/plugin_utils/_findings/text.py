@@ -66,12 +66,12 @@ def lint_document(document: Document, nodes: NodeFacts = UNKNOWN) -> Linted:
         finding = rules.SECOND_DOCUMENT.finding("", "what follows the second --- is not read")
         found.append(_at(finding, second, 1))
     read = config if config is not None else reader.config
-    findings = examine(found, read, {}, nodes)
+    findings: list[dict[str, Any]] = examine(found, read, {}, nodes)
     places = Places(document.root)
     for finding in findings:
         place = None if "line" in finding else places.of(finding["path"])
         if place is not None:
-            finding.update(line=place.line, column=place.column)
+            finding["line"], finding["column"] = place
     return Linted(findings, read)
 
 
