@@ -63,10 +63,9 @@ def lint_document(document: Document, nodes: NodeFacts = UNKNOWN) -> Linted:
         found += _dropped(document)
     second = 0 if problem is not None else document.second_document()
     if second:
-        finding = rules.SECOND_DOCUMENT.finding("", "what follows the second --- is not read")
-        found.append(_at(finding, second, 1))
+        found.append(_at(rules.SECOND_DOCUMENT.finding("", "what follows the second --- is not read"), second, 1))
     read = config if config is not None else reader.config
-    findings: list[dict[str, Any]] = examine(found, read, {}, nodes)
+    findings = examine(found, read, {}, nodes)
     places = Places(document.root)
     for finding in findings:
         place = None if "line" in finding else places.of(finding["path"])
