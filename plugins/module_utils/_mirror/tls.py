@@ -113,7 +113,8 @@ def _read(host: str, key: str, path: str) -> str:
         raise RegistryFailure(
             "ca_unreadable",
             host,
-            advice='%s (configs."%s".tls.%s) cannot be read on the machine that copies: %s. Ship it from the controller '
-            "with %s, or run the mirror where the file is" % (path, host, key, error, key.replace("_file", "_src")),
+            advice='%s (configs."%s".tls.%s) cannot be read on the machine that copies: %s. Ship it from the '
+            "controller with %s, or run the mirror where the file is"
+            % (path, host, key, error, key.replace("_file", "_src")),
             whole=True,
         ) from error
