@@ -25,7 +25,7 @@ class Source:
     :ivar digest: of the image in a layout, with its ``media_type``.
     """
 
-    kind: str = "registry"
+    kind: str
     place: Place | None = None
     path: str = ""
     name: str = ""

@@ -116,7 +116,7 @@ def wanted(
                 place = source_of(image, arguments["source_registries"])
             except TargetProblem as error:
                 raise WantedProblem(str(error)) from error
-            items[image.text] = Item(image.text, Source(place=place))
+            items[image.text] = Item(image.text, Source("registry", place))
     for item in items.values():
         _aim(item, arguments, config, engine)
         _keep_pinned(item)

@@ -22,7 +22,16 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.places
 
 PLACE = Place("https", "r.example.com:5000", "a/b", "1")
 ITEMS = [
-    Item("docker.io/a/b:1", Source(place=PLACE), Target(PLACE), "missing", "copied", "sha256:1", bytes=0, seconds=0.0),
+    Item(
+        "docker.io/a/b:1",
+        Source("registry", PLACE),
+        Target(PLACE),
+        "missing",
+        "copied",
+        "sha256:1",
+        bytes=0,
+        seconds=0.0,
+    ),
     Item("docker.io/c:1", Source("archive", path="/x.tar", name="c", config="sha256:2"), Target(layout="/srv/x")),
     Item("docker.io/d:1", Source("layout", path="/l", digest="sha256:3", media_type="x"), is_part=True, note="words"),
 ]
@@ -39,8 +48,8 @@ def test_a_request_and_its_answer_arrive_as_they_were_sent() -> None:
 
 
 def test_what_the_other_side_says_beyond_that_is_left_out() -> None:
-    assert decoded(Answer, {"items": [{"image": "a", "source": {}, "evil": 1}], "more": 2}).items == [
-        Item("a", Source())
+    assert decoded(Answer, {"items": [{"image": "a", "source": {"kind": "registry"}, "evil": 1}], "more": 2}).items == [
+        Item("a", Source("registry"))
     ]
 
 

@@ -51,7 +51,7 @@ def test_a_failing_host_breaks_no_other_whose_name_begins_alike(tmp_path: Path) 
     """What fails carries its side and host; nothing is concluded from a sentence."""
     ends = Ends(Request(parallel=1), Workspace("t", str(tmp_path)))
     source, target = (Place("https", host, "a", "1") for host in ("registry.example.com", "registry.example.com:5000"))
-    item = Item("docker.io/a:1", Source(place=source), Target(target))
+    item = Item("docker.io/a:1", Source("registry", source), Target(target))
     refused = RegistryFailure("unauthorized", "registry.example.com:5000", side="dest")
     ends.note(item, refused)
     assert list(ends.broken) == ["dest:registry.example.com:5000"]

@@ -117,9 +117,7 @@ def test_whereto_go_takes_credentials_along(host: str, other: str, wanted: bool)
     assert is_within(host, other) is wanted
 
 
-@pytest.mark.parametrize(
-    "url", ["https://u:hunter2@host/", "https://hunter2@host/", "http://host:0/hunter2", "//h/"]
-)
+@pytest.mark.parametrize("url", ["https://u:hunter2@host/", "https://hunter2@host/", "http://host:0/hunter2", "//h/"])
 def test_an_address_from_a_registry_holds_no_login_and_is_not_repeated(url: str) -> None:
     with pytest.raises(AddressError) as caught:
         bare_origin_of(url)

@@ -121,11 +121,11 @@ def test_credentials_that_are_none_are_refused_without_showing_them() -> None:
 
 def test_lines_are_as_people_read_them() -> None:
     image = "docker.io/rancher/mirrored-pause:3.6"
-    copied = Item(image, Source(), action="copied", bytes=4_100_000, seconds=0.81)
+    copied = Item(image, Source("registry"), action="copied", bytes=4_100_000, seconds=0.81)
     assert progress.progress_line(12, 48, copied) == "[12/48] rancher/mirrored-pause:3.6 copied 4.1 MB in 0.8 s"
-    failed = Item("quay.io/a/b:1", Source(), action="failed", message="r: it is full")
+    failed = Item("quay.io/a/b:1", Source("registry"), action="failed", message="r: it is full")
     assert progress.progress_line(3, 48, failed) == "[ 3/48] quay.io/a/b:1 FAILED: r: it is full"
-    counts = progress.totals([copied, failed, Item("x", Source(), action="none")], 61.04)
+    counts = progress.totals([copied, failed, Item("x", Source("registry"), action="none")], 61.04)
     assert progress.totals_line(counts) == "3 images: 1 copied (4.1 MB in 61.0 s), 1 unchanged, 1 failed"
     assert progress.failure_text([copied, failed]) == "1 image could not be mirrored:\nquay.io/a/b:1: r: it is full"
 
@@ -137,7 +137,7 @@ def test_sizes(count: float, text: str) -> None:
 
 def test_the_diff_shows_what_changes_and_nothing_else() -> None:
     plan = [
-        Item(name, Source(), Target(Place("https", "r", name, "1")), state, digest=digest, target_digest=before)
+        Item(name, Source("registry"), Target(Place("https", "r", name, "1")), state, digest=digest, target_digest=before)
         for name, state, digest, before in (
             ("a", "same", "1", "1"), ("b", "missing", "2", ""), ("c", "differs", "3", "4")
         )
@@ -259,7 +259,7 @@ def test_no_registry_can_write_lines_of_its_own() -> None:
     """Nor can the machine that copies, in what ought to be names and digests."""
     evil = "x\r\n[2/2] rancher/pause:3 copied 1 B in 0.1 s\n\x1b[1A\x1b[2K\u202e"
     target = Target(Place("https", "r", "a" + evil, "1"))
-    failed = Item("quay.io/a/b:1" + evil, Source(), target, "missing", "failed", evil, target_digest=evil, message=evil)
+    failed = Item("quay.io/a/b:1" + evil, Source("registry"), target, "missing", "failed", evil, target_digest=evil, message=evil)
     line = progress.progress_line(1, 2, failed)
     assert line.isprintable()
     assert line.startswith("[1/2] quay.io/a/b:1x")
@@ -272,7 +272,7 @@ def test_no_registry_can_write_lines_of_its_own() -> None:
 def test_what_the_task_returns_holds_what_is_known() -> None:
     target = Target(Place("https", "r:5000", "a/b", "1"))
     item = Item(
-        "quay.io/a/b:1", Source(place=Place("https", "quay.io", "a/b", "1")), target, "same", "none", "sha256:1"
+        "quay.io/a/b:1", Source("registry", Place("https", "quay.io", "a/b", "1")), target, "same", "none", "sha256:1"
     )
     assert progress.result_of(item) == {
         "image": "quay.io/a/b:1", "source": "quay.io/a/b:1", "target": "r:5000/a/b:1", "state": "same",
@@ -281,8 +281,8 @@ def test_what_the_task_returns_holds_what_is_known() -> None:
 
 
 def test_a_smaller_index_is_warned_of_once_whatever_its_note_says() -> None:
-    parts = [Item("quay.io/a/b:%d" % number, Source(), note="words", is_part=True) for number in range(3)]
-    other = Item("quay.io/a/b:4", Source(), note="it names fewer platforms")
+    parts = [Item("quay.io/a/b:%d" % number, Source("registry"), note="words", is_part=True) for number in range(3)]
+    other = Item("quay.io/a/b:4", Source("registry"), note="it names fewer platforms")
     said = progress.notes([*parts, other, other], ["linux/amd64"])
     assert said[0] == "it names fewer platforms"
     assert said[1].startswith("With platforms linux/amd64 the digest of the index changes for 3 image(s)")
