@@ -55,5 +55,6 @@ def test_a_platform_that_is_not_there_is_said_with_those_that_are() -> None:
 )  # fmt: skip
 def test_digests_on_both_sides_are_a_state(source: str | None, target: str | None, state: str) -> None:
     assert copy_plan.state_of(source, target) == state
-    assert copy_plan.to_copy(Item("a", Source("registry"), state=state), overwrite=False) is (state == "missing")
-    assert copy_plan.to_copy(Item("a", Source("registry"), state=state), overwrite=True) is (state in ("missing", "differs"))
+    item = Item("a", Source("registry"), state=state)
+    assert copy_plan.to_copy(item, overwrite=False) is (state == "missing")
+    assert copy_plan.to_copy(item, overwrite=True) is (state in ("missing", "differs"))

@@ -14,7 +14,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.places
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 
 PLACE = Place("https", "mirror", "mirror/mirror", "1")
-ITEM = Item("docker.io/mirror/mirror:1", Source("registry", PLACE), Target(PLACE), "missing", "failed", "sha256:" + "a" * 64)
+SOURCE = Source("registry", PLACE)
+ITEM = Item("docker.io/mirror/mirror:1", SOURCE, Target(PLACE), "missing", "failed", "sha256:" + "a" * 64)
 
 
 def test_only_sentences_are_scrubbed() -> None:

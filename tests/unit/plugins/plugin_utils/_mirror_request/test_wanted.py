@@ -137,7 +137,7 @@ def test_sizes(count: float, text: str) -> None:
 
 def test_the_diff_shows_what_changes_and_nothing_else() -> None:
     plan = [
-        Item(name, Source("registry"), Target(Place("https", "r", name, "1")), state, digest=digest, target_digest=before)
+        Item(name, Source("registry"), Target(Place("https", "r", name, "1")), state, "", digest, target_digest=before)
         for name, state, digest, before in (
             ("a", "same", "1", "1"), ("b", "missing", "2", ""), ("c", "differs", "3", "4")
         )
@@ -259,7 +259,8 @@ def test_no_registry_can_write_lines_of_its_own() -> None:
     """Nor can the machine that copies, in what ought to be names and digests."""
     evil = "x\r\n[2/2] rancher/pause:3 copied 1 B in 0.1 s\n\x1b[1A\x1b[2K\u202e"
     target = Target(Place("https", "r", "a" + evil, "1"))
-    failed = Item("quay.io/a/b:1" + evil, Source("registry"), target, "missing", "failed", evil, target_digest=evil, message=evil)
+    failed = Item("quay.io/a/b:1" + evil, Source("registry"), target, "missing", "failed", evil, message=evil)
+    failed.target_digest = evil
     line = progress.progress_line(1, 2, failed)
     assert line.isprintable()
     assert line.startswith("[1/2] quay.io/a/b:1x")
