@@ -103,7 +103,7 @@ class RegistryClient:
         try:
             self._origin = access.origin
         except AddressError as error:
-            raise RegistryFailure("dns_failure", access.host, seen=str(error)) from error
+            raise RegistryFailure("dns_failure", access.host, seen=str(error), side=side) from error
         self._session = Session(TlsSettings(access), self._explained)
         self._authorization = Authorization(access, self._session, timeout)
 
