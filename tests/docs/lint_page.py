@@ -46,7 +46,8 @@ The same rules are used by:
   not 0 if there is an error. `-e k3s_version=v1.34.3+k3s1` adds the rules about that release;
 - the command `registries-lint` and the pre-commit hook of that name, which need no Ansible.
 
-[Lint in CI](ci.md) has all settings: several files, JSON, SARIF and GitHub annotations, levels, and how to ignore a finding.
+[Lint in CI](ci.md) has all settings: several files, JSON, SARIF and GitHub annotations, levels, and how to ignore a
+finding.
 """
 
 
