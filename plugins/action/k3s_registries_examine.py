@@ -142,9 +142,8 @@ def _facts(answer: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _judged(host: str, answers: Mapping[str, Mapping[str, Any]], verify: Mapping[str, Any]) -> dict[str, Any]:
-    asked = {question: answers[question] for question in ("info", "probe", "canary", "applied")}
     try:
-        return verdict(host, **asked, **verify)
+        return verdict(host, answers["info"], answers["probe"], answers["canary"], applied=answers["applied"], **verify)
     except RecursionError:
         # The fleet's table needs a row for every node.
         return verdict(host, {"failed": True, "msg": _TOO_DEEP}, {}, {}, False)
