@@ -9,12 +9,14 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import CATALOGUE
+import tests.conftest  # noqa: F401  # pylint: disable=unused-import  # makes the collection importable
 
-from tests.lint_corpus import QUESTIONABLE, RIGHT, WRONG, entries, verdict
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import CATALOGUE  # isort: skip
+
+from tests.lint_corpus.corpus import QUESTIONABLE, RIGHT, WRONG, entries, verdict
 
 if TYPE_CHECKING:
-    from tests.lint_corpus import Entry
+    from tests.lint_corpus.corpus import Entry
 
 
 def main() -> int:

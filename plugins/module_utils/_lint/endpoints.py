@@ -108,7 +108,7 @@ def _is_usable(listed: Listed, endpoint: Endpoint) -> bool:
 @checks(IGNORED)
 def endpoints_that_k3s_ignores(subject: Subject) -> Findings:
     for listed in subject.endpoints:
-        if listed.endpoint is None:
+        if listed.problem:
             fix = ""
             if _BARE_IPV6.match(listed.text):
                 fix = "Put the IPv6 address in brackets: https://[fd00::1]:5000."

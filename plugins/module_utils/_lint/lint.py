@@ -17,6 +17,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release
 # Imported for their checks: the order here is the order of findings.
 from . import mirror_names, endpoints, credentials, tls, rewrites, fallback, surroundings, releases  # isort: skip
 from .catalogue import CHECKS, ERROR
+from .echoes import without_echoes
 from .shape import Reader
 from .subject import Subject
 
@@ -101,6 +102,7 @@ def examine(
     )
     for check, _rules in CHECKS:
         findings.extend(check(subject))
+    findings = without_echoes(findings)
     # Rules name parts of what is written, such as the path of a URL that a slash in its password has begun.
     secrets = known_secrets(config)
     shown = [{key: without_known(text, secrets) for key, text in finding.items()} for finding in findings]

@@ -16,13 +16,18 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoin
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import Release
 
+from . import placeholders
 from .naming import path
 
 
 class Listed:
-    """One item of an endpoint list. `endpoint` is None where K3s ignores it, `problem` then says why."""
+    """One item of an endpoint list.
 
-    __slots__ = ("endpoint", "index", "mirror", "problem", "text")
+    `endpoint` is None if K3s ignores it, `problem` then says why, or if it holds a placeholder (`is_open`), so that
+    nobody knows what it will be.
+    """
+
+    __slots__ = ("endpoint", "index", "is_open", "mirror", "problem", "text")
 
     def __init__(self, mirror: str, index: int, text: str, embedded_mirror: str) -> None:
         self.mirror = mirror
@@ -30,6 +35,9 @@ class Listed:
         self.text = text
         self.endpoint: Endpoint | None = None
         self.problem = ""
+        self.is_open = placeholders.in_name(text)
+        if self.is_open:
+            return
         try:
             self.endpoint = normalise_endpoint(text, embedded_mirror)
         except EndpointError as error:

@@ -10,13 +10,18 @@ from typing import Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import text as rules
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import examine
-from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.shape import NOT_A_BOOLEAN, WRONG_TYPE, Reader
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.shape import (
+    NOT_A_BOOLEAN,
+    PLACEHOLDER,
+    WRONG_TYPE,
+    Reader,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.tree import Tree
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 
 # The rules that name what the decoder refuses better than the decoder does.
-_NAMED = (WRONG_TYPE.code, NOT_A_BOOLEAN.code)
+_NAMED = (WRONG_TYPE.code, NOT_A_BOOLEAN.code, PLACEHOLDER.code)
 _DOCUMENT_START = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
 _CONTENT = re.compile(r"^(?![ \t]*(?:#|$)|\.\.\.|%)", re.MULTILINE)
 
