@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
@@ -18,6 +19,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release
 
 from . import placeholders
 from .naming import path
+
+
+def without_port(host: str) -> str:
+    """A host without its port."""
+    return re.sub(r":\d*\Z", "", host)
 
 
 class Listed:
@@ -83,10 +89,27 @@ class Subject:
             for name, mirror in self.mirrors.items()
             for index, text in enumerate(mirror["endpoint"])
         ]
+        #: Whether an endpoint is a placeholder, so that any entry of `configs` may be meant for it.
+        self.has_open_endpoints = any(listed.is_open for listed in self.endpoints)
         self.endpoint_hosts: dict[str, list[Endpoint]] = {}
+        #: The items of each mirror's list.
+        self.by_mirror: dict[str, list[Listed]] = {}
         for listed in self.endpoints:
+            self.by_mirror.setdefault(listed.mirror, []).append(listed)
             if listed.endpoint is not None:
                 self.endpoint_hosts.setdefault(listed.endpoint.registry, []).append(listed.endpoint)
+        self._without_port: dict[str, list[str]] = {}
+        for host in self.endpoint_hosts:
+            self._without_port.setdefault(without_port(host.lower()), []).append(host)
+
+    def nearly(self, name: str) -> list[str]:
+        """The endpoints' hosts without an entry of their own that differ from a key of `configs` only by port or case.
+
+        The name of a mirror reaches the default endpoint of that mirror, which is another matter.
+        """
+        if name in self.mirrors or name in self.endpoint_hosts:
+            return []
+        return [host for host in self._without_port.get(without_port(name.lower()), []) if host not in self.configs]
 
     def default_url(self, registry: str) -> str:
         """The URL of the endpoint that containerd tries last for a registry, "" where K3s cannot name it."""

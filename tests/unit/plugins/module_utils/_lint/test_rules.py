@@ -138,6 +138,12 @@ CASES = {
         {"environment": {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".internal,10.0.0.0/8"}},
     ),
     "K3R263": (auth(auth=GOOD), tls(), {"config_template": "/var/lib/rancher/k3s/config-v3.toml.tmpl"}),
+    "K3R270": (
+        both({"icr.io": M}, {"icr.io": {"auth": {"auth": GOOD}}}),
+        both({"icr.io": M}, {R: {"auth": {"auth": GOOD}}}),
+        {"default_endpoint": False},
+    ),
+    "K3R271": (both({"icr.io": M}, {"icr.io": {"auth": {"auth": GOOD}}}), both({"icr.io": M}, {"icr.io": None}), {}),
     "K3R403": (mirror("https://a.b", name="*"), mirror("https://a.b"), OLD),
     "K3R404": (
         both({}, {"docker.io": {"auth": {"auth": GOOD}}}),
