@@ -77,6 +77,8 @@ CASES = {
     "K3R215": (mirror("https://a.b/project"), mirror("https://a.b/v2/project"), {}),
     "K3R216": (mirror("https://a.b/v2/"), mirror("https://a.b/v2"), {}),
     "K3R217": (mirror("https://a.b", "a.b/v2"), mirror("https://a.b", "http://a.b"), {}),
+    "K3R218": (mirror("https://hub.docker.com"), mirror("https://registry-1.docker.io"), {}),
+    "K3R219": (mirror("https://k8s.gcr.io"), mirror("https://registry.k8s.io", name="k8s.gcr.io"), {}),
     "K3R220": (host("*", auth={"username": "u", "password": "s3cret"}), host("*", tls={}), {}),
     "K3R221": (auth(auth="ghp_token"), auth(auth=GOOD), {}),
     "K3R222": (auth(password="s3cret"), auth(username="u", password="s3cret"), {}),
@@ -125,6 +127,7 @@ CASES = {
     ),
     "K3R246": (rewrite("^nginx$", "x/nginx"), rewrite("^library/nginx$", "x/nginx"), {}),
     "K3R247": (rewrite("^a/(.*)", "/Project/$1"), rewrite("^a/(.*)", "project/$1"), {}),
+    "K3R249": (rewrite("^a/(.*)", f"{R}/a/$1"), rewrite("^a/(.*)", "registry.example.com/a/$1"), {}),
     "K3R250": (
         both({"docker.io": M}, {"docker.io": None}),
         both({"docker.io": M}, {R: None}),
@@ -144,6 +147,10 @@ CASES = {
         {"default_endpoint": False},
     ),
     "K3R271": (both({"icr.io": M}, {"icr.io": {"auth": {"auth": GOOD}}}), both({"icr.io": M}, {"icr.io": None}), {}),
+    "K3R272": (mirror("a.b"), mirror("https://a.b"), {}),
+    "K3R273": ({"mirrors": {"quay.io": None}}, {"mirrors": {"quay.io": M}}, {}),
+    "K3R275": (mirror("http://a.b"), mirror("http://10.0.0.1:5000", "http://registry.lan", "http://cache:5000"), {}),
+    "K3R276": (mirror("https://a.b/v2/v2/c"), mirror("https://a.b/v2/c"), {}),
     "K3R403": (mirror("https://a.b", name="*"), mirror("https://a.b"), OLD),
     "K3R404": (
         both({}, {"docker.io": {"auth": {"auth": GOOD}}}),
@@ -172,6 +179,7 @@ CASES = {
 # Rules that look at an argument, not at the configuration: (arguments that fire, arguments that do not).
 ARGUMENTS = {
     "K3R261": ({"images": ["docker.io/UPPER"]}, {"images": ["lower/case"]}),
+    "K3R274": ({"embedded_mirror": "127.0.0.1:6443"}, {}),
     "K3R401": ({**OLD, "default_endpoint": False}, {"k3s_version": "v1.31.4+k3s1", "default_endpoint": False}),
     "K3R402": ({**OLD, "embedded_mirror": "127.0.0.1:6443"}, OLD),
     "K3R405": ({"k3s_version": "newest"}, {"k3s_version": "1.31.4"}),
@@ -201,8 +209,9 @@ def test_rule(code):
 @pytest.mark.parametrize("code", ARGUMENTS)
 def test_rule_about_an_argument(code):
     fires, quiet = ARGUMENTS[code]
-    assert code in found(mirror("https://a.b"), **fires)
-    assert code not in found(mirror("https://a.b"), **quiet)
+    config = mirror("https://a.b") if code != "K3R274" else {"mirrors": {}}
+    assert code in found(config, **fires)
+    assert code not in found(config, **quiet)
 
 
 def test_unchecked_pattern_is_a_warning_without_re2(monkeypatch):

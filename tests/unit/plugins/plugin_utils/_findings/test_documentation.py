@@ -36,7 +36,7 @@ RIGHT = {
     ),
     "TLS with authentication": docker_io(HTTPS, configs=configs(auth=AUTH, tls=TLS)),
     "TLS without authentication": docker_io(HTTPS, configs=configs(tls=TLS)),
-    "no TLS, no authentication": docker_io(HTTP),
+    "no TLS, no authentication, on one's own network": docker_io("http://registry.lan:5000"),
 }
 
 
