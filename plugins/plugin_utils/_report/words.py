@@ -149,6 +149,8 @@ PROBLEMS: dict[str, str] = {
     "config_unreadable": "K3s' configuration cannot be read",
     "external_runtime": "Another container runtime",
     "proxy": "A proxy stands before a mirror",
+    "credential_expired": "Credentials have ended",
+    "credential_expiring": "Credentials that expire",
 }
 #: Problems that say of a certificate what its own finding says.
 OF_CERTIFICATES = frozenset(

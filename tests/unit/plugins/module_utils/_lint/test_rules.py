@@ -92,6 +92,7 @@ CASES = {
     ),
     "K3R227": (auth(username="u", password="s3cret\n"), auth(username="u", password="s3 cret"), {}),
     "K3R228": (auth(username="a:b", password="p"), auth(username="a", password="b:p"), {}),
+    "K3R229": (auth(username="AWS", password="s3cret"), auth(username="aws", password="s3cret"), {}),
     "K3R230": (tls(ca_file="ca.crt"), tls(ca_file="/ca.crt"), {}),
     "K3R231": (tls(cert_file="/c.crt"), tls(cert_file="/c.crt", key_file="/c.key"), {}),
     "K3R232": (tls(ca_src="a", ca_file="/a"), tls(ca_src="a"), {"shipping_keys": True}),
