@@ -45,6 +45,7 @@ def both(mirrors, configs):
 
 
 M = {"endpoint": [f"https://{R}"]}
+EMBEDDED = {"embedded_mirror": "127.0.0.1:6443"}
 OLD = {"k3s_version": "v1.24.1+k3s1"}
 
 # code: (fires, does not fire, arguments of lint for both)
@@ -158,6 +159,11 @@ CASES = {
         both({}, {"registry-1.docker.io": {"auth": {"auth": GOOD}}}),
         {"k3s_version": "v1.31.4+k3s1"},
     ),
+    "K3R407": (
+        both({}, {"docker.io": {"auth": {"auth": GOOD}}}),
+        both({}, {"registry-1.docker.io": {"auth": {"auth": GOOD}}}),
+        {},
+    ),
     "K3R411": (mirror("https://a.b", "https://a.b"), mirror("https://a.b"), {"k3s_version": "v1.29.1+k3s1"}),
     "K3R412": (mirror("https://docker.io"), mirror("https://a.b"), {"k3s_version": "v1.29.1+k3s1"}),
     "K3R413": (
@@ -176,6 +182,9 @@ CASES = {
     "K3R415": (mirror("https://a.b", name="*"), mirror("https://a.b"), {"k3s_version": "v1.31.6+k3s1"}),
     "K3R416": (mirror("https://[fd00::1]:5000"), mirror("https://a.b"), {"k3s_version": "v1.30.1+k3s1"}),
     "K3R418": (mirror("a.b"), mirror("https://a.b"), {"k3s_version": "v1.29.1+k3s1"}),
+    "K3R419": ({"mirrors": {"*": None}}, {"mirrors": {"docker.io": None}}, {"k3s_version": "v1.34.3+k3s1", **EMBEDDED}),
+    "K3R420": (mirror("https://a.b"), mirror(name="localhost:5000"), {"k3s_version": "v1.34.2+k3s1", **EMBEDDED}),
+    "K3R421": ({"mirrors": {}}, mirror("https://a.b"), {"k3s_version": "v1.34.3+rke2r1", **EMBEDDED}),
 }
 # Rules that look at an argument, not at the configuration: (arguments that fire, arguments that do not).
 ARGUMENTS = {

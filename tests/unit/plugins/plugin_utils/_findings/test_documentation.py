@@ -50,7 +50,7 @@ def test_what_is_right_has_no_findings(name: str) -> None:
     ["mirrors:\n  docker.io:\n  registry.k8s.io:\n", 'mirrors:\n  "*":\n'],
 )
 def test_mirrors_of_the_embedded_registry_need_no_endpoint(text: str) -> None:
-    assert lint_text(text, "v1.34.3+k3s1", embedded_mirror="127.0.0.1:6443") == []
+    assert lint_text(text, "v1.35.1+k3s1", embedded_mirror="127.0.0.1:6443") == []
 
 
 WRONG = {
