@@ -52,9 +52,7 @@ _AZURE = Kind(
     "Use a token of the registry's (az acr token create) or a service principal, or let the kubelet fetch tokens: "
     "acr-credential-provider.",
 )
-_GITLAB_JOB = Kind(
-    "The token of a GitLab CI job", 0, "Use a deploy token or a group access token with read_registry."
-)
+_GITLAB_JOB = Kind("The token of a GitLab CI job", 0, "Use a deploy token or a group access token with read_registry.")
 _GITHUB_APP = Kind(
     "A token of a GitHub App, GITHUB_TOKEN among them",
     HOUR,
@@ -120,7 +118,9 @@ class Lifetime(NamedTuple):
         return not self.ends or self.ends <= now + NEAR
 
 
-_TOKEN = Kind("The token", 0, "Get a new one, and restart K3s; a token without an end, or one that is renewed, is better.")
+_TOKEN = Kind(
+    "The token", 0, "Get a new one, and restart K3s; a token without an end, or one that is renewed, is better."
+)
 
 
 def lifetime(auth: Mapping[str, str]) -> Lifetime | None:

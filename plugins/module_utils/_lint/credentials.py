@@ -100,9 +100,9 @@ EXPIRES = declare(
     WARNING,
     "Credentials that expire",
     "K3s reads registries.yaml when it starts: once the credentials have ended, every pull is refused until somebody "
-    "writes new ones and restarts K3s. Known are the users of ECR, Google, ACR, GitLab's and GitHub's jobs, IBM, Alibaba, "
-    "Oracle, Yandex and OpenShift, and tokens that say themselves when they end (a JWT's exp in the past or within 30 "
-    "days).",
+    "writes new ones and restarts K3s. Known are the users of ECR, Google, ACR, GitLab's and GitHub's jobs, IBM, "
+    "Alibaba, Oracle, Yandex and OpenShift, and tokens that say themselves when they end (a JWT's exp in the past or "
+    "within 30 days).",
     "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_AuthorizationData.html; "
     "https://github.com/k3s-io/k3s/issues/1427, https://github.com/k3s-io/k3s/issues/10553; RFC 7519 section 4.1.4",
     "Use credentials that last, or let the kubelet fetch them with a credential provider.",

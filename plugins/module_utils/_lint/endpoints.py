@@ -74,13 +74,13 @@ PATH_WITHOUT_V2 = declare(
     "Endpoint path at which the registry has no API",
     "A path is used exactly as written: https://host/project asks for /project/<image>/manifests/..., where most "
     "registries answer with a web page (unexpected media type text/html). Where /v2 belongs depends on the product: "
-    "Harbor, GitLab and Quay have it before the project, Artifactory and Nexus by path behind the repository. The host's "
-    "name or the path tells which it is; if they do not, both are named.",
+    "Harbor, GitLab and Quay have it before the project, Artifactory and Nexus by path behind the repository. The name "
+    "of the host or the path tells which it is; if they do not, both are named.",
     "https://github.com/k3s-io/k3s/issues/5502, https://github.com/k3s-io/k3s/issues/2161, "
     "https://github.com/rancher/rke2/pull/865; https://help.sonatype.com/en/docker-registry.html",
-    "Harbor, GitLab, Quay: https://host/v2/<project>. Artifactory: https://host/artifactory/api/docker/<repository>/v2. "
-    "Nexus by path: https://host/repository/<repository>/v2. Or the host alone with "
-    'rewrite: {"(.*)": "project/$1"}.',
+    "Harbor, GitLab, Quay: https://host/v2/<project>. Artifactory: "
+    "https://host/artifactory/api/docker/<repository>/v2. Nexus by path: https://host/repository/<repository>/v2. "
+    'Or the host alone with rewrite: {"(.*)": "project/$1"}.',
 )
 TRAILING_SLASH = declare(
     "K3R216",
@@ -103,8 +103,8 @@ NO_REGISTRY = declare(
     "K3R218",
     ERROR,
     "Endpoint that is a web page",
-    "A site for people answers there, not a registry's API: the pull ends with unexpected media type text/html, or with "
-    "not found.",
+    "A site for people answers there, not a registry's API: the pull ends with unexpected media type text/html, or "
+    "with not found.",
     "https://github.com/rancher/rke2/issues/1829, https://github.com/k3s-io/k3s/issues/5502",
     "Write the registry's own host; Docker Hub's needs no mention, K3s asks it last.",
 )
@@ -277,7 +277,9 @@ def paths_without_api(subject: Subject) -> Findings:
         asked = f"{path}/<image>/manifests/<tag>"
         better = api_paths.advice(product, f"{endpoint.scheme}://{endpoint.host}", path)
         yield PATH_WITHOUT_V2.finding(
-            listed.path, f"{quoted(listed.text)} asks for {quoted(asked)}, where {product or 'a registry'} has no API", better
+            listed.path,
+            f"{quoted(listed.text)} asks for {quoted(asked)}, where {product or 'a registry'} has no API",
+            better,
         )
 
 

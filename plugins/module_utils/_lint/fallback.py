@@ -87,4 +87,6 @@ def bare_mirrors(subject: Subject) -> Findings:
 @checks(NOTHING_SHARED)
 def embedded_registry_without_mirrors(subject: Subject) -> Findings:
     if subject.embedded_mirror and all(is_localhost(name) for name in subject.mirrors):
-        yield NOTHING_SHARED.finding(path("mirrors"), "no registry is named whose images the embedded registry may share")
+        yield NOTHING_SHARED.finding(
+            path("mirrors"), "no registry is named whose images the embedded registry may share"
+        )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is publicly known of hosts: registries, caches that take no login, web pages, and what is on one's own network."""
+"""What is publicly known of hosts: registries, caches that take no login, web pages, networks of one's own."""
 
 from __future__ import annotations
 

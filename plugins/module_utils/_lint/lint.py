@@ -22,7 +22,8 @@ from .shape import Reader
 from .subject import Subject
 
 __all__ = [
-    "credentials", "endpoints", "examine", "fallback", "lint", "mirror_names", "reach", "rewrites", "surroundings", "tls",
+    "credentials", "endpoints", "examine", "fallback", "lint", "mirror_names", "reach", "rewrites", "surroundings",
+    "tls",
 ]  # fmt: skip
 
 

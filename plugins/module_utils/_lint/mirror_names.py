@@ -13,7 +13,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoin
     DOCKER_HUB_HOST,
     WILDCARD,
     EndpointError,
-    normalise_endpoint,
 )
 
 from .catalogue import ERROR, WARNING, checks, declare
@@ -215,10 +214,11 @@ def configs_without_endpoint(subject: Subject) -> Findings:
 def names_that_k3s_ignores(subject: Subject) -> Findings:
     for section, names in (("mirrors", subject.mirrors), ("configs", subject.configs)):
         for name in names:
-            try:
-                normalise_endpoint(name, subject.embedded_mirror)
-            except EndpointError as error:
-                yield NAME_UNPARSABLE.finding(path(section, name), f"K3s leaves it out: {_reason(error, name)}")
+            if name in subject.endpoint_hosts:
+                continue  # the host of a URL that Go has parsed
+            default = subject.default(name)
+            if isinstance(default, EndpointError):
+                yield NAME_UNPARSABLE.finding(path(section, name), f"K3s leaves it out: {_reason(default, name)}")
 
 
 def _reason(error: EndpointError, name: str) -> str:

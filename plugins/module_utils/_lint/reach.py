@@ -32,9 +32,10 @@ _SOURCE = (
 )
 _MEANT = (
     "It counts as meant for the registry itself, and nothing is said, if an endpoint of the mirror has an entry of its "
-    "own; if every endpoint is a public cache, which takes no login; if it stands under registry-1.docker.io; or if its "
-    "credentials can only be that registry's (a dckr_pat_ token for Docker Hub, ghp_ for ghcr.io, glpat- for GitLab, the "
-    "user AWS for ECR and the like). TLS settings for Docker Hub are never meant for Docker Hub."
+    "own; if every endpoint is a public cache, which takes no login (mirror.gcr.io and some thirty others that lint "
+    "knows); if it stands under registry-1.docker.io; or if its credentials can only be that registry's (a dckr_pat_ "
+    "token for Docker Hub, ghp_ for ghcr.io, glpat- for GitLab, the user AWS for ECR and the like). TLS settings under "
+    "docker.io are never meant for Docker Hub."
 )
 
 NEVER_ASKED = declare(
@@ -83,14 +84,14 @@ def settings_that_miss_the_endpoints(subject: Subject) -> Findings:
             if not _is_meant(name, settings):
                 yield DEFAULT_ONLY.finding(
                     path("configs", name),
-                    f"configs.{quoted(name)} reaches only the default endpoint of {quoted(name)}; {_without_entry(hosts)}",
+                    f"{_entry(name)} reaches only the default endpoint of {quoted(name)}; {_without_entry(hosts)}",
                     f"Write it under {listed([quoted(host) for host in hosts[:3]], 'and')}.",
                 )
         elif hosts:
             why = "which is not to be asked" if nameable else "which no image can name"
             yield NEVER_ASKED.finding(
                 path("configs", name),
-                f"configs.{quoted(name)} reaches only {quoted(name)} itself, {why}; {_without_entry(hosts)}",
+                f"{_entry(name)} reaches only {quoted(name)} itself, {why}; {_without_entry(hosts)}",
                 f"Write it under {listed([quoted(host) for host in hosts[:3]], 'and')}.",
             )
         elif not nameable and not subject.has_open_endpoints and not _is_host_of_an_endpoint(name, subject):
@@ -99,6 +100,10 @@ def settings_that_miss_the_endpoints(subject: Subject) -> Findings:
                 f"{quoted(name)} is the host of no endpoint, and no image can name it",
                 "Write the host[:port] of the registry, with its domain.",
             )
+
+
+def _entry(name: str) -> str:
+    return f"configs.{quoted(name)}"
 
 
 def _is_host_of_an_endpoint(name: str, subject: Subject) -> bool:

@@ -89,7 +89,9 @@ UNSURE_DOCKER_IO = declare(
 )
 #: Rules by the problem's name in `_rules.known_problems`.
 KNOWN: dict[str, Rule] = {
-    name: declare(code, WARNING, title, f"{why} {releases_of(name)}", source, "Upgrade the node to the release that has it fixed.")
+    name: declare(
+        code, WARNING, title, f"{why} {releases_of(name)}", source, "Upgrade the node to the release that has it fixed."
+    )
     for name, code, title, why, source in (
         (
             "duplicate_endpoint",
@@ -151,16 +153,16 @@ KNOWN: dict[str, Rule] = {
             "embedded_wildcard",
             "K3R419",
             "Known problem: embedded registry for all registries",
-            'Under "*" alone the embedded registry takes no image of any registry for one that it may share. Each registry '
-            "by its name works.",
+            'Under "*" alone the embedded registry takes no image of any registry for one that it may share. Each '
+            "registry by its name works.",
             "https://github.com/k3s-io/k3s/issues/13526 and its backports 13539 to 13542",
         ),
         (
             "embedded_imports",
             "K3R420",
             "Known problem: imported images are not shared",
-            "Images from agent/images or from ctr have no digest of their own, which these releases ask for before they "
-            "share one; only what the kubelet or crictl has pulled is shared.",
+            "Images from agent/images or from ctr have no digest of their own, which these releases ask for before "
+            "they share one; only what the kubelet or crictl has pulled is shared.",
             "https://github.com/k3s-io/k3s/issues/13222 and its backports 13230 to 13233",
         ),
         (

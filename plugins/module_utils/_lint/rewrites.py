@@ -114,8 +114,8 @@ OWN_HOST = declare(
     "K3R249",
     ERROR,
     "Rewrite to the endpoint's own host",
-    "A rewrite changes the repository, which the endpoint is then asked for: a host at its beginning is asked for as the "
-    "first part of the repository.",
+    "A rewrite changes the repository, which the endpoint is then asked for: a host at its beginning is asked for as "
+    "the first part of the repository.",
     "https://docs.k3s.io/installation/private-registry (Rewrites); " + _REGEXP,
     "Leave the host out: the endpoint says it.",
 )

@@ -92,8 +92,8 @@ PLACEHOLDER = declare(
     "K3R109",
     ERROR,
     "Placeholder that was not filled in",
-    "K3s takes the file as it is: nobody replaces <REGISTRY>, $TOKEN, ${VARIABLE}, {{ variable }}, %%NAME%%, CHANGEME or "
-    "xxxxxx when it reads it.",
+    "K3s takes the file as it is: nobody replaces <REGISTRY>, $TOKEN, ${VARIABLE}, {{ variable }}, %%NAME%%, CHANGEME "
+    "or xxxxxx when it reads it.",
     "https://docs.k3s.io/installation/private-registry (its samples); "
     "https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_templating.html",
     "Write the value itself. A template has to be rendered first, and its variable has to be defined.",
@@ -165,7 +165,9 @@ class _Content:
             return bool(value) and list(value) in self._lists
         if not isinstance(value, Mapping) or not value:
             return False
-        if any(all(key in mapping and mapping[key] == item for key, item in value.items()) for mapping in self._mappings):
+        if any(
+            all(key in mapping and mapping[key] == item for key, item in value.items()) for mapping in self._mappings
+        ):
             return True
         return depth < _DEEPEST and all(self.holds(item, depth + 1) for item in value.values())
 

@@ -82,6 +82,7 @@ class Subject:
         self.images = images
         self.environment = environment
         self.config_template = config_template
+        self._defaults: dict[str, Endpoint | EndpointError] = {}
         #: Compiled rewrite patterns, filled by the first check that needs them.
         self.patterns: dict[str, Any] | None = None
         self.endpoints: list[Listed] = [
@@ -115,10 +116,17 @@ class Subject:
         """The URL of the endpoint that containerd tries last for a registry, "" where K3s cannot name it."""
         if registry == WILDCARD:
             return ""
-        try:
-            return normalise_endpoint(registry, self.embedded_mirror).url
-        except EndpointError:
-            return ""
+        default = self.default(registry)
+        return "" if isinstance(default, EndpointError) else default.url
+
+    def default(self, registry: str) -> Endpoint | EndpointError:
+        """The default endpoint of a registry, or Go's reason why K3s cannot name it."""
+        if registry not in self._defaults:
+            try:
+                self._defaults[registry] = normalise_endpoint(registry, self.embedded_mirror)
+            except EndpointError as error:
+                self._defaults[registry] = error
+        return self._defaults[registry]
 
     def is_used(self, host: str) -> bool:
         """Whether an entry of `configs` with this key applies to an endpoint or to a mirrored registry."""

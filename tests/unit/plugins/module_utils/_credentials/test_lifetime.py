@@ -21,7 +21,10 @@ def jwt(**claims: object) -> str:
     return f"{part({'alg': 'none'})}.{part(claims)}.canary"
 
 
-def login(user: str, password: str = "canary-of-the-test") -> dict[str, str]:
+CANARY = "canary-of-the-test"
+
+
+def login(user: str, password: str = CANARY) -> dict[str, str]:
     return {"username": user, "password": password}
 
 

@@ -45,7 +45,9 @@ def test_every_rule_fires_somewhere_and_nowhere_else(code: str) -> None:
     assert bool(expected) != (code in ELSEWHERE)
 
 
-@pytest.mark.parametrize("entry", [entry for entry in ENTRIES.values() if entry.recommended], ids=lambda entry: entry.name)
+@pytest.mark.parametrize(
+    "entry", [entry for entry in ENTRIES.values() if entry.recommended], ids=lambda entry: entry.name
+)
 def test_what_the_guides_recommend_has_no_error(entry: Entry) -> None:
     errors = {finding["code"] for finding in entry.findings() if finding["level"] == "error"}
     assert errors <= set(ON_RECOMMENDED)
@@ -85,7 +87,11 @@ def test_no_secret_of_the_corpus_is_shown() -> None:
         ("path-without-v2", "K3R215", "https://harbor.example.com/v2/dockerhub"),
         ("path-without-v2", "K3R215", "Harbor has its API before the project"),
         ("nexus-path-without-v2", "K3R215", "https://nexus.example.com/repository/docker-group/v2"),
-        ("artifactory-path-without-v2", "K3R215", "https://artifactory.example.com/artifactory/api/docker/docker-remote/v2"),
+        (
+            "artifactory-path-without-v2",
+            "K3R215",
+            "https://artifactory.example.com/artifactory/api/docker/docker-remote/v2",
+        ),
         ("github-token-variable", "K3R109", "still a placeholder"),
         ("ecr", "K3R229", "12 hours"),
         ("jwt-in-the-past", "K3R229", "ended on 2020-01-01"),

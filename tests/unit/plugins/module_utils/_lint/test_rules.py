@@ -240,7 +240,9 @@ def test_every_rule_has_a_case_that_fires_it_and_one_that_does_not():
     assert _text is not None
     assert _certificates is not None
     tests = Path(__file__).resolve().parents[2] / "plugin_utils"
-    texts = set(re.findall(r'^    "(K3R\d{3})": \(', (tests / "_findings/test_text.py").read_text("utf-8"), re.MULTILINE))
+    texts = set(
+        re.findall(r'^    "(K3R\d{3})": \(', (tests / "_findings/test_text.py").read_text("utf-8"), re.MULTILINE)
+    )
     # Certificates: each is expected somewhere, and none for the good bundle (test_a_good_bundle_has_no_findings).
     bundle = (tests / "_certificates/test_bundle.py").read_text("utf-8")
     assert "def test_a_good_bundle_has_no_findings" in bundle

@@ -348,7 +348,8 @@ def test_credentials_that_end_are_told_by_what_the_node_knows(node: Node) -> Non
     node.start()
     registries = Path(node.info()["registries"]["path"])
     now = NOW.timestamp()
-    for age, code, level in ((3600, "credential_expiring", "warning"), (2 * DAY.total_seconds(), "credential_expired", "error")):
+    expected = ((3600, "credential_expiring", "warning"), (2 * DAY.total_seconds(), "credential_expired", "error"))
+    for age, code, level in expected:
         os.utime(registries, (now - age, now - age))
         found = node.info()
         (item,) = (item for item in found["problems"] if item["code"].startswith("credential_"))
