@@ -261,13 +261,15 @@ def rewrites_on_the_default_endpoint(subject: Subject) -> Findings:
 @checks(NEVER_MATCHES)
 def rewrites_that_never_match(subject: Subject) -> Findings:
     for name, pattern, _replacement in _rewrites(subject):
-        where = path("mirrors", name, "rewrite", pattern)
         bare = pattern.lstrip("^(")
         if name != "*" and name and bare.replace("\\", "").replace("[.]", ".").startswith(f"{name}/"):
-            yield NEVER_MATCHES.finding(where, f"{quoted(pattern)} begins with the registry, which is not looked at")
+            yield NEVER_MATCHES.finding(
+                path("mirrors", name, "rewrite", pattern),
+                f"{quoted(pattern)} begins with the registry, which is not looked at",
+            )
         elif name == DOCKER_HUB and _LITERAL.match(pattern):
             yield NEVER_MATCHES.finding(
-                where,
+                path("mirrors", name, "rewrite", pattern),
                 f"{quoted(pattern)} never matches: every repository of Docker Hub has a slash",
                 f"Did you mean {quoted('^library/' + pattern[1:])}?",
             )
