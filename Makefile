@@ -72,7 +72,7 @@ conformance: venv links ## what the rules predict against what a real containerd
 	$(BIN)/python -m tests.conformance
 
 .PHONY: lint-corpus
-lint-corpus: venv links ## rule by rule, how often lint fired on 200 shapes that people really write, and on what
+lint-corpus: venv links ## rule by rule, how often lint fires on what people really write, and on what
 	$(BIN)/python -m tests.lint_corpus
 
 .PHONY: docs

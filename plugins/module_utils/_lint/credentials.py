@@ -142,7 +142,7 @@ def _problem_of_auth(value: str) -> str:
         decoded = base64.b64decode(value.replace("\r", "").replace("\n", ""), validate=True)
     except (binascii.Error, ValueError):
         if ":" in value:
-            return "is user:password in clear text; base64 of it is wanted"
+            return "is clear text; base64 of it is wanted"
         return "is not base64"
     if b":" not in decoded:
         return "is base64 of something without a colon, so of no user:password"

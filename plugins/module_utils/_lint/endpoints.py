@@ -265,28 +265,34 @@ def paths_with_v2_twice(subject: Subject) -> Findings:
             yield V2_TWICE.finding(listed.path, f"/v2 stands twice in {quoted(listed.text)}")
 
 
+def _has_no_api(listed: Listed, endpoint: Endpoint) -> bool:
+    """Whether the path leads past the API of every registry, or of the one that the host or the path names."""
+    if not _is_usable(listed, endpoint) or not endpoint.override_path or is_page(endpoint.host, endpoint.path):
+        return False
+    path = endpoint.path.rstrip("/")
+    return "v2" not in path.split("/") or api_paths.is_misplaced(api_paths.product_of(endpoint.host, path), path)
+
+
 @checks(PATH_WITHOUT_V2)
 def paths_without_api(subject: Subject) -> Findings:
     for listed, endpoint in _parsed(subject):
-        if not _is_usable(listed, endpoint) or not endpoint.override_path or is_page(endpoint.host, endpoint.path):
-            continue
-        path = endpoint.path.rstrip("/")
-        product = api_paths.product_of(endpoint.host, path)
-        if "v2" in path.split("/") and not api_paths.is_misplaced(product, path):
-            continue
-        asked = f"{path}/<image>/manifests/<tag>"
-        better = api_paths.advice(product, f"{endpoint.scheme}://{endpoint.host}", path)
-        yield PATH_WITHOUT_V2.finding(
-            listed.path,
-            f"{quoted(listed.text)} asks for {quoted(asked)}, where {product or 'a registry'} has no API",
-            better,
-        )
+        if _has_no_api(listed, endpoint):
+            path = endpoint.path.rstrip("/")
+            product = api_paths.product_of(endpoint.host, path)
+            asked = quoted(f"{path}/<image>/manifests/<tag>")
+            yield PATH_WITHOUT_V2.finding(
+                listed.path,
+                f"{quoted(listed.text)} asks for {asked}, where {product or 'a registry'} has no API",
+                api_paths.advice(product, f"{endpoint.scheme}://{endpoint.host}", path),
+            )
 
 
 @checks(TRAILING_SLASH)
 def paths_with_slash_at_the_end(subject: Subject) -> Findings:
     for listed, endpoint in _parsed(subject):
-        if _is_usable(listed, endpoint) and endpoint.override_path and endpoint.path.endswith("/"):
+        ends = endpoint.override_path and endpoint.path.endswith("/") and _is_usable(listed, endpoint)
+        # What is said of a path without an API leaves the slash out.
+        if ends and not _has_no_api(listed, endpoint):
             yield TRAILING_SLASH.finding(
                 listed.path,
                 f"the path of {quoted(listed.text)} is used as it is, with its slash at the end",

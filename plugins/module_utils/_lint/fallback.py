@@ -39,7 +39,7 @@ BARE_MIRROR_ALONE = declare(
     "K3R273",
     WARNING,
     "Mirror without endpoints does nothing",
-    "Without endpoints a mirror only says that the embedded registry may share its images. That is off here, so K3s "
+    "Without endpoints a mirror only says that the embedded registry may share its images. With that off K3s "
     "writes nothing, and the registry itself is asked.",
     "https://docs.k3s.io/installation/registry-mirror (Enabling Registry Mirroring); " + _K3S,
     "Give it an endpoint, turn the embedded registry on, or remove it.",
@@ -80,7 +80,7 @@ def bare_mirrors(subject: Subject) -> Findings:
                 )
         elif not mirror["rewrite"]:  # which has a rule of its own
             yield BARE_MIRROR_ALONE.finding(
-                path("mirrors", name), f"{quoted(name)} has no endpoint, and the embedded registry is off"
+                path("mirrors", name), f"{quoted(name)} has no endpoint, and does nothing without the embedded registry"
             )
 
 

@@ -130,4 +130,4 @@ def is_on_own_network(host: str) -> bool:
         address = ipaddress.ip_address(name)
     except ValueError:
         return "." not in name or any(name.endswith(f".{ending}") for ending in _PRIVATE_ENDINGS)
-    return address.is_private or address.is_link_local or address.is_loopback
+    return not address.is_global

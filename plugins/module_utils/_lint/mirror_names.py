@@ -25,7 +25,14 @@ Findings = Iterable[Dict[str, str]]
 _K3S = "k3s-io/k3s pkg/agent/containerd/config.go"
 _REFERENCE = "distribution/reference normalize.go splitDockerDomain"
 # Names of Docker Hub that stand in no image name after containerd has normalised it.
-_HUB_ALIASES = ("index.docker.io", DOCKER_HUB_HOST, "hub.docker.com", "registry.hub.docker.com", "www.docker.com")
+_HUB_ALIASES = (
+    "index.docker.io",
+    DOCKER_HUB_HOST,
+    "hub.docker.com",
+    "registry.hub.docker.com",
+    "www.docker.com",
+    "docker.com",
+)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 MIRROR_NOT_A_REGISTRY = declare(

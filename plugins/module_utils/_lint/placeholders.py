@@ -25,7 +25,7 @@ _IN_NAMES = re.compile(
 )
 _CREDENTIAL = re.compile(
     r"<[^<>]+>"
-    r"|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Z_][A-Z0-9_]{2,}|\$(?i:[a-z0-9_]*(?:user|pass|token|secret|login|cred)[a-z0-9_]*)"
+    r"|\\?\$\{[^}]*\}|\$\([^)]*\)|\\?\$[A-Z_][A-Z0-9_]{2,}|\$(?i:[a-z0-9_]*(?:user|pass|token|secret|login|cred)[a-z0-9_]*)"
     r"|\{[{%].*[}%]\}"
     r"|%%[^%]+%%|%[A-Z_]{3,}%|__[A-Z][A-Z0-9_]*__|@[A-Z][A-Z_]+@"
     r"|[xX]{3,}|\*{3,}|\.{3,}|\u2026"

@@ -112,7 +112,7 @@ NOTHING_LOST = declare(
     "K3R120",
     WARNING,
     "Key that K3s drops, and that loses nothing",
-    "K3s does not know it. An empty auths:, a key that begins with x- and one whose content is used elsewhere by an "
+    "K3s does not know it there. An empty section, a key that begins with x- and one whose content is used elsewhere by an "
     "anchor do no harm; a strict reader refuses them all the same.",
     _TYPES_GO,
     "Leave it, or write its content where it is used.",
@@ -163,7 +163,7 @@ class _Content:
         """Whether it is used: as it is, merged into a mapping, or in all its parts."""
         if isinstance(value, (list, tuple)):
             return bool(value) and list(value) in self._lists
-        if not isinstance(value, Mapping) or not value:
+        if not isinstance(value, Mapping) or not any(value.values()):
             return False
         if any(
             all(key in mapping and mapping[key] == item for key, item in value.items()) for mapping in self._mappings
@@ -200,6 +200,10 @@ class Reader:
             if not isinstance(key, str):
                 self._not_text(key, (name, _spelled(key)), "The name of a registry")
                 yield _spelled(key), value
+            elif key in schema.TOP + ("auths",) and not value:
+                self.findings.append(
+                    NOTHING_LOST.finding(path(name, key), f"{key}: stands under {name}:, and is empty")
+                )
             elif key in schema.TOP:
                 self.findings.append(
                     MISPLACED_SECTION.finding(path(name, key), f"{key}: stands under {name}: and is read as a registry")
