@@ -50,14 +50,15 @@ def advice(product: str, base: str, path: str) -> str:
     if product == ARTIFACTORY:
         repository = parts[-1] if parts[-1] not in ("artifactory", "docker") else "<repository>"
         behind = quoted(f"{base}/artifactory/api/docker/{repository}/v2")
-        return f"Artifactory has its API behind the repository: use {behind}."
+        return f"Use {behind}: Artifactory has its API behind the repository."
     if product == NEXUS:
         repository = "/".join(part for part in parts if part != "repository") or "<repository>"
         behind = quoted(f"{base}/repository/{repository}/v2")
-        return f"Nexus has its API by path behind the repository: use {behind}."
+        return f"Use {behind}: Nexus has its API by path behind the repository."
     if product:
-        return f"{product} has its API before the project: use {before}, or {rewrite}."
+        return f"Use {before}: {product} has its API before the project. Or {rewrite}."
     return (
-        f"Harbor, GitLab and Quay have their API before the project: {before}, or {rewrite}. "
-        f"Artifactory and Nexus by path have it behind the repository: {quoted(f'{base}/{project}/v2')}."
+        f"Use {before} for Harbor, GitLab and Quay, which have their API before the project, "
+        f"{quoted(f'{base}/{project}/v2')} for Artifactory and Nexus by path, which have it behind the repository, or "
+        f"{rewrite}."
     )

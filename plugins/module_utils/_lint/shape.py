@@ -112,8 +112,8 @@ NOTHING_LOST = declare(
     "K3R120",
     WARNING,
     "Key that K3s drops, and that loses nothing",
-    "K3s does not know it there. An empty section, a key that begins with x- and one whose content is used elsewhere by an "
-    "anchor do no harm; a strict reader refuses them all the same.",
+    "K3s does not know it there. An empty section, a key that begins with x- and one whose content is used elsewhere "
+    "by an anchor do no harm; a strict reader refuses them all the same.",
     _TYPES_GO,
     "Leave it, or write its content where it is used.",
 )
