@@ -123,7 +123,7 @@ _TOKEN = Kind(
 )
 
 
-def lifetime(auth: Mapping[str, str]) -> Lifetime | None:
+def lifetime(auth: Mapping[str, Any]) -> Lifetime | None:
     """How long the credentials live that containerd takes out of `auth`; None if nothing tells.
 
     containerd takes username and password before identity_token before auth.
@@ -148,7 +148,7 @@ def stamp(epoch: float) -> str:
         return "a day beyond all calendars"
 
 
-def _in_force(auth: Mapping[str, str]) -> tuple[str, str]:
+def _in_force(auth: Mapping[str, Any]) -> tuple[str, str]:
     if auth.get("username"):
         return auth["username"], auth.get("password") or ""
     if auth.get("identity_token"):
