@@ -14,6 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, stated_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
@@ -28,6 +29,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import STAGED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.ask import ask
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import Given, GivenProblem, read
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes import only_files
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepare import (
@@ -39,7 +41,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepa
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rollout_settings import check
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host, Run
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host, Run, begin
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings import default_registry, emptiness, limits
 
 _CONTROLLER_ONLY = (
@@ -163,9 +165,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         if converted["state"] == "present":
             settings = {key: converted[key] for key in _SETTINGS}
-            found.insert(0, emptiness.problem(converted["config"], settings))
+            try:
+                given = read(converted["config"], NodeFacts(default_endpoint=not converted["disable_default_endpoint"]))
+            except GivenProblem as problem:
+                found.insert(0, str(problem))
+                given = Given(None, [])
+            else:
+                found.insert(0, emptiness.problem(given, settings))
+            converted["config"] = given
             found.append(default_registry.problem(converted["system_default_registry"], converted["distribution"]))
-            converted["config"] = converted["config"] or {}
         found = [sentence for sentence in found if sentence]
         if found:
             self._refuse(converted, task_vars)
@@ -194,10 +202,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 return Prepared()
             if arguments["state"] == "absent":
                 return Prepared(desired=nothing(settings))
-            if not arguments["config"]:
+            given: Given = arguments["config"]
+            if not given.config and not given.errors:
                 return Prepared(desired=settings_only(settings))
             read_file = partial(controller_file, self, task_vars=task_vars)
-            return prepare(arguments["config"], settings, paths, read_file, shared_folder=str(C.DEFAULT_LOCAL_TMP))
+            return prepare(given, settings, paths, read_file, shared_folder=str(C.DEFAULT_LOCAL_TMP))
         except (SourceProblem, Unsafe) as problem:
             raise AnsibleActionFail("%s. Nothing has been touched." % problem) from None
 
@@ -228,9 +237,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         with ledger_of(arguments).opened() as run:
             # Ansible's main process. A worker that has outlived it would see another parent and take that for the run.
             run.controller = run.controller or os.getppid()
-            run.shown = False
-            run.lease.refusal, run.lease.asked = "", []
-            run.refused = [name for name in run.refused if name != host]
+            begin(run, host)
             if answer.get("failed"):
                 run.hosts.pop(host, None)
                 run.failed[host] = str(answer.get("msg", ""))

@@ -84,7 +84,7 @@ def test_a_host_in_no_group_runs_k3s(sound: Cluster) -> None:
     groups = {"server": ["server-1"], "agent": ["agent-1"]}
     said = _refused(sound, playbook=_for_everyone(sound), groups=groups)
     assert "agent-2 is not what the inventory says: the host is in neither of the groups 'server' and 'agent'" in said
-    assert "k3s-agent.service runs an agent. Add it to the group 'agent', or take it out of the play" in said
+    assert "k3s-agent.service runs an agent. Add it to the group 'agent', or remove it from the play" in said
 
 
 def _for_everyone(cluster: Cluster) -> str:

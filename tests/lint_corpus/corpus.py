@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
 import yaml
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_text
 
 DIRECTORY = Path(__file__).parent / "entries"
@@ -23,7 +24,7 @@ class Entry(NamedTuple):
     :ivar why: the reason for the verdict.
     :ivar expected: the codes of all findings that it has to have; others are false.
     :ivar recommended: a product's own guide says to write it so.
-    :ivar nodes: what is known of the nodes, by the names of lint's arguments.
+    :ivar nodes: what is known of the nodes, by the names of NodeFacts.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Entry(NamedTuple):
 
     def findings(self) -> list[dict[str, Any]]:
         """What lint says."""
-        return lint_text(self.text, **self.nodes)
+        return lint_text(self.text, NodeFacts(**self.nodes))
 
 
 def entries() -> Iterator[Entry]:

@@ -21,12 +21,13 @@ NODE_ARGUMENTS: dict[str, dict[str, Any]] = {
     "cert_dir": {"type": "path", "default": ""},
     "registries_file": {"type": "path", "default": ""},
     "settings_read": {"type": "dict"},
+    "cluster": {"type": "str", "default": ""},
 }
 """What says what a node is: see the documentation fragment of the same name."""
 
 STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
-    config={"type": "dict", "no_log": True},
+    config={"type": "raw", "no_log": True},
     state={"type": "str", "choices": ["present", "absent", "previous"], "default": "present"},
     stage={"type": "bool", "default": False},
     live={"type": "bool", "default": False},
