@@ -78,7 +78,7 @@ def bare_mirrors(subject: Subject) -> Findings:
                 yield BARE_MIRROR.finding(
                     path("mirrors", name), f"{quoted(name)} is asked itself, although the default endpoint is disabled"
                 )
-        elif not mirror["rewrite"]:  # which has a rule of its own
+        elif not mirror["rewrite"] and not subject.embedded_unknown:  # a rewrite has a rule of its own
             yield BARE_MIRROR_ALONE.finding(
                 path("mirrors", name), f"{quoted(name)} has no endpoint, and does nothing without the embedded registry"
             )

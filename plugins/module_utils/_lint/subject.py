@@ -75,6 +75,7 @@ class Subject:
         self.shipped = shipped
         self.default_endpoint = nodes.default_endpoint
         self.embedded_mirror = nodes.embedded_mirror
+        self.embedded_unknown = nodes.embedded_unknown
         self.release = release
         self.images = nodes.images
         self.environment = nodes.environment
