@@ -71,6 +71,10 @@ sanity: venv ## ansible-test sanity, without ignores
 conformance: venv links ## what the rules predict against what a real containerd asks for, 120 configurations
 	$(BIN)/python -m tests.conformance
 
+.PHONY: lint-corpus
+lint-corpus: venv links ## rule by rule, how often lint fires on what people really write, and on what
+	$(BIN)/python -m tests.lint_corpus
+
 .PHONY: docs
 docs: venv links ## the generated pages of docs/
 	$(BIN)/python -m tests.docs

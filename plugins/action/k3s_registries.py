@@ -166,7 +166,7 @@ class ActionModule(NodeAction):
         if converted["state"] == "present":
             settings = {key: converted[key] for key in _SETTINGS}
             try:
-                given = read(converted["config"], NodeFacts(default_endpoint=not converted["disable_default_endpoint"]))
+                given = read(converted["config"], _told_of_the_nodes(converted))
             except GivenProblem as problem:
                 found.insert(0, str(problem))
                 given = Given(None, [])
@@ -256,3 +256,14 @@ class ActionModule(NodeAction):
                     embedded_mirror=answer.get("embedded_mirror"),
                 )
             self._arrive(run, arguments, str(answer.get("service_state") or ""), task_vars)
+
+
+def _told_of_the_nodes(arguments: dict[str, Any]) -> NodeFacts:
+    """What the variables say of the nodes. Left alone, the embedded registry may be on, and mirrors without endpoints
+    then belong to it; switched on, where it listens is the servers' matter, and its usual address does for lint."""
+    embedded = arguments["embedded_registry"]
+    return NodeFacts(
+        default_endpoint=not arguments["disable_default_endpoint"],
+        embedded_mirror="127.0.0.1:6443" if embedded else "",
+        embedded_unknown=embedded is None,
+    )
