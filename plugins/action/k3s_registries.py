@@ -162,7 +162,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return result
 
     def _contradicted(
-        self, arguments: dict[str, Any], contradictions: list[dict[str, Any]], task_vars: dict[str, Any]
+        self, arguments: dict[str, Any], contradictions: list[dict[str, Any]], task_vars: Mapping[str, Any]
     ) -> str:
         """What the node is not, by the names that the inventory has for it."""
         host = str(task_vars.get("inventory_hostname", ""))
@@ -250,7 +250,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _note(
         self, arguments: dict[str, Any], answer: dict[str, Any], task_vars: Mapping[str, Any], began: float
     ) -> str:
-        """Tell the run's ledger what this host needs, and return the phase of the rollout in which it takes its turn."""
+        """Tell the run's ledger what this host needs, and return the phase in which it takes its turn."""
         host = str(task_vars.get("inventory_hostname", ""))
         health = answer.get("health") or {}
         with ledger_of(arguments).opened() as run:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Controller half of k3s_rollout_lease: one host asks for all of its cluster, waits for a dead run, and keeps the Lease."""
+"""Controller half of k3s_rollout_lease: one host asks for its cluster, waits for a dead run, keeps the Lease."""
 
 from __future__ import annotations
 
@@ -138,8 +138,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     "nothing was restarted: %s. Wait for it or mend it, or go ahead with k3s_registries_force: true"
                     % reason
                 )
-                shown = {key: answer[key] for key in ("lease", "renewed", "expires_in") if key in answer}
-                result.update(shown, failed=True, msg=run.lease.refusal)
+                result.update({key: value for key, value in answer.items() if key in LEASED})
+                result.update(failed=True, msg=run.lease.refusal)
                 return
         why = "because the servers themselves are ill" if explained else "because k3s_registries_force is set"
         result["warnings"] = ["Going on without the cluster's lease, %s: %s" % (why, reason)]

@@ -119,8 +119,8 @@ options:
     default: "1"
   makes_way:
     description:
-      - Whether the task ends early, with RV(made_way), if the host would wait in a fork that another cluster of the play
-        needs. If you set it, repeat the task on those hosts, as the role does.
+      - Whether the task ends early, with RV(made_way), if the host would wait in a fork that another cluster of the
+        play needs. If you set it, repeat the task on those hosts, as the role does.
     type: bool
     default: false
   force:

@@ -37,8 +37,8 @@ attributes:
 options:
   state:
     description:
-      - V(held) takes the Lease and renews it until it is released or the run ends. If another run holds it and is alive,
-        the task fails and says who holds it and since when.
+      - V(held) takes the Lease and renews it until it is released or the run ends. If another run holds it and is
+        alive, the task fails and says who holds it and since when.
       - If this server cannot provide the Lease and the cluster has other servers, the task succeeds and returns
         V(elsewhere) in RV(lease). Run the task again through the next server.
       - V(released) releases it once every node of the cluster in this run has ended its commit.

@@ -22,9 +22,9 @@ class Host:
 
     ``restart`` is set if it has anything to commit, ``live`` if that needs no restart. ``ill`` says what was wrong with
     it before anything was done to it, ``explained`` that the pending change mends just that. ``ready`` is set once it
-    has joined the rollout: it is on its way to its commit. ``made_way`` counts how often it has given its
-    fork to another cluster and comes again. ``member`` is etcd's name of a server that hangs on the registries.yaml in
-    place. ``embedded_mirror`` is where a server has its embedded registry, "" for off, None for unknown. ``changed`` and
+    has joined the rollout: it is on its way to its commit. ``made_way`` counts how often it has given its fork to
+    another cluster and comes again. ``member`` is etcd's name of a server that hangs on the registries.yaml in place.
+    ``embedded_mirror`` is where a server has its embedded registry, "" for off, None for unknown. ``changed`` and
     ``restarted`` say what has come of it so far.
     """
 
