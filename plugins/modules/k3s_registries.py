@@ -13,7 +13,7 @@ short_description: Put a K3s node's private-registry configuration in place, or 
 version_added: 1.0.0
 description:
   - Checks the configuration and the certificates on the controller, by the rules that K3s and containerd really
-    follow, and stops there, before the node is touched, when something is wrong.
+    follow, and stops before the node is touched if something is wrong.
   - Compares the node with what is wanted in one remote call. What needs no restart is put in place at once, file by
     file and atomically - changed certificates, a text that leaves the loaded configuration equal, and everything on a
     node where K3s is not installed or not running.
@@ -116,14 +116,10 @@ options:
       - Timeouts, counts and durations of the run by the names of the role's variables, to be checked with the rest
         before any node is touched. The role sets it.
     type: dict
-  cluster:
-    description: Tells this cluster from others that the same run works on. The role sets it.
-    type: str
-    default: ""
   rollout:
     description:
-      - Settings of the rollout that is to follow, to be checked before the first node is touched. Nothing else is done
-        with them here.
+      - Settings of the rollout that is to follow. They are checked before the first node is touched, and decide about
+        RV(phase).
     type: dict
     suboptions:
       agent_batch:
@@ -134,6 +130,10 @@ options:
         description: The host or group that goes first, V("") if there is none. It has to be in the inventory.
         type: str
         default: ""
+      follows:
+        description: Whether this run goes on with the rollout after staging. If not, its summary follows staging.
+        type: bool
+        default: true
   key:
     description: With which the node seals what only the controller may read. Set by the action plugin only.
     type: str
@@ -161,7 +161,7 @@ EXAMPLES = r"""
   become: true
   register: registries
 
-- name: Take away what the collection has put on a node
+- name: Remove what the collection has put on a node
   k3sfleet.registries.k3s_registries:
     node_role: agent
     state: absent
@@ -173,6 +173,14 @@ restart:
   description: Whether K3s has to be restarted to have the wanted configuration loaded.
   returned: success, when not O(validate_only)
   type: bool
+phase:
+  description:
+    - With O(stage), the part of the rollout in which this node takes its turn - V(canary), V(hanging) for a server that
+      hangs because of its registries.yaml, V(live), V(servers) or V(agents), in this order.
+    - Give each phase a task of its own, so that Ansible begins no node before those of the phases before it.
+  returned: success, with O(stage)
+  type: str
+  sample: servers
 live:
   description: Whether the change comes into force without a restart after all.
   returned: success, when not O(validate_only)

@@ -17,8 +17,8 @@ description:
     conditions, the kubelet, the API, the node Ready with a heartbeat or lease newer than the restart, the etcd vote
     where there is one.
   - Then compares what K3s generated with what it should have generated, and pulls the canary images.
-  - When any of it fails, the previous files are put back, K3s is restarted once more and waited for, and the task fails
-    with the reason and the log lines that show it.
+  - If any of it fails, the node is rolled back - the previous files are put back, K3s is restarted once more and waited
+    for - and the task fails with the reason and the log lines that show it.
   - Before a server restarts, that of a rollback included, every other server of its cluster is asked directly, with
     the server's admin credentials - its etcd member and its API. The restart has to leave a majority of etcd's voting
     members, each of them just seen well.
@@ -28,8 +28,9 @@ description:
     never beside it, whatever the strategy, C(serial) or C(throttle) of the play.
   - Under the linear strategy, the order is that of the printed plan, with any number of forks. No host waits for one
     that Ansible has not begun yet.
-  - Once more than O(max_failures) nodes of the run have failed, the rest is left untouched, and says so.
-  - Does nothing, and makes no remote call, on a node that needs no restart.
+  - Once more than O(max_failures) nodes of the run have failed, all others are left untouched and say so.
+  - On a node that needs no restart it does nothing and makes no remote call.
+  - Takes the cluster's Lease for granted; see M(k3sfleet.registries.k3s_rollout_lease). A run without it is refused.
 notes:
   - In check mode it shows the plan of the rollout.
 author:
@@ -99,11 +100,11 @@ options:
     choices: [rollback, keep]
     default: rollback
   max_failures:
-    description: How many nodes of the run may fail before the rest is left untouched.
+    description: How many nodes of the run may fail before the others are left untouched.
     type: int
     default: 0
   canary_images:
-    description: Images that have to be pulled on the node after its restart.
+    description: Images that the node has to pull after its restart.
     type: list
     elements: str
     default: []
@@ -124,7 +125,7 @@ options:
     type: bool
     default: false
   force:
-    description: Go on although nodes were ill before the rollout or another server is not fit.
+    description: Go on even if nodes were ill before the rollout or another server is not healthy.
     type: bool
     default: false
 seealso:
