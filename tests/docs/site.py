@@ -24,6 +24,7 @@ NAME = "k3sfleet.registries"
 REPOSITORY = "https://github.com/k3sfleet/registries/blob/main/"
 BIN = Path(sys.executable).parent
 _LINK = re.compile(r"(?<=\]\()(?![\w+.-]+:|#)([^)\s#]+)")
+_INTERNAL = re.compile(r"(?m)^k3sfleet\.registries\.\w+ (?:module|lookup|filter) -- Internal: ")
 _INDEX = """\
 %(name)s
 %(line)s
@@ -72,6 +73,7 @@ def build(collections: Path, folder: Path) -> Path:
         "PATH": "%s:%s" % (BIN, os.environ["PATH"]),
     }
     _run(environment, "antsibull-docs", "collection", "--use-current", "--fail-on-error", "--dest-dir", source, NAME)
+    _leave_out_internals(source)
     _guides(collections / "ansible_collections" / Path(*NAME.split(".")), source)
     settings = Path(__file__).with_name("sphinx")
     words = ("-b", "html", "-c", settings, "--fail-on-warning", "--keep-going", "--quiet", source, site)
@@ -80,6 +82,18 @@ def build(collections: Path, folder: Path) -> Path:
     shutil.copytree(source / "docs" / "images", site / "docs" / "images")
     crawl(site / "index.html")
     return site / "index.html"
+
+
+def _leave_out_internals(source: Path) -> None:
+    """What only the collection's own roles use says so in its first words, and has no page."""
+    internal = {page.stem for page in source.rglob("*.rst") if _INTERNAL.search(page.read_text(encoding="utf-8"))}
+    for page in source.rglob("*.rst"):
+        if page.stem in internal:
+            page.unlink()
+            continue
+        lines = page.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if "-- Internal: " not in line and line.strip() not in internal]
+        page.write_text("".join(kept), encoding="utf-8")
 
 
 def _run(environment: dict[str, str], tool: str, *words: object) -> None:

@@ -56,3 +56,18 @@ def test_links_out_of_the_site_lead_to_the_repository_and_broken_ones_stay_broke
     wanted = text.replace("../requirements", site.REPOSITORY + "requirements")
     assert (source / "docs" / "guide.md").read_text(encoding="utf-8") == wanted
     assert "docs/guide\n" in (source / "index.rst").read_text(encoding="utf-8")
+
+
+def test_internal_plugins_have_no_page(tmp_path: Path) -> None:
+    pages = {
+        "index": "* :ansplugin:`a module <x.a#module>` -- What\n* :ansplugin:`b lookup <x.b#lookup>` -- Internal: what\n\n"
+        "    a_module\n    b_lookup\n",
+        "a_module": "k3sfleet.registries.a module -- What\n",
+        "b_lookup": "k3sfleet.registries.b lookup -- Internal: what\n",
+    }
+    for name, text in pages.items():
+        (tmp_path / (name + ".rst")).write_text(text, encoding="utf-8")
+    site._leave_out_internals(tmp_path)
+    assert sorted(path.stem for path in tmp_path.iterdir()) == ["a_module", "index"]
+    left = (tmp_path / "index.rst").read_text(encoding="utf-8")
+    assert left == "* :ansplugin:`a module <x.a#module>` -- What\n\n    a_module\n"
