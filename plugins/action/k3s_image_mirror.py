@@ -18,7 +18,6 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import copy_plan
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.arguments import MIRROR_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists import ListProblem
@@ -26,7 +25,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.skopeo
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import controller_file, plain
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._filters import rewrite_engine
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings import given
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_request import progress, wanted
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_request.accesses import (
     Accesses,
@@ -34,11 +33,12 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_reques
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rewrite_engine import rewrite_engine
 
 _MODULE = "k3sfleet.registries.k3s_image_mirror"
 _PASSED_ON = ("platforms", "parallel", "retries", "timeout", "copy_timeout")
 _RETURNED = ("image", "state", "action", "digest", "target_digest", "bytes", "seconds", "cause", "message", "note")
-_PROBLEMS = (AccessProblem, ConfigError, ListProblem, SourceProblem, wanted.WantedProblem)
+_PROBLEMS = (AccessProblem, ConfigError, given.GivenProblem, ListProblem, SourceProblem, wanted.WantedProblem)
 
 display = Display()
 
@@ -82,10 +82,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _items(self, arguments: dict[str, Any]) -> list[dict[str, Any]]:
         """The images with their two places; what only the other machine can see is asked of it first."""
         wanted.check(arguments)
-        given = arguments["config"] or {}
-        errors = [item for item in lint(given, shipping_keys=True) if item["level"] == "error"] if given else []
-        if errors:
-            raise wanted.WantedProblem("the configuration is refused\n%s\n" % "\n".join(describe.finding_lines(errors)))
+        read = given.read(arguments["config"])
+        if read.errors:
+            lines = "\n".join(describe.finding_lines(read.errors))
+            raise wanted.WantedProblem("the configuration is refused\n%s\n" % lines)
+        nodes = read.config or {}
         gathered: dict[str, Any] = {}
         urls = wanted.urls_of(arguments)
         if urls or self._files(arguments):
@@ -93,11 +94,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "gather", urls=urls, archives=arguments["archives"], layouts=arguments["layouts"],
                 imports=arguments["import_from"],
             )  # fmt: skip
-        config = normalise({"mirrors": given.get("mirrors")})
+        config = normalise({"mirrors": nodes.get("mirrors")})
         items = wanted.wanted(arguments, config, gathered, self._read_file, rewrite_engine())
         sides = {
             "src": Accesses({"configs": arguments["source_configs"]}, self._read_file),
-            "dest": Accesses(given, self._read_file),
+            "dest": Accesses(nodes, self._read_file),
         }
         self._base["access"] = {
             key: sides[key.partition(":")[0]].of(key.partition(":")[2], scheme)

@@ -15,6 +15,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, stated_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
@@ -30,6 +31,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import STAGED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.ask import ask
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import Given, GivenProblem, read
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes import only_files
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepare import (
@@ -40,9 +42,9 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepa
     settings_only,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run, plan, summary
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run, summary
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rollout_settings import canary_hosts, check
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host, Run
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host, Run, begin
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings import default_registry, emptiness, limits
 
 _CONTROLLER_ONLY = (
@@ -158,7 +160,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 file = stated_paths(arguments).registries_yaml
                 result["diff"] = describe.diff(before, after, answer.get("files") or [], file)
         if arguments["stage"]:
-            result["phase"] = self._note(arguments, answer, task_vars, began)
+            self._note(arguments, answer, task_vars, began)
         return result
 
     def _contradicted(
@@ -182,9 +184,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         if converted["state"] == "present":
             settings = {key: converted[key] for key in _SETTINGS}
-            found.insert(0, emptiness.problem(converted["config"], settings))
+            try:
+                given = read(converted["config"], NodeFacts(default_endpoint=not converted["disable_default_endpoint"]))
+            except GivenProblem as problem:
+                found.insert(0, str(problem))
+                given = Given(None, [])
+            else:
+                found.insert(0, emptiness.problem(given, settings))
+            converted["config"] = given
             found.append(default_registry.problem(converted["system_default_registry"], converted["distribution"]))
-            converted["config"] = converted["config"] or {}
         found = [sentence for sentence in found if sentence]
         if found:
             self._refuse(converted, task_vars)
@@ -213,10 +221,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 return Prepared()
             if arguments["state"] == "absent":
                 return Prepared(desired=nothing(settings))
-            if not arguments["config"]:
+            given: Given = arguments["config"]
+            if not given.config and not given.errors:
                 return Prepared(desired=settings_only(settings))
             read_file = partial(controller_file, self, task_vars=task_vars)
-            return prepare(arguments["config"], settings, paths, read_file, shared_folder=str(C.DEFAULT_LOCAL_TMP))
+            return prepare(given, settings, paths, read_file, shared_folder=str(C.DEFAULT_LOCAL_TMP))
         except (SourceProblem, Unsafe) as problem:
             raise AnsibleActionFail("%s. Nothing has been touched." % problem) from None
 
@@ -249,8 +258,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _note(
         self, arguments: dict[str, Any], answer: dict[str, Any], task_vars: Mapping[str, Any], began: float
-    ) -> str:
-        """Tell the run's ledger what this host needs, and return the phase in which it takes its turn."""
+    ) -> None:
+        """Tell the run's ledger what this host needs."""
         host = str(task_vars.get("inventory_hostname", ""))
         health = answer.get("health") or {}
         with ledger_of(arguments).opened() as run:
@@ -258,9 +267,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             run.controller = run.controller or os.getppid()
             run.in_order = ansible_run.takes_hosts_in_order(self._task)
             run.canary = canary_hosts((arguments["rollout"] or {}).get("canary", ""), task_vars.get("groups") or {})
-            run.shown = False
-            run.lease.refusal, run.lease.asked, run.lease.taker = "", [], ""
-            run.refused = [name for name in run.refused if name != host]
+            begin(run, host)
             if answer.get("failed"):
                 run.hosts.pop(host, None)
                 run.failed[host] = str(answer.get("msg", ""))
@@ -280,4 +287,3 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     changed=bool(answer.get("changed")),
                 )
             self._arrive(run, arguments, str(answer.get("service_state") or ""), task_vars, began)
-            return plan.phase(run, host) if host in run.hosts else ""

@@ -135,13 +135,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             run.lease.without = explained or force
             if not run.lease.without:
                 run.lease.refusal = (
-                    "nothing was restarted: %s. Wait for it or mend it, or go ahead with k3s_registries_force: true"
+                    "nothing was restarted: %s. Wait for it or fix it, or go ahead with k3s_registries_force: true"
                     % reason
                 )
                 result.update({key: value for key, value in answer.items() if key in LEASED})
                 result.update(failed=True, msg=run.lease.refusal)
                 return
-        why = "because the servers themselves are ill" if explained else "because k3s_registries_force is set"
+        why = "because the servers themselves are unhealthy" if explained else "because k3s_registries_force is set"
         result["warnings"] = ["Going on without the cluster's lease, %s: %s" % (why, reason)]
 
     def _release(self, ledger: Ledger, arguments: dict[str, Any], result: dict[str, Any], task_vars: Any) -> None:

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documentation of the attributes that every module of the collection states."""
+"""Documentation of the attributes that every module of the collection has."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class ModuleDocFragment:
 options: {}
 attributes:
   check_mode:
-    description: Can run in C(check_mode) and say what would change without changing it.
+    description: Can run in C(check_mode) and report what would change, without changing it.
   diff_mode:
-    description: Shows in C(diff) mode what changes or would change.
+    description: Shows what changes or would change in C(diff) mode.
   action:
-    description: An action plugin of the same name does a part of the work on the controller.
+    description: An action plugin of the same name does part of the work on the controller.
   platform:
     description: The operating systems of the nodes.
 """

@@ -12,7 +12,7 @@ version_added: 1.0.0
 description:
   - Decodes the text of a C(registries.yaml) exactly as K3s and RKE2 do, which is not what C(from_yaml) does.
   - A text that K3s refuses is an error that names the line and the path, but never a value.
-  - Everything that K3s ignores in silence, such as a misspelt key, is left out; O(strict) makes it an error.
+  - Everything that K3s ignores silently, such as a misspelt key, is an error, too, unless O(strict=false).
 author:
   - the k3sfleet.registries authors (@k3sfleet)
 positional: strict
@@ -22,9 +22,11 @@ options:
     type: str
     required: true
   strict:
-    description: Whether keys that K3s does not know, and keys that occur twice, are errors.
+    description:
+      - Whether keys that K3s does not know, and keys that occur twice, are errors.
+      - V(false) leaves them out without a word, as K3s does.
     type: bool
-    default: false
+    default: true
 seealso:
   - plugin: k3sfleet.registries.to_registries_yaml
     plugin_type: filter
@@ -33,13 +35,15 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: What K3s would do with the file at hand
-  ansible.builtin.debug:
-    msg: "{{ lookup('ansible.builtin.file', 'registries.yaml') | k3sfleet.registries.from_registries_yaml }}"
-
-- name: Stop at a misspelt key
+- name: The variable of another role; a misspelt key stops here, with its line
   ansible.builtin.set_fact:
-    registries: "{{ text | k3sfleet.registries.from_registries_yaml(strict=true) }}"
+    k3s_registries: "{{ registries_config_yaml | k3sfleet.registries.from_registries_yaml }}"
+
+- name: What K3s makes of the file at hand, whatever it holds
+  ansible.builtin.debug:
+    msg: "{{ text | k3sfleet.registries.from_registries_yaml(strict=false) }}"
+  vars:
+    text: "{{ lookup('ansible.builtin.file', 'registries.yaml') }}"
 """
 
 RETURN = r"""
@@ -60,9 +64,7 @@ from typing import TYPE_CHECKING
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._filters import flag
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._filters import decoded, flag
 
 if TYPE_CHECKING:
     from typing import Any, Callable
@@ -70,22 +72,17 @@ if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
 
 
-def from_registries_yaml(source: str | bytes, strict: bool = False) -> Config:
+def from_registries_yaml(source: str | bytes, strict: bool = True) -> Config:
     """See DOCUMENTATION.
 
-    :raises AnsibleFilterError: if K3s refuses the text, or, when strict, ignores part of it.
+    :raises AnsibleFilterError: if K3s refuses the text, or, unless `strict` is false, ignores part of it.
     """
     given = plain(source)
     if not isinstance(given, (str, bytes)):
         raise AnsibleFilterError(
             f"from_registries_yaml: the input must be the text of a registries.yaml, not {type(given).__name__}"
         )
-    strictly = flag(strict, "from_registries_yaml", "strict")
-    try:
-        return decode(given, strict=strictly)
-    except DecodeError as error:
-        verb = "refuses or partly ignores" if strictly else "refuses"
-        raise AnsibleFilterError(f"from_registries_yaml: K3s {verb} this text: {error.message}") from None
+    return decoded(given, "from_registries_yaml", strict=flag(strict, "from_registries_yaml", "strict"))
 
 
 class FilterModule:

@@ -10,28 +10,30 @@ name: host_configs
 short_description: Show which hosts K3s makes containerd try for each registry
 version_added: 1.0.0
 description:
-  - Merges C(mirrors) and C(configs) by the rules of K3s, for each registry that needs a directory of its own.
-  - Registries that are left to containerd's defaults are absent.
+  - Merges C(mirrors) and C(configs) by the rules of K3s, for each registry that gets a directory below C(certs.d).
+  - Registries for which containerd uses its defaults are absent.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
 positional: default_endpoint, embedded_mirror
 options:
   _input:
     description:
-      - A configuration as in C(registries.yaml), with the keys C(mirrors) and C(configs), each of which may be missing.
+      - A configuration as in C(registries.yaml), with the keys C(mirrors) and C(configs), both optional.
       - Keys that K3s does not know are ignored, as K3s ignores them.
-    type: dict
+      - The text of a C(registries.yaml) is taken, too, and read strictly, as
+        P(k3sfleet.registries.from_registries_yaml#filter) reads it.
+    type: raw
     required: true
   default_endpoint:
     description:
-      - Whether the registry itself is asked last.
-      - V(false) where the node sets C(disable-default-registry-endpoint).
+      - Whether containerd asks the registry itself last.
+      - V(false) if the node sets C(disable-default-registry-endpoint).
     type: bool
     default: true
   embedded_mirror:
     description:
       - Address and port of the embedded registry mirror, usually V(127.0.0.1:6443).
-      - Empty where C(embedded-registry) is off.
+      - Empty if C(embedded-registry) is off.
     type: str
     default: ""
 seealso:
@@ -42,11 +44,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: The endpoints of Docker Hub, in order
+- name: Show the endpoints of Docker Hub, in order
   ansible.builtin.debug:
     msg: "{{ (k3s_registries | k3sfleet.registries.host_configs)['docker.io'].endpoints | map(attribute='url') }}"
 
-- name: The same on nodes that never ask the registry itself
+- name: Show the hosts on nodes that never ask the registry itself
   ansible.builtin.debug:
     msg: "{{ k3s_registries | k3sfleet.registries.host_configs(default_endpoint=false) }}"
 """
@@ -54,10 +56,10 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The registry's directory below C(certs.d), V(_default) for V(*), to its C(default) and C(endpoints).
+    - Maps the registry's directory below C(certs.d), V(_default) for V(*), to its C(default) and C(endpoints).
     - Each of them has C(url), C(override_path), C(tls), C(auth) and C(rewrites).
     - C(auth) holds the credentials themselves.
-    - C(default) is V(null) where the registry itself is not asked. Its C(url) is empty for the wildcard mirror,
+    - C(default) is V(null) if the registry itself is not asked. Its C(url) is empty for the wildcard mirror,
       and V(null) for a wildcard entry of C(configs).
   type: dict
 """
@@ -74,7 +76,7 @@ if TYPE_CHECKING:
 
 
 def host_configs(
-    config: dict[str, Any] | None, default_endpoint: bool = True, embedded_mirror: str = ""
+    config: dict[str, Any] | str | None, default_endpoint: bool = True, embedded_mirror: str = ""
 ) -> dict[str, HostConfig]:
     """See DOCUMENTATION.
 

@@ -10,7 +10,7 @@ name: hosts_toml
 short_description: Predict the hosts.toml files that K3s writes, byte for byte
 version_added: 1.0.0
 description:
-  - The text of each C(certs.d/<registry>/hosts.toml) that K3s or RKE2 writes for containerd when it starts.
+  - Returns the text of each C(certs.d/<registry>/hosts.toml) that K3s or RKE2 writes for containerd when it starts.
   - The text is that of current releases. Releases before those with containerd 2 (early 2025) write the same tables
     with other blank lines, and those before January 2024 write no such files.
 author:
@@ -19,24 +19,26 @@ positional: default_endpoint, embedded_mirror, program
 options:
   _input:
     description:
-      - A configuration as in C(registries.yaml), with the keys C(mirrors) and C(configs), each of which may be missing.
+      - A configuration as in C(registries.yaml), with the keys C(mirrors) and C(configs), both optional.
       - Keys that K3s does not know are ignored, as K3s ignores them.
-    type: dict
+      - The text of a C(registries.yaml) is taken, too, and read strictly, as
+        P(k3sfleet.registries.from_registries_yaml#filter) reads it.
+    type: raw
     required: true
   default_endpoint:
     description:
-      - Whether the registry itself is asked last.
-      - V(false) where the node sets C(disable-default-registry-endpoint).
+      - Whether containerd asks the registry itself last.
+      - V(false) if the node sets C(disable-default-registry-endpoint).
     type: bool
     default: true
   embedded_mirror:
     description:
       - Address and port of the embedded registry mirror, usually V(127.0.0.1:6443).
-      - Empty where C(embedded-registry) is off.
+      - Empty if C(embedded-registry) is off.
     type: str
     default: ""
   program:
-    description: Which program writes them; it stands in their first line.
+    description: The program that writes the files. Their first line names it.
     type: str
     choices: [k3s, rke2]
     default: k3s
@@ -58,8 +60,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The registry's directory below C(certs.d), V(_default) for V(*), to the text of its C(hosts.toml).
-    - The files of the embedded mirror are the placeholders V(server-ca), V(client-cert) and V(client-key).
+    - Maps the registry's directory below C(certs.d), V(_default) for V(*), to the text of its C(hosts.toml).
+    - For the files of the embedded mirror, it has the placeholders V(server-ca), V(client-cert) and V(client-key).
   type: dict
 """
 
@@ -77,7 +79,7 @@ _PROGRAMS = ("k3s", "rke2")
 
 
 def hosts_toml(
-    config: dict[str, Any] | None, default_endpoint: bool = True, embedded_mirror: str = "", program: str = "k3s"
+    config: dict[str, Any] | str | None, default_endpoint: bool = True, embedded_mirror: str = "", program: str = "k3s"
 ) -> dict[str, str]:
     """See DOCUMENTATION.
 

@@ -26,19 +26,19 @@ options:
   k3s_version:
     description:
       - Release of the nodes, such as V(v1.34.3+k3s1), for the rules about releases.
-      - Empty where it is not known.
+      - Empty if it is not known.
     type: str
     default: ""
   default_endpoint:
     description:
       - Whether the registry itself is asked last.
-      - V(false) where the nodes set C(disable-default-registry-endpoint).
+      - V(false) if the nodes set C(disable-default-registry-endpoint).
     type: bool
     default: true
   embedded_mirror:
     description:
       - Address and port of the embedded registry mirror, usually V(127.0.0.1:6443).
-      - Empty where C(embedded-registry) is off.
+      - Empty if C(embedded-registry) is off.
     type: str
     default: ""
   images:
@@ -55,7 +55,11 @@ options:
   config_template:
     description:
       - Path of a custom template of containerd's configuration on the nodes.
-      - Empty where there is none.
+      - Empty if there is none.
+    type: str
+    default: ""
+  file:
+    description: Name of the file that a text comes from; the findings repeat it.
     type: str
     default: ""
 seealso:
@@ -82,8 +86,11 @@ RETURN = r"""
 _value:
   description:
     - The findings, errors first.
-    - Each has C(code), C(level) (V(error) where K3s or containerd refuses, drops or misuses what is written,
+    - Each has C(code), C(level) (V(error) if K3s or containerd refuses, drops or misuses what is written,
       V(warning) otherwise), C(path), C(message) and C(fix).
+    - The findings of a text also have C(line) and C(column), counted from 1, if the text has a place for them, and
+      C(file) if O(file) is set.
+    - A comment C(# k3s-lint) in a text ignores findings, as C(docs/ci.md) of the collection says.
   type: list
   elements: dict
 """
@@ -92,9 +99,12 @@ from typing import TYPE_CHECKING
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._filters import flag, text
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_text
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.document import Document
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.ignores import heed
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_document
 
 if TYPE_CHECKING:
     from typing import Any, Callable, Mapping, Sequence
@@ -108,7 +118,8 @@ def lint_registries(
     images: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     config_template: str = "",
-) -> list[dict[str, str]]:
+    file: str = "",
+) -> list[dict[str, Any]]:
     """See DOCUMENTATION.
 
     :raises AnsibleFilterError: if an argument beside the configuration has the wrong type.
@@ -121,13 +132,20 @@ def lint_registries(
     variables = plain(environment or {})
     if not isinstance(variables, dict):
         raise AnsibleFilterError(f"{name}: environment must be a mapping")
-    release = text(k3s_version, name, "k3s_version")
-    default = flag(default_endpoint, name, "default_endpoint")
-    embedded = text(embedded_mirror, name, "embedded_mirror")
-    template = text(config_template, name, "config_template")
-    if isinstance(given, (str, bytes)):
-        return lint_text(given, release, default, embedded, names, variables, template)
-    return lint(given, release, default, embedded, names, True, variables, template)
+    nodes = NodeFacts(
+        k3s_version=text(k3s_version, name, "k3s_version"),
+        default_endpoint=flag(default_endpoint, name, "default_endpoint"),
+        embedded_mirror=text(embedded_mirror, name, "embedded_mirror"),
+        images=names,
+        environment=variables,
+        config_template=text(config_template, name, "config_template"),
+    )
+    if not isinstance(given, (str, bytes)):
+        return lint(given, nodes, shipping_keys=True)
+    document = Document(given)
+    shown = text(file, name, "file")
+    findings = heed(lint_document(document, nodes).findings, document).findings
+    return [{**finding, "file": shown} for finding in findings] if shown else findings
 
 
 class FilterModule:

@@ -10,36 +10,37 @@ name: resolve_image
 short_description: Show the requests that containerd makes for an image, in order
 version_added: 1.0.0
 description:
-  - For an image as a pod names it, the hosts that containerd asks for its manifest, one after the other,
-    until one has it.
-  - Names are completed as containerd does it, V(nginx) to V(docker.io/library/nginx:latest). Of a tag and
+  - Lists the hosts that containerd asks for the manifest of an image, one after the other, until one has it.
+  - Names are completed as containerd does it, V(nginx) to V(docker.io/library/nginx:latest). If a name has a tag and
     a digest, the digest counts.
-  - Rewrites run in RE2 where the Python package C(google-re2) is installed on the controller. Without it, those
-    that mean the same to Python's C(re) are applied, and others are listed in C(rewrites_skipped).
+  - If the Python package C(google-re2) is installed on the controller, rewrites run in RE2. Otherwise, rewrites that
+    mean the same to Python's C(re) are applied, and the others are listed in C(rewrites_skipped).
 author:
   - the k3sfleet.registries authors (@k3sfleet)
 positional: config, default_endpoint, embedded_mirror
 options:
   _input:
-    description: The image's name.
+    description: The image's name, as in a pod.
     type: str
     required: true
   config:
     description:
-      - A configuration as in C(registries.yaml), with the keys C(mirrors) and C(configs), each of which may be missing.
+      - A configuration as in C(registries.yaml), with the keys C(mirrors) and C(configs), both optional.
       - Keys that K3s does not know are ignored, as K3s ignores them.
-    type: dict
+      - The text of a C(registries.yaml) is taken, too, and read strictly, as
+        P(k3sfleet.registries.from_registries_yaml#filter) reads it.
+    type: raw
     required: true
   default_endpoint:
     description:
-      - Whether the registry itself is asked last.
-      - V(false) where the node sets C(disable-default-registry-endpoint).
+      - Whether containerd asks the registry itself last.
+      - V(false) if the node sets C(disable-default-registry-endpoint).
     type: bool
     default: true
   embedded_mirror:
     description:
       - Address and port of the embedded registry mirror, usually V(127.0.0.1:6443).
-      - Empty where C(embedded-registry) is off.
+      - Empty if C(embedded-registry) is off.
     type: str
     default: ""
 seealso:
@@ -50,11 +51,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Where nodes look for the pause image
+- name: Show where nodes look for the pause image
   ansible.builtin.debug:
     msg: "{{ 'docker.io/rancher/mirrored-pause:3.6' | k3sfleet.registries.resolve_image(k3s_registries) }}"
 
-- name: No image is asked for outside
+- name: Check that nodes ask no registry outside for any image
   ansible.builtin.assert:
     that: >-
       item | k3sfleet.registries.resolve_image(k3s_registries, default_endpoint=false)
@@ -72,48 +73,48 @@ _value:
       description: V(embedded) for the embedded mirror, V(mirror) for an endpoint, V(default) for the registry itself.
       type: str
     endpoint:
-      description: The host's URL as in C(hosts.toml), or the one that is implied.
+      description: The host's URL as in C(hosts.toml), or the implied one.
       type: str
     url:
-      description: The URL of the manifest, with C(?ns=) where the host is not the registry's own.
+      description: The URL of the manifest, with C(?ns=) if the host is not the registry's.
       type: str
     repository:
-      description: The repository that is asked for, after rewrites.
+      description: The requested repository, after rewrites.
       type: str
     reference:
       description: The digest or the tag.
       type: str
     auth:
-      description: Whether credentials of the configuration apply. A pod's own pull secret replaces them.
+      description: Whether credentials of the configuration apply. A pod's pull secret replaces them.
       type: bool
     tls:
-      description: The TLS settings that apply, such as C(ca_file), each only where it is set.
+      description: The TLS settings that apply, such as C(ca_file), each only if it is set.
       type: dict
     rewrite_ambiguous:
-      description: Several rewrites change the repository, and K3s takes any of them.
+      description: Several rewrites change the repository, and K3s applies any one of them.
       type: bool
-      returned: when it is so
+      returned: if it is so
     repository_alternatives:
-      description: The repositories that may be asked for.
+      description: The repositories that containerd can ask for.
       type: list
       elements: str
       returned: with C(rewrite_ambiguous)
     rewrites_skipped:
       description: Patterns that are not applied, with the reason.
       type: dict
-      returned: when there are any
+      returned: if there are any
     https_first:
       description: There are TLS settings for this http URL, and containerd 1.7 and later ask over https first.
       type: bool
-      returned: when it is so
+      returned: if it is so
     request_error:
-      description: The URL is none, so that nothing is asked and the next host is tried.
+      description: The URL is invalid, so nothing is asked and the next host is tried.
       type: str
-      returned: when it is so
+      returned: if it is so
     hosts_toml_error:
       description: containerd cannot read the C(hosts.toml) that K3s writes, and ignores the mirror.
       type: str
-      returned: when it is so
+      returned: if it is so
 """
 
 from typing import TYPE_CHECKING
@@ -124,9 +125,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._filters import (
     configuration,
     flag,
-    rewrite_engine,
     text,
 )
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rewrite_engine import rewrite_engine
 
 if TYPE_CHECKING:
     from typing import Any, Callable
@@ -135,7 +136,7 @@ if TYPE_CHECKING:
 
 
 def resolve_image(
-    image: str, config: dict[str, Any] | None, default_endpoint: bool = True, embedded_mirror: str = ""
+    image: str, config: dict[str, Any] | str | None, default_endpoint: bool = True, embedded_mirror: str = ""
 ) -> list[Attempt]:
     """See DOCUMENTATION.
 

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: to_registries_yaml
-short_description: Write a registries.yaml that K3s reads back to the same
+short_description: Write a registries.yaml that K3s reads back unchanged
 version_added: 1.0.0
 description:
-  - Writes a configuration so that K3s decodes the text to the very same values, whatever they hold.
-  - Passwords such as V(0123), V(yes) or V(~), and those with spaces and signs, stay as they are.
+  - Writes a configuration so that K3s decodes the text to the very same values, whatever they contain.
+  - Passwords such as V(0123), V(yes) or V(~), and those with spaces and special characters, stay as they are.
   - Empty keys are left out, and the order is kept.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
 options:
   _input:
     description:
-      - A configuration as in C(registries.yaml), with the keys C(mirrors) and C(configs), each of which may be missing.
+      - A configuration as in C(registries.yaml), with the keys C(mirrors) and C(configs), both optional.
       - Keys that K3s does not know are ignored, as K3s ignores them.
-    type: dict
+      - The text of a C(registries.yaml) is taken, too, and read strictly, as
+        P(k3sfleet.registries.from_registries_yaml#filter) reads it.
+    type: raw
     required: true
 seealso:
   - plugin: k3sfleet.registries.from_registries_yaml
@@ -28,7 +30,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: The file for a node
+- name: Write the file of a node
   ansible.builtin.copy:
     content: "{{ k3s_registries | k3sfleet.registries.to_registries_yaml }}"
     dest: /etc/rancher/k3s/registries.yaml
@@ -38,7 +40,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The text, which ends in a line feed.
+  description: The text. It ends with a line feed.
   type: str
 """
 
@@ -53,10 +55,10 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
 
-def to_registries_yaml(config: dict[str, Any] | None) -> str:
+def to_registries_yaml(config: dict[str, Any] | str | None) -> str:
     """See DOCUMENTATION.
 
-    :raises AnsibleFilterError: if it is no configuration, or holds bytes that are no text.
+    :raises AnsibleFilterError: if it is not a configuration, or contains bytes that are not text.
     """
     try:
         return encode(configuration(config, "to_registries_yaml"))

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: node_groups
-short_description: The groups whose hosts are nodes, as a pattern for a play's hosts
+short_description: Find the groups whose hosts are nodes, as a pattern for a play's hosts
 version_added: 1.0.0
 description:
-  - Gathers what C(k3s_registries_server_group) and C(k3s_registries_agent_group) are on every host of the inventory,
-    from C(group_vars) too, which a play's C(hosts) does not see by itself.
-  - The collection's own playbooks use it. It needs a play before its own, since Ansible has no C(hostvars) earlier;
-    without one only C(--extra-vars) and the defaults count.
+  - Collects the values of C(k3s_registries_server_group) and C(k3s_registries_agent_group) on every host of the
+    inventory, including those from C(group_vars), which a play's C(hosts) does not see by itself.
+  - The collection's playbooks use it. It needs an earlier play in the same playbook, because Ansible has no C(hostvars)
+    before. Without one, only C(--extra-vars) and the defaults count.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
 options:
@@ -22,16 +22,16 @@ options:
     type: list
     elements: str
   problem:
-    description: Return why the play's hosts hold no node instead, or an empty text where they do.
+    description: Return the reason why no host of the play is a node instead, or an empty text if one is.
     type: bool
     default: false
 """
 
 EXAMPLES = r"""
-- name: Somebody's own playbook, after a play of any kind
+- name: Your own playbook, after any other play
   hosts: "{{ lookup('k3sfleet.registries.node_groups') }}"
   tasks:
-    - name: Bring the registries to the fleet
+    - name: Set up the registries on the fleet
       ansible.builtin.import_role:
         name: k3sfleet.registries.k3s_registries
 """
@@ -65,25 +65,26 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         return [groups.pattern(names_of, inventory, _names(of_play))]
 
     def _of_play(self, variables: Mapping[str, Any]) -> dict[str, str]:
-        """The names that hold for all hosts, whatever their own variables say: those given to ``import_playbook`` under
-        ``vars``, and, before there are any hosts, those of ``--extra-vars``."""
+        """The names that apply to all hosts, whatever their variables say: those given to ``import_playbook`` under
+        ``vars`` and, before there are any hosts, those of ``--extra-vars``."""
         hostvars, host = variables.get("hostvars"), variables.get("inventory_hostname")
         found = {}
         for name, default in zip(_VARIABLES, groups.DEFAULT):
             value = self._templar.template(variables[name]) if variables.get(name) else default
-            # A play that imports a role has its defaults, too; and what the host at hand says holds for that host.
+            # A play that imports a role also has its defaults. A value of the current host applies to that host only.
             if value != default and not (hostvars and host is not None and hostvars[host].get(name) == value):
                 found[name] = str(value)
         return found
 
 
 def _names_of(hostvars: Any, inventory: Mapping[str, Any], of_play: Mapping[str, str]) -> dict[str, groups.Names]:
-    # Not every host of hostvars: the localhost that Ansible makes up is in no inventory.
-    return {str(host): _names({**_own(hostvars[host]), **of_play}) for host in inventory.get("all") or () if hostvars}
+    # Not every host of hostvars: the implicit localhost is in no inventory.
+    hosts = inventory.get("all") or () if hostvars else ()
+    return {str(host): _names({**_set_by(hostvars[host]), **of_play}) for host in hosts}
 
 
-def _own(variables: Mapping[str, Any]) -> dict[str, str]:
-    """The names that a host's own variables give."""
+def _set_by(variables: Mapping[str, Any]) -> dict[str, str]:
+    """The names that a host's variables set."""
     found = {name: variables.get(name) for name in _VARIABLES}
     return {name: str(value) for name, value in found.items() if value}
 

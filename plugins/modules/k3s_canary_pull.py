@@ -14,7 +14,7 @@ version_added: 1.0.0
 description:
   - Pulls images through containerd's CRI, as the kubelet does, with the node's own registries configuration, and says
     for each one that could not be pulled which endpoint is to blame, why, and what to do.
-  - containerd asks the registry for a tag even where it has the image already, so that a known image proves the way to
+  - containerd asks the registry for a tag even if it has the image already, so that a known image proves the way to
     the registry too and costs one request.
   - Every pull has a deadline of its own. A registry that accepts connections and says nothing would hold it for
     minutes.
@@ -93,7 +93,7 @@ pulls:
       description: V(ok), or one of the causes of M(k3sfleet.registries.k3s_pull_diagnosis).
       type: str
     endpoint:
-      description: The endpoint to blame, V(null) where there is none or the log does not decide.
+      description: The endpoint to blame, V(null) if there is none or the log does not decide.
       type: str
     message:
       description: What happened.
@@ -115,10 +115,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from
     confirmed,
     identify,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import canary
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
-from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.canary import pull
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.config_option import take_config
 
 ARGUMENTS: dict[str, dict[str, Any]] = dict(
@@ -138,8 +138,10 @@ def main() -> None:
     except (Contradicted, ServiceProblem, Unsafe) as problem:
         module.fail_json(msg=str(problem))
     pulls: list[dict[str, Any]] = []
-    if not module.check_mode:
-        pulls = [pull(paths, image, module.params["timeout"], config) for image in module.params["images"]]
+    for image in [] if module.check_mode else module.params["images"]:
+        present = canary.is_present(paths, image)
+        pulled = canary.pull(paths, image, module.params["timeout"], config)
+        pulls.append(dict(pulled, new=pulled["ok"] and not present))
     module.exit_json(changed=any(item["new"] for item in pulls), pulls=pulls)
 
 

@@ -12,30 +12,30 @@ module: k3s_image_mirror
 short_description: Copy the images of a K3s fleet into its private registry
 version_added: 1.0.0
 description:
-  - Puts images where the nodes will look for them. Each image's place comes from the nodes' own configuration
+  - Puts images where the nodes will look for them. The place of each image comes from the nodes' configuration
     (O(config)) by the rules that P(k3sfleet.registries.resolve_image#filter) follows, so the mirror and the rewrites
     cannot disagree.
-  - Asks both sides for each image's digest first, many at a time, and copies only what is missing. A run that was
-    stopped is taken up where it stopped, and a run with nothing to do sends a HEAD request per image and side.
-  - Indexes with all their platforms and digests are kept as they are. With O(platforms) an index gets smaller and so
-    changes its digest, which the task says.
+  - First asks both sides for each image's digest, many at a time, and copies only what is missing. If a run was
+    stopped, the next one continues from there. A run with nothing to do sends one HEAD request per image and side.
+  - Keeps indexes with all their platforms and digests. With O(platforms), an index gets smaller and its digest changes;
+    the task says so.
   - Shows a line for each image while it runs, and the totals at the end.
-  - An image that cannot be copied does not keep the others from it; the task fails at the end and says why for each.
-    Where a registry refuses everything (wrong credentials, an unknown CA, read-only) it is not asked again.
+  - If an image cannot be copied, the others still are. The task fails at the end and gives the reason for each image.
+    If a registry refuses everything (wrong credentials, an unknown CA, read-only), it is not asked again.
 notes:
-  - Runs on the controller (C(delegate_to=localhost)), a bastion, or any host with Python 3.8 or later that reaches both
-    sides. O(archives) need skopeo there, and a C(.tar.zst) zstd.
-  - Credentials are in no file, command line, result or message. They go to the scheme, host and port that they were
-    given for, and to the token server that this registry names, never from https to http.
-  - Certificates are checked unless C(insecure_skip_verify) stands in the entry of that very host. It and a client
-    certificate do not count for a token server on another host or port.
-  - What is asked for by a digest is verified from the bytes, or fails; so is every part of an image. Only SHA-256
-    digests can be verified, and others are refused.
-  - Manifests are read up to 4 MiB, tokens and headers up to 64 KiB, image lists up to 1 MiB. Tarballs may unpack to
-    20 times their size, or 1 GiB. A broken answer fails the image that it was given for.
+  - Runs on the controller (C(delegate_to=localhost)), a bastion, or any host with Python 3.8 or later that can reach
+    both sides. O(archives) need skopeo there, and zstd if they end in C(.tar.zst).
+  - Credentials are in no file, command line, result or message. They go to the scheme, host and port that you set them
+    for, and to the token server that this registry names, never from https to http.
+  - Certificates are checked unless C(insecure_skip_verify) is in the entry of that very host. It and a client
+    certificate do not apply to a token server on another host or port.
+  - If you name an image by digest, its bytes are checked against it, or the copy fails. The same holds for every part
+    of an image. Only SHA-256 digests can be verified; others are refused.
+  - Manifests are read up to 4 MiB, tokens and headers up to 64 KiB, image lists up to 1 MiB. Tarballs can unpack to
+    20 times their size, or 1 GiB. A broken answer fails only the image that it belongs to.
   - Projects of Harbor, Artifactory or GitLab and repositories of ECR must exist already.
-  - Proxies come from the environment (C(HTTPS_PROXY), C(NO_PROXY)) of the host, by Go's rules. A proxy that is spoken
-    to over TLS (C(https://)) is refused.
+  - Proxies come from the environment (C(HTTPS_PROXY), C(NO_PROXY)) of the host, by Go's rules. A proxy that is reached
+    over TLS (C(https://)) is refused.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
 extends_documentation_fragment:
@@ -44,7 +44,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Returns the plan. Fails where the run would fail.
+      - Returns the plan. Fails if the run would fail.
   diff_mode:
     support: full
     details:
@@ -58,38 +58,38 @@ options:
   config:
     description:
       - The nodes' registries as M(k3sfleet.registries.k3s_registries) takes them. C(mirrors) says where images go, with
-        rewrites. C(configs) says how the target is reached, with C(ca_src), C(cert_src), C(key_src) or C(*_content) for
-        certificates of the controller. C(*_file) is a file on the host that copies.
+        rewrites. C(configs) says how to reach the target, with C(ca_src), C(cert_src), C(key_src) or C(*_content) for
+        certificates on the controller. C(*_file) is a file on the host that copies.
       - The first endpoint of an image's mirror is the target, or the one that O(endpoint) names.
-    type: dict
+    type: raw
   images:
-    description: Images, as pods name them.
+    description: Images, named as in pods.
     type: list
     elements: str
     default: []
   image_files:
     description:
-      - Files of the controller with one image a line, such as C(k3s-images.txt) and C(rke2-images.linux-amd64.txt).
+      - Files on the controller with one image per line, such as C(k3s-images.txt) and C(rke2-images.linux-amd64.txt).
     type: list
     elements: path
     default: []
   releases:
     description:
-      - K3s or RKE2 releases, such as V(v1.34.3+k3s1), whose image lists are fetched by the host that copies.
+      - K3s or RKE2 releases, such as V(v1.34.3+k3s1). The host that copies fetches their image lists.
       - Without internet, download the list and use O(image_files).
     type: list
     elements: str
     default: []
   release_url:
     description:
-      - Where the paths of GitHub begin, for a site that keeps a copy of the releases.
+      - The base URL of the releases, with GitHub's paths below it. Set it if your site keeps a copy of the releases.
       - Lists are fetched without credentials. A user name, a password or a query is refused here.
     type: str
     default: https://github.com
   archives:
     description:
-      - Tarballs on the host that copies, such as C(k3s-airgap-images-amd64.tar.zst), plain or packed by gzip or zstd.
-      - Such a tarball has one platform and no digest of an index; an image is the same when its configuration is.
+      - Tarballs on the host that copies, such as C(k3s-airgap-images-amd64.tar.zst), plain or packed with gzip or zstd.
+      - Such a tarball has one platform and no digest of an index. Two images are the same if their configurations are.
     type: list
     elements: path
     default: []
@@ -102,42 +102,43 @@ options:
     default: []
   import_from:
     description:
-      - What O(export_to) has made, on the host that copies. Every file is checked against its digest and the manifest
-        of the export before it is copied.
+      - What O(export_to) has written, on the host that copies. Every file is checked against its digest and the
+        manifest of the export before it is copied.
     type: list
     elements: path
     default: []
   export_to:
     description:
-      - Instead of a registry, fill an OCI layout on the host that copies - a folder, or a tarball where the name ends
+      - Write into an OCI layout on the host that copies instead of a registry - a folder, or a tarball if the name ends
         in C(.tar). O(config) is not needed.
-      - What is there already is taken up, unless it is a link, belongs to another user or can be written by everybody.
+      - If there is one already, the export continues it. If it is a link, belongs to another user or is writable by
+        everybody, it is refused.
     type: path
   source_registries:
     description:
-      - Where the images of a registry are taken from instead, as V([http[s]://]host[:port][/prefix]) by registry. V(*)
-        stands for all others.
-      - Credentials are refused here, and go into O(source_configs).
+      - Where to take the images of a registry from instead, as V([http[s]://]host[:port][/prefix]) by registry. V(*)
+        means all others.
+      - Credentials are refused here. Put them into O(source_configs).
     type: dict
     default: {}
   source_configs:
     description:
-      - How source registries are reached, by host, in the form of C(configs) in C(registries.yaml).
-      - Credentials of O(config) are never shown to a source.
+      - How to reach source registries, by host, in the form of C(configs) in C(registries.yaml).
+      - Credentials of O(config) are never sent to a source.
     type: dict
     default: {}
   mapping:
     description:
       - Special cases, images to V(host[:port]/repository[:tag]), whatever the mirrors say.
-      - Credentials are refused here, and go into C(configs) of O(config).
+      - Credentials are refused here. Put them into C(configs) of O(config).
     type: dict
     default: {}
   endpoint:
-    description: The C(host[:port]) of the endpoint that is filled, where mirrors have several.
+    description: The C(host[:port]) of the endpoint to copy to, if mirrors have several.
     type: str
     default: ""
   system_default_registry:
-    description: The nodes' C(system-default-registry), where all of these images are asked for under that name.
+    description: The nodes' C(system-default-registry), if nodes ask for all of these images under that name.
     type: str
     default: ""
   platforms:
@@ -146,36 +147,36 @@ options:
     elements: str
     default: []
   overwrite:
-    description: Replace a tag that the target has with another digest. Otherwise such an image fails.
+    description: If the target has a tag with another digest, replace it. Otherwise such an image fails.
     type: bool
     default: false
   parallel:
-    description: How many images are copied at the same time.
+    description: How many images to copy at the same time.
     type: int
     default: 4
   retries:
     description:
-      - How often a 429, an error of the server or a broken connection is tried again for an image, after as many
-        seconds as the registry asks for in C(Retry-After).
+      - How often to retry an image after a 429, a server error or a broken connection. The wait before each retry is
+        what the registry asks for in C(Retry-After).
     type: int
     default: 3
   timeout:
     description:
-      - Seconds after which a question to a registry has failed, from connecting to the last byte of its answer. While a
+      - Seconds after which a request to a registry has failed, from connecting to the last byte of the answer. While a
         blob is read, seconds of silence.
     type: int
     default: 30
   copy_timeout:
-    description: Seconds that the copy of one image may take.
+    description: Seconds after which the copy of one image has failed.
     type: int
     default: 3600
   progress_interval:
     description:
-      - Seconds between the lines that show what has been done. After that time no copy is begun until they are shown.
+      - Seconds between the lines that show the progress. After that time, no new copy starts until they are shown.
     type: int
     default: 10
   request:
-    description: What the controller has made from the other options. Set by the action plugin only.
+    description: What the controller has made from the other options. Only the action plugin sets it.
     type: str
 seealso:
   - plugin: k3sfleet.registries.resolve_image
@@ -184,7 +185,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Fill the registry with a release's images and two of our own
+- name: Copy a release's images and two others into the registry
   k3sfleet.registries.k3s_image_mirror:
     config: "{{ k3s_registries }}"
     releases: [v1.34.3+k3s1]
@@ -203,7 +204,7 @@ EXAMPLES = r"""
   check_mode: true
   diff: true
 
-- name: Carry them over the gap, on the connected side
+- name: Export images for an air gap, on the connected side
   k3sfleet.registries.k3s_image_mirror:
     image_files: [files/k3s-images.txt]
     export_to: /srv/transfer/images.tar
@@ -212,7 +213,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: And on the other side
+- name: Import them on the other side
   k3sfleet.registries.k3s_image_mirror:
     config: "{{ k3s_registries }}"
     import_from: [/srv/transfer/images.tar]
@@ -228,11 +229,11 @@ images:
   elements: dict
   contains:
     image:
-      description: Its full name.
+      description: The image's full name.
       type: str
       sample: docker.io/rancher/mirrored-pause:3.6
     source:
-      description: Where it is taken from.
+      description: Where the image comes from.
       type: str
     target:
       description: Where the nodes will ask for it.
@@ -245,35 +246,35 @@ images:
       description: What was done - V(none), V(copied), V(would_copy) in check mode, or V(failed).
       type: str
     digest:
-      description: Digest of the index or manifest; of the configuration for a tarball's image that is not copied yet.
+      description: Digest of the index or manifest. For a tarball's image that is not copied yet, of the configuration.
       type: str
-      returned: when it is known
+      returned: if it is known
     target_digest:
       description: What the target had before.
       type: str
-      returned: when it is known
+      returned: if it is known
     bytes:
-      description: Bytes of everything that belongs to the image, those included that were there already.
+      description: Bytes of everything that belongs to the image, including what was already there.
       type: int
-      returned: when it was copied
+      returned: if it was copied
     seconds:
       description: How long the copy took.
       type: float
-      returned: when it was tried
+      returned: if it was tried
     cause:
       description:
-        - Why it failed, by the names of M(k3sfleet.registries.k3s_pull_diagnosis), and V(tag_moved), V(target_full),
-          V(read_only), V(no_target).
+        - Why it failed - one of the causes of M(k3sfleet.registries.k3s_pull_diagnosis), or V(tag_moved),
+          V(target_full), V(read_only), V(no_target).
       type: str
-      returned: when it failed
+      returned: if it failed
     message:
       description: Why it failed and what to do.
       type: str
-      returned: when it failed
+      returned: if it failed
     note:
       description: What changes the digest of an image.
       type: str
-      returned: when something does
+      returned: if something does
 totals:
   description: Counts C(images), C(copied), C(would_copy), C(unchanged), C(failed), and C(bytes) and C(seconds).
   returned: always, unless the task fails before the plan
@@ -292,11 +293,11 @@ def main() -> None:
     module = AnsibleModule(argument_spec=MIRROR_ARGUMENTS, supports_check_mode=True)
     if not module.params["request"]:
         module.fail_json(
-            msg="the places of the images were not worked out on the controller: use "
-            "k3sfleet.registries.k3s_image_mirror as a task, its action plugin does that"
+            msg="the places of the images were not worked out on the controller: call "
+            "k3sfleet.registries.k3s_image_mirror as a task, so that its action plugin works them out"
         )
     request = json.loads(module.params["request"])
-    # The request is one secret as a whole; what is no secret in it (hosts, images) has to be named in the answer.
+    # The whole request is one secret, but the answer must name what is not secret in it (hosts, images).
     try:
         found = answer(request)
     except MirrorProblem as problem:

@@ -13,21 +13,21 @@ short_description: Put a K3s node's private-registry configuration in place, or 
 version_added: 1.0.0
 description:
   - Checks the configuration and the certificates on the controller, by the rules that K3s and containerd really
-    follow, and stops before the node is touched if something is wrong.
-  - Compares the node with what is wanted in one remote call. What needs no restart is put in place at once, file by
+    follow. If something is wrong, the task stops there, before the node is touched.
+  - Compares the node with what you want in one remote call. What needs no restart is put in place at once, file by
     file and atomically - changed certificates, a text that leaves the loaded configuration equal, and everything on a
     node where K3s is not installed or not running.
-  - With O(stage=true) what needs a restart is laid out beside the live files, and nothing live is touched;
-    M(k3sfleet.registries.k3s_rollout) brings it into force. Without, it is put in place and RV(restart) tells the
-    caller to restart K3s.
-  - Whether K3s has loaded a configuration is found by comparing what it generated at its last start
-    (C(certs.d/*/hosts.toml) and the credentials in C(config.toml)) with what it should have generated, so a node whose
-    K3s was never restarted after an edit is found too.
+  - With O(stage=true), what needs a restart is staged next to the live files, and nothing live is touched.
+    M(k3sfleet.registries.k3s_rollout) activates it. Without O(stage), it is put in place, and RV(restart) tells you
+    to restart K3s.
+  - To find out whether K3s has loaded a configuration, the module compares what K3s generated at its last start
+    (C(certs.d/*/hosts.toml) and the credentials in C(config.toml)) with what it should have generated. So it also finds
+    a node whose K3s was never restarted after an edit.
 notes:
   - The module runs as root on the node. It needs nothing there but Python 3.8 or later.
-  - Secrets are neither returned nor shown in diffs. They are on the node in files of mode 0600 only.
-  - Every folder that a file is put in, and those above it, have to be root's, and nobody else's to write; the task
-    fails before anything is touched where they are not. What a killed run was writing is removed by the next one.
+  - Secrets are neither returned nor shown in diffs. On the node they are only in files of mode 0600.
+  - Every folder that a file goes into, and every folder above it, must belong to root and be writable by root only.
+    Otherwise the task fails before anything is touched. If a run is killed, the next one deletes its unfinished files.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
 extends_documentation_fragment:
@@ -48,34 +48,36 @@ attributes:
 options:
   config:
     description:
-      - The content of registries.yaml as K3s documents it, with the keys V(mirrors) and V(configs).
+      - The content of registries.yaml as K3s documents it, with the keys V(mirrors) and V(configs), or its text.
+      - A text is read strictly - what K3s would refuse or drop is an error that names the line. It holds K3s' own keys
+        only, not those that follow.
       - Below C(configs.<registry>.tls) the keys C(ca_src), C(cert_src) and C(key_src) name files on the controller
         (encrypted with ansible-vault or not), C(ca_content), C(cert_content) and C(key_content) give PEM text. Both
-        are checked and shipped. C(ca_file), C(cert_file) and C(key_file) name files that are on the node already.
-      - A relative path on the controller is looked for in C(files/) beside the playbook and the role, then beside the
+        are checked and shipped. C(ca_file), C(cert_file) and C(key_file) name files that are already on the node.
+      - A relative path on the controller is looked for in C(files/) next to the playbook and the role, then next to the
         inventory, then in the current folder.
-      - Required with O(state=present), unless one of the settings beside it is set. One from which K3s would read
-        nothing (C(mirrors) and C(configs) null or empty) is refused.
-    type: dict
+      - Required with O(state=present), unless you set one of the settings below. A configuration from which K3s would
+        read nothing (C(mirrors) and C(configs) null or empty) is refused.
+    type: raw
   state:
     description:
-      - V(present) puts the configuration in place, V(absent) takes away everything that the collection has put there,
-        and only that. Where registries.yaml is a symbolic link, the file that it leads to is written, and goes with it.
-      - V(previous) goes back to the state before the last change, which the node has kept. A node that has gone back
-        already stays there.
+      - V(present) puts the configuration in place, V(absent) removes everything that the collection has put there,
+        and nothing else. If registries.yaml is a symbolic link, the file that it points to is written, and removed too.
+      - V(previous) restores the state before the last change, which the node has kept. A node that has already been
+        restored stays there.
     type: str
     choices: [present, absent, previous]
     default: present
   stage:
-    description: Lay out what needs a restart for M(k3sfleet.registries.k3s_rollout) instead of putting it in place.
+    description: Stage what needs a restart for M(k3sfleet.registries.k3s_rollout) instead of putting it in place.
     type: bool
     default: false
   live:
     description:
-      - Where only mirrors, rewrites, TLS settings or the default endpoint change, bring them into force without a
+      - If only mirrors, rewrites, TLS settings or the default endpoint change, activate them without a
         restart - M(k3sfleet.registries.k3s_rollout) then writes C(certs.d/*/hosts.toml) with the bytes that K3s itself
         will write at its next start, which containerd reads at every pull.
-      - Credentials, and any doubt about what K3s would write, still lead to a restart; RV(reasons) says why.
+      - New credentials, and any doubt about what K3s would write, still cause a restart. RV(reasons) says why.
     type: bool
     default: false
   validate_only:
@@ -84,42 +86,42 @@ options:
     default: false
   disable_default_endpoint:
     description:
-      - Sets K3s' C(disable-default-registry-endpoint) in a drop-in of our own below C(config.yaml.d).
-      - Not set, it is left alone.
+      - Sets K3s' C(disable-default-registry-endpoint) in the collection's drop-in below C(config.yaml.d).
+      - If you do not set it, it is left alone.
     type: bool
   embedded_registry:
-    description: Sets K3s' C(embedded-registry) on servers in the drop-in. Not set, it is left alone.
+    description: Sets K3s' C(embedded-registry) on servers in the drop-in. If you do not set it, it is left alone.
     type: bool
   system_default_registry:
     description:
-      - Sets K3s' C(system-default-registry) on servers in the drop-in. Not set, it is left alone.
-      - A C(host[:port]), and for newer RKE2 a path behind it; anything else is refused.
+      - Sets K3s' C(system-default-registry) on servers in the drop-in. If you do not set it, it is left alone.
+      - The value is a C(host[:port]), with a path after it for newer RKE2. Anything else is refused.
     type: str
   adopt:
     description:
-      - Take over a registries.yaml that the collection has not written only when it is equal in effect, that is when
+      - Take over a registries.yaml that the collection has not written only if it is equal in effect, that is, if
         K3s has generated from it what it would generate from O(config). Otherwise the task fails with the difference
-        and leaves the node as it is.
-      - Without it such a file is replaced like any other, and kept beside the previous states; RV(kept) says where
+        and leaves the node unchanged.
+      - Without O(adopt), such a file is replaced like any other, and kept with the previous states. RV(kept) says where
         it is after O(state=absent).
     type: bool
     default: false
   keep_generations:
     description:
-      - How many earlier states of the managed files are kept on the node to go back to, from 1 to 100.
-      - The first registries.yaml that the collection did not write is kept beside them until O(state=absent). Later
+      - How many earlier states of the managed files the node keeps for a rollback, from 1 to 100.
+      - The first registries.yaml that the collection did not write is kept as well, until O(state=absent). Later
         ones count like any other state.
     type: int
     default: 3
   limits:
     description:
-      - Timeouts, counts and durations of the run by the names of the role's variables, to be checked with the rest
-        before any node is touched. The role sets it.
+      - Timeouts, counts and durations of the run, by the names of the role's variables. They are checked with the rest
+        before any node is touched. The role sets this.
     type: dict
   rollout:
     description:
-      - Settings of the rollout that is to follow. They are checked before the first node is touched, and decide about
-        RV(phase).
+      - Settings of the rollout that follows. They are checked before the first node is touched, and decide in
+        which phase of it a node takes its turn.
     type: dict
     suboptions:
       agent_batch:
@@ -127,7 +129,7 @@ options:
         type: str
         default: "1"
       canary:
-        description: The host or group that goes first, V("") if there is none. It has to be in the inventory.
+        description: The host or group that goes first, V("") if there is none. It must be in the inventory.
         type: str
         default: ""
       follows:
@@ -135,15 +137,15 @@ options:
         type: bool
         default: true
   key:
-    description: With which the node seals what only the controller may read. Set by the action plugin only.
+    description: The key with which the node encrypts its answer for the controller. Only the action plugin sets it.
     type: str
   prepared:
-    description: What the controller has made from the other options. Set by the action plugin only.
+    description: What the controller has made from the other options. Only the action plugin sets it.
     type: str
 """
 
 EXAMPLES = r"""
-- name: Put the configuration in place and see whether K3s has to be restarted
+- name: Put the configuration in place and see whether K3s needs a restart
   k3sfleet.registries.k3s_registries:
     node_role: agent
     config:
@@ -170,30 +172,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 restart:
-  description: Whether K3s has to be restarted to have the wanted configuration loaded.
-  returned: success, when not O(validate_only)
+  description: Whether K3s needs a restart to load the configuration.
+  returned: success, unless O(validate_only)
   type: bool
-phase:
-  description:
-    - With O(stage), the part of the rollout in which this node takes its turn - V(canary), V(hanging) for a server that
-      hangs because of its registries.yaml, V(live), V(servers) or V(agents), in this order.
-    - Give each phase a task of its own, so that Ansible begins no node before those of the phases before it.
-  returned: success, with O(stage)
-  type: str
-  sample: servers
 live:
-  description: Whether the change comes into force without a restart after all.
-  returned: success, when not O(validate_only)
+  description: Whether the change becomes active without a restart after all.
+  returned: success, unless O(validate_only)
   type: bool
 reasons:
-  description: Why, as sentences that name files and registries.
-  returned: success, when not O(validate_only)
+  description: The reasons for RV(restart), as sentences that name files and registries.
+  returned: success, unless O(validate_only)
   type: list
   elements: str
   sample: ["certs.d/docker.io/hosts.toml is not there"]
 files:
   description: The files that differ, each with its RV(files[].path) and RV(files[].action).
-  returned: success, when not O(validate_only)
+  returned: success, unless O(validate_only)
   type: list
   elements: dict
   contains:
@@ -204,32 +198,32 @@ files:
       description: V(create), V(update), V(mode) or V(remove).
       type: str
 foreign:
-  description: Whether registries.yaml was there and not written by the collection. It is kept as a generation.
-  returned: success, when not O(validate_only)
+  description: Whether there was a registries.yaml that the collection did not write. It is kept as a generation.
+  returned: success, unless O(validate_only)
   type: bool
 left_alone:
-  description: Whether the host is in neither of the cluster's groups and runs no K3s, so that nothing was looked at.
-  returned: success, when not O(validate_only)
+  description: Whether nothing was checked, because the host is in neither of the cluster's groups and runs no K3s.
+  returned: success, unless O(validate_only)
   type: bool
 node_role:
-  description: What the node is, V(server) or V(agent), by what its service runs.
-  returned: success, when not O(validate_only)
+  description: What the node is, V(server) or V(agent), according to its service.
+  returned: success, unless O(validate_only)
   type: str
 node_state:
   description:
-    - V(not_installed), V(not_set_up) (a program without a service, or a service that was never enabled nor started),
+    - V(not_installed), V(not_set_up) (a program without a service, or a service that was neither enabled nor started),
       V(stopped) or V(running).
-  returned: success, when not O(validate_only)
+  returned: success, unless O(validate_only)
   type: str
 embedded_mirror:
   description:
     - On a server, the address that K3s' embedded registry has after its next start, V("") if that is off. V(null) on an
-      agent, which is told by its server, and if it cannot be told.
-  returned: success, when not O(validate_only)
+      agent, which gets it from its server, and if it is not known.
+  returned: success, unless O(validate_only)
   type: str
   sample: 127.0.0.1:6443
 contradictions:
-  description: In what the node is not what the inventory or the variables say, when the task fails for that.
+  description: How the node differs from what the inventory or the variables say, if the task fails for that reason.
   returned: failure
   type: list
   elements: dict
@@ -249,47 +243,47 @@ contradictions:
       type: str
 service:
   description: The service that runs K3s.
-  returned: success, when not O(validate_only)
+  returned: success, unless O(validate_only)
   type: str
 service_state:
   description: V(absent), V(stopped), V(failed), V(starting) or V(running).
-  returned: success, when not O(validate_only)
+  returned: success, unless O(validate_only)
   type: str
 release:
-  description: The installed release, empty when it is not installed.
-  returned: success, when not O(validate_only)
+  description: The installed release, empty if it is not installed.
+  returned: success, unless O(validate_only)
   type: str
   sample: v1.34.3+k3s1
 node_name:
-  description: The node's name in the cluster, when a restart is needed.
-  returned: success, when not O(validate_only)
+  description: The node's name in the cluster, if a restart is needed.
+  returned: success, unless O(validate_only)
   type: str
 health:
-  description: How the node was before anything was done to it, when a restart is needed.
-  returned: success, when not O(validate_only)
+  description: The state of the node before anything was done to it, if a restart is needed.
+  returned: success, unless O(validate_only)
   type: dict
   contains:
     healthy:
-      description: Whether every piece of evidence was there.
+      description: Whether every piece of evidence was present.
       type: bool
     sentence:
       description: The evidence in words.
       type: str
     explained:
-      description: Whether the pending change itself explains an illness.
+      description: Whether the pending change explains why the node is unhealthy.
       type: bool
 registries:
   description: The registries that the configuration is for.
-  returned: success, when not O(validate_only)
+  returned: success, unless O(validate_only)
   type: list
   elements: str
 generation:
-  description: The number of the generation in place, 0 when there is none.
-  returned: success, when not O(validate_only)
+  description: The number of the generation in place, 0 if there is none.
+  returned: success, unless O(validate_only)
   type: int
 certificates:
   description: The shipped certificates, without keys.
-  returned: success, when there are some
+  returned: success, if there are any
   type: list
   elements: dict
   contains:
@@ -309,21 +303,22 @@ certificates:
       description: The fingerprint.
       type: str
     not_after:
-      description: The end of its validity, ISO 8601 in UTC.
+      description: When it expires, ISO 8601 in UTC.
       type: str
     days_left:
       description: Days until then.
       type: int
 kept:
   description:
-    - Where the first registries.yaml that was not the collection's has been put, now that its kept copy goes with all
-      others; V("") when there is none.
+    - After a removal, where the first registries.yaml that was not the collection's is now. V("") if there is none.
     - The name is that of registries.yaml with C(.before-k3sfleet) at its end, mode 0600. K3s does not read it.
-  returned: success, when not O(validate_only)
+  returned: success, unless O(validate_only)
   type: str
   sample: /etc/rancher/k3s/registries.yaml.before-k3sfleet
 findings:
-  description: What the check of the configuration found, each with code, level, path, message and fix.
+  description:
+    - What the check of the configuration found, each with code, level, path, message and fix.
+    - What is found in a text has C(line), C(column) and C(excerpt), too - the line without secrets, and its marker.
   returned: always
   type: list
   elements: dict
@@ -363,8 +358,8 @@ def main() -> None:
     previous = module.params["state"] == "previous"
     if not previous and not module.params["prepared"]:
         module.fail_json(
-            msg="the configuration was not prepared on the controller: use k3sfleet.registries.k3s_registries as a "
-            "task, its action plugin does that"
+            msg="the configuration was not prepared on the controller: call k3sfleet.registries.k3s_registries as a "
+            "task, so that its action plugin prepares it"
         )
     try:
         node = identify(module.params)

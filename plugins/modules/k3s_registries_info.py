@@ -3,22 +3,22 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Says what a node's registries are, what K3s has loaded of them, and what is wrong with either."""
+"""Reports what a node's registries are, what K3s has loaded of them, and what is wrong with either."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: k3s_registries_info
-short_description: Say what registries a node has, and what its K3s has loaded of them
+short_description: Report what registries a node has, and what its K3s has loaded of them
 version_added: 1.0.0
 description:
-  - Reads C(registries.yaml) as K3s decodes it, compares what K3s generated at its last start with what the file leads
-    to, and looks at everything that comes between the two - templates of containerd's configuration, drop-ins and
-    flags, proxies, certificates.
-  - Works on any node, whether this collection has ever been there or not, and where K3s is not installed.
+  - Reads C(registries.yaml) as K3s decodes it, and compares what K3s generated at its last start with what the file
+    should produce. Checks everything in between - templates of containerd's configuration, drop-ins and flags, proxies,
+    certificates.
+  - Works on any node, even if this collection has never been there, or if K3s is not installed.
   - Changes nothing and restarts nothing. A node needs only Python.
-  - Credentials never appear in the result, nor in what Ansible prints at C(-vvv). The node seals its answer with a key
-    made for this one call, and the controller takes them out.
+  - Credentials never appear in the result, nor in what Ansible prints with C(-vvv). The node encrypts its answer with a
+    key that is made for this one call, and the controller removes the credentials.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
 extends_documentation_fragment:
@@ -36,27 +36,24 @@ attributes:
     platforms: posix
 options:
   distribution:
-    description: Which distribution runs on the node. Empty means whichever does, V(k3s) if none is set up.
+    description: Which distribution runs on the node. Empty means the one that runs there, or V(k3s) if none is set up.
     type: str
     choices: ["", k3s, rke2]
     default: ""
   certificate_files:
-    description: Certificate files to read beside those that the node itself finds named. The action plugin sets it.
+    description: Certificate files to read in addition to those that the node finds itself. Only the action plugin sets
+      it.
     type: list
     elements: str
     default: []
   certificate_pairs:
-    description: Pairs of certificate and key file, in the same way.
+    description: Pairs of certificate and key file to read in the same way. Only the action plugin sets it.
     type: list
     elements: list
     default: []
   key:
-    description: The key with which the node seals its answer. The action plugin makes a new one for each call.
+    description: The key with which the node encrypts its answer. The action plugin makes a new one for each call.
     type: str
-  cluster:
-    description: Not used; accepted so that the defaults of the action group can be set for all of its modules.
-    type: str
-    default: ""
 seealso:
   - module: k3sfleet.registries.k3s_registries
   - module: k3sfleet.registries.k3s_pull_diagnosis
@@ -69,14 +66,14 @@ EXAMPLES = r"""
   become: true
   register: registries
 
-- name: Say what is wrong
+- name: Show what is wrong
   ansible.builtin.debug:
     msg: "{{ item.code }}: {{ item.message }} {{ item.fix }}"
   loop: "{{ registries.info.problems }}"
   loop_control:
     label: "{{ item.code }}"
 
-- name: Stop where a restart is pending or somebody has edited files by hand
+- name: Stop if a restart is pending or somebody has edited files by hand
   ansible.builtin.assert:
     that: registries.info.state not in ['pending', 'drifted']
 """
@@ -91,22 +88,22 @@ info:
       description: V(k3s) or V(rke2).
       type: str
     release:
-      description: The installed release, empty where none is.
+      description: The installed release, empty if there is none.
       type: str
       sample: v1.34.3+k3s1
     role:
       description: V(server) or V(agent).
       type: str
     unit:
-      description: The service, empty where there is none.
+      description: The service, empty if there is none.
       type: str
       sample: k3s-agent.service
     unit_state:
-      description: What the init system says of it, which proves nothing about K3s' health.
+      description: What the init system says about it. This proves nothing about K3s' health.
       type: str
       sample: active
     started_at:
-      description: When the running K3s was started, empty where none runs.
+      description: When the running K3s was started, empty if none runs.
       type: str
       sample: "2026-11-25T02:05:36Z"
     registries:
@@ -128,10 +125,11 @@ info:
           type: str
           sample: "0600"
         config:
-          description: What K3s gets out of it, every known key present; V(null) without a file that K3s accepts.
+          description: What K3s reads from it, with every known key present. V(null) if there is no file that K3s
+            accepts.
           type: dict
         error:
-          description: Why K3s cannot use it, in K3s' words without values.
+          description: Why K3s cannot use it, in K3s' words, without values.
           type: str
     generation:
       description: The number of the generation that the collection has put in place, empty on other nodes.
@@ -140,7 +138,8 @@ info:
     state:
       description:
         - V(loaded), the running K3s has loaded what is in place.
-        - V(pending), it has not, since that is newer than its start, staged, or the remains of an interrupted run.
+        - V(pending), it has not, because the files are newer than its start, staged, or left over from an interrupted
+          run.
         - V(drifted), somebody has edited files that the collection or K3s had written.
         - V(foreign), registries.yaml is not the collection's; RV(info.differences) says what is loaded of it.
         - V(unreadable), K3s cannot use the file. V(stopped), V(not_set_up), V(not_installed), no K3s runs that could
@@ -148,7 +147,7 @@ info:
       type: str
       sample: loaded
     differences:
-      description: Generated files that are not as the configuration leads to.
+      description: Generated files that do not match the configuration.
       type: list
       elements: dict
       contains:
@@ -159,7 +158,7 @@ info:
           description: V(missing), V(unexpected) or V(differs).
           type: str
         diff:
-          description: A unified diff from what is there to what is predicted, secrets masked.
+          description: A unified diff from what is there to what is predicted, with secrets masked.
           type: str
     templates:
       description: Custom templates of containerd's configuration that leave something out.
@@ -173,7 +172,7 @@ info:
           description: What it leaves out.
           type: str
     settings:
-      description: K3s' own settings that matter to registries, in K3s' order, so that the last one of a key counts.
+      description: K3s' settings that affect registries, in K3s' order. The last one of a key counts.
       type: list
       elements: dict
       contains:
@@ -218,7 +217,7 @@ info:
           description: The file on the node.
           type: str
         subject:
-          description: Whom it is for.
+          description: The subject.
           type: str
         issuer:
           description: Who signed it.
@@ -227,22 +226,22 @@ info:
           description: Its fingerprint.
           type: str
         not_before:
-          description: Its begin.
+          description: When it becomes valid.
           type: str
         not_after:
-          description: Its end.
+          description: When it expires.
           type: str
         days_left:
-          description: Whole days until then, negative afterwards, V(null) where there is no certificate.
+          description: Whole days until then, negative afterwards, V(null) if there is no certificate.
           type: int
         key_matches:
-          description: Whether the key beside a client certificate belongs to it, V(null) where there is none to tell.
+          description: Whether the key of a client certificate belongs to it, V(null) if there is no key to check.
           type: bool
         error:
           description: Why it cannot be used.
           type: str
     problems:
-      description: What somebody has to do something about, the linter's findings included.
+      description: What needs attention, including the findings of lint.
       type: list
       elements: dict
       contains:
@@ -254,7 +253,7 @@ info:
           description: V(error), V(warning) or V(info).
           type: str
         message:
-          description: What is wrong, where.
+          description: What is wrong, and where.
           type: str
         fix:
           description: What to do.

@@ -3,45 +3,47 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Says what each registry endpoint answers to a node, with that node's own certificates and credentials."""
+"""Reports what each registry endpoint answers to a node, with that node's certificates and credentials."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: k3s_registry_probe
-short_description: Say what each registry endpoint answers to a node
+short_description: Report what each registry endpoint answers to a node
 version_added: 1.0.0
 description:
   - Asks every endpoint that a K3s or RKE2 node's containerd is configured with, from that node, with its CAs, client
-    certificates, credentials and proxies, and returns for each one whether it works and, where it does not, the cause
-    and a fix in one sentence that names the place in C(registries.yaml).
-  - For the images in O(images) it goes through what containerd will ask, in order and with mirrors, rewrites, the
-    C(ns) parameter and tokens, down to the manifest for the node's architecture and the blobs that it names.
-  - What is asked comes from the files that K3s generated (C(certs.d/*/hosts.toml) and the credentials in
-    C(config.toml)), so it works on nodes that this collection has never touched, and finds a C(hosts.toml) that was
-    edited by hand. With O(config) a configuration is tried that the node does not have yet.
-  - Endpoints are asked at the same time, each with a deadline of its own. Nothing on the node is changed, no image is
-    pulled, and nothing of what a server says is repeated in the result but the names in its certificate and where it
+    certificates, credentials and proxies. Returns for each one whether it works and, if it does not, the cause and a
+    fix in one sentence that names the place in C(registries.yaml).
+  - For the images in O(images), it makes the requests that containerd would make, in order and with mirrors, rewrites,
+    the C(ns) parameter and tokens, down to the manifest for the node's architecture and the blobs that it names.
+  - It reads what to ask from the files that K3s generated (C(certs.d/*/hosts.toml) and the credentials in
+    C(config.toml)). So it works on nodes that this collection has never touched, and finds a C(hosts.toml) that was
+    edited by hand. With O(config) you can try a configuration that the node does not have yet.
+  - Asks all endpoints at the same time, each with a separate deadline. It changes nothing on the node and pulls no
+    image. The result repeats nothing of what a server says, except for the names in its certificate and where it
     redirects to, with control characters as escapes.
-  - A credential goes to the scheme, host and port that it belongs to, and nowhere else. Where containerd would send it
-    to others (to a token server without TLS, along with a redirect to another port of the same name, in a form that a
-    307 or 308 repeats elsewhere), the probe does not, and RV(endpoints[].findings) says so. C(insecure_skip_verify)
-    and a client certificate are for the endpoint itself, not for a token server, a proxy or a place to which it
-    redirects.
-  - At most 64 KiB of an answer's headers, 64 KiB of a token server's answer and 4 MiB of a manifest are read. The
-    configuration of an image that is larger than 256 KiB is treated like a layer.
+  - Sends a credential to the scheme, host and port that it belongs to, and nowhere else. If containerd would send it to
+    others (to a token server without TLS, along with a redirect to another port of the same name, in a form that a 307
+    or 308 repeats elsewhere), the probe does not, and RV(endpoints[].findings) says so. C(insecure_skip_verify) and a
+    client certificate apply to the endpoint itself, not to a token server, a proxy or a place to which it redirects.
+  - Reads at most 64 KiB of an answer's headers, 64 KiB of a token server's answer and 4 MiB of a manifest. An image
+    configuration larger than 256 KiB is treated like a layer.
 notes:
+  - This module only looks. It believes O(distribution), O(service) and O(data_dir) if you set them; it accepts the
+    other options that say what the node is, and does not use them.
   - Reading the credentials needs C(become=true). The node needs nothing but Python 3.8 or later.
-  - The causes are those of M(k3sfleet.registries.k3s_pull_diagnosis), and V(ok). With V(unauthorized) and
-    RV(endpoints[].findings) credentials are needed to go on that containerd would send where they do not belong.
-  - An endpoint of the kind V(default) that does not answer is no fault where the nodes are not meant to reach it.
-  - Layers are not downloaded; whether they are there and how long they are is asked. So a layer that is damaged but has
-    its right length is found by a pull only.
-  - Headers of one's own (C(header) in a C(hosts.toml) that was written by hand) are not sent.
+  - The causes are those of M(k3sfleet.registries.k3s_pull_diagnosis), and V(ok). V(unauthorized) together with
+    RV(endpoints[].findings) means that containerd can only continue by sending credentials where they do not belong.
+  - If the nodes are not meant to reach an endpoint of the kind V(default), it is not a fault if it does not answer.
+  - Layers are not downloaded. The probe only asks whether they are there and how long they are. So only a pull finds a
+    layer that is damaged but has the right length.
+  - Extra headers (C(header) in a C(hosts.toml) that was written by hand) are not sent.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
 extends_documentation_fragment:
   - k3sfleet.registries.attributes
+  - k3sfleet.registries.node
 attributes:
   check_mode:
     support: full
@@ -53,53 +55,38 @@ attributes:
     support: full
     platforms: posix
 options:
-  distribution:
-    description: Which distribution runs on the node.
-    type: str
-    choices: [k3s, rke2]
-    default: k3s
-  data_dir:
-    description: The value of C(--data-dir). Empty, it is found on the node.
-    type: path
-    default: ""
-  service:
-    description:
-      - The service that runs the distribution, whose environment files tell the proxies where no containerd runs.
-      - Empty, it is found on the node.
-    type: str
-    default: ""
   images:
-    description: Images to look for, with or without registry and tag as C(crictl pull) takes them.
+    description: Images to look for, with or without registry and tag, as for C(crictl pull).
     type: list
     elements: str
     default: []
   all_endpoints:
-    description: Ask every configured endpoint whether it works at all. V(false) asks for O(images) only.
+    description: Ask every configured endpoint whether it works at all. V(false) asks only for O(images).
     type: bool
     default: true
   content:
     description:
-      - Look at what an image's manifest says, too - the platforms of an index, digests, whether the blobs are there.
-      - V(false) asks whether the manifest is there and nothing else.
+      - Also check what an image's manifest says - the platforms of an index, digests, whether the blobs are there.
+      - V(false) only asks whether the manifest is there.
     type: bool
     default: true
   timeout:
-    description: The deadline of each endpoint in seconds, for everything from its name to the last answer.
+    description: The deadline of each endpoint in seconds, from the name lookup to the last answer.
     type: float
     default: 10.0
   config:
     description:
       - A registries configuration with the keys C(mirrors) and C(configs), as
         P(k3sfleet.registries.from_registries_yaml#filter) returns it, to try instead of what the node has.
-      - Its C(ca_file), C(cert_file) and C(key_file) are files on the node. What is to be shipped from the controller
-        (C(ca_src), C(ca_content) and the like) is left out, with a warning.
+      - Its C(ca_file), C(cert_file) and C(key_file) are files on the node. What would be shipped from the
+        controller (C(ca_src), C(ca_content) and so on) is left out, with a warning.
     type: dict
   default_endpoint:
-    description: Only with O(config). V(false) where the node sets C(disable-default-registry-endpoint).
+    description: Only with O(config). V(false) if the node sets C(disable-default-registry-endpoint).
     type: bool
     default: true
   embedded_mirror:
-    description: Only with O(config). The C(host:port) of the embedded registry mirror, empty where it is off.
+    description: Only with O(config). The C(host:port) of the embedded registry mirror, empty if it is off.
     type: str
     default: ""
 seealso:
@@ -123,7 +110,7 @@ EXAMPLES = r"""
   loop_control:
     label: "{{ item.registry }} {{ item.endpoint }}"
 
-- name: Try a configuration before it is rolled out, and stop where a mirror would not work
+- name: Try a configuration before you roll it out, and stop if a mirror would not work
   k3sfleet.registries.k3s_registry_probe:
     config: "{{ lookup('ansible.builtin.file', 'registries.yaml') | k3sfleet.registries.from_registries_yaml }}"
     timeout: 5
@@ -137,24 +124,24 @@ RETURN = r"""
 endpoints:
   description:
     - One entry for each endpoint, then one for each attempt for each image, in the order in which containerd asks.
-    - A C(hosts.toml) that containerd cannot read is an entry of its own, with an empty RV(endpoints[].endpoint).
+    - A C(hosts.toml) that containerd cannot read has a separate entry, with an empty RV(endpoints[].endpoint).
   returned: success
   type: list
   elements: dict
   contains:
     image:
-      description: The image, normalised as containerd does; empty where the endpoint itself was asked.
+      description: The image, normalised as containerd does. Empty if the endpoint itself was asked.
       type: str
       sample: docker.io/rancher/mirrored-pause:3.6
     registry:
-      description: The registry whose images the endpoint serves, V(*) for all without settings of their own.
+      description: The registry whose images the endpoint serves, V(*) for all registries without an entry.
       type: str
       sample: docker.io
     kind:
       description: V(embedded), V(mirror) or V(default).
       type: str
     endpoint:
-      description: The endpoint as it stands in hosts.toml.
+      description: The endpoint, as written in hosts.toml.
       type: str
       sample: https://registry.example.com:5000/v2
     url:
@@ -166,7 +153,7 @@ endpoints:
       type: str
       sample: tls_unknown_authority
     message:
-      description: What was seen.
+      description: What happened.
       type: str
     fix:
       description: What to do, in one sentence that names the path in the configuration. Empty with V(ok), unless there
@@ -174,23 +161,23 @@ endpoints:
       type: str
     findings:
       description:
-        - To whom containerd will give credentials that do not belong there, a sentence each, which
-          RV(endpoints[].message) has too. The probe has not sent them.
+        - To whom containerd will send credentials that do not belong there, one sentence each. RV(endpoints[].message)
+          has them too. The probe has not sent the credentials.
       type: list
       elements: str
       sample:
         - containerd will send the password of registry.example.com:5000 to http://registry.example.com in clear text,
           to which a redirect leads.
     status:
-      description: The HTTP status, V(null) where there was none.
+      description: The HTTP status, V(null) if there was none.
       type: int
       sample: 200
     times:
-      description: Milliseconds of each phase, V(null) where it was not reached.
+      description: Milliseconds of each phase, V(null) if it was not reached.
       type: dict
       contains:
         dns:
-          description: Looking up the name (of the proxy where there is one).
+          description: Looking up the name (of the proxy, if there is one).
           type: float
         tcp:
           description: Connecting.
@@ -199,7 +186,7 @@ endpoints:
           description: The TLS handshake.
           type: float
         http:
-          description: All requests together, those to a token server included.
+          description: All requests together, including those to a token server.
           type: float
         total:
           description: Everything.
@@ -208,11 +195,11 @@ endpoints:
       description: What the endpoint asked for - V(none), V(basic) or V(bearer).
       type: str
     certificate:
-      description: The server's certificate, V(null) where none was shown.
+      description: The server's certificate, V(null) if it showed none.
       type: dict
       contains:
         subject:
-          description: Who it is for.
+          description: The subject.
           type: str
           sample: CN=registry.example.com
         issuer:
@@ -231,7 +218,7 @@ endpoints:
           sample: TLSv1.3
 proxy_source:
   description:
-    - Where the proxies come from - V(process) is the running containerd, otherwise a file. Empty where no proxy is set.
+    - Where the proxies come from - V(process) is the running containerd, otherwise a file. Empty if no proxy is set.
   returned: success
   type: str
 """
@@ -241,6 +228,7 @@ from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import places
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.environment import service_environment
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import (
     NodeHosts,
@@ -257,18 +245,16 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image i
 if TYPE_CHECKING:
     from typing import Any
 
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "distribution": {"type": "str", "choices": ["k3s", "rke2"], "default": "k3s"},
-    "data_dir": {"type": "path", "default": ""},
-    "service": {"type": "str", "default": ""},
-    "images": {"type": "list", "elements": "str", "default": []},
-    "all_endpoints": {"type": "bool", "default": True},
-    "content": {"type": "bool", "default": True},
-    "timeout": {"type": "float", "default": 10.0},
-    "config": {"type": "dict", "no_log": True},
-    "default_endpoint": {"type": "bool", "default": True},
-    "embedded_mirror": {"type": "str", "default": ""},
-}
+ARGUMENTS: dict[str, dict[str, Any]] = dict(
+    NODE_ARGUMENTS,
+    images={"type": "list", "elements": "str", "default": []},
+    all_endpoints={"type": "bool", "default": True},
+    content={"type": "bool", "default": True},
+    timeout={"type": "float", "default": 10.0},
+    config={"type": "dict", "no_log": True},
+    default_endpoint={"type": "bool", "default": True},
+    embedded_mirror={"type": "str", "default": ""},
+)
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:

@@ -90,25 +90,25 @@ def cluster_groups(cluster: str) -> tuple[str, str]:
 
 
 def controller_file(action: Any, path: str, task_vars: Mapping[str, Any] | None) -> bytes:
-    """The content of a file of the controller, decrypted when vault has encrypted it.
+    """The content of a file on the controller, decrypted if vault has encrypted it.
 
     :param action: the action plugin that asks.
-    :param path: a relative one is looked for where Ansible looks, in files/ beside the playbook and the role. Who runs
-        the collection's own playbooks has no files there, so then beside the inventory and in the current folder.
-    :raises ValueError: when it is not there or cannot be decrypted.
-    :raises OSError: when it cannot be read.
+    :param path: a relative path is looked up where Ansible looks, in files/ next to the playbook and the role. If you
+        run the collection's playbooks, you have no files there, so next to the inventory and in the current folder too.
+    :raises ValueError: if it does not exist or cannot be decrypted.
+    :raises OSError: if it cannot be read.
     """
     found = None
     try:
         named = _found(action, path, task_vars or {})
         if os.path.exists(named) and not os.path.isfile(named):
-            # A FIFO would hold the run for as long as nobody writes to it.
+            # A FIFO would block the run until somebody writes to it.
             raise ValueError("%s is not a regular file" % named)
         found = action._loader.get_real_file(named, decrypt=True)
         with open(found, "rb") as handle:
             return handle.read()
     except AnsibleError as error:
-        # Without the error behind it: ansible-core would show the same words once more.
+        # Without the original error: ansible-core would show the same text again.
         raise ValueError(str(error)) from None
     finally:
         if found:
@@ -128,6 +128,6 @@ def _found(action: Any, path: str, task_vars: Mapping[str, Any]) -> str:
         if os.path.isfile(candidate):
             return candidate
     raise ValueError(
-        "there is no such file in files/ beside the playbook and the role, nor in %s"
+        "there is no such file in files/ next to the playbook and the role, nor in %s"
         % " or ".join(dict.fromkeys(folders))
     )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the filters share: arguments as plain, checked values, and RE2 where it is installed."""
+"""What the filters share: arguments as plain, checked values."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from ansible.errors import AnsibleFilterError
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 
 if TYPE_CHECKING:
     from typing import Any
@@ -18,21 +20,35 @@ if TYPE_CHECKING:
 
 
 def configuration(value: Any, name: str) -> Config:
-    """A filter's argument as a normalised configuration.
+    """A filter's argument, a mapping or the text of a registries.yaml, as a normalised configuration.
 
     :param name: the filter's, for the error.
     :raises AnsibleFilterError: if it is no configuration; the message names the path, never a value.
     """
     given = plain(value)
+    if isinstance(given, (str, bytes)):
+        return decoded(given, name)
     if given is not None and not isinstance(given, dict):
         raise AnsibleFilterError(
-            f"{name}: the configuration must be a mapping with the keys mirrors and configs, not"
-            f" {type(given).__name__} (from_registries_yaml makes one of a registries.yaml's text)"
+            f"{name}: the configuration must be a mapping with the keys mirrors and configs, or the text of a"
+            f" registries.yaml, not {type(given).__name__}"
         )
     try:
         return normalise(given)
     except ConfigError as error:
         raise AnsibleFilterError(f"{name}: {error}") from None
+
+
+def decoded(source: str | bytes, name: str, strict: bool = True) -> Config:
+    """The text of a registries.yaml as a configuration.
+
+    :raises AnsibleFilterError: if K3s refuses it or, when strict, ignores part of it; the message names the lines.
+    """
+    try:
+        return decode(source, strict=strict)
+    except DecodeError as error:
+        verb = "refuses or partly ignores" if strict else "refuses"
+        raise AnsibleFilterError(f"{name}: K3s {verb} this text: {error.message}") from None
 
 
 def text(value: Any, name: str, argument: str) -> str:
@@ -55,12 +71,3 @@ def flag(value: Any, name: str, argument: str) -> bool:
     if not isinstance(given, bool):
         raise AnsibleFilterError(f"{name}: {argument} must be true or false, not {type(given).__name__}")
     return given
-
-
-def rewrite_engine() -> Any:
-    """The module ``re2`` of google-re2, or None where it is not installed."""
-    try:
-        import re2
-    except ImportError:
-        return None
-    return re2

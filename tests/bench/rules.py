@@ -9,11 +9,12 @@ import time
 from typing import TYPE_CHECKING
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import resolve_image
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._filters import rewrite_engine
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_text
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rewrite_engine import rewrite_engine
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.encode import encode
 
@@ -64,7 +65,7 @@ def measurements() -> Iterator[Measurement]:
     def timed(name: str, work: Callable[[], object], budget: float | None = None) -> Measurement:
         return Measurement(f"{name} ({size})", best_of(work), "ms", budget)
 
-    yield timed("lint", lambda: lint(config, "v1.34.3+k3s1", images=[image]), BUDGET_MS)
+    yield timed("lint", lambda: lint(config, NodeFacts("v1.34.3+k3s1", images=[image])), BUDGET_MS)
     yield timed("predict hosts.toml", lambda: hosts_toml(config), BUDGET_MS)
     yield timed("resolve an image", lambda: resolve_image(image, config, engine=engine), BUDGET_MS)
     yield timed("lint the text", lambda: lint_text(text))

@@ -40,6 +40,49 @@ def _ours(found: str, fleet: str = "") -> list[dict[str, Any]]:
     return [item for item in ours if not fleet or item["Labels"].get(FLEET_LABEL) == fleet]
 
 
+def refuse_what_others_have(fleet: str) -> None:
+    """Refuse a fleet's name of which podman has anything that this checkout has not made.
+
+    :raises FleetError: with what there is, and how it goes away. Where somebody has removed a fleet's containers alone,
+        its volumes and its network stay, and make no sign of themselves.
+    """
+    found = {
+        "container": json.loads(podman("ps", "--all", "--format", "json").stdout or "[]"),
+        "volume": json.loads(podman("volume", "ls", "--format", "json").stdout or "[]"),
+        "network": json.loads(podman("network", "ls", "--format", "json").stdout or "[]"),
+    }
+    left: dict[str, list[str]] = {}
+    checkouts = set()
+    for kind, items in found.items():
+        for item in items or []:
+            labels_, name = item.get("Labels") or item.get("labels") or {}, _name_of(item)
+            mine = labels_.get(CHECKOUT_LABEL) == str(CHECKOUT)
+            if not mine and (labels_.get(FLEET_LABEL) == fleet or (kind == "network" and name == fleet)):
+                left.setdefault(kind, []).append(name)
+                checkouts.add(labels_.get(CHECKOUT_LABEL) or "somebody else")
+    if left:
+        raise FleetError(_what_others_have(fleet, left, ", ".join(sorted(checkouts))))
+
+
+def _name_of(item: dict[str, Any]) -> str:
+    names = item.get("Names")
+    return str(names[0] if names else item.get("Name") or item.get("name"))
+
+
+def _what_others_have(fleet: str, left: dict[str, list[str]], checkouts: str) -> str:
+    if "container" in left:
+        return "fleet %s is another checkout's (%s): `python -m tests.fleet down %s` there, or use another name" % (
+            fleet, checkouts, fleet
+        )  # fmt: skip
+    kinds = [kind for kind in ("volume", "network") if kind in left]
+    return "podman has no containers of fleet %s (%s), but still its %s. To remove them: %s. Or use another name" % (
+        fleet,
+        checkouts,
+        " and ".join("%s %s" % (kind + "s" * (len(left[kind]) > 1), ", ".join(left[kind])) for kind in kinds),
+        " && ".join("podman %s rm %s" % (kind, " ".join(left[kind])) for kind in kinds),
+    )
+
+
 def containers(fleet: str) -> dict[str, str]:
     """Name and state of the fleet's containers."""
     found = _ours(podman("ps", "--all", "--format", "json").stdout, fleet)
@@ -63,13 +106,12 @@ def create_network(fleet: str) -> str:
     if not network_exists(fleet):
         podman("network", "create", "--disable-dns", *labels(fleet), fleet)
     content = json.loads(podman("network", "inspect", fleet).stdout)[0]
-    if content.get("labels", {}).get(CHECKOUT_LABEL) != str(CHECKOUT):
-        raise FleetError("the podman network %s belongs to somebody else; use another fleet name" % fleet)
     return str(content["subnets"][0]["subnet"])
 
 
 def remove(fleet: str) -> int:
-    """Remove the fleet's containers, volumes and network; returns how many containers there were."""
+    """Remove the fleet's containers, volumes and network, as far as this checkout has made them; returns how many
+    containers there were."""
     found = containers(fleet)
     if found:
         podman("rm", "--force", "--time", "0", "--volumes", *found)
@@ -84,5 +126,7 @@ def remove(fleet: str) -> int:
 
 
 def fleets() -> list[str]:
-    """Names of this checkout's fleets that have containers."""
-    return sorted({item["Labels"][FLEET_LABEL] for item in _ours(podman("ps", "--all", "--format", "json").stdout)})
+    """Names of this checkout's fleets of which podman has anything."""
+    listed = (("ps", "--all"), ("volume", "ls"))
+    found = [item for words in listed for item in _ours(podman(*words, "--format", "json").stdout)]
+    return sorted({item["Labels"][FLEET_LABEL] for item in found})

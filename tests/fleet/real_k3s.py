@@ -43,7 +43,7 @@ def settings(fleet: Fleet, node: Node) -> dict[str, Any]:
     if node.role == "server":
         content.update(_SERVERS)
     if node.name != first.name:
-        content["server"] = "https://%s:6443" % first.name
+        content["server"] = "https://%s:%s" % (first.name, _given().get("https-listen-port", 6443))
     elif len(fleet.servers) > 1:
         content["cluster-init"] = True
     for key, value in _given().items():

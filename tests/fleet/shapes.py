@@ -46,6 +46,8 @@ def write_unit(
     for path, text in units.files(fleet.distribution, service, command, variables, flags).items():
         archive.file(path, text, 0o600 if path.endswith(".env") else 0o644)
     podman.podman("cp", "--archive=false", "-", fleet.container(node) + ":/", stdin=archive.content())
+    if port and fleet.k3s == "real":
+        set_config(fleet, node, {"server": "https://%s:%d" % (fleet.servers[0].name, port)})
     _systemctl(fleet, node, "daemon-reload")
 
 

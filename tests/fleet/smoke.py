@@ -112,8 +112,9 @@ def malformed_file_hangs_server_and_agent_and_heals_without_restart(cluster: Clu
     assert cluster.ask("server-2", "/ping") == "200 pong"
     assert cluster.ask("server-2", "/readyz").startswith("503 ")
     assert "apiserver not ready" in cluster.ask("server-2", "/readyz")
-    assert cluster.etcd("server-2") == "200"
-    assert len(cluster.members("server-2")) == 3
+    # K3s starts etcd after its agent part, so this server has no vote until it can read its file.
+    assert cluster.etcd("server-2") != "200"
+    assert "etcd not started" in cluster.ask("", "/db/info", "server-2", "")
     cluster.until("NotReady after the grace period", lambda: cluster.condition("agent-1", "Ready") == "Unknown")
     for node in ("server-2", "agent-1"):
         cluster.run(node, "rm", "/etc/rancher/k3s/registries.yaml")

@@ -24,6 +24,7 @@ def up(
         return _resume(existing)
     limits.check(servers + agents)
     podman.remove(name)
+    podman.refuse_what_others_have(name)
     shutil.rmtree(FLEETS / name, ignore_errors=True)
     source = k3s_source.choose(distribution, k3s)
     tag = image.ensure()

@@ -31,7 +31,7 @@ _ARTICLES = {"server": "a server", "agent": "an agent"}
 
 
 def sentence(given: Mapping[str, Any], server_group: str = "server", agent_group: str = "agent") -> str:
-    """What contradicts what, and the place to put it right.
+    """What contradicts what, and where to fix it.
 
     :param given: a contradiction, as a named tuple's dict.
     """
@@ -46,18 +46,18 @@ def sentence(given: Mapping[str, Any], server_group: str = "server", agent_group
         )
     if what == "group":
         return (
-            "the host is in neither of the groups %r and %r, but %s runs %s. Add it to the group %r, or take it out of "
+            "the host is in neither of the groups %r and %r, but %s runs %s. Add it to the group %r, or remove it from "
             "the play" % (server_group, agent_group, place, _ARTICLES[found], groups[found])
         )
     if what == "units":
         return (
-            "several services run or are enabled that run K3s or RKE2 (%s), and only one of them can be meant. Disable "
-            "those that are not wanted, or name the one that is with k3s_registries_service" % found
+            "several services of K3s or RKE2 run or are enabled (%s), and only one of them can be right. Disable the "
+            "others, or name the right one in k3s_registries_service" % found
         )
     if what == "process":
         return (
-            "%s runs here that was not started by a service (%s). Run it from a systemd unit or an OpenRC script, so "
-            "that it can be restarted, or take the host out of the play" % (found, place)
+            "%s runs here, but no service started it (%s). Run it from a systemd unit or an OpenRC script, so that it "
+            "can be restarted, or remove the host from the play" % (found, place)
         )
     if what == "distribution":
         return "k3s_registries_distribution is %s, but %s runs %s here. Set k3s_registries_distribution: %s for it" % (

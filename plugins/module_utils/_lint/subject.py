@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
     DOCKER_HUB,
@@ -17,6 +17,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoin
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import Release
 
 from .naming import path
+from .node_facts import NodeFacts
 
 
 class Listed:
@@ -52,26 +53,22 @@ class Subject:
         self,
         config: Mapping[str, Any],
         shipped: Mapping[str, Mapping[str, str]],
-        default_endpoint: bool,
-        embedded_mirror: str,
+        nodes: NodeFacts,
         release: Release | None,
-        images: Sequence[str],
-        environment: Mapping[str, str],
-        config_template: str,
     ) -> None:
         self.mirrors: dict[str, dict[str, Any]] = config["mirrors"]
         self.configs: dict[str, dict[str, Any]] = config["configs"]
         self.shipped = shipped
-        self.default_endpoint = default_endpoint
-        self.embedded_mirror = embedded_mirror
+        self.default_endpoint = nodes.default_endpoint
+        self.embedded_mirror = nodes.embedded_mirror
         self.release = release
-        self.images = images
-        self.environment = environment
-        self.config_template = config_template
+        self.images = nodes.images
+        self.environment = nodes.environment
+        self.config_template = nodes.config_template
         #: Compiled rewrite patterns, filled by the first check that needs them.
         self.patterns: dict[str, Any] | None = None
         self.endpoints: list[Listed] = [
-            Listed(name, index, text, embedded_mirror)
+            Listed(name, index, text, nodes.embedded_mirror)
             for name, mirror in self.mirrors.items()
             for index, text in enumerate(mirror["endpoint"])
         ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 MIRROR_ARGUMENTS: dict[str, dict[str, Any]] = {
-    "config": {"type": "dict", "no_log": True},
+    "config": {"type": "raw", "no_log": True},
     "images": {"type": "list", "elements": "str", "default": []},
     "image_files": {"type": "list", "elements": "path", "default": []},
     "releases": {"type": "list", "elements": "str", "default": []},

@@ -27,7 +27,7 @@ NODE_ARGUMENTS: dict[str, dict[str, Any]] = {
 
 STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
-    config={"type": "dict", "no_log": True},
+    config={"type": "raw", "no_log": True},
     state={"type": "str", "choices": ["present", "absent", "previous"], "default": "present"},
     stage={"type": "bool", "default": False},
     live={"type": "bool", "default": False},

@@ -67,7 +67,7 @@ def as_usual(node: Identity, desired: Desired, release: str, found: Generated) -
     if not found.complete or found.auth != desired.auth or not rules.hosts_toml_is_exact(parsed(release)):
         return False
     here = around(node, desired, release, found)
-    if len(here.embedded) != 1:
+    if len(here.embedded) != 1 or here.comes_on:
         return False
     key = circumstances_key(here.distribution, here.agent_dir, here.default_endpoint, here.embedded[0])
     return desired.fingerprints.get(key) == fingerprint(found.hosts)

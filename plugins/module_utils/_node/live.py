@@ -63,7 +63,9 @@ def plan(node: Identity, desired: Desired, record: Mapping[str, Any], found: Gen
     told = generated_address(found.hosts, paths.agent_dir, paths.distribution)
     before = expectation.prediction(node, replace(desired, config=config), node_release, found, told)
     after = expectation.prediction(node, desired, node_release, found, told)
-    return _texts(found.hosts, before.hosts, after.hosts)
+    decided = _texts(found.hosts, before.hosts, after.hosts)
+    refused = _refused(paths, [*found.hosts, *decided.texts]) if decided.texts is not None else ""
+    return LivePlan(None, refused) if refused else decided
 
 
 def _config_before(paths: NodePaths, record: Mapping[str, Any]) -> Any:
@@ -84,6 +86,16 @@ def _texts(found: Mapping[str, str], before: Sequence[Mapping[str, str]], after:
     if any("/" in host or host in (".", "..") for host in [*after[0], *found]):
         return LivePlan(None, "a registry's name is not one folder below certs.d")
     return LivePlan(after[0], "")
+
+
+def _refused(paths: NodePaths, hosts: Sequence[str]) -> str:
+    """Why the collection must not write below certs.d, "" if it may. K3s itself may do so at its start."""
+    try:
+        for host in hosts:
+            files.check(os.path.join(paths.certs_d, host, "hosts.toml"), through_link=False)
+    except files.FileProblem as problem:
+        return str(problem)
+    return ""
 
 
 def write(paths: NodePaths, before: Mapping[str, str], after: Mapping[str, str]) -> None:

@@ -32,7 +32,7 @@ class Own(NamedTuple):
     """The server that is to be restarted, and what a restart takes away: a vote, an API that is ready.
 
     ``votes``: it is a voting member, and its etcd is there, whatever becomes of the rest of K3s. A server that hangs
-    on its registries.yaml still votes.
+    on its registries.yaml has none: K3s starts it later.
     """
 
     name: str

@@ -6,24 +6,28 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Mapping, NamedTuple
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, NamedTuple
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
 
 _SUPERVISOR_PORTS = {"k3s": 6443, "rke2": 9345}
+_LOOPBACKS = ("127.0.0.1", "[::1]")
 _LOOPBACK = re.compile(r"(?:127\.0\.0\.1|\[::1\]):[0-9]{1,5}\Z")
+_CONTROLLERS_CERTIFICATE = re.compile(r"/client-(?:k3s|rke2)-controller\.crt\Z")
 
 
 class Circumstances(NamedTuple):
     """``embedded`` are the addresses that K3s' embedded registry may have on this node, "" for off; ``release`` is ""
-    when it is not known, which counts as a current one."""
+    when it is not known, which counts as a current one. ``comes_on`` is set if the embedded registry is to come on at
+    an address that only the node's server knows."""
 
     distribution: str
     agent_dir: str
     release: str
     default_endpoint: bool
     embedded: tuple[str, ...]
+    comes_on: bool = False
 
     @property
     def embedded_tls(self) -> dict[str, str]:
@@ -48,15 +52,19 @@ def circumstances(
     :param embedded_wanted: what this run sets the embedded registry to, None if it leaves it alone.
     :param embedded_told: the address that the cluster's servers use ("" for off), None if nobody told.
     """
+    comes_on = False
     if role == "server":
         embedded = server_addresses(settings, distribution)
         embedded = (embedded_told,) if embedded_told in embedded else embedded
     elif embedded_told is not None:
         embedded = (embedded_told,)
     else:
-        embedded = _agent_addresses(generated_address(hosts, agent_dir, distribution), embedded_wanted)
+        # An agent is told by its server at its start, so what it generated then says how it was told.
+        generated = generated_address(hosts, agent_dir, distribution)
+        comes_on = bool(embedded_wanted) and not generated
+        embedded = ("",) if embedded_wanted is False else (generated,)
     default_endpoint = not settings.flag("disable-default-registry-endpoint")
-    return Circumstances(distribution, agent_dir, release, default_endpoint, embedded)
+    return Circumstances(distribution, agent_dir, release, default_endpoint, embedded, comes_on)
 
 
 def server_addresses(settings: Settings, distribution: str) -> tuple[str, ...]:
@@ -70,7 +78,7 @@ def server_addresses(settings: Settings, distribution: str) -> tuple[str, ...]:
     port = supervisor_port(settings, distribution)
     # The first service range decides, and where none is set, the node's first address.
     family = settings.first("service-cidr") or settings.first("node-ip")
-    hosts = ("[::1]",) if ":" in family else ("127.0.0.1",) if family else ("127.0.0.1", "[::1]")
+    hosts = ("[::1]",) if ":" in family else ("127.0.0.1",) if family else _LOOPBACKS
     return tuple("%s:%s" % (host, port) for host in hosts)
 
 
@@ -86,14 +94,23 @@ def usual_address(distribution: str) -> str:
     return "127.0.0.1:%d" % _SUPERVISOR_PORTS[distribution]
 
 
-def _agent_addresses(found: str, wanted: bool | None) -> tuple[str, ...]:
-    """An agent is told by its server at its start, so what it generated then says how it was told."""
-    if wanted is False:
-        return ("",)
-    if wanted and not found:
-        # On is wanted and off is what there is. The server knows the address; here it only has to differ from off.
-        return ("127.0.0.1:6443",)
-    return (found,)
+def usual_addresses() -> frozenset[str]:
+    """Where it is, if it is on, nothing else is set, and neither distribution nor family is known."""
+    return frozenset("%s:%d" % (host, port) for host in _LOOPBACKS for port in _SUPERVISOR_PORTS.values())
+
+
+def on_loopback(host: str) -> bool:
+    """Whether ``host`` (``host:port``) is one that the embedded registry may have."""
+    return bool(_LOOPBACK.match(host))
+
+
+def is_embedded(host: str, client_certificates: Iterable[str]) -> bool:
+    """Whether a host of a hosts.toml is the embedded registry, whatever its port: it is on loopback, and shown the
+    certificate of K3s' own controller, which K3s uses for nothing else there.
+
+    :param client_certificates: the paths that the hosts.toml names for that host.
+    """
+    return on_loopback(host) and any(_CONTROLLERS_CERTIFICATE.search(path) for path in client_certificates)
 
 
 def generated_address(hosts: Mapping[str, str], agent_dir: str, distribution: str) -> str:
@@ -104,7 +121,7 @@ def generated_address(hosts: Mapping[str, str], agent_dir: str, distribution: st
     """
     certificate = embedded_tls(agent_dir, distribution)["cert_file"]
     for host, text in hosts.items():
-        if _LOOPBACK.match(host) and certificate in text:
+        if on_loopback(host) and certificate in text:
             return host
     return ""
 

@@ -11,6 +11,7 @@ from typing import Any, Iterable
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.fingerprint import settings_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import (
+    CERTS_D,
     CONFIG_TOML,
     DIFFERS,
     MISSING,
@@ -37,6 +38,8 @@ def _sentence(item: Difference) -> str:
         return _CREDENTIALS.get(item.kind, 'config.toml has credentials of an earlier configuration for "%s"') % (
             item.registry
         )
+    if item.file == CERTS_D:
+        return "the embedded registry is off and comes on, where the node's server has it"
     if item.kind == MISSING:
         return "%s is not there" % item.file
     if item.kind != DIFFERS:
@@ -44,7 +47,7 @@ def _sentence(item: Difference) -> str:
     found, wanted = settings_of(item.found), settings_of(item.wanted)
     shorter = min(len(found), len(wanted))
     common = next((at for at in range(shorter) if found[at] != wanted[at]), shorter)
-    return "%s has %s where %s is wanted" % (item.file, _line(found, common), _line(wanted, common))
+    return "%s has %s instead of %s" % (item.file, _line(found, common), _line(wanted, common))
 
 
 def _line(lines: list[str], at: int) -> str:
@@ -55,7 +58,9 @@ def listed(differences: Iterable[Difference], certs_d: str, config_toml: str) ->
     """``{file, kind, diff}`` for each, from what was generated to what was predicted."""
     return [
         {
-            "file": config_toml if item.file == CONFIG_TOML else os.path.join(certs_d, item.registry, "hosts.toml"),
+            "file": {CONFIG_TOML: config_toml, CERTS_D: certs_d}.get(
+                item.file, os.path.join(certs_d, item.registry, "hosts.toml")
+            ),
             "kind": item.kind,
             "diff": "".join(line + "\n" for line in _diff(item, "generated", "predicted", 3)),
         }
@@ -67,12 +72,14 @@ def diff_lines(differences: Iterable[Difference]) -> list[str]:
     """The lines of a unified diff of all hosts.toml files, from what there is to what is wanted."""
     lines: list[str] = []
     for item in differences:
-        if item.file != CONFIG_TOML:
+        if item.file not in (CONFIG_TOML, CERTS_D):
             lines += _diff(item, item.file + " (now)", item.file + " (wanted)", 2)
     return lines
 
 
 def _diff(item: Difference, found_name: str, wanted_name: str, context: int) -> list[str]:
+    if item.file == CERTS_D:
+        return ["--- " + found_name, "+++ " + wanted_name, "-embedded registry: off", "+embedded registry: on"]
     if item.file == CONFIG_TOML:
         # Even two hidden values that differ are shown alike.
         lines = ["--- " + found_name, "+++ " + wanted_name]

@@ -31,14 +31,17 @@ if TYPE_CHECKING:
 
 MISSING, UNEXPECTED, DIFFERS = "missing", "unexpected", "differs"
 CONFIG_TOML = "config.toml"
+CERTS_D = "certs.d"
 
 
 class Prediction(NamedTuple):
     """``hosts`` are the sets of hosts.toml texts that K3s may generate, by directory below certs.d: more than one where
-    the node cannot tell; none where the release's texts cannot be told. ``auth`` are the tables of credentials."""
+    the node cannot tell; none where the release's texts cannot be told. ``auth`` are the tables of credentials.
+    ``comes_on`` is set if beside that the embedded registry is to come on, at an address that the node cannot tell."""
 
     hosts: tuple[dict[str, str], ...]
     auth: dict[str, dict[str, str]]
+    comes_on: bool = False
 
     @property
     def certain(self) -> bool:
@@ -47,9 +50,10 @@ class Prediction(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """One place in which what there is differs from what is wanted. ``file`` is ``config.toml`` or a hosts.toml below
-    certs.d, ``registry`` the one that it is about, ``kind`` is ``missing``, ``unexpected`` or ``differs``. ``found``
-    and ``wanted`` are texts of hosts.toml, and for credentials the names of what is set, never a secret."""
+    """One place in which what there is differs from what is wanted. ``file`` is ``config.toml``, a hosts.toml below
+    certs.d, or ``certs.d`` itself, which lacks the embedded registry. ``registry`` is the one that it is about,
+    ``kind`` is ``missing``, ``unexpected`` or ``differs``. ``found`` and ``wanted`` are texts of hosts.toml, and for
+    credentials the names of what is set, never a secret."""
 
     file: str
     registry: str
@@ -76,7 +80,7 @@ def predict(config: Config | None, around: Circumstances) -> Prediction:
                 found.append(cleaned)
     except HostsTomlError:
         return Prediction((), auth)
-    return Prediction(tuple(found), auth)
+    return Prediction(tuple(found), auth, around.comes_on)
 
 
 def usual_fingerprints(config: Config, distribution: str, agent_dir: str) -> dict[str, str]:
@@ -95,6 +99,8 @@ def compare(found: Generated, wanted: Prediction) -> list[Difference]:
     """In what ``found`` differs from the nearest of what was predicted; empty when it is loaded."""
     candidates = [_of_hosts(found.hosts, texts) for texts in wanted.hosts]
     nearest = min(candidates, key=len) if candidates else []
+    if wanted.comes_on:
+        nearest = [Difference(CERTS_D, "", MISSING, "", ""), *nearest]
     return nearest + (_of_auth(found.auth, wanted.auth) if found.auth is not None else [])
 
 

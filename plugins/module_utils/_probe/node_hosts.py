@@ -14,6 +14,7 @@ import os
 from typing import TYPE_CHECKING, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import is_embedded
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.hosts_file import (
     RegistryHosts,
     hosts_from,
@@ -25,6 +26,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.contain
     read_auth_tables,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import (
+    Host,
     directory_for,
     hosts_of,
 )
@@ -85,6 +87,10 @@ class NodeHosts:
             self._cache[key] = self._read(name, registry)
         return self._cache[key]
 
+    def is_embedded(self, host: Host) -> bool:
+        """Whether a host is K3s' embedded registry."""
+        return is_embedded(host.host, [certificate for certificate, _key in host.tls.get("client_pairs", ())])
+
     def _read(self, directory: str, registry: str) -> RegistryHosts:
         return hosts_in(os.path.join(self._certs_d, directory), registry)
 
@@ -106,10 +112,14 @@ class PlannedHosts(NodeHosts):
         self, config: Config, default_endpoint: bool = True, embedded_mirror: str = "", certs_d: str = "/certs.d"
     ) -> None:
         self._texts = hosts_toml(config, default_endpoint, embedded_mirror)
+        self._embedded_mirror = embedded_mirror
         super().__init__(certs_d, auth_tables(config))
 
     def _directories(self) -> list[str]:
         return sorted(self._texts)
+
+    def is_embedded(self, host: Host) -> bool:
+        return host.host == self._embedded_mirror
 
     def _read(self, directory: str, registry: str) -> RegistryHosts:
         folder = os.path.join(self._certs_d, directory)

@@ -9,7 +9,6 @@ from typing import Any, Iterable, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.endpoint_checks import api_url
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import EMBEDDED_HOSTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image
@@ -62,7 +61,7 @@ def endpoint_targets(node: NodeHosts) -> list[Target]:
         for host in found.hosts:
             # The wildcard's default endpoint is whichever registry an image names.
             if not (registry == WILDCARD and host.default):
-                targets.append(Target(registry, _kind(host), host, api_url(host)))
+                targets.append(Target(registry, _kind(node, host), host, api_url(host)))
     return targets
 
 
@@ -80,7 +79,7 @@ def image_targets(node: NodeHosts, images: Iterable[Image]) -> list[Target]:
             # Where several rewrites fit, K3s takes any of them.
             for repository in rewritten.alternatives or (rewritten.repository,):
                 url, problem = object_url(image, host, repository, "manifests", image.reference)
-                targets.append(Target(image.registry, _kind(host), host, url, image, repository, problem, note))
+                targets.append(Target(image.registry, _kind(node, host), host, url, image, repository, problem, note))
     return targets
 
 
@@ -88,7 +87,7 @@ def _broken(registry: str, path: str, error: str, image: Image | None) -> Target
     return Target(registry, "mirror", None, "", image, image.repository if image else "", f"{path}: {error}")
 
 
-def _kind(host: Host) -> str:
+def _kind(node: NodeHosts, host: Host) -> str:
     if host.default:
         return "default"
-    return "embedded" if host.host in EMBEDDED_HOSTS else "mirror"
+    return "embedded" if node.is_embedded(host) else "mirror"

@@ -25,17 +25,16 @@ _PLAIN_HTTP = "Write {host} with http:// in {endpoints} if it is meant to serve 
 ADVICE: dict[str, Advice] = {
     "tls_unknown_authority": Advice(
         "This node does not trust the authority that signed {host}'s certificate.",
-        "Set {configs}.tls.ca_file to the CA certificate that {host} is signed by, or have the registry send its whole"
+        "Set {configs}.tls.ca_file to the CA certificate that {host} is signed by, or let the registry send its whole"
         " chain.",
     ),
     "tls_expired": Advice(
         "{host}'s certificate has expired.",
-        "Renew the certificate on {host} (and see that this node's clock is right); {configs}.tls needs no change"
-        " if the CA stays.",
+        "Renew the certificate on {host} (and check this node's clock); {configs}.tls needs no change if the CA stays.",
     ),
     "tls_not_yet_valid": Advice(
         "{host}'s certificate is not valid yet by this node's clock.",
-        "Set this node's clock right, or issue {host}'s certificate anew with an earlier start; {configs}.tls needs no"
+        "Correct this node's clock, or issue {host}'s certificate again with an earlier start; {configs}.tls needs no"
         " change.",
     ),
     "tls_name_mismatch": Advice(
@@ -50,12 +49,12 @@ ADVICE: dict[str, Advice] = {
     "http_server_https_client": Advice("{host} answered an HTTPS request in plain HTTP.", _PLAIN_HTTP),
     "not_tls": Advice("{host} does not speak TLS on this port.", _PLAIN_HTTP),
     "client_cert_required": Advice(
-        "{host} wants a client certificate, and the node showed none that it takes.",
+        "{host} wants a client certificate, and the node showed none that it accepts.",
         "Set {configs}.tls.cert_file and {configs}.tls.key_file to a client certificate that {host} accepts.",
     ),
     "client_cert_rejected": Advice(
         "{host} refuses the node's client certificate.",
-        "Replace the files of {configs}.tls.cert_file and key_file by a valid certificate of the CA that {host}"
+        "Replace the files of {configs}.tls.cert_file and key_file with a valid certificate of the CA that {host}"
         " trusts for clients.",
     ),
     "client_key_mismatch": Advice(
@@ -79,9 +78,9 @@ ADVICE: dict[str, Advice] = {
         "Start the registry at {host}, or correct the address and port in {endpoints}.",
     ),
     "connection_reset": Advice(
-        "{host} broke the connection off.",
-        "See that the scheme and port in {endpoints} fit what {host} serves there (http:// to a TLS port looks"
-        " like this), then at the registry's own log and the firewall.",
+        "{host} closed the connection.",
+        "Check that the scheme and port in {endpoints} fit what {host} serves there (http:// to a TLS port looks"
+        " like this), then check the registry's log and the firewall.",
     ),
     "dns_failure": Advice(
         "The name of {host} cannot be resolved on this node.",
@@ -89,7 +88,7 @@ ADVICE: dict[str, Advice] = {
     ),
     "timeout": Advice(
         "{host} did not answer in time.",
-        "See that {host} can be reached from this node (firewall, routing, proxy and NO_PROXY of the K3s service), or"
+        "Make sure that this node can reach {host} (firewall, routing, proxy and NO_PROXY of the K3s service), or"
         " correct {endpoints}.",
     ),
     "no_route": Advice(
@@ -127,15 +126,15 @@ ADVICE: dict[str, Advice] = {
         "Push {image} for this node's architecture to the registry that {endpoints} names.",
     ),
     "manifest_unsupported": Advice(
-        "The manifest of {image} is of a type that this containerd does not take.",
-        "Build or copy {image} anew as an OCI or Docker schema 2 image to the registry that {endpoints} names.",
+        "The manifest of {image} is of a type that this containerd does not support.",
+        "Build or copy {image} again as an OCI or Docker schema 2 image to the registry that {endpoints} names.",
     ),
     "digest_mismatch": Advice(
-        "What the registry sent for {image} is not what its digest promises.",
-        "Repair or refill the registry (or the caching proxy before it) that {endpoints} names.",
+        "What the registry sent for {image} does not match its digest.",
+        "Repair or refill the registry (or the caching proxy in front of it) that {endpoints} names.",
     ),
     "not_a_registry": Advice(
-        "What answered for {image} is no registry: a web page, a portal or a wrong path.",
+        "What answered for {image} is not a registry: a web page, a portal or a wrong path.",
         "Correct the URL in {endpoints}: its path must be /v2, or for a project of a larger registry /v2/<project>.",
     ),
     "not_http": Advice(
@@ -143,13 +142,13 @@ ADVICE: dict[str, Advice] = {
         "Correct the port or the scheme in {endpoints}: a TLS port asked with http:// looks like this.",
     ),
     "rate_limited": Advice(
-        "{host} limits how often it may be asked.",
+        "{host} limits the number of requests.",
         "Set {configs}.auth to an account with a higher limit, or serve {image} from a mirror in {endpoints}.",
     ),
     "server_error": Advice(
-        "{host} failed with an error of its own.",
-        "See the log of the registry at {host} (disk full, storage, proxy before it); {endpoints} may name another"
-        " mirror meanwhile.",
+        "{host} failed with an internal error.",
+        "Check the log of the registry at {host} (disk full, storage, proxy in front of it). Until it works, you can"
+        " name another mirror in {endpoints}.",
     ),
     "hosts_toml_invalid": Advice(
         "containerd dropped the hosts.toml for this registry, so no mirror was used.",

@@ -15,7 +15,6 @@ from typing import Iterable, NamedTuple
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import Finding, classify
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.events import Event
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import (
-    EMBEDDED_HOSTS,
     ImageName,
     RequestUrl,
     parse_request,
@@ -26,12 +25,13 @@ _UNRESOLVED = re.compile(r'failed to resolve reference "[^"]*": ')
 
 
 class Attempt:
-    """A host that containerd asked in vain."""
+    """A host that containerd asked in vain; ``embedded`` is K3s' own registry, which has only what some node has."""
 
-    __slots__ = ("_finding", "candidates", "error", "event", "host", "last", "number", "request", "sure")
+    __slots__ = ("_finding", "candidates", "embedded", "error", "event", "host", "last", "number", "request", "sure")
 
-    def __init__(self, event: Event, number: int = 0) -> None:
+    def __init__(self, event: Event, number: int = 0, embedded: bool = False) -> None:
         self.event = event
+        self.embedded = embedded
         self.number = number
         # Whether containerd 2.1 or later says that it was the pull's last host.
         self.last = "fetch failed" in event.line
@@ -50,11 +50,6 @@ class Attempt:
         if self._finding is None:
             self._finding = classify(self.error)
         return self._finding
-
-    @property
-    def embedded(self) -> bool:
-        """Whether the host is K3s' embedded registry, which has only what some node of the cluster has."""
-        return self.host in EMBEDDED_HOSTS
 
 
 class Pull:

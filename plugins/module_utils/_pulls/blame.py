@@ -21,7 +21,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes 
     classify,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import (
-    EMBEDDED_HOSTS,
     parse_request,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
@@ -66,7 +65,7 @@ def _judged(pull: Pull, config: NodeConfig) -> Verdict:
         if attempt.finding.cause == "not_found" and by_fallback and (attempt.sure or not fetched):
             return Verdict("not_found", attempt.host, attempt.error, attempt.finding)
     if not fetched:
-        verdict = _mirror_error(pull, mirrors, error, final, host)
+        verdict = _mirror_error(pull, mirrors, config, error, final, host)
         if verdict:
             return verdict
     return _final_error(pull, config, error, final, host, fetched)
@@ -98,10 +97,13 @@ def _served_by_default(pull: Pull, config: NodeConfig, error: str) -> bool:
     return all(endpoint.host in failed for endpoint in config.endpoints(pull.image.registry))
 
 
-def _mirror_error(pull: Pull, mirrors: list[Attempt], error: str, final: Finding, host: str) -> Verdict | None:
+def _mirror_error(
+    pull: Pull, mirrors: list[Attempt], config: NodeConfig, error: str, final: Finding, host: str
+) -> Verdict | None:
     """The worst error of the mirrors by containerd 2.x's order, or None where no mirror has one."""
     found = [Verdict(attempt.finding.cause, attempt.host, attempt.error, attempt.finding) for attempt in mirrors]
-    if host and host not in EMBEDDED_HOSTS and (not pull.is_default(host) or answered_as_mirror(error, pull)):
+    as_mirror = not pull.is_default(host) or answered_as_mirror(error, pull)
+    if host and as_mirror and not config.is_embedded(host):
         # containerd 1.x logs no line for a mirror's HTTP status other than 404: the final error is all there is.
         found.append(Verdict(final.cause, host, error, final))
     found = [verdict for verdict in found if verdict.cause != "unknown"]
@@ -113,7 +115,7 @@ def _final_error(pull: Pull, config: NodeConfig, error: str, final: Finding, hos
         host = _host_of(pull, error, final)
     others = [attempt for attempt in pull.attempts if not attempt.embedded and attempt.finding.cause != "unknown"]
     answered = bool(final.status) and not pull.is_default(host)
-    if others and (host in EMBEDDED_HOSTS or (final.cause == "unknown" and not answered)) and not fetched:
+    if others and (config.is_embedded(host) or (final.cause == "unknown" and not answered)) and not fetched:
         # The embedded registry only ever lacks an image; an old one answers 500 for that (spegel-org/spegel#217).
         attempt = others[-1]
         return Verdict(attempt.finding.cause, attempt.host, attempt.error, attempt.finding)

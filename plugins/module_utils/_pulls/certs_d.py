@@ -13,6 +13,7 @@ import re
 from typing import Any
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import is_embedded
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import url_host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD, WILDCARD_DIRECTORY
 
@@ -20,7 +21,8 @@ _HOST = re.compile(
     r'^[ \t]{0,64}\[[ \t]{0,9}host[ \t]{0,9}\.[ \t]{0,9}["\']([^"\'\n]{1,4096})["\'][ \t]{0,9}\][ \t\r]{0,64}$',
     re.MULTILINE,
 )
-_CLIENT = re.compile(r"^[ \t]{0,64}client[ \t]{0,9}=", re.MULTILINE)
+_CLIENT = re.compile(r"^[ \t]{0,64}client[ \t]{0,9}=([^\n]{0,4096})", re.MULTILINE)
+_PATH = re.compile(r"[\"']([^\"']{1,4096})[\"']")
 _WITH_PORT = re.compile(r"(.+)_(\d+)_")
 _LARGEST = 1 << 20
 
@@ -29,10 +31,11 @@ def configured_mirrors(certs_d: str) -> dict[str, Any]:
     """``{"mirrors": {registry: {"endpoint": [...]}}, "configs": None}`` of a certs.d folder; {} where there is none.
 
     ``configs`` is None because hosts.toml does not tell of credentials: nothing may be concluded from it.
-    ``client_hosts`` are the hosts that are shown a client certificate.
+    ``client_hosts`` are the hosts that are shown a client certificate, ``embedded_hosts`` those of them that are K3s'
+    embedded registry.
     """
     mirrors: dict[str, Any] = {}
-    with_client: set[str] = set()
+    with_client: dict[str, list[str]] = {}
     try:
         directories = sorted(os.listdir(certs_d))
     except OSError:
@@ -47,8 +50,14 @@ def configured_mirrors(certs_d: str) -> dict[str, Any]:
         # The text before the first table, then each host's URL with what stands in its table.
         _before, *hosts = _HOST.split(text)
         mirrors[_registry(directory)] = {"endpoint": hosts[::2]}
-        with_client.update(url_host(url) for url, table in zip(hosts[::2], hosts[1::2]) if _CLIENT.search(table))
-    return {"mirrors": mirrors, "configs": None, "client_hosts": sorted(with_client)} if mirrors else {}
+        for url, table in zip(hosts[::2], hosts[1::2]):
+            client = _CLIENT.search(table)
+            if client:
+                with_client.setdefault(url_host(url), []).extend(_PATH.findall(client.group(1)))
+    if not mirrors:
+        return {}
+    embedded = sorted(host for host, files in with_client.items() if is_embedded(host, files))
+    return {"mirrors": mirrors, "configs": None, "client_hosts": sorted(with_client), "embedded_hosts": embedded}
 
 
 def _registry(directory: str) -> str:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import Pull
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.blame import Verdict
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import EMBEDDED_HOSTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
 
 
@@ -27,7 +26,7 @@ def explain(pull: Pull, verdict: Verdict, config: NodeConfig) -> Explanation | N
     host = verdict.endpoint
     if host is None:
         return None
-    if not pull.is_default(host) and host not in EMBEDDED_HOSTS:
+    if not pull.is_default(host) and not config.is_embedded(host):
         asked = [endpoint.host for endpoint in config.endpoints(pull.image.registry)]
         if host not in asked and verdict.finding.cause == verdict.cause and not _redirected(verdict):
             return _not_configured(pull, host)
@@ -72,9 +71,9 @@ def _credentials(pull: Pull, verdict: Verdict, host: str, config: NodeConfig) ->
     if misplaced == "*":
         why = "containerd never uses the credentials of the wildcard"
     elif misplaced == pull.image.registry:
-        why = "which is the registry's own name, so they are sent to its default endpoint only"
+        why = "which is the name of the registry, so containerd sends them only to its default endpoint"
     else:
-        why = "which is another name for containerd: keys are compared byte for byte, port and case included"
+        why = "which is another name for containerd: keys are compared byte for byte, including port and case"
     return Explanation(
         f'There are credentials under configs."{misplaced}", {why}.',
         f'Move the credentials from configs."{misplaced}".auth to configs."{host}".auth and restart K3s.',
@@ -90,8 +89,8 @@ def _certificates(verdict: Verdict, host: str, config: NodeConfig) -> Explanatio
         )
     if verdict.cause == "client_cert_required" and config.has_client_certificate(host):
         return Explanation(
-            f'configs."{key}".tls names a client certificate, so {host} did not take it.',
-            f'Replace the files of configs."{key}".tls.cert_file and key_file by a certificate of the CA that'
+            f'configs."{key}".tls names a client certificate, so {host} rejected it.',
+            f'Replace the files of configs."{key}".tls.cert_file and key_file with a certificate of the CA that'
             f" {host} trusts for clients.",
         )
     return None
@@ -105,7 +104,7 @@ def _unused_mirror(pull: Pull, host: str, config: NodeConfig) -> Explanation | N
     if registry not in config.mirrors and near:
         return Explanation(
             f'mirrors."{near}" does not apply to images of {registry}: the names differ, and containerd compares them'
-            " byte for byte, port and case included.",
+            " byte for byte, including port and case.",
             f'Rename mirrors."{near}" to mirrors."{registry}" (or add it) and restart K3s.',
         )
     if key is None:
@@ -118,6 +117,7 @@ def _unused_mirror(pull: Pull, host: str, config: NodeConfig) -> Explanation | N
         return Explanation(
             f'None of the endpoints of mirrors."{key}" was asked: K3s was not restarted since they were added, or'
             " containerd does not use the hosts.toml for them.",
-            f'Restart K3s, then see that the hosts.toml in certs.d is valid and has the endpoints of mirrors."{key}".',
+            "Restart K3s, then check that the hosts.toml in certs.d is valid and has the endpoints of"
+            f' mirrors."{key}".',
         )
     return None

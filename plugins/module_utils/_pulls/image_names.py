@@ -18,8 +18,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image i
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import parse_image as normalised_image
 
 DOCKER_HUB_HOSTS = (DOCKER_HUB, "index.docker.io", DOCKER_HUB_HOST)
-# The embedded registry (spegel) listens behind the supervisor's port on the loopback address.
-EMBEDDED_HOSTS = ("127.0.0.1:6443", "[::1]:6443", "127.0.0.1:9345", "[::1]:9345", "localhost:6443")
 
 _URL = re.compile(r"https?://[^\s\"'<>\\]{1,16384}")
 _NAMESPACE = re.compile(r"[?&]ns=([^&\s]{1,1000})")

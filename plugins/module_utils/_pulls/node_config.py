@@ -11,6 +11,10 @@ from __future__ import annotations
 
 from typing import Any, Iterable, NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import (
+    on_loopback,
+    usual_addresses,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import DOCKER_HUB_HOSTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import known_secrets
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
@@ -59,6 +63,7 @@ class NodeConfig:
         self.known = bool(self.mirrors or self.configs)
         self.secrets = [*known_secrets({"mirrors": self.mirrors, "configs": self.configs}), *secrets]
         self._with_client = frozenset(map(str, raw.get("client_hosts") or ()))
+        self._embedded = frozenset(map(str, raw.get("embedded_hosts") or ()))
         self.configs_known = self.known and not ("configs" in raw and raw["configs"] is None)
 
     def mirror_key(self, registry: str) -> str | None:
@@ -102,6 +107,15 @@ class NodeConfig:
             for endpoint in self._endpoints(key):
                 found.setdefault(endpoint.host, set()).add(key)
         return found
+
+    def is_embedded(self, host: str) -> bool:
+        """Whether ``host`` is K3s' embedded registry: as its hosts.toml says, else on loopback, where nobody has
+        configured an endpoint. Without any configuration only the addresses that it usually has tell."""
+        if host in self._embedded:
+            return True
+        if not self.known:
+            return host in usual_addresses()
+        return on_loopback(host) and host not in self.hosts()
 
     def near_mirror(self, registry: str) -> str | None:
         """A key of ``mirrors`` that looks like `registry` but is another, so is not used for its images."""

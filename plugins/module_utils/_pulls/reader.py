@@ -152,7 +152,7 @@ class PullReader:
             del self._failures[image]
 
     def _attempted(self, event: Event) -> None:
-        attempt = Attempt(event, self.lines)
+        attempt = Attempt(event, self.lines, self._config.is_embedded(event.host))
         self._learn(attempt.request)
         affinity = self._affinity
         scores = (

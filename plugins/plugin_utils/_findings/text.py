@@ -6,88 +6,98 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, NamedTuple, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import text as rules
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import examine
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import UNKNOWN, NodeFacts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.shape import NOT_A_BOOLEAN, WRONG_TYPE, Reader
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.tree import Tree
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.document import Document
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.places import Places
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.tree import Duplicate, Tree
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode_tree
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 
 # The rules that name what the decoder refuses better than the decoder does.
 _NAMED = (WRONG_TYPE.code, NOT_A_BOOLEAN.code)
-_DOCUMENT_START = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
-_CONTENT = re.compile(r"^(?![ \t]*(?:#|$)|\.\.\.|%)", re.MULTILINE)
 
 
-def lint_text(
-    source: str | bytes,
-    k3s_version: str = "",
-    default_endpoint: bool = True,
-    embedded_mirror: str = "",
-    images: Sequence[str] = (),
-    environment: Mapping[str, str] | None = None,
-    config_template: str = "",
-) -> list[dict[str, str]]:
-    """The findings for a registries.yaml; see `lint` for the arguments.
+def lint_text(source: str | bytes, nodes: NodeFacts = UNKNOWN) -> list[dict[str, Any]]:
+    """The findings for a registries.yaml, with `line` and `column` where the text has a place for them.
 
     source: text, or the file's bytes. Bytes that are no YAML become a finding like anything else; nothing raises.
     Whatever K3s' decoder refuses, strict or not, is an error here.
     """
-    found: list[dict[str, str]] = []
+    return lint_document(Document(source), nodes).findings
+
+
+class Linted(NamedTuple):
+    """`findings`, errors first, and `config`: what K3s makes of the document, as far as it can be read."""
+
+    findings: list[dict[str, Any]]
+    config: Mapping[str, Any]
+
+
+def lint_document(document: Document, nodes: NodeFacts = UNKNOWN) -> Linted:
+    """The same for a document that is read already."""
+    found: list[dict[str, Any]] = []
     config: Mapping[str, Any] | None = None
-    problem: DecodeError | None = None
-    try:
-        config = decode(source)
-    except DecodeError as error:
-        problem = error
+    problem = document.problem
+    if problem is None:
+        try:
+            config = decode_tree(document.root)
+        except DecodeError as error:
+            problem = error
     reader = Reader(shipping_keys=False)
     try:
-        tree = Tree(source)
+        tree = None if document.problem is not None else Tree(document.root)
     except (DecodeError, RecursionError):
         tree = None
     if tree is not None:
         reader.read(tree.value)
-        found += [
-            rules.DUPLICATE_KEY.finding(path, f"line {line}: the key stands there twice; the later one wins")
-            for path, line in tree.duplicates
-        ]
+        found += [_twice(duplicate) for duplicate in tree.duplicates]
         found += reader.findings
     if problem is not None and not any(finding["code"] in _NAMED for finding in found):
-        found.append(_unreadable(problem, source))
+        found.append(_unreadable(problem, document))
     elif problem is None and not found:
-        found += _dropped(source)
-    if problem is None and _has_second_document(source):
-        found.append(rules.SECOND_DOCUMENT.finding("", "what follows the second --- is not read"))
-    return examine(
-        found,
-        config if config is not None else reader.config,
-        {},
-        k3s_version,
-        default_endpoint,
-        embedded_mirror,
-        images,
-        environment,
-        config_template,
-    )
+        found += _dropped(document)
+    second = 0 if problem is not None else document.second_document()
+    if second:
+        finding = rules.SECOND_DOCUMENT.finding("", "what follows the second --- is not read")
+        found.append(_at(finding, second, 1))
+    read = config if config is not None else reader.config
+    findings = examine(found, read, {}, nodes)
+    places = Places(document.root)
+    for finding in findings:
+        place = None if "line" in finding else places.of(finding["path"])
+        if place is not None:
+            finding.update(line=place.line, column=place.column)
+    return Linted(findings, read)
 
 
-def _dropped(source: str | bytes) -> list[dict[str, str]]:
+def _at(finding: dict[str, str], line: int | None, column: int | None) -> dict[str, Any]:
+    return {**finding, "line": line, "column": column or 1} if line else finding
+
+
+def _twice(duplicate: Duplicate) -> dict[str, Any]:
+    message = f"the key is there twice; this one wins, the one in line {duplicate.first_line} is dropped"
+    return _at(rules.DUPLICATE_KEY.finding(duplicate.path, message), duplicate.line, duplicate.column)
+
+
+def _dropped(document: Document) -> list[dict[str, Any]]:
     """The net below the rules: what a strict decoder refuses and no rule has named."""
     try:
-        decode(source, strict=True)
+        decode_tree(document.root, strict=True)
     except DecodeError as error:
         where = f"line {error.line}: " if error.line else ""
-        return [rules.STRICT.finding("", f"{where}K3s drops what stands there")]
+        return [_at(rules.STRICT.finding("", f"{where}K3s drops what stands there"), error.line, error.column)]
     return []
 
 
-def _unreadable(problem: DecodeError, source: str | bytes) -> dict[str, str]:
+def _unreadable(problem: DecodeError, document: Document) -> dict[str, Any]:
     """The finding for a text that K3s refuses. Its words are K3s' own, which hold no values."""
-    text = source.decode("utf-8", "replace") if isinstance(source, bytes) else source
-    lines = text.splitlines()
-    line = lines[problem.line - 1] if problem.line and problem.line <= len(lines) else ""
+    lines = document.lines
+    line = document.line(problem.line)
     fix = ""
     if line.lstrip(" ").startswith("\t") or "\t" in line[: len(line) - len(line.lstrip())]:
         fix = "Indent with spaces; YAML allows no tab there."
@@ -106,7 +116,8 @@ def _unreadable(problem: DecodeError, source: str | bytes) -> dict[str, str]:
         fix = f"Is the colon at the end of line {_line_before(lines, problem.line)} missing?"
     elif "\\" in line and '"' in line:
         fix = "Use single quotes: in double quotes a backslash begins an escape."
-    return rules.UNREADABLE.finding("", f"K3s refuses the file: {problem.message}", fix)
+    finding = rules.UNREADABLE.finding("", f"K3s refuses the file: {problem.message}", fix)
+    return _at(finding, problem.line, problem.column)
 
 
 def _is_bare_word(line: str) -> bool:
@@ -119,10 +130,3 @@ def _line_before(lines: Sequence[str], number: int | None) -> int:
         if lines[above - 1].strip():
             return above if _is_bare_word(lines[above - 1]) else 0
     return 0
-
-
-def _has_second_document(source: str | bytes) -> bool:
-    text = source.decode("utf-8", "replace") if isinstance(source, bytes) else source
-    parts = _DOCUMENT_START.split(text.lstrip("\ufeff").replace("\r\n", "\n"))
-    filled = [part for part in parts if _CONTENT.search(part)]
-    return len(filled) > 1

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.naming import auth_key, path
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.schema import AUTH
@@ -18,9 +18,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.nodes im
     SCALAR,
     SEQUENCE,
     Node,
-    compose,
 )
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.reader import read_characters
 
 # A registries.yaml is four levels deep; what lies deeper is never looked at.
 _DEEPEST = 6
@@ -29,12 +27,23 @@ _MOST_NODES = 200_000
 _MOST_TEXT = 8 << 20
 
 
-class Tree:
-    """`value` is what the text says, `duplicates` the keys given twice: (path, line). Raises DecodeError."""
+class Duplicate(NamedTuple):
+    """A key that is given again: the later one, and the line of the first."""
 
-    def __init__(self, source: str | bytes) -> None:
-        root = compose(read_characters(source))
-        self.duplicates: list[tuple[str, int]] = []
+    path: str
+    line: int
+    column: int
+    first_line: int
+
+
+class Tree:
+    """`value` is what the text says, `duplicates` the keys given twice.
+
+    :raises DecodeError: if aliases make it too large.
+    """
+
+    def __init__(self, root: Node | None) -> None:
+        self.duplicates: list[Duplicate] = []
         self._nodes = 0
         self._text = 0
         self.value: Any = None if root is None else self._value(root, (), 0)
@@ -64,6 +73,7 @@ class Tree:
         self._count()
         value: dict[Any, Any] = {}
         merged: dict[Any, Any] = {}
+        lines: dict[str, int] = {}
         children = iter(node.children)
         for key_node, value_node in zip(children, children):
             key = key_node.target if key_node.kind == ALIAS and key_node.target else key_node
@@ -75,10 +85,12 @@ class Tree:
             name = key.value
             item = self._value(value_node, (*where, name), depth + 1)
             if name in value:
-                self.duplicates.append((path(*_shown(where, name, item is not None)), key_node.line))
+                shown = path(*shown_path(where, name, item is not None))
+                self.duplicates.append(Duplicate(shown, key_node.line, key_node.column, lines[name]))
                 if depth == 0 and isinstance(item, dict) and isinstance(value[name], dict):
                     item = {**value[name], **item}  # yaml.v2 adds to a map that is there already
             value[name] = item
+            lines.setdefault(name, key_node.line)
         return {**merged, **value}
 
     def _merged(self, node: Node, where: tuple[str, ...], depth: int) -> dict[Any, Any]:
@@ -101,7 +113,7 @@ def _scalar(node: Node) -> Scalar | None:
     return Scalar.of(node.value, kind.rpartition(":")[2], kind == scalars.BOOL and scalars.truth(node.value))
 
 
-def _shown(where: tuple[str, ...], name: str, with_value: bool) -> tuple[str, ...]:
-    """A path whose last key may be a secret where a colon is missing under auth."""
+def shown_path(where: tuple[str, ...], name: str, with_value: bool) -> tuple[str, ...]:
+    """A path, as findings have it, whose last key may be a secret where a colon is missing under auth."""
     under_auth = len(where) > 2 and where[2] == "auth" and name not in AUTH
     return (*where, auth_key(name, AUTH, with_value) if under_auth else name)

@@ -9,6 +9,7 @@ import datetime
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import FileEntries, Settings
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import explained
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import circumstances
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
@@ -260,8 +261,10 @@ def _lint(seen: Observation, settings: Settings) -> list[dict[str, str]]:
         return []
     found = lint_text(
         seen.bytes,
-        k3s_version=seen.said["release"] if _release(seen.said["release"]) else "",
-        default_endpoint=not settings.flag("disable-default-registry-endpoint"),
+        NodeFacts(
+            k3s_version=seen.said["release"] if _release(seen.said["release"]) else "",
+            default_endpoint=not settings.flag("disable-default-registry-endpoint"),
+        ),
     )
     return [
         problems.problem(

@@ -48,7 +48,7 @@ def problem(names_of: Mapping[str, Names], groups: Mapping[str, Sequence[str]], 
     :param hosts: the inventory's hosts that ``--limit`` leaves.
     """
     if not names_of:
-        return "The inventory has no hosts, so there is nothing to do. Name one with nodes in it: -i inventory.yml"
+        return "The inventory has no hosts, so there is nothing to do. Name an inventory with nodes: -i inventory.yml"
     nodes = {
         host for pair in _alive(names_of, groups) for group in pair for host in groups.get(group, ())
     }  # fmt: skip

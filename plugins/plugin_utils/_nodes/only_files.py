@@ -45,11 +45,11 @@ def _line(answers: Mapping[str, str]) -> str:
     if not idle:
         return ""
     where = "; ".join(word + shortened(hosts) for word, hosts in by_state.items() if hosts)
-    said = "files only, with no restart and no look at their health, on %d of %d nodes: %s" % (
+    said = "only files, no restart and no health check, on %d of %d nodes: %s" % (
         idle,
         len(answers),
         where,
     )
     if by_state[_WITHOUT_K3S["absent"]]:
-        said += " (if it is, set k3s_registries_distribution and k3s_registries_service to what it runs as)"
+        said += " (if it is, set k3s_registries_distribution and k3s_registries_service to match it)"
     return said

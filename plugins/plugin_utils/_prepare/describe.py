@@ -66,17 +66,23 @@ def description(normal: Config, certificates: Iterable[Mapping[str, Any]]) -> st
     return "\n".join(lines) + "\n"
 
 
-def finding_lines(findings: Iterable[Mapping[str, str]]) -> list[str]:
-    """Findings as lines: code, level, path, what is wrong; what to do on a line of its own."""
+def finding_lines(findings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Findings as lines: code, level, place, path, what is wrong; the line, if it is one of a text; what to do."""
     lines = []
     for finding in findings:
-        lines.append("%(code)s %(level)s %(path)s: %(message)s" % finding)
+        place = "line %(line)d, column %(column)d: " % finding if "line" in finding else ""
+        lines.append("%s %s %s" % (finding["code"], finding["level"], place + _path_and_message(finding)))
+        lines += ["    | %s" % line for line in finding.get("excerpt", ())]
         if finding.get("fix"):
             lines.append("    fix: %s" % finding["fix"])
     return lines
 
 
-def error_text(errors: list[dict[str, str]], warnings: list[dict[str, str]]) -> str:
+def _path_and_message(finding: Mapping[str, Any]) -> str:
+    return ": ".join(part for part in (finding["path"], finding["message"]) if part)
+
+
+def error_text(errors: list[dict[str, Any]], warnings: list[dict[str, Any]]) -> str:
     """The message of a run that stops because of what the user wrote."""
     count = "%d error%s" % (len(errors), "" if len(errors) == 1 else "s")
     if warnings:
@@ -101,7 +107,7 @@ def diff(before: str, after: str, files: Iterable[Mapping[str, str]], node_file:
 def _action(action: str) -> str:
     return {
         "create": "created",
-        "update": "changed in what is hidden here",
-        "mode": "owner or mode put right",
+        "update": "changed in a part that is hidden here",
+        "mode": "owner or mode corrected",
         "remove": "removed",
     }[action]

@@ -14,7 +14,6 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
     ABSENT,
     PRESENT,
@@ -26,6 +25,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths im
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import usual_fingerprints
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._certificates.bundle import check_bundle
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import Given
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe, sources
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.once import once
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.encode import encode
@@ -50,35 +50,35 @@ class Settings:
 class Prepared:
     """``desired`` is None when ``findings`` has errors. ``warnings`` are findings as sentences."""
 
-    findings: list[dict[str, str]] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
     desired: Desired | None = None
 
     @property
-    def errors(self) -> list[dict[str, str]]:
+    def errors(self) -> list[dict[str, Any]]:
         return [finding for finding in self.findings if finding["level"] == "error"]
 
     @property
-    def warnings(self) -> list[dict[str, str]]:
+    def warnings(self) -> list[dict[str, Any]]:
         return [finding for finding in self.findings if finding["level"] != "error"]
 
 
 def prepare(
-    config: Mapping[str, Any],
+    given: Given,
     settings: Settings,
     paths: NodePaths,
     read_file: Callable[[str], bytes],
     now: datetime.datetime | None = None,
     shared_folder: str = "",
 ) -> Prepared:
-    """Check ``config`` and make the wanted state of a node from it.
+    """Check the certificates of a configuration and make the wanted state of a node from it.
 
-    :param config: the user's ``k3s_registries``: K3s' own keys and the collection's ``tls.*_src`` and ``*_content``.
+    :param given: the user's ``k3s_registries``: K3s' own keys and the collection's ``tls.*_src`` and ``*_content``.
     :param read_file: reads a certificate file of the controller, decrypting vault files.
     :param shared_folder: where the processes of a run share what one of them has computed; "" computes all here.
     :raises SourceProblem: when a certificate source cannot be read.
     """
-    prepared = Prepared()
-    prepared.findings.extend(lint(config, default_endpoint=not settings.disable_default_endpoint, shipping_keys=True))
+    prepared = Prepared(findings=list(given.findings))
+    config = given.config or {}
     if prepared.errors:
         return prepared
     shipped = sources.collect(config, read_file)

@@ -9,7 +9,7 @@ from typing import Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import steps
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import ENDED, LEFT, Run
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import ENDED, LEFT, Host, Run
 
 CANARY, HANGING, LIVE, SERVERS, AGENTS = "canary", "hanging", "live", "servers", "agents"
 PHASES = (CANARY, HANGING, LIVE, SERVERS, AGENTS)
@@ -18,7 +18,7 @@ PHASES = (CANARY, HANGING, LIVE, SERVERS, AGENTS)
 def phase(run: Run, host: str) -> str:
     """The part of the rollout in which ``host`` takes its turn."""
     seen = run.hosts[host]
-    if host in run.canary:
+    if host in run.canary and (hangs(seen) or not most_servers_hang(run)):
         return CANARY
     if seen.member:
         # While it hangs, etcd lacks its vote, so that no other server may restart.
@@ -26,6 +26,18 @@ def phase(run: Run, host: str) -> str:
     if seen.live:
         return LIVE
     return SERVERS if seen.role == "server" else AGENTS
+
+
+def hangs(seen: Host) -> bool:
+    """Whether this is a server that is ill because of what the run is about to mend."""
+    return seen.role == "server" and bool(seen.ill) and seen.explained
+
+
+def most_servers_hang(run: Run) -> bool:
+    """Whether so many servers are ill because of what the run is about to mend that the others cannot do without them:
+    until they run again there may be no API, and no other node can be well."""
+    servers = [seen for seen in run.hosts.values() if seen.role == "server"]
+    return bool(servers) and len(servers) - sum(map(hangs, servers)) <= len(servers) // 2
 
 
 def order(run: Run) -> list[str]:

@@ -97,7 +97,7 @@ def halted(run: Run, max_failures: int, force: bool) -> str:
     ill = unfit(run)
     if ill and not force:
         return (
-            "nothing was restarted, because the cluster was not healthy before the rollout (%s). Put that right, take "
+            "nothing was restarted, because the cluster was not healthy before the rollout (%s). Fix that, take "
             "the node out with --limit, or go ahead with k3s_registries_force: true" % "; ".join(ill)
         )
     return ""
@@ -105,13 +105,16 @@ def halted(run: Run, max_failures: int, force: bool) -> str:
 
 def unfit(run: Run) -> list[str]:
     """Hosts that were ill before anything was done to them, for another reason than the pending change."""
+    if plan.most_servers_hang(run):
+        # Whatever else is wrong with a node shows once the servers run: its own commit looks.
+        return []
     return ["%s: %s" % (name, host.ill) for name, host in sorted(run.hosts.items()) if host.ill and not host.explained]
 
 
 def api_may_be_away(run: Run) -> bool:
-    """Whether every server of the run that has to be restarted is ill because of what the run is about to mend."""
+    """Whether most servers of the run, or all that restart, are ill because of what the run is about to mend."""
     servers = [host for host in run.hosts.values() if host.role == "server" and host.restart]
-    return bool(servers) and all(host.ill and host.explained for host in servers)
+    return plan.most_servers_hang(run) or (bool(servers) and all(map(plan.hangs, servers)))
 
 
 def absent_before(run: Run, asking: Asking) -> list[str]:

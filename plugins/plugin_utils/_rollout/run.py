@@ -67,16 +67,18 @@ class Run:
     """One rollout over one cluster.
 
     ``failed`` are hosts with the reason, those that failed while they were staged included; ``refused`` those whose
-    configuration was. ``arrived`` are those that have been staged, or cannot be, with the state of their service.
-    ``order`` are the hosts of the play's batch in the order in which Ansible takes them, from when the plan was shown.
-    ``controller`` is the process of Ansible that all of this belongs to, ``in_order`` whether it takes hosts in the
-    order of the play. ``began`` is when the first host was, ``follows`` whether this run restarts what it has staged,
-    ``summed_up`` whether its summary was printed.
+    configuration was. ``staged`` are those that the role has staged since it began with one of them anew, as it does
+    when a play runs it again or rescues it. ``arrived`` are those that have been staged, or cannot be, with the state
+    of their service. ``order`` are the hosts of the play's batch in the order in which Ansible takes them, from when
+    the plan was shown. ``controller`` is the process of Ansible that all of this belongs to, ``in_order`` whether it
+    takes hosts in the order of the play. ``began`` is when the first host was, ``follows`` whether this run restarts
+    what it has staged, ``summed_up`` whether its summary was printed.
     """
 
     hosts: dict[str, Host] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
+    staged: list[str] = field(default_factory=list)
     arrived: dict[str, str] = field(default_factory=dict)
     canary: list[str] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
@@ -87,6 +89,19 @@ class Run:
     follows: bool = True
     summed_up: bool = False
     lease: Lease = field(default_factory=Lease)
+
+
+def begin(run: Run, host: str) -> None:
+    """Enter that ``host`` has been staged, whatever came of it: nothing of an earlier run of the role counts for it."""
+    run.failed.pop(host, None)
+    run.refused = [name for name in run.refused if name != host]
+    run.lease.refusal, run.lease.asked, run.lease.taker = "", [], ""
+    if host in run.staged:
+        run.staged, run.order = [], []
+    run.staged.append(host)
+    # Hosts of the batch whose plan has been shown come later where the strategy lets each run on by itself.
+    if host not in run.order:
+        run.shown = False
 
 
 def encode(run: Run) -> str:

@@ -20,38 +20,38 @@ _IMAGE = "rancher/mirrored-pause:3.6"
 
 
 def problem(value: str | None, distribution: str) -> str:
-    """What is wrong with ``value``, as a sentence; "" where it is well, or not set (None or empty)."""
+    """What is wrong with ``value``, as a sentence; "" if it is valid, or not set (None or empty)."""
     if not value:
         return ""
     reason = _reason(value, distribution)
     if not reason:
         return ""
     shown = _USER.sub(r"\1********@", value)
-    wanted = "host[:port]" if distribution == "k3s" else "host[:port], for a newer RKE2 with a path behind it"
-    return "%s is %r: %s. It has to be %s, such as registry.example.com:5000" % (_VARIABLE, shown, reason, wanted)
+    wanted = "host[:port]" if distribution == "k3s" else "host[:port], with a path after it for a newer RKE2"
+    return "%s is %r: %s. It must be %s, such as registry.example.com:5000" % (_VARIABLE, shown, reason, wanted)
 
 
 def _reason(value: str, distribution: str) -> str:
     if value != value.strip() or re.search(r"\s", value):
         return "there is a space in it"
     if "://" in value:
-        return "it has a scheme; K3s would take that for a part of the image's name"
+        return "it has a scheme; K3s would treat that as a part of the image's name"
     if "@" in value:
-        return "it has a user name; credentials stand in k3s_registries, under configs.<registry>.auth"
+        return "it has a user name; put credentials into k3s_registries, under configs.<registry>.auth"
     host, slash, _path = value.partition("/")
     if value.endswith("/"):
-        return "there is a slash behind it"
+        return "it ends with a slash"
     if slash and distribution == "k3s":
-        return "it has a path, which K3s does not take; a mirror with a rewrite in k3s_registries does that"
+        return "it has a path, which K3s does not support; use a mirror with a rewrite in k3s_registries instead"
     port = _PORT.search(host)
     if not host or host.startswith(":"):
         return "it has no host"
     if port and not 0 < int(port.group(1)) < 65536:
-        return "%s is no port" % port.group(1)
+        return "%s is not a port" % port.group(1)
     try:
         image = parse_image("%s/%s" % (value, _IMAGE))
     except ImageError:
-        return "that is no registry in the name of an image"
+        return "an image's name cannot have that as its registry"
     if image.registry != host and host not in ("docker.io", "index.docker.io"):
-        return "without a dot or a port containerd takes it for a name on Docker Hub, not for a host"
+        return "without a dot or a port, containerd treats it as a name on Docker Hub, not as a host"
     return ""

@@ -7,33 +7,34 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import Given
 
 _PARTS = ("mirrors", "configs")
 
 
-def problem(config: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> str:
-    """What is wrong with a configuration that is to be put in place; "" where it says something.
+def problem(given: Given, settings: Mapping[str, Any]) -> str:
+    """What is wrong with a configuration to put in place; "" if it says something.
 
-    :param config: the user's ``k3s_registries``. Left out or ``{}``, the settings alone are managed.
+    :param given: the user's ``k3s_registries``. If left out or ``{}``, only the settings are managed.
     :param settings: ``disable_default_endpoint``, ``embedded_registry`` and ``system_default_registry``; None: not set.
     """
+    config = given.config
+    if given.errors:
+        # A mistyped key or a wrong type is why nothing is left; that has words of its own.
+        return ""
     if not config:
         if any(value is not None for value in settings.values()):
             return ""
         return (
-            "k3s_registries is empty, and so are the settings beside it: give it the content of registries.yaml, or "
-            "take the registries away with state: absent (k3sfleet.registries.remove)"
+            "k3s_registries is empty, and so are the settings that go with it: give it the content of registries.yaml, "
+            "or remove the registries with state: absent (k3sfleet.registries.remove)"
         )
     if _says_something(config, settings.get("embedded_registry") is not False):
         return ""
-    if any(finding["level"] == "error" for finding in lint(config, shipping_keys=True)):
-        # A mistyped key or a wrong type is why nothing is left; that has words of its own.
-        return ""
     return (
         "k3s_registries has nothing in it that K3s would use (%s), and would replace the registries.yaml of every node "
-        "by an empty one. Another role may have a variable of this name: give it the content of registries.yaml where "
-        "you run this collection; leave it out (or {}) to manage the settings alone; or take the registries away with "
+        "with an empty one. Maybe another role sets a variable of this name. Give it the content of registries.yaml "
+        "when you run this collection; leave it out (or {}) to manage only the settings; or remove the registries with "
         "state: absent (k3sfleet.registries.remove)" % "; ".join(_empty_parts(config))
     )
 

@@ -49,7 +49,7 @@ def _out_of_range(name: str, value: Any) -> str:
     # A NaN is in no range.
     if least <= number <= most:
         return ""
-    return "%s is %s: it has to be from %g to %d %s" % (name, value, least, most, unit)
+    return "%s is %s: it must be from %g to %d %s" % (name, value, least, most, unit)
 
 
 def _no_time(name: str, value: Any) -> str:

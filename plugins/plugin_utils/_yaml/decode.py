@@ -41,7 +41,11 @@ def decode(source: str | bytes, strict: bool = False) -> Config:
     :raises DecodeError: where K3s refuses the file; the message is worded like K3s' own, without
         values.
     """
-    root = compose(read_characters(source))
+    return decode_tree(compose(read_characters(source)), strict)
+
+
+def decode_tree(root: Node | None, strict: bool = False) -> Config:
+    """The same out of the root of a document that is composed already; None is an empty document."""
     decoder = _Decoder(strict)
     registry = _REGISTRY.empty()
     if root is not None:
@@ -54,7 +58,7 @@ def decode(source: str | bytes, strict: bool = False) -> Config:
         listed = "; ".join(f"line {problem.line}: {problem.text}" for problem in decoder.problems[:_MOST_PROBLEMS])
         if len(decoder.problems) > _MOST_PROBLEMS:
             listed += "; and %d more" % (len(decoder.problems) - _MOST_PROBLEMS)
-        raise DecodeError(f"unmarshal errors: {listed}", first.line, first.path)
+        raise DecodeError(f"unmarshal errors: {listed}", first.line, first.path, first.column)
     return {"mirrors": registry["mirrors"], "configs": registry["configs"]}
 
 
@@ -62,6 +66,7 @@ class _Problem(NamedTuple):
     line: int
     path: str
     text: str
+    column: int
 
 
 class _Result(NamedTuple):
@@ -294,7 +299,7 @@ class _Decoder:
         return _Result(False, wanted.zero())
 
     def _problem(self, node: Node, path: str, text: str) -> None:
-        self.problems.append(_Problem(node.line, path, f"{path}: {text}" if path else text))
+        self.problems.append(_Problem(node.line, path, f"{path}: {text}" if path else text, node.column))
 
 
 def _shown(name: str) -> str:

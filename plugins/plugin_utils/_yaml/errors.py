@@ -14,13 +14,15 @@ class DecodeError(ValueError):
     :ivar message: all of it, such as ``line 3: cannot unmarshal !!str into bool``.
     :ivar line: the first line concerned, counted from 1; None where no line can be named.
     :ivar path: the first place concerned, such as ``configs.r.example.com.tls``; "" where there is none.
+    :ivar column: where in that line, counted from 1; None where only the line is known.
     """
 
-    def __init__(self, message: str, line: int | None = None, path: str = "") -> None:
+    def __init__(self, message: str, line: int | None = None, path: str = "", column: int | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.line = line
         self.path = path
+        self.column = column
 
 
 class EncodeError(ValueError):

@@ -38,7 +38,8 @@ class Node:
     """A node of the tree.
 
     :ivar kind: one of :data:`SCALAR`, :data:`SEQUENCE`, :data:`MAPPING`, :data:`ALIAS`.
-    :ivar line: where it starts, counted from 1.
+    :ivar line: where it starts, counted from 1, as is ``column``.
+    :ivar end: line and column behind a scalar's last character, counted from 1.
     :ivar tag: a scalar's tag in full, "" without one; yaml.v2 ignores the tags of collections.
     :ivar value: a scalar's text.
     :ivar implicit: a scalar that is plain, so that its text decides its type.
@@ -46,11 +47,13 @@ class Node:
     :ivar target: what an alias stands for.
     """
 
-    __slots__ = ("children", "implicit", "kind", "line", "tag", "target", "value")
+    __slots__ = ("children", "column", "end", "implicit", "kind", "line", "tag", "target", "value")
 
-    def __init__(self, kind: str, line: int) -> None:
+    def __init__(self, kind: str, line: int, column: int = 0) -> None:
         self.kind = kind
         self.line = line
+        self.column = column
+        self.end = (line, column)
         self.tag = ""
         self.value = ""
         self.implicit = False
@@ -91,8 +94,9 @@ def _first_document(text: str) -> Iterator[object]:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark is not None else None
+        column = mark.column + 1 if mark is not None else None
         problem = _in_the_words_of_yaml_v2(error.problem or "unknown problem parsing YAML content", error.context or "")
-        raise DecodeError(f"line {line}: {problem}" if line else problem, line) from None
+        raise DecodeError(f"line {line}: {problem}" if line else problem, line, column=column) from None
 
 
 def _in_the_words_of_yaml_v2(problem: str, context: str) -> str:
@@ -107,20 +111,24 @@ def _in_the_words_of_yaml_v2(problem: str, context: str) -> str:
 
 
 def _node(event: NodeEvent, anchors: dict[str, Node]) -> Node:
-    line = event.start_mark.line + 1 if event.start_mark is not None else 0
+    start, end = event.start_mark, event.end_mark
+    line, column = (start.line + 1, start.column + 1) if start is not None else (0, 0)
     if isinstance(event, AliasEvent):
-        node = Node(ALIAS, line)
+        node = Node(ALIAS, line, column)
         node.target = anchors.get(event.anchor or "")
         if node.target is None:
-            raise DecodeError(f"line {line}: unknown anchor referenced (a value that starts with * needs quotes)", line)
+            problem = "unknown anchor referenced (a value that starts with * needs quotes)"
+            raise DecodeError(f"line {line}: {problem}", line, column=column)
         return node
     if isinstance(event, ScalarEvent):
-        node = Node(SCALAR, line)
+        node = Node(SCALAR, line, column)
         node.tag = event.tag or ""
         node.value = event.value
         node.implicit = event.implicit[0]
     else:
-        node = Node(MAPPING if isinstance(event, MappingStartEvent) else SEQUENCE, line)
+        node = Node(MAPPING if isinstance(event, MappingStartEvent) else SEQUENCE, line, column)
+    if end is not None:
+        node.end = (end.line + 1, end.column + 1)
     if event.anchor is not None:
         anchors[event.anchor] = node
     return node

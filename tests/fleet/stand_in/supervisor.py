@@ -58,12 +58,16 @@ class Supervisor:
         else:
             self._start_load_balancers()
         found = self._agent_configuration()
+        if found is None:
+            return
+        if self.store is not None:
+            # Not before: K3s' server begins with its agent part, so one that cannot read its registries.yaml has no
+            # etcd and no vote.
+            self.store.start()
         if self.faults.has("ready-late"):
             self.stop.wait(float(self.faults.argument("ready-late")))
         if self.faults.has("never-ready"):
             self._never_ready()
-        if found is None:
-            return
         self._start_agent(*found)
         self._watch()
 
@@ -105,7 +109,6 @@ class Supervisor:
 
     def _start_server(self) -> None:
         assert self.store is not None
-        self.store.start()
         self.api = API(self.node, self.store, self.faults)
         self.api.serve_supervisor()
         api = "https://" + cluster_config.joined(cluster_config.loopback(self.node), self.node.api_port)

@@ -60,7 +60,7 @@ def test_links_out_of_the_site_lead_to_the_repository_and_broken_ones_stay_broke
 
 def test_internal_plugins_have_no_page(tmp_path: Path) -> None:
     pages = {
-        "index": "* :ansplugin:`a module <x.a#module>` -- What\n* :ansplugin:`b lookup <x.b#lookup>` -- Internal: what\n\n"
+        "index": "* :ansplugin:`a module <x.a#module>` -- What\n* :ansplugin:`b lookup <x.b#lookup>` -- Internal: b\n\n"
         "    a_module\n    b_lookup\n",
         "a_module": "k3sfleet.registries.a module -- What\n",
         "b_lookup": "k3sfleet.registries.b lookup -- Internal: what\n",

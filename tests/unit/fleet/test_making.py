@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import ExtendedKeyUsage, load_pem_x509_certificate
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tests.fleet import certificates, cluster_pki, contents, k3s_source, limits, real_k3s, units, up
+from tests.fleet import certificates, cluster_pki, contents, k3s_source, limits, podman, real_k3s, units, up
 from tests.fleet.archive import Archive
 from tests.fleet.process import FleetError
 from tests.fleet.state import Fleet, Node, Registry
@@ -194,3 +196,36 @@ def test_a_fleet_that_is_there_is_not_taken_for_another(monkeypatch: pytest.Monk
     for asked in [(1, 1, "k3s", "auto", 40), (3, 1, "rke2", "auto", 40), (3, 1, "k3s", "auto", 40, "openrc")]:
         with pytest.raises(FleetError, match="is there with 3 servers and 1 agents of k3s under systemd; `down f`"):
             up.up("f", *asked)  # type: ignore[arg-type]
+
+
+def _podman_has(monkeypatch: pytest.MonkeyPatch, **kinds: list[dict[str, object]]) -> None:
+    def answer(*words: str, **_more: object) -> SimpleNamespace:
+        return SimpleNamespace(stdout=json.dumps(kinds.get(words[0], [])))
+
+    monkeypatch.setattr(podman, "podman", answer)
+
+
+def test_what_is_left_of_a_fleet_without_containers_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = {podman.FLEET_LABEL: "f", podman.CHECKOUT_LABEL: "/src/other"}
+    ours = {podman.FLEET_LABEL: "f", podman.CHECKOUT_LABEL: str(podman.CHECKOUT)}
+    volumes = [{"Name": name, "Labels": theirs} for name in ("f-server-1-kubelet", "f-server-1-rancher")]
+    volumes.append({"Name": "f-agent-1-rancher", "Labels": ours})
+    networks = [{"name": "f", "labels": theirs}, {"name": "podman"}]
+    _podman_has(monkeypatch, volume=volumes, network=networks)
+    with pytest.raises(FleetError) as refusal:
+        podman.refuse_what_others_have("f")
+    assert str(refusal.value) == (
+        "podman has no containers of fleet f (/src/other), but still its volumes f-server-1-kubelet, f-server-1-rancher"
+        " and network f. To remove them: podman volume rm f-server-1-kubelet f-server-1-rancher && podman network rm f."
+        " Or use another name"
+    )
+    _podman_has(monkeypatch, ps=[{"Names": ["f-server-1"], "Labels": theirs}], volume=volumes, network=networks)
+    with pytest.raises(FleetError, match="fleet f is another checkout's .*down f` there"):
+        podman.refuse_what_others_have("f")
+
+
+def test_a_network_of_nobody_s_that_has_the_fleet_s_name_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    _podman_has(monkeypatch, network=[{"name": "f", "labels": None}])
+    with pytest.raises(FleetError, match="somebody else.*podman network rm f"):
+        podman.refuse_what_others_have("f")
+    podman.refuse_what_others_have("g")

@@ -18,7 +18,7 @@ MIRROR = {"mirrors": {"docker.io": {"endpoint": ["https://registry.example.com:5
 STAGE = "Stage the configuration on all nodes"
 FIRST_TASK = {
     "site": STAGE, "remove": STAGE, "rollback": STAGE,
-    "verify": "Look at the registries", "report": "Look at the registries", "diagnose": "Read the node's registries",
+    "verify": "Ask each node", "report": "Ask each node", "diagnose": "Ask each node",
 }  # fmt: skip
 
 

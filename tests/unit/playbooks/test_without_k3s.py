@@ -24,7 +24,7 @@ def test_site_says_in_one_line_which_nodes_only_got_files(tmp_path: Path) -> Non
         assert done.status == 0, done.output
         [line] = [line for line in done.output.splitlines() if line.startswith("Cluster ")]
         assert line.startswith(
-            "Cluster server/agent: files only, with no restart and no look at their health, on 3 of 3 nodes: "
+            "Cluster server/agent: only files, no restart and no health check, on 3 of 3 nodes: "
             "K3s is not installed on agent-1, agent-2, server-1"
         )
         assert "k3s_registries_distribution and k3s_registries_service" in line

@@ -24,7 +24,7 @@ CONFIG = {"mirrors": {"quay.io": {"endpoint": ["https://m.example.com"]}}}
 
 @pytest.mark.vectors("host_configs.json")
 def test_filters_give_what_k3s_gives(case: dict[str, Any]) -> None:
-    config = from_registries_yaml(case["registries_yaml"])
+    config = from_registries_yaml(case["registries_yaml"], strict=False)
     arguments = (case["default_endpoint"], case["embedded_mirror"])
     assert host_configs(config, *arguments) == case["hosts"]
     assert hosts_toml(config, *arguments) == case["hosts_toml"]
@@ -32,16 +32,18 @@ def test_filters_give_what_k3s_gives(case: dict[str, Any]) -> None:
 
 
 def test_a_refused_text_names_its_line_and_not_the_password() -> None:
-    with pytest.raises(AnsibleFilterError, match="K3s refuses this text: line 4") as caught:
+    with pytest.raises(AnsibleFilterError, match="this text: line 4") as caught:
         from_registries_yaml("configs:\n  r:\n    auth:\n      password: @secret\n")
     assert "secret" not in str(caught.value)
 
 
 def test_strict_refuses_what_k3s_ignores() -> None:
     text = "mirrors:\n  docker.io:\n    endpoints: [https://m]\n"
-    assert from_registries_yaml(text)["mirrors"] == {"docker.io": {"endpoint": [], "rewrite": {}}}
-    with pytest.raises(AnsibleFilterError, match=r"mirrors\.docker\.io\.endpoints"):
-        from_registries_yaml(text, strict=True)
+    assert from_registries_yaml(text, strict=False)["mirrors"] == {"docker.io": {"endpoint": [], "rewrite": {}}}
+    with pytest.raises(AnsibleFilterError, match=r"line 3: mirrors\.docker\.io\.endpoints"):
+        from_registries_yaml(text)
+    with pytest.raises(AnsibleFilterError, match=r"line 1: configs\.r\.auth\.token: field token not found"):
+        from_registries_yaml("configs: {r: {auth: {token: c4n4ry}}}")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,18 @@ def test_a_wrong_configuration_is_an_error_with_its_path(function: Any) -> None:
         function({"configs": {"r": {"auth": {"password": 123456}}}})
     assert "123456" not in str(caught.value)
     with pytest.raises(AnsibleFilterError, match="must be a mapping"):
-        function("mirrors:")
+        function(["mirrors"])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [host_configs, hosts_toml, to_registries_yaml, lambda config: resolve_image("quay.io/a", config)],
+)
+def test_the_text_of_a_registries_yaml_is_taken_too_and_strictly(function: Any) -> None:
+    text = "mirrors:\n  quay.io:\n    endpoint: [https://m.example.com]\n"
+    assert function(text) == function({"mirrors": {"quay.io": {"endpoint": ["https://m.example.com"]}}})
+    with pytest.raises(AnsibleFilterError, match=r"line 3: mirrors\.quay\.io\.endpoints: field endpoints not found"):
+        function(text.replace("endpoint:", "endpoints:"))
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_ansibles_places_come_first_then_the_inventory_then_the_current_folder(
 def test_a_file_that_is_nowhere_is_said_in_one_line_with_the_places(
     folders: tuple[Path, Path, Path], inventory: str | None
 ) -> None:
-    with pytest.raises(ValueError, match="no such file in files/ beside the playbook and the role, nor in") as said:
+    with pytest.raises(ValueError, match="no such file in files/ next to the playbook and the role, nor in") as said:
         controller_file(Action(folders[0]), "gone.crt", {"inventory_dir": inventory})
     assert str(folders[2]) in str(said.value)
     assert "None" not in str(said.value)

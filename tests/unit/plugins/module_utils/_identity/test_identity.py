@@ -182,7 +182,7 @@ def test_a_process_without_a_service(root: NodeRoot) -> None:
     process("9", b"/usr/local/bin/k3s server\0", "1")
     node = find(root, role="server")
     assert kinds(node) == ["process"]
-    assert "a K3s server runs here that was not started by a service (process 9)" in said(node)
+    assert "a K3s server runs here, but no service started it (process 9)" in said(node)
     root.runs("k3s", SERVER)
     assert find(root, role="server").contradictions == ()
 

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import CATALOGUE, declare
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.naming import path, quoted
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -63,7 +64,7 @@ def test_secrets_never_appear():
             "e.f": {"auth": {"password": secret}},
         },
     }
-    findings = lint(config, k3s_version="v1.28.1+k3s1")
+    findings = lint(config, NodeFacts("v1.28.1+k3s1"))
     assert len(findings) > 10
     assert secret not in json.dumps(findings)
 
@@ -83,8 +84,8 @@ def test_shipping_keys_belong_to_the_variable_only():
 def test_proxy_variables_of_containerd_come_first():
     config = {"mirrors": {"docker.io": {"endpoint": ["https://a.b"]}}}
     environment = {"HTTPS_PROXY": "http://u:s3cret@proxy", "CONTAINERD_NO_PROXY": "a.b"}
-    assert lint(config, environment=environment) == []
-    (finding,) = lint(config, environment={"HTTPS_PROXY": "http://u:s3cret@proxy"})
+    assert lint(config, NodeFacts(environment=environment)) == []
+    (finding,) = lint(config, NodeFacts(environment={"HTTPS_PROXY": "http://u:s3cret@proxy"}))
     assert "s3cret" not in json.dumps(finding)
 
 
@@ -135,7 +136,7 @@ CONFIGS = st.one_of(TREES, st.fixed_dictionaries({"mirrors": st.one_of(TREES, MI
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(CONFIGS, st.sampled_from(["", "v1.28.1+k3s1", "v1.31.6+rke2r1", "x"]), st.booleans(), st.booleans())
 def test_never_raises_and_misses_nothing_that_is_refused(config, version, default_endpoint, shipping_keys):
-    findings = lint(config, version, default_endpoint, "127.0.0.1:6443", ["x", "\ud800"], shipping_keys)
+    findings = lint(config, NodeFacts(version, default_endpoint, "127.0.0.1:6443", ["x", "\ud800"]), shipping_keys)
     for finding in findings:
         assert set(finding) == {"code", "level", "path", "message", "fix"}
         assert finding["level"] == CATALOGUE[finding["code"]].level

@@ -15,6 +15,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import l
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import text as _text
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import CATALOGUE
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
 
 R = "registry.example.com:5000"
 GOOD = base64.b64encode(b"robot:s3cret").decode()
@@ -177,7 +178,8 @@ ARGUMENTS = {
 
 
 def found(config, **arguments):
-    return {finding["code"]: finding for finding in lint(config, **arguments)}
+    shipping_keys = arguments.pop("shipping_keys", False)
+    return {finding["code"]: finding for finding in lint(config, NodeFacts(**arguments), shipping_keys)}
 
 
 @pytest.mark.parametrize("code", CASES)
@@ -214,7 +216,8 @@ def test_every_rule_has_a_case_that_fires_it_and_one_that_does_not():
     assert _text is not None
     assert _certificates is not None
     tests = Path(__file__).resolve().parents[2] / "plugin_utils"
-    texts = set(re.findall(r'^    "(K3R\d{3})": \(', (tests / "_findings/test_text.py").read_text("utf-8"), re.MULTILINE))
+    text_cases = (tests / "_findings/test_text.py").read_text("utf-8")
+    texts = set(re.findall(r'^    "(K3R\d{3})": \(', text_cases, re.MULTILINE))
     # Certificates: each is expected somewhere, and none for the good bundle (test_a_good_bundle_has_no_findings).
     bundle = (tests / "_certificates/test_bundle.py").read_text("utf-8")
     assert "def test_a_good_bundle_has_no_findings" in bundle

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import installed_release
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import StageRefused
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import read
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepare import Settings, prepare
 
 from tests.unit.plugins.module_utils._node.fake_node import FakeK3s, Node
@@ -20,7 +21,7 @@ WILDCARD: dict[str, Any] = {"mirrors": {"*": MIRROR}}
 
 def stage(node: Node, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], installed: str, **settings: Any) -> Any:
     monkeypatch.setattr(installed_release, "installed", lambda paths, keep: installed)
-    desired = prepare(config, Settings(**settings), node.paths, read_file=lambda path: b"").desired
+    desired = prepare(read(config), Settings(**settings), node.paths, read_file=lambda path: b"").desired
     assert desired is not None
     return node.stage(desired)
 

@@ -86,6 +86,7 @@ def test_new_registries_and_removed_ones(node: Node, k3s: FakeK3s) -> None:
         ("edited", "edited since"),
         ("certs.d", "certs.d is not exactly what K3s writes"),
         ("old release", "in an older form"),
+        ("not root's alone", "others than its owner may write"),
     ],
 )
 def test_in_doubt_it_restarts_and_says_why(
@@ -100,6 +101,8 @@ def test_in_doubt_it_restarts_and_says_why(
         Path(node.paths.registries_yaml).write_bytes(one.files[-1].content + b"# mine\n")
     if doubt == "certs.d":
         Path(node.paths.certs_d, "docker.io/hosts.toml").write_text(HEADER + "mine\n")
+    if doubt == "not root's alone":
+        Path(node.paths.data_dir).chmod(0o777)
     if doubt == "old release":
         monkeypatch.setattr(installed_release, "installed", lambda paths, keep: "v1.28.9+k3s1")
     staged = node.stage(two)

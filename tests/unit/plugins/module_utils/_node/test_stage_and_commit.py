@@ -178,7 +178,7 @@ def test_an_edit_that_k3s_has_loaded_is_found_and_put_right(node: Node, k3s: Fak
     k3s.restart()
     result = node.stage(one)
     assert result["reasons"] == [
-        'certs.d/docker.io/hosts.toml has [host."https://other/v2"] where [host."https://one/v2"] is wanted'
+        'certs.d/docker.io/hosts.toml has [host."https://other/v2"] instead of [host."https://one/v2"]'
     ]
     node.commit()
     assert "one" in k3s.loaded_text()

@@ -128,7 +128,7 @@ def test_for_every_configuration_of_k3s_own_results(
         # Off is not "on at another port", and another port is not off.
         (SURROUNDINGS[0], {"embedded_registry": True}, "certs.d/127.0.0.1:6443/hosts.toml is not there"),
         (SURROUNDINGS[2], {"embedded_registry": False}, "certs.d/127.0.0.1:7443/hosts.toml belongs to an earlier"),
-        (SURROUNDINGS[7], {"embedded_registry": True}, "is not there"),
+        (SURROUNDINGS[4], {"embedded_registry": False}, "certs.d/[::1]:6443/hosts.toml belongs to an earlier"),
         (SURROUNDINGS[9], {"embedded_registry": False}, "certs.d/127.0.0.1:7443/hosts.toml belongs to an earlier"),
         (SURROUNDINGS[0], {"disable_default_endpoint": True}, "certs.d/docker.io/hosts.toml has"),
     ],
@@ -142,6 +142,19 @@ def test_a_setting_that_changes_what_k3s_generates_wants_a_restart(
     wanted, reasons = halves.restart_wanted(CONFIGS["a mirror"], **settings)
     assert wanted
     assert reason in "; ".join(reasons)
+
+
+def test_an_agent_does_not_guess_where_its_server_has_the_embedded_registry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halves = BothHalves(tmp_path, monkeypatch, SURROUNDINGS[7])
+    halves.put(CONFIGS["a mirror"])
+    halves.node.start()
+    wanted = halves.restart_wanted(CONFIGS["a mirror"], embedded_registry=True)
+    assert wanted == (True, ["the embedded registry is off and comes on, where the node's server has it"])
+    halves.node.embedded = "[::1]:7443"
+    halves.node.start()
+    assert halves.restart_wanted(CONFIGS["a mirror"], embedded_registry=True) == (False, [])
 
 
 def test_a_setting_that_counts_more_than_the_drop_in_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -372,8 +372,9 @@ def test_rewrites_that_only_re2_can_read_are_said(opened: Callable[[Any], Any]) 
     assert "^[[:alpha:]]+/(.*)" in result["message"]
 
 
-def test_the_embedded_registry_lacks_what_no_node_has_pulled() -> None:
-    node = planned({"mirrors": {"docker.io": None}}, embedded_mirror="127.0.0.1:6443")
+@pytest.mark.parametrize("address", ["127.0.0.1:6443", "[::1]:7443"])
+def test_the_embedded_registry_lacks_what_no_node_has_pulled(address: str) -> None:
+    node = planned({"mirrors": {"docker.io": None}}, embedded_mirror=address)
     target = image_targets(node, [parse_image("nginx")])[0]
     result = Describer(node).result(target, Probed("not_found", "404"))
     assert result["kind"] == "embedded"

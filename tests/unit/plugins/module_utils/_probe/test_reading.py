@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import embedded_tls
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import (
     CertificateError,
     decode,
@@ -75,6 +76,22 @@ def test_every_configured_endpoint_is_a_target(node: Path) -> None:
         ("docker.io", "mirror", "http://127.0.0.1:5001/x/"),
         ("docker.io", "default", "https://registry-1.docker.io/v2/"),
     }
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:7443", "[::1]:6443"])
+def test_the_embedded_registry_is_known_by_its_client_certificate(tmp_path: Path, address: str) -> None:
+    """And not by its port: a mirror of the user's own may have any on loopback."""
+    config = {"mirrors": {"docker.io": {"endpoint": ["https://127.0.0.1:6443"]}}, "configs": {}}
+    tls = embedded_tls("/var/lib/rancher/k3s/agent", "k3s")
+    for name, text in hosts_toml(normalise(config), True, address, embedded_mirror_tls=tls).items():
+        (tmp_path / "certs.d" / name).mkdir(parents=True)
+        (tmp_path / "certs.d" / name / "hosts.toml").write_text(text)
+    targets = image_targets(read(tmp_path), [parse_image("nginx")])
+    assert [(target.kind, target.host.host) for target in targets if target.host] == [
+        ("embedded", address),
+        ("mirror", "127.0.0.1:6443"),
+        ("default", "registry-1.docker.io"),
+    ]
 
 
 def test_a_file_broken_by_hand_is_said_and_the_default_endpoint_asked(node: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import node_paths
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import read
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepare import Prepared, Settings, prepare
 from authority import NOW, issue
 
@@ -20,7 +21,7 @@ def prepared(registry: str, **tls: Any) -> Prepared:
         "mirrors": {"quay.io": {"endpoint": [f"https://{registry}"]}},
         "configs": {registry: {"tls": {"ca_content": PINNED, **tls}}},
     }
-    return prepare(config, Settings(), node_paths(node_role="agent"), read_file=lambda path: b"", now=NOW)
+    return prepare(read(config), Settings(), node_paths(node_role="agent"), read_file=lambda path: b"", now=NOW)
 
 
 @pytest.mark.parametrize("registry", ["registry.example.com", "registry.example.com:5000"])

@@ -7,6 +7,7 @@ are named with the reason."""
 from __future__ import annotations
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_text
 
 TLS = "{cert_file: /etc/k3s/client.crt, key_file: /etc/k3s/client.key, ca_file: /etc/k3s/ca.crt}"
@@ -42,7 +43,7 @@ RIGHT = {
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_what_is_right_has_no_findings(name: str) -> None:
-    assert lint_text(RIGHT[name], k3s_version="v1.34.3+k3s1") == []
+    assert lint_text(RIGHT[name], NodeFacts("v1.34.3+k3s1")) == []
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_what_is_right_has_no_findings(name: str) -> None:
     ["mirrors:\n  docker.io:\n  registry.k8s.io:\n", 'mirrors:\n  "*":\n'],
 )
 def test_mirrors_of_the_embedded_registry_need_no_endpoint(text: str) -> None:
-    assert lint_text(text, "v1.34.3+k3s1", embedded_mirror="127.0.0.1:6443") == []
+    assert lint_text(text, NodeFacts("v1.34.3+k3s1", embedded_mirror="127.0.0.1:6443")) == []
 
 
 WRONG = {

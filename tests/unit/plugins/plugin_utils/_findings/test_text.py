@@ -11,7 +11,9 @@ import time
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import rewrites
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import CATALOGUE
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_text
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.document import Document
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.ignores import heed
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_document, lint_text
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 from hypothesis import example, given, settings
@@ -30,11 +32,17 @@ CASES: dict[str, tuple[str, str]] = {
         f"mirrors: {{<<: [{{docker.io: {MIRROR}}}, {{docker.io: {MIRROR}}}], docker.io: {MIRROR}}}\n",
         f"mirrors: {{<<: {{docker.io: {MIRROR}}}, quay.io: {MIRROR}}}\n",
     ),
+    "K3R121": ("mirrors: {} # k3s-lint: ignore K3R215\n", "mirrors: {} # see K3R215\n"),
+    "K3R122": (
+        "# k3s-lint: ignore K3R101: ours\nmirrors: {}\n",
+        "# k3s-lint: ignore K3R101: ours\nx: {}\n",
+    ),
 }
 
 
 def codes(source: str | bytes) -> set[str]:
-    return {finding["code"] for finding in lint_text(source)}
+    document = Document(source)
+    return {finding["code"] for finding in heed(lint_document(document).findings, document).findings}
 
 
 @pytest.mark.parametrize("code", CASES)

@@ -20,6 +20,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._observation i
 from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.sealed import new_key, seal, unseal
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import read
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.info import Observation, info
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepare import Settings, prepare
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
@@ -48,7 +49,7 @@ class Node:
         self.release = ""
         monkeypatch.setattr(type(self.paths), "binary", property(lambda paths: str(self.binary)))
         monkeypatch.setattr(identity, "find_units", lambda root: self._units())
-        monkeypatch.setattr(observing.release, "installed", lambda paths, keep: self.release)
+        monkeypatch.setattr(observing.installed_release, "installed", lambda paths, keep: self.release)
         os.makedirs(self.paths.config_dir)
 
     def _units(self) -> list[Unit]:
@@ -76,7 +77,7 @@ class Node:
 
     def apply(self, config: dict[str, Any]) -> None:
         """The collection puts a configuration in place."""
-        desired = prepare(config, Settings(), self.paths, lambda path: b"", NOW).desired
+        desired = prepare(read(config), Settings(), self.paths, lambda path: b"", NOW).desired
         assert desired is not None
         memory = Memory(self.paths)
         desired = desired.at(self.paths)

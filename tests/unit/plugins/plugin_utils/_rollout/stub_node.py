@@ -30,6 +30,12 @@ def _late(*about: str) -> None:
     time.sleep(random.Random(seed).random() * float(SCENARIO["late"]))
 
 
+def _times(host: str, event: str) -> int:
+    with open(SCENARIO["log"], encoding="utf-8") as handle:
+        lines = [json.loads(line) for line in handle]
+    return sum(line["host"] == host and line["event"] == event for line in lines)
+
+
 def _note(host: str, event: str) -> None:
     line = json.dumps({"at": time.monotonic(), "host": host, "event": event}) + "\n"
     descriptor = os.open(SCENARIO["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -84,6 +90,6 @@ class Rollout(_Stubbed, k3s_rollout.ActionModule):  # type: ignore[misc]
         if SCENARIO.get("unreachable") == host:
             raise AnsibleConnectionFailure("connection timed out")
         _note(host, "ended")
-        if SCENARIO.get("fails") == host:
+        if SCENARIO.get("fails") == host or (SCENARIO.get("fails_once") == host and _times(host, "began") == 1):
             return {"failed": True, "msg": "never became healthy", "step": "restarted", "rolled_back": True}
         return {"changed": True, "restarted": True, "step": "done", "seconds": 0.1}

@@ -89,6 +89,27 @@ def test_strategies_without_an_order_keep_the_limits(playbooks: Playbooks, strat
     must_keep_the_limits(seen, WEST["server"], WEST["agent"], 1)
 
 
+def test_a_strategy_without_an_order_shows_its_plan_once(playbooks: Playbooks) -> None:
+    """The last host is staged long after the first has shown the plan."""
+    seen = playbooks.play(
+        {"east": {"server": ["s-1"], "agent": ["a-1", "a-2"]}},
+        forks=20, later={"a-2": 0.7}, keywords={"strategy": "free"},
+    )  # fmt: skip
+    assert seen.code == 0, seen
+    assert sorted(seen.order) == ["a-1", "a-2", "s-1"], seen
+    assert seen.output.count("Rollout plan:") == 1, seen
+
+
+def test_a_rescue_that_runs_the_role_again_begins_anew(playbooks: Playbooks) -> None:
+    """What failed before is staged and committed like any other, and the plan is shown for it."""
+    again = {"name": "The registries", "ansible.builtin.include_role": {"name": ROLE}}
+    tasks: list[dict[str, Any]] = [{"name": "Whatever fails", "block": [again], "rescue": [again]}]
+    seen = playbooks.play(ONE, forks=20, tasks=tasks, fails_once="s-1")
+    assert seen.code == 0, seen
+    assert seen.order == ["s-1", *SERVERS, *AGENTS], seen
+    assert seen.planned() == [[*SERVERS, *AGENTS]] * 2, seen
+
+
 def test_canary_serial_limit_and_an_order_of_the_play(playbooks: Playbooks) -> None:
     seen = playbooks.play(
         ONE,

@@ -217,6 +217,35 @@ def test_an_illness_that_the_pending_change_explains_does_not() -> None:
     assert restart_order_and_limits.stopped(run, 0, force=False) == ""
 
 
+@pytest.mark.parametrize(("hanging", "go"), [(0, False), (1, False), (2, True), (3, True)])
+def test_where_most_servers_hang_they_explain_what_is_wrong_with_the_others(hanging: int, go: bool) -> None:
+    """No API, no node that is well: the run that repairs the servers repairs the whole fleet."""
+    run = a_run("server-1", "server-2", "server-3", "agent-1")
+    servers = [run.hosts["server-%d" % number] for number in (1, 2, 3)]
+    for host in servers[:hanging]:
+        host.ill, host.explained, host.member = "containerd does not answer", True, "m"
+    for host in [*servers[hanging:], run.hosts["agent-1"]]:
+        host.ill = "the API does not say that it is ready (/readyz)"
+    assert (restart_order_and_limits.stopped(run, 0, force=False) == "") is go
+    assert restart_order_and_limits.api_may_be_away(run) is go
+
+
+def test_one_server_that_hangs_explains_all() -> None:
+    run = a_run("server-1", "agent-1")
+    run.hosts["server-1"].ill, run.hosts["server-1"].explained = "containerd does not answer", True
+    run.hosts["agent-1"].ill = "the API does not say that it is ready (/readyz)"
+    assert restart_order_and_limits.stopped(run, 0, force=False) == ""
+
+
+def test_servers_that_hang_come_before_a_canary_that_needs_them() -> None:
+    run = a_run("agent-1", "server-1", "server-2", "server-3")
+    run.canary = ["agent-1", "server-2"]
+    assert plan.order(run) == ["agent-1", "server-2", "server-1", "server-3"]
+    for name in ("server-1", "server-2", "server-3"):
+        run.hosts[name] = Host(role="server", ill="containerd does not answer", explained=True, member=name)
+    assert plan.order(run) == ["server-2", "server-1", "server-3", "agent-1"]
+
+
 def test_a_refused_configuration_anywhere_restarts_nothing() -> None:
     run = a_run()
     run.refused = ["agent-2"]

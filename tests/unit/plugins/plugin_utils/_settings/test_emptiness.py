@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import read
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings.emptiness import problem
 
 UNSET = dict.fromkeys(("disable_default_endpoint", "embedded_registry", "system_default_registry"))
@@ -35,28 +36,28 @@ BARE: list[dict[str, Any]] = [
 @pytest.mark.parametrize("config", EMPTY)
 @pytest.mark.parametrize("settings", [UNSET, *SET])
 def test_one_without_anything_in_it_is_a_mistake_whatever_the_settings(config: Any, settings: Any) -> None:
-    said = problem(config, settings)
+    said = problem(read(config), settings)
     assert said.startswith("k3s_registries has nothing in it that K3s would use (")
     assert "state: absent" in said
 
 
 def test_it_is_said_what_is_empty() -> None:
-    assert "(mirrors: null; configs: empty)" in problem({"mirrors": None, "configs": {}}, UNSET)
-    said = problem({"configs": {"b.example.com": None, "a.example.com": {}}}, UNSET)
+    assert "(mirrors: null; configs: empty)" in problem(read({"mirrors": None, "configs": {}}), UNSET)
+    said = problem(read({"configs": {"b.example.com": None, "a.example.com": {}}}), UNSET)
     assert "(no mirrors; configs: nothing but empty entries (a.example.com, b.example.com))" in said
 
 
 @pytest.mark.parametrize("config", [None, {}])
 def test_settings_alone_are_something(config: Any) -> None:
-    assert problem(config, UNSET).startswith("k3s_registries is empty, and so are the settings")
-    assert [problem(config, settings) for settings in SET] == ["", "", ""]
+    assert problem(read(config), UNSET).startswith("k3s_registries is empty, and so are the settings")
+    assert [problem(read(config), settings) for settings in SET] == ["", "", ""]
 
 
 @pytest.mark.parametrize("config", BARE)
 def test_a_mirror_without_endpoints_is_the_embedded_registry_s_unless_that_is_off(config: Any) -> None:
-    assert problem(config, UNSET) == ""
-    assert problem(config, {**UNSET, "embedded_registry": True}) == ""
-    assert "nothing but empty entries" in problem(config, {**UNSET, "embedded_registry": False})
+    assert problem(read(config), UNSET) == ""
+    assert problem(read(config), {**UNSET, "embedded_registry": True}) == ""
+    assert "nothing but empty entries" in problem(read(config), {**UNSET, "embedded_registry": False})
 
 
 @pytest.mark.parametrize(
@@ -74,4 +75,9 @@ def test_a_mirror_without_endpoints_is_the_embedded_registry_s_unless_that_is_of
     ],
 )
 def test_anything_else_is_not_empty(config: Any) -> None:
-    assert problem(config, {**UNSET, "embedded_registry": False}) == ""
+    assert problem(read(config), {**UNSET, "embedded_registry": False}) == ""
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "mirrors:\nconfigs: {}\n", "---\n"])
+def test_a_text_without_anything_in_it_is_a_mistake(text: str) -> None:
+    assert problem(read(text), UNSET).startswith("k3s_registries has nothing in it that K3s would use (")

@@ -42,7 +42,7 @@ def test_the_defaults_are_well_as_numbers_and_as_text() -> None:
 )
 def test_what_is_out_of_range_is_named_with_what_was_given(name: str, value: Any, range_: str) -> None:
     [said] = problems({**DEFAULTS, "k3s_registries_" + name: value})
-    assert said == "k3s_registries_%s is %s: it has to be %s" % (name, value, range_)
+    assert said == "k3s_registries_%s is %s: it must be %s" % (name, value, range_)
 
 
 @pytest.mark.parametrize("value", ["", "90", "30m", "2h", "1d", "2026-11-25T02:00:00Z"])
