@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: rollout_duty
-short_description: "Internal: when a host of a rollout takes its turn, and whether it takes and releases the Lease"
+short_description: "Internal: when a host takes its turn, and whether it takes and releases the Lease"
 version_added: 1.0.0
 description:
   - Internal. The tasks of the role C(k3s_registries) use it; its name and its result may change.
@@ -35,8 +35,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description:
-    - For V(phase), the part of the rollout in which this host takes its turn - V(canary), V(hanging), V(live), V(servers)
-      or V(agents). Each needs a task of its own, so that Ansible begins no host before those of the phases before it.
+    - For V(phase), the part of the rollout in which this host takes its turn - V(canary), V(hanging), V(live),
+      V(servers) or V(agents). Each needs a task of its own, so that Ansible begins no host before those of the phases
+      before it.
     - For V(take), whether this host has to. For V(release), the server to do it through, or an empty text.
   type: list
   elements: raw
