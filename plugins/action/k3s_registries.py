@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import time
 from functools import partial
 from typing import Any, Mapping
 
@@ -19,6 +20,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import secrets_of_tables
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import (
+    Warned,
     answer_of,
     cluster_groups,
     controller_file,
@@ -40,7 +42,8 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepa
     settings_only,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rollout_settings import check
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run, summary
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rollout_settings import canary_hosts, check
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host, Run, begin
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings import default_registry, emptiness, limits
 
@@ -61,37 +64,53 @@ class ActionModule(NodeAction):
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
-        arguments = self._arguments(task_vars or {})
-        if arguments["node_role"] == "both":
-            self._refuse(arguments, task_vars or {})
-            raise AnsibleActionFail(
-                "the host is in both groups, %r and %r: a node is a server or an agent of its cluster. Take it out of "
-                "one of them. Nothing has been touched." % cluster_groups(arguments["cluster"])
-            )
+        began = time.time()
+        arguments, prepared, warnings = self.checked(task_vars or {})
         hosts = (task_vars or {}).get("ansible_play_hosts") or []
         if self._task.run_once and not arguments["validate_only"] and len(hosts) > 1:
             raise AnsibleActionFail(
                 "run_once: one of %d nodes would get the configuration and the others look done. Take run_once away; "
                 "the role itself sees to the order. Nothing has been touched." % len(hosts)
             )
-        warnings = self._check_rollout(arguments, task_vars)
-        prepared = self._prepare(arguments, task_vars)
         result["findings"] = prepared.findings
         if prepared.errors:
-            self._refuse(arguments, task_vars or {})
             result.update(failed=True, changed=False, msg=describe.error_text(prepared.errors, prepared.warnings))
             return result
-        warnings += describe.finding_lines(prepared.warnings)
+        warnings = [warning for warning in warnings if not Warned.of(warning)]
         if warnings:
             result["warnings"] = warnings
         if arguments["validate_only"]:
             result["changed"] = False
             return result
 
-        return self._on_the_node(arguments, prepared.desired, result, task_vars)
+        return self._on_the_node(arguments, prepared.desired, result, task_vars or {}, began)
+
+    def checked(self, task_vars: Mapping[str, Any]) -> tuple[dict[str, Any], Prepared, list[str]]:
+        """Check everything that the controller knows, without a question to the node.
+
+        :returns: the task's arguments, what is to be shipped or why it must not be, and what there is to warn of.
+        :raises AnsibleActionFail: if something else than the configuration itself is wrong.
+        """
+        arguments = self._arguments(task_vars)
+        if arguments["node_role"] == "both":
+            self._refuse(arguments, task_vars)
+            raise AnsibleActionFail(
+                "the host is in both groups, %r and %r: a node is a server or an agent of its cluster. Take it out of "
+                "one of them. Nothing has been touched." % cluster_groups(arguments["cluster"])
+            )
+        warnings = self._check_rollout(arguments, task_vars)
+        prepared = self._prepare(arguments, task_vars)
+        if prepared.errors:
+            self._refuse(arguments, task_vars)
+        return arguments, prepared, warnings + describe.finding_lines(prepared.warnings)
 
     def _on_the_node(
-        self, arguments: dict[str, Any], desired: Desired | None, result: dict[str, Any], task_vars: Any
+        self,
+        arguments: dict[str, Any],
+        desired: Desired | None,
+        result: dict[str, Any],
+        task_vars: Mapping[str, Any],
+        began: float,
     ) -> dict[str, Any]:
         """The one remote call, and its answer without what is only for the diff."""
         node_arguments = {
@@ -121,7 +140,7 @@ class ActionModule(NodeAction):
             # A node that cannot be reached counts, too: it is an exception, and the last may be it.
             if arguments["stage"] and not answer:
                 with ledger_of(arguments).opened() as run:
-                    self._arrive(run, arguments, "", task_vars or {})
+                    self._arrive(run, arguments, "", task_vars, began)
         if answer.get("contradictions"):
             answer["msg"] = self._contradicted(arguments, answer["contradictions"], task_vars or {})
         if answer.get("left_alone"):
@@ -141,11 +160,11 @@ class ActionModule(NodeAction):
                 file = stated_paths(arguments).registries_yaml
                 result["diff"] = describe.diff(before, after, answer.get("files") or [], file)
         if arguments["stage"]:
-            self._note(arguments, answer, task_vars or {})
+            self._note(arguments, answer, task_vars, began)
         return result
 
     def _contradicted(
-        self, arguments: dict[str, Any], contradictions: list[dict[str, Any]], task_vars: dict[str, Any]
+        self, arguments: dict[str, Any], contradictions: list[dict[str, Any]], task_vars: Mapping[str, Any]
     ) -> str:
         """What the node is not, by the names that the inventory has for it."""
         host = str(task_vars.get("inventory_hostname", ""))
@@ -220,23 +239,34 @@ class ActionModule(NodeAction):
             raise AnsibleActionFail("%s. Nothing has been touched." % "; ".join(found.errors))
         return found.warnings
 
-    @staticmethod
-    def _arrive(run: Run, arguments: Mapping[str, Any], service_state: str, task_vars: Mapping[str, Any]) -> None:
-        """Enter that this node has answered, or cannot; the last of its cluster says on which there was no K3s to
-        restart."""
-        cluster = str(arguments["cluster"])
+    def _arrive(
+        self, run: Run, arguments: Mapping[str, Any], service_state: str, task_vars: Mapping[str, Any], began: float
+    ) -> None:
+        """Enter that this node has answered, or cannot. The last of its cluster says on which there was no K3s to
+        restart, and sums the run up if nothing is left to do."""
+        cluster, host = str(arguments["cluster"]), str(task_vars.get("inventory_hostname", ""))
+        if host in run.arrived or not run.arrived:
+            run.began, run.summed_up = began, False
+        run.began = min(run.began, began)
+        run.follows = (arguments["rollout"] or {}).get("follows", True)
         hosts = only_files.expected(cluster, task_vars.get("ansible_play_hosts") or (), task_vars.get("groups") or {})
-        said = only_files.arrive(run.arrived, str(task_vars.get("inventory_hostname", "")), service_state, hosts)
+        said = only_files.arrive(run.arrived, host, service_state, hosts)
         if said:
             display.display("Cluster %s: %s" % (cluster, said))
+        for line in summary.lines(run, cluster, task_vars, self._task.check_mode):
+            display.display(line)
 
-    def _note(self, arguments: dict[str, Any], answer: dict[str, Any], task_vars: dict[str, Any]) -> None:
+    def _note(
+        self, arguments: dict[str, Any], answer: dict[str, Any], task_vars: Mapping[str, Any], began: float
+    ) -> None:
         """Tell the run's ledger what this host needs."""
         host = str(task_vars.get("inventory_hostname", ""))
         health = answer.get("health") or {}
         with ledger_of(arguments).opened() as run:
             # Ansible's main process. A worker that has outlived it would see another parent and take that for the run.
             run.controller = run.controller or os.getppid()
+            run.in_order = ansible_run.takes_hosts_in_order(self._task)
+            run.canary = canary_hosts((arguments["rollout"] or {}).get("canary", ""), task_vars.get("groups") or {})
             begin(run, host)
             if answer.get("failed"):
                 run.hosts.pop(host, None)
@@ -254,8 +284,9 @@ class ActionModule(NodeAction):
                     explained=bool(health.get("explained")),
                     member=str(health.get("member") or ""),
                     embedded_mirror=answer.get("embedded_mirror"),
+                    changed=bool(answer.get("changed")),
                 )
-            self._arrive(run, arguments, str(answer.get("service_state") or ""), task_vars)
+            self._arrive(run, arguments, str(answer.get("service_state") or ""), task_vars, began)
 
 
 def _told_of_the_nodes(arguments: dict[str, Any]) -> NodeFacts:

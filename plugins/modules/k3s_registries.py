@@ -118,14 +118,10 @@ options:
       - Timeouts, counts and durations of the run, by the names of the role's variables. They are checked with the rest
         before any node is touched. The role sets this.
     type: dict
-  cluster:
-    description: Tells this cluster from others that the same run works on. The role sets this.
-    type: str
-    default: ""
   rollout:
     description:
-      - Settings of the rollout that follows. They are checked before the first node is touched, and not used for
-        anything else here.
+      - Settings of the rollout that follows. They are checked before the first node is touched, and decide in
+        which phase of it a node takes its turn.
     type: dict
     suboptions:
       agent_batch:
@@ -136,6 +132,10 @@ options:
         description: The host or group that goes first, V("") if there is none. It must be in the inventory.
         type: str
         default: ""
+      follows:
+        description: Whether this run goes on with the rollout after staging. If not, its summary follows staging.
+        type: bool
+        default: true
   key:
     description: The key with which the node encrypts its answer for the controller. Only the action plugin sets it.
     type: str

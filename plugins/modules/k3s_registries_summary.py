@@ -9,9 +9,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: k3s_registries_summary
-short_description: Print what was found about the registries of a whole fleet
+short_description: "Internal: print what was found about the registries of a whole fleet"
 version_added: 1.0.0
 description:
+  - Internal. The tasks of the role C(k3s_registries) use it; its name, its options and its result may change.
   - Prints, readable in a terminal and in AWX, the table of nodes by endpoints that a verification ends with, or the
     failing pulls of a fleet by cause, those of most nodes first, each with its fix and the lines that show it.
   - Runs on the controller only, once per play; no node is asked.

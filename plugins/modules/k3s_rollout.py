@@ -17,8 +17,8 @@ description:
     conditions, the kubelet, the API, the node Ready with a heartbeat or lease newer than the restart, the etcd vote
     if there is one.
   - Then compares what K3s generated with what it should have generated, and pulls the canary images.
-  - When any of it fails, the previous files are put back, K3s is restarted once more and waited for, and the task fails
-    with the reason and the log lines that show it.
+  - If any of it fails, the node is rolled back - the previous files are put back, K3s is restarted once more and waited
+    for - and the task fails with the reason and the log lines that show it.
   - Before a server restarts, that of a rollback included, every other server of its cluster is asked directly, with
     the server's admin credentials - its etcd member and its API. The restart has to leave a majority of etcd's voting
     members, each of them just seen well.
@@ -28,8 +28,9 @@ description:
     never beside it, whatever the strategy, C(serial) or C(throttle) of the play.
   - Under the linear strategy, the order is that of the printed plan, with any number of forks. No host waits for one
     that Ansible has not begun yet.
-  - Once more than O(max_failures) nodes of the run have failed, the rest is left untouched, and says so.
-  - Does nothing, and makes no remote call, on a node that needs no restart.
+  - Once more than O(max_failures) nodes of the run have failed, all others are left untouched and say so.
+  - On a node that needs no restart it does nothing and makes no remote call.
+  - Takes the cluster's Lease for granted; see M(k3sfleet.registries.k3s_rollout_lease). A run without it is refused.
 notes:
   - In check mode it shows the plan of the rollout.
 author:
@@ -50,19 +51,6 @@ attributes:
     support: full
     platforms: posix
 options:
-  operation:
-    description:
-      - V(commit) brings the staged state of this node into force.
-      - V(commit) is refused to a run that does not have the Lease of the node's cluster.
-      - V(hold) takes the cluster's Lease C(kube-system/k3sfleet-registries-rollout) through this server and renews it
-        until the run ends, so that two runs never restart nodes of one cluster at the same time. When another run has
-        it, the task fails and says who, since when. Every host of a play may ask; the first of its cluster takes it.
-      - When it cannot be taken through this server, and the cluster has others that have not been asked yet, the task
-        succeeds with V(elsewhere) in RV(lease). Ask through the next one then.
-      - V(release) gives it back once every node of the cluster in this run has ended its commit.
-    type: str
-    choices: [commit, hold, release]
-    default: commit
   lease_holder:
     description: Names this run in the Lease. Set by the action plugin.
     type: str
@@ -112,11 +100,11 @@ options:
     choices: [rollback, keep]
     default: rollback
   max_failures:
-    description: How many nodes of the run may fail before the rest is left untouched.
+    description: How many nodes of the run may fail before the others are left untouched.
     type: int
     default: 0
   canary_images:
-    description: Images that have to be pulled on the node after its restart.
+    description: Images that the node has to pull after its restart.
     type: list
     elements: str
     default: []
@@ -130,29 +118,23 @@ options:
       - Ansible's forks are an upper limit, which the plan takes into account.
     type: str
     default: "1"
-  canary_hosts:
-    description: With O(operation=hold), the hosts that go first, one at a time.
-    type: list
-    elements: str
-    default: []
   makes_way:
     description:
-      - With O(operation=commit), whether the task ends early, with RV(made_way), if the host would wait in a fork that
-        another cluster of the play needs. Whoever sets it has to repeat the task on those hosts, as the role does.
+      - Whether the task ends early, with RV(made_way), if the host would wait in a fork that another cluster of the
+        play needs. If you set it, repeat the task on those hosts, as the role does.
     type: bool
     default: false
   force:
     description: Continue although nodes were unhealthy before the rollout or another server is.
     type: bool
     default: false
-  cluster:
-    description: Tells this cluster from others that the same run works on. The role sets it.
-    type: str
-    default: ""
+seealso:
+  - module: k3sfleet.registries.k3s_registries
+  - module: k3sfleet.registries.k3s_rollout_lease
 """
 
 EXAMPLES = r"""
-# The role does all of this, and gives the Lease back after a failure too.
+# The role does all of this, and releases the Lease after a failure too.
 - name: Stage
   k3sfleet.registries.k3s_registries:
     node_role: agent
@@ -162,8 +144,7 @@ EXAMPLES = r"""
   register: staged
 
 - name: Take the cluster's Lease
-  k3sfleet.registries.k3s_rollout:
-    operation: hold
+  k3sfleet.registries.k3s_rollout_lease:
     node_role: server
   become: true
   delegate_to: server-1
@@ -177,62 +158,26 @@ EXAMPLES = r"""
       - docker.io/rancher/mirrored-pause:3.6
   become: true
 
-- name: Give the cluster's Lease back
-  k3sfleet.registries.k3s_rollout:
-    operation: release
+- name: Release the cluster's Lease
+  k3sfleet.registries.k3s_rollout_lease:
     node_role: server
+    state: released
   become: true
   delegate_to: server-1
 """
 
 RETURN = r"""
-lease:
-  description:
-    - What became of the cluster's Lease.
-    - V(taken), V(renewed), V(held) or V(taken over from ...) when the run has it, V(not held) when it goes on without,
-      V(elsewhere) when another server has to be asked, V(given back) or a sentence after O(operation=release).
-  returned: with O(operation=hold) and O(operation=release)
-  type: str
-  sample: taken
-lease_server:
-  description: The server through which the run has taken the Lease.
-  returned: with O(operation=hold)
-  type: str
-  sample: server-1
-phase:
-  description:
-    - The part of the rollout in which this host takes its turn - V(canary), V(live), V(servers) or V(agents), in this
-      order.
-    - Each needs a task of its own, so that Ansible begins no host before those of the phases before it.
-  returned: with O(operation=hold), if the host was staged in this run
-  type: str
-  sample: servers
-clusters:
-  description: How many clusters of this run have hosts that are still to be committed.
-  returned: with O(operation=hold), if the host was staged in this run
-  type: int
-  sample: 1
 made_way:
   description: Whether the host has not begun yet because another cluster of the play needed its fork. See O(makes_way).
-  returned: with O(operation=commit)
+  returned: always
   type: bool
-lease_renewed:
-  description: When the run that holds the Lease last renewed it.
-  returned: when another run holds it
-  type: str
-  sample: "2026-01-01T03:00:15.000000Z"
-lease_expires_in:
-  description: Seconds until the run that holds the Lease counts as gone.
-  returned: when another run holds it
-  type: int
-  sample: 42
 restarted:
   description: Whether K3s was restarted.
   returned: always
   type: bool
 live:
   description: Whether the change came into force without a restart.
-  returned: with O(operation=commit)
+  returned: always
   type: bool
 rolled_back:
   description: Whether the node was put back as it was.
@@ -243,7 +188,13 @@ untouched:
   returned: always
   type: bool
 step:
-  description: The last step that was reached.
+  description:
+    - The last step that was reached - V(nothing_to_do), V(would_restart) in check mode, V(made_way), V(not_started),
+      V(files_in_place), V(changed_live), V(restarted), V(reloaded) for a K3s that hung and read its files again by
+      itself, V(healthy), V(loaded) as predicted, V(canary_pulled) or V(done).
+    - V(waiting_for_servers) if the node uses the new files and is ready as soon as other servers are.
+    - After a failure it can be V(not_restarted) if the old files are back but the cluster could not do without this
+      server, V(rollback_failed), or V(unknown).
   returned: always
   type: str
   sample: done
@@ -277,7 +228,7 @@ diagnosis:
   description:
     - Why the canary image could not be pulled, read from containerd.log; empty when it could or the log does not say.
     - The keys are those of M(k3sfleet.registries.k3s_pull_diagnosis), without the evidence, which is in RV(log).
-  returned: with O(operation=commit)
+  returned: always
   type: dict
   sample:
     image: docker.io/rancher/mirrored-pause:3.6
@@ -289,18 +240,18 @@ kept:
   description:
     - Where the registries.yaml from before the collection has been put when its kept copy was removed with all others,
       V("") otherwise. See M(k3sfleet.registries.k3s_registries).
-  returned: with O(operation=commit)
+  returned: always
   type: str
   sample: /etc/rancher/k3s/registries.yaml.before-k3sfleet
 waiting_for:
   description: The servers for which this one would wait before its restart. Not empty with O(announce) only.
-  returned: with O(operation=commit)
+  returned: always
   type: list
   elements: str
   sample: ["server-2 (its etcd does not answer: no answer in time)"]
 waited_for:
   description: The servers for which this one has waited before a restart, and what was missing.
-  returned: with O(operation=commit)
+  returned: always
   type: list
   elements: str
   sample: ["server-2 (its API is not ready)"]
@@ -312,6 +263,7 @@ log:
 """
 
 import signal
+from dataclasses import fields
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -328,16 +280,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit i
     Refused,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.lease import (
-    RENEWED_FOR,
-    Holder,
-    LeaseHeld,
-    LeaseUnavailable,
-    give_back,
-    take,
-)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import NodeBusy
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, Unsafe
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
 
 
@@ -351,38 +295,19 @@ def main() -> None:
     result: dict[str, Any] = {}
     try:
         node = identify(parameters)
-        if parameters["operation"] == "commit":
-            if node.unsure:
-                raise Refused("%s changed since staging; run again" % " and ".join(node.unsure))
-            commit = Commit(
-                confirmed(node),
-                CommitOptions(
-                    restart_timeout=parameters["restart_timeout"],
-                    quorum_timeout=max(0, parameters["quorum_timeout"]),
-                    announce=parameters["announce"],
-                    hanging=parameters["hanging"],
-                    on_failure=parameters["on_failure"],
-                    canary_images=parameters["canary_images"],
-                    canary_timeout=parameters["canary_timeout"],
-                    force=parameters["force"],
-                    lease_holder=parameters["lease_holder"],
-                    embedded_mirror=parameters["embedded_mirror"],
-                ),
-                tell=module.log,
-            )
-            result = commit.result
-            try:
-                commit.run()
-            finally:
-                for warning in result.pop("warnings"):
-                    module.warn(warning[:1].upper() + warning[1:])
-        else:
-            result = _lease(node.paths, parameters)
-    except LeaseUnavailable as problem:
-        module.fail_json(msg=str(problem), lease="unavailable", **result)
-    except LeaseHeld as problem:
-        seen = {"lease_renewed": problem.renewed, "lease_expires_in": problem.expires_in}
-        module.fail_json(msg=str(problem), lease="held", **seen, **result)
+        if node.unsure:
+            raise Refused("%s changed since staging; run again" % " and ".join(node.unsure))
+        commit = Commit(
+            confirmed(node),
+            CommitOptions(**{item.name: parameters[item.name] for item in fields(CommitOptions)}),
+            tell=module.log,
+        )
+        result = commit.result
+        try:
+            commit.run()
+        finally:
+            for warning in result.pop("warnings"):
+                module.warn(warning[:1].upper() + warning[1:])
     except (Contradicted, Failure, FileProblem, NodeBusy, Refused, ServiceProblem, Unsafe) as problem:
         module.fail_json(msg=str(problem), **result)
     if result.get("kept"):
@@ -390,13 +315,6 @@ def main() -> None:
             "The registries.yaml from before the collection is kept in %s, which K3s does not read" % result["kept"]
         )
     module.exit_json(**result)
-
-
-def _lease(paths: NodePaths, parameters: dict[str, Any]) -> dict[str, Any]:
-    holder = Holder(parameters["lease_holder"], RENEWED_FOR)
-    if parameters["operation"] == "release":
-        return {"changed": False, "lease": give_back(paths, holder)}
-    return {"changed": False, "lease": take(paths, holder)}
 
 
 if __name__ == "__main__":

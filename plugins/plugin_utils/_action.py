@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import Any, Iterable, Mapping
 
@@ -57,6 +58,29 @@ def _warning(item: Any) -> str:
 def ledger_of(arguments: Mapping[str, Any]) -> Ledger:
     """The ledger of the cluster that the task works on, shared by all processes of this run."""
     return Ledger(str(C.DEFAULT_LOCAL_TMP), str(arguments.get("cluster") or "default"))
+
+
+class Warned:
+    """What this run has warned of already, for whichever host: a task without a line cannot return warnings."""
+
+    @staticmethod
+    def _mark(text: str) -> str:
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        return os.path.join(str(C.DEFAULT_LOCAL_TMP), "k3sfleet-warned-%s" % digest)
+
+    @classmethod
+    def of(cls, text: str) -> bool:
+        """Whether the run has warned of this."""
+        return os.path.exists(cls._mark(text))
+
+    @classmethod
+    def first(cls, text: str) -> bool:
+        """Enter that the run warns of this now; False if it has already."""
+        try:
+            os.close(os.open(cls._mark(text), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError:
+            return False
+        return True
 
 
 def cluster_groups(cluster: str) -> tuple[str, str]:

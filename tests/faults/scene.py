@@ -31,8 +31,8 @@ STATE = "/etc/rancher/k3s/k3sfleet"
 REGISTRIES = "/etc/rancher/k3s/registries.yaml"
 CERTS_D = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d"
 ROLE = "TASK [k3sfleet.registries.k3s_registries : "
-STAGING = ROLE + "Stage on all nodes]"
-STAGED = ROLE + "Take the cluster's rollout lease]"
+STAGING = ROLE + "Stage the configuration on all nodes]"
+STAGED = ROLE + "Take the rollout lease of the cluster]"
 
 RESTART_TIMEOUT = 20
 _REAL_RESTART = 180

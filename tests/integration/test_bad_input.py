@@ -114,7 +114,7 @@ def test_mistake_on_the_last_host_alone_stops_all(cluster: Cluster) -> None:
     run = cluster.play(hosts={last: {"k3s_registries": config}}).refused()
     assert 'configs."%s".tls.ca_file' % HOST in run.output.replace('\\"', '"')
     assert "Roll out" not in run.output
-    assert "Stage on all nodes" not in run.output
+    assert "Stage the configuration on all nodes" not in run.output
 
 
 @pytest.mark.usefixtures("untouched")

@@ -48,7 +48,7 @@ def test_failed_pull_puts_the_node_back_and_stops(configured: Cluster, spoil: An
 
     assert run.failed == sorted(configured.names), run.output
     assert "[1/3] server-1 FAILED" in run.output
-    assert "and put back as it was" in run.output
+    assert ", rolled back (last step: " in run.output
     assert "left as it was, untouched: the rollout stopped after server-1 failed" in run.output
     assert _signs(configured, run) >= {sign}
     # Down and up with the new configuration, down and up with the old one; nobody else was touched.

@@ -62,7 +62,7 @@ def test_servers_came_before_agents(cluster: Cluster, story: Story) -> None:
 
 
 def test_two_commands_on_each_node(cluster: Cluster, story: Story) -> None:
-    """One to compare and lay out, one to commit. The cluster's lock is taken and given back on a server."""
+    """One to compare and lay out, one to commit. The cluster's lease is taken and released on a server."""
     calls = {name: story.after[name]["logins"] - story.between[name]["logins"] for name in cluster.names}
     for name, count in calls.items():
         locking = 0 if name in cluster.agents else 2

@@ -58,7 +58,7 @@ def test_change_is_in_force_without_a_restart_and_stays_so(
     run = configured.play(SITE, variables={"k3s_registries": config, "k3s_registries_apply": "live"}).ok()
     assert set(run.changed.values()) != {0}
     assert configured.restarts(run.began) == dict.fromkeys(configured.names, 0)
-    assert "done without a restart" in run.output
+    assert "changed without a restart" in run.output
 
     configured.everywhere("k3s crictl rmi %s >/dev/null 2>&1 || true; timeout 60 k3s crictl pull %s" % (image, image))
     served = {entry["node"] for entry in configured.requests(run.began) if entry.get("status") == 200}

@@ -12,6 +12,8 @@ from tests.fleet.state import Fleet
 from tests.runner.conftest import MakeJob
 from tests.runner.job import Job, ended, slices, wait_for
 
+COMMIT = "Put the staged files in place, restart K3s and prove the node healthy, or roll it back"
+
 
 def configured(fleet: Fleet) -> list[str]:
     """Nodes that have the registry's configuration and a K3s that runs."""
@@ -32,8 +34,7 @@ def servers_away_at_once(fleet: Fleet, since: float) -> list[set[str]]:
 
 def committing(job: Job) -> bool:
     return any(
-        event["event"] == "runner_on_start" and event["event_data"].get("task") == "Commit on the node"
-        for event in job.events()
+        event["event"] == "runner_on_start" and event["event_data"].get("task") == COMMIT for event in job.events()
     )
 
 

@@ -38,12 +38,12 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     system_default_registry={"type": "str"},
     keep_generations={"type": "int", "default": 3},
     limits={"type": "dict"},
-    cluster={"type": "str", "default": ""},
     rollout={
         "type": "dict",
         "options": {
             "agent_batch": {"type": "str", "default": "1"},
             "canary": {"type": "str", "default": ""},
+            "follows": {"type": "bool", "default": True},
         },
     },
     prepared={"type": "str", "no_log": True},
@@ -52,7 +52,6 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
 
 ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
-    operation={"type": "str", "choices": ["commit", "hold", "release"], "default": "commit"},
     lease_holder={"type": "str", "default": ""},
     staged={"type": "dict", "default": {}},
     embedded_mirror={"type": "str"},
@@ -65,10 +64,16 @@ ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     canary_images={"type": "list", "elements": "str", "default": []},
     canary_timeout={"type": "int", "default": 120},
     agent_batch={"type": "str", "default": "1"},
-    canary_hosts={"type": "list", "elements": "str", "default": []},
     makes_way={"type": "bool", "default": False},
     force={"type": "bool", "default": False},
-    cluster={"type": "str", "default": ""},
+)
+
+LEASE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
+    NODE_ARGUMENTS,
+    state={"type": "str", "choices": ["held", "released"], "default": "held"},
+    holder={"type": "str", "default": ""},
+    max_failures={"type": "int", "default": 0},
+    force={"type": "bool", "default": False},
 )
 
 

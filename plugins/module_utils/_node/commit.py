@@ -24,6 +24,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
     lease,
     live,
     placing,
+    steps,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
     Desired,
@@ -116,7 +117,7 @@ class Commit:
         self.redactor = Redactor()
         self.interrupted = False
         self.asks_until = 0.0
-        self.end = "done"
+        self.end = steps.DONE
         self.hosts_before: dict[str, str] = {}
         self.hosts_after: dict[str, str] = {}
         self.result: dict[str, Any] = {
@@ -124,7 +125,7 @@ class Commit:
             "restarted": False,
             "live": False,
             "rolled_back": False,
-            "step": "nothing to do",
+            "step": steps.NOTHING_TO_DO,
             "seconds": 0.0,
             "health": "",
             "canaries": [],
@@ -221,7 +222,7 @@ class Commit:
         if not missing:
             return True
         if self.options.announce:
-            self.result.update(waiting_for=list(missing), step="not started")
+            self.result.update(waiting_for=list(missing), step=steps.NOT_STARTED)
             return False
         raise Refused(
             "not restarted, and nothing was changed: with this server away too the cluster could lose its quorum, or "
@@ -275,7 +276,7 @@ class Commit:
         hanging = state.alive and not health.observe(self.paths, state).proven
         placing.place(self.paths, desired, record)
         self.result["changed"] = True
-        self.result["step"] = "files in place"
+        self.result["step"] = steps.FILES_IN_PLACE
         if state.alive:
             # What has been waited for before anything was touched is not waited for once more.
             patience = self.options.quorum_timeout if hanging else max(0.0, self.asks_until - self.clock())
@@ -283,8 +284,6 @@ class Commit:
             self._compare_with_prediction(desired)
             self._pull_canaries(desired)
             self.result["step"] = self.end
-        else:
-            self.result["step"] = "files in place; %s is not running and was left so" % self.paths.service
         self._remember(desired, base)
 
     def _changes_live(self, desired: Desired, record: dict[str, Any], base: int) -> bool:
@@ -297,10 +296,10 @@ class Commit:
         self.result["changed"] = True
         self.result["live"] = True
         live.write(self.paths, self.hosts_before, self.hosts_after)
-        self.result["step"] = "changed live"
+        self.result["step"] = steps.CHANGED_LIVE
         self._compare_with_prediction(desired)
         self._pull_canaries(desired)
-        self.result["step"] = "done without a restart"
+        self.result["step"] = steps.DONE
         self._remember(desired, base)
         return True
 
@@ -332,7 +331,7 @@ class Commit:
         if missing and read:
             # It runs with these files, and waits for a quorum: where all servers hang on theirs, each has to let the
             # next one have its turn.
-            self.end = "in force, waiting for other servers"
+            self.end = steps.WAITING_FOR_SERVERS
             self.result["warnings"].append(
                 "%s runs with its files, but is not ready without other servers: %s"
                 % (self.paths.service, "; ".join(missing))
@@ -346,7 +345,7 @@ class Commit:
         mark = self.service.mark()
         self.service.restart()
         self.result["restarted"] = True
-        self.result["step"] = "restarted"
+        self.result["step"] = steps.RESTARTED
         seen = health.wait(
             self.paths,
             self.service,
@@ -360,14 +359,14 @@ class Commit:
         if not seen.healthy:
             self.result["log"] = self.redactor.lines(self.service.log(mark, _LOG_LINES))
             raise Failure("after %.0f s: %s" % (self.now() - since, seen.sentence()))
-        self.result["step"] = "healthy"
+        self.result["step"] = steps.HEALTHY
 
     def _heals_by_itself(self, since: float) -> bool:
         """Whether a K3s without containerd comes up now that the files are right: it may have been waiting for a
         registries.yaml that it can read, and reads it anew in a loop."""
         seen = health.wait(self.paths, self.service, since, _RELOAD_LOOP, lambda _state: "", self.sleep, self.clock)
         if seen.healthy:
-            self.result["step"] = "healed without a restart"
+            self.result["step"] = steps.RELOADED
             self.result["health"] = seen.sentence()
         return seen.healthy
 
@@ -397,7 +396,7 @@ class Commit:
                 "K3s is healthy but has not loaded the configuration as predicted: %s"
                 % "; ".join(self.result["differences"])
             )
-        self.result["step"] = "loaded as predicted"
+        self.result["step"] = steps.LOADED
 
     def _pull_canaries(self, desired: Desired) -> None:
         for image in self.options.canary_images:
@@ -410,7 +409,7 @@ class Commit:
                 reason = ("%(message)s %(fix)s" % found).strip().rstrip(".")
                 raise Failure("the canary image %s could not be pulled: %s" % (image, reason))
             self.result["canaries"].append({"image": image, "seconds": pulled["seconds"]})
-            self.result["step"] = "canary pulled"
+            self.result["step"] = steps.CANARY_PULLED
 
     def _put_back(self, desired: Desired, base: int, problem: Exception) -> None:
         """Put the last good generation back, and end in :class:`Failure` in any case."""
@@ -436,13 +435,13 @@ class Commit:
             if state.alive and (was_restarted or (hanging and not isinstance(problem, NotProven))):
                 self._reload(base, hanging, self.options.restart_timeout)
         except NotProven as second:
-            self.result.update(step="old files back, not restarted", log=log)
+            self.result.update(step=steps.NOT_RESTARTED, log=log)
             raise Failure(
                 "%s. The old files are back, but %s was not restarted with them, so that the cluster does not lose its "
                 "quorum: %s. Fix that and run again, which restarts it" % (said, self.paths.service, second)
             ) from second
         except (Failure, FileProblem, GenerationDamaged, ServiceProblem) as second:
-            self.result["step"] = "putting it back failed"
+            self.result["step"] = steps.ROLLBACK_FAILED
             self.result["log"] = log
             raise Failure("%s. Putting generation %d back failed too: %s" % (said, base, second)) from second
         self.memory.write_record(record)

@@ -29,12 +29,19 @@ _TRIES = 20
 _PAUSE = 0.1
 
 
+TAKEN, RENEWED, TAKEN_OVER = "taken", "renewed", "taken_over"
+HELD, NOT_HELD, HELD_BY_ANOTHER = "held", "not_held", "held_by_another"
+RELEASED, LEFT_TO_SERVER, KEPT = "released", "left_to_server", "kept"
+UNAVAILABLE, ELSEWHERE = "unavailable", "elsewhere"
+"""What became of the Lease, as k3s_rollout_lease returns it."""
+
+
 class LeaseUnavailable(Exception):
     """The API does not answer, or refuses Leases."""
 
 
 class LeaseHeld(Exception):
-    """Another run has it; the text says who, since when, and until when.
+    """Another run holds it; the text says who, since when, and until when.
 
     ``renewed`` is its last sign of life as the API gives it, ``expires_in`` the seconds until it counts as gone.
     """
@@ -52,22 +59,30 @@ class Holder(NamedTuple):
     duration: int
 
 
-def take(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time, shorten: bool = False) -> str:
+class Outcome(NamedTuple):
+    """``lease`` is one of the names above, ``previous`` the dead run it was taken over from, ``expires_in`` the seconds
+    for which a server still keeps it."""
+
+    lease: str
+    previous: str = ""
+    expires_in: int = 0
+
+
+def take(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time, shorten: bool = False) -> Outcome:
     """Take the Lease, renew it, or take it over when its time is up.
 
     A renewal does not bring the end nearer unless ``shorten`` is set: while a server is in its commit it has the Lease
     for as long as that may take, and the run's own renewals go on beside it.
 
-    :returns: ``taken``, ``renewed``, or ``taken over from <identity>``.
-    :raises LeaseHeld: when another run holds it.
-    :raises LeaseUnavailable: when the API does not answer.
+    :raises LeaseHeld: if another run holds it.
+    :raises LeaseUnavailable: if the API does not answer.
     """
     for _again in _tries():
         found = _get(paths)
         if found is None:
             outcome = _send(paths, "create", _manifest(holder, now(), now(), None))
             if outcome == "done":
-                return "taken"
+                return Outcome(TAKEN)
             continue
         spec = found.get("spec") or {}
         identity = str(spec.get("holderIdentity") or "")
@@ -75,7 +90,7 @@ def take(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time,
         if identity == holder.identity:
             renewed = holder if shorten else Holder(identity, max(holder.duration, left))
             if _send(paths, "replace", _manifest(renewed, _since(spec), now(), found)) == "done":
-                return "renewed"
+                return Outcome(RENEWED)
             continue
         if identity and left:
             raise LeaseHeld(
@@ -85,12 +100,12 @@ def take(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time,
                 left,
             )
         if _send(paths, "replace", _manifest(holder, now(), now(), found)) == "done":
-            return "taken over from %s" % identity if identity else "taken"
-    raise LeaseUnavailable("the Lease %s/%s is written all the time by others" % (NAMESPACE, NAME))
+            return Outcome(TAKEN_OVER, previous=identity) if identity else Outcome(TAKEN)
+    raise LeaseUnavailable("the Lease %s/%s keeps being changed by others" % (NAMESPACE, NAME))
 
 
-def give_back(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time) -> str:
-    """Give the Lease back when it is ours and no server of the run is in its commit.
+def release(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time) -> Outcome:
+    """Release the Lease if it is ours and no server of the run is in its commit.
 
     Such a server, which the run may have lost the connection to, has taken the Lease for longer than any renewal, and
     shortens it when it has ended. Until then no other run may restart a server.
@@ -98,20 +113,19 @@ def give_back(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.
     The Lease stays as an object without a holder: deleting it could hit one that another run has just taken over,
     replacing it with the version we have seen cannot.
 
-    :returns: ``given back``, ``not held``, or that it was left, with the seconds until it counts as abandoned.
-    :raises LeaseUnavailable: when the API does not answer.
+    :raises LeaseUnavailable: if the API does not answer.
     """
     for _again in _tries():
         found = _get(paths)
         spec = (found or {}).get("spec") or {}
         if spec.get("holderIdentity") != holder.identity:
-            return "not held"
+            return Outcome(NOT_HELD)
         left = _left(spec, now())
         if left > RENEWED_FOR:
-            return "left to a server that is still in its commit, for %d s at the most" % left
+            return Outcome(LEFT_TO_SERVER, expires_in=left)
         if _send(paths, "replace", _manifest(Holder("", 1), now(), now(), found)) == "done":
-            return "given back"
-    raise LeaseUnavailable("the Lease %s/%s is written all the time by others" % (NAMESPACE, NAME))
+            return Outcome(RELEASED)
+    raise LeaseUnavailable("the Lease %s/%s keeps being changed by others" % (NAMESPACE, NAME))
 
 
 def _left(spec: dict[str, Any], now: float) -> int:

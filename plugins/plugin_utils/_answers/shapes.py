@@ -61,10 +61,13 @@ STAGED = {
 
 #: What k3s_rollout answers.
 ROLLED = {
-    "step": TEXT, "seconds": NUMBER, "restarted": FLAG, "rolled_back": FLAG, "canaries": [{"image": TEXT}],
-    "log": [TEXT], "waiting_for": [TEXT], "waited_for": [TEXT], "warnings": [TEXT], "lease": TEXT,
-    "lease_expires_in": NUMBER, "diagnosis": {"*": ANY}, "differences": [TEXT],
+    "changed": FLAG, "step": TEXT, "seconds": NUMBER, "restarted": FLAG, "live": FLAG, "rolled_back": FLAG,
+    "canaries": [{"image": TEXT}], "log": [TEXT], "waiting_for": [TEXT], "waited_for": [TEXT], "warnings": [TEXT],
+    "diagnosis": {"*": ANY}, "differences": [TEXT],
 }  # fmt: skip
+
+#: What k3s_rollout_lease answers.
+LEASED = {"lease": TEXT, "previous": TEXT, "renewed": TEXT, "expires_in": NUMBER}
 
 #: What a node seals for k3s_registries_info, see ``module_utils/_observation/observe.py``.
 SAID = {

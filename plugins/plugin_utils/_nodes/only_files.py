@@ -27,18 +27,14 @@ def arrive(arrived: dict[str, str], host: str, service_state: str, hosts: Sequen
     """Enter a node that has been staged, or could not be, and return the line if it is the last of ``hosts``.
 
     :param arrived: the nodes that have been before this one, with their states: what the processes of the run share.
-    :param service_state: of k3s_registries; "" where nothing was answered.
-    :returns: "" as long as others are to come, and where K3s runs on all of them.
+    :param service_state: of k3s_registries; "" if nothing was answered.
+    :returns: "" as long as others are to come, and if K3s runs on all of them.
     """
     if host in arrived:
-        # Not all came the last time; this is the next one.
+        # The next staging of the same run.
         arrived.clear()
     arrived[host] = service_state
-    if not set(hosts).issubset(arrived):
-        return ""
-    answers = dict(arrived)
-    arrived.clear()
-    return _line(answers)
+    return _line(arrived) if host in hosts and set(hosts).issubset(arrived) else ""
 
 
 def _line(answers: Mapping[str, str]) -> str:

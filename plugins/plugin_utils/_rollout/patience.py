@@ -13,6 +13,8 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.lease import HELD_BY_ANOTHER
+
 AT_MOST = 150
 """Seconds that a run waits for a Lease before it gives up."""
 _LOOK_EVERY = 5
@@ -44,20 +46,22 @@ def outwait(
 ) -> dict[str, Any]:
     """Ask for the Lease until it is ours or its holder is seen to live; returns the last answer.
 
-    :param ask: tries to take it. ``lease`` is ``held`` in the answer when another run has it, and then
-        ``lease_renewed`` is its last sign of life and ``lease_expires_in`` the seconds until it counts as gone.
+    :param ask: tries to take it. ``lease`` is ``held_by_another`` in the answer if another run holds it, and then
+        ``renewed`` is its last sign of life and ``expires_in`` the seconds until it counts as gone.
     :param announce: is told once, in a sentence, that the run waits.
     """
     answer = ask()
-    sign, signs, waited = answer.get("lease_renewed"), 0, 0
-    while answer.get("lease") == "held" and waited < AT_MOST and answer.get("lease_expires_in", AT_MOST) < AT_MOST:
+    sign, signs, waited = answer.get("renewed"), 0, 0
+    while answer.get("lease") == HELD_BY_ANOTHER and waited < AT_MOST and answer.get("expires_in", AT_MOST) < AT_MOST:
         if not waited:
-            announce("Waiting whether the run that has the lease still lives: %s" % answer.get("msg"))
+            announce(
+                "Another run holds the rollout lease; waiting to see whether it is still alive: %s" % answer.get("msg")
+            )
         sleep(_LOOK_EVERY)
         waited += _LOOK_EVERY
         answer = ask()
-        if answer.get("lease_renewed") != sign:
-            sign, signs = answer.get("lease_renewed"), signs + 1
+        if answer.get("renewed") != sign:
+            sign, signs = answer.get("renewed"), signs + 1
         if signs > _SIGNS_OF_A_DEAD_RUN:
             break
     return answer

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import steps
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import ENDED, LEFT, Host, Run
 
 CANARY, HANGING, LIVE, SERVERS, AGENTS = "canary", "hanging", "live", "servers", "agents"
@@ -71,19 +73,19 @@ def plan_lines(run: Run, agents_at_once: int) -> list[str]:
     lines = ["Rollout plan: %d of %d nodes restart" % (len(restart), len(in_this_batch))]
     for name, heading in (
         (CANARY, "first, as the canary, one at a time"),
-        (HANGING, "servers that hang on their registries.yaml, one at a time"),
+        (HANGING, "servers that hang because of their registries.yaml, one at a time"),
         (LIVE, "without a restart"),
         (SERVERS, "servers, one at a time"),
         (AGENTS, "agents, %d at a time" % agents_at_once),
     ):
         members = [host for host in hosts if phase(run, host) == name]
         if members:
-            lines.append("  %s: %s" % (heading, ", ".join(members)))
+            lines.append("  %s: %s" % (heading, shortened(members)))
     reasons: dict[str, list[str]] = {}
     for host in hosts:
         reasons.setdefault("; ".join(run.hosts[host].reasons), []).append(host)
     for reason, because_of in reasons.items():
-        lines.append("  because on %s: %s" % (", ".join(because_of), reason))
+        lines.append("  because on %s: %s" % (shortened(because_of), reason))
     return lines
 
 
@@ -92,12 +94,14 @@ def progress_line(run: Run, host: str, result: Mapping[str, Any]) -> str:
     hosts = order(run)
     head = "[%d/%d] %s " % (sum(run.hosts[name].progress == ENDED for name in hosts), len(hosts), host)
     seconds = "%.1f s" % _number(result.get("seconds"))
+    step = str(result.get("step"))
     if result.get("failed"):
-        put_back = " and put back as it was" if result.get("rolled_back") else ""
-        return head + "FAILED after %s%s (last step: %s)" % (seconds, put_back, result.get("step"))
-    action = "restarted and healthy" if result.get("restarted") else str(result.get("step"))
-    if action == "done":
-        action = "healthy without a restart"
+        rolled_back = ", rolled back" if result.get("rolled_back") else ""
+        return head + "FAILED after %s%s (last step: %s)" % (seconds, rolled_back, steps.words(step))
+    action = steps.words(step)
+    if step == steps.DONE:
+        healthy = "restarted and healthy" if result.get("restarted") else "healthy without a restart"
+        action = "changed without a restart" if result.get("live") else healthy
     pulled = result.get("canaries")
     listed = [item for item in pulled if isinstance(item, Mapping)] if isinstance(pulled, list) else []
     canaries = ", ".join(str(item.get("image")) for item in listed)

@@ -8,7 +8,10 @@ from __future__ import annotations
 from typing import Any, Collection, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.batch import BatchProblem, batch_size
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.agents_at_once import (
+    BatchProblem,
+    batch_size,
+)
 
 
 class Checked(NamedTuple):
@@ -35,6 +38,11 @@ def check(rollout: Mapping[str, Any], cluster: str, task_vars: Mapping[str, Any]
         errors += found.errors
         warnings += found.warnings
     return Checked(errors, warnings)
+
+
+def canary_hosts(name: str, groups: Mapping[str, Collection[str]]) -> list[str]:
+    """The hosts that go first: the one of this name, and those of a group of this name."""
+    return [name, *groups.get(name, ())] if name else []
 
 
 def canary(name: str, groups: Mapping[str, Collection[str]], play: Collection[str]) -> Checked:

@@ -22,9 +22,10 @@ class Host:
 
     ``restart`` is set if it has anything to commit, ``live`` if that needs no restart. ``ill`` says what was wrong with
     it before anything was done to it, ``explained`` that the pending change mends just that. ``ready`` is set once it
-    has asked for the lease with success: it is on its way to its commit. ``made_way`` counts how often it has given its
-    fork to another cluster and comes again. ``member`` is etcd's name of a server that hangs on the registries.yaml in
-    place. ``embedded_mirror`` is where a server has its embedded registry, "" for off, None for unknown.
+    has joined the rollout: it is on its way to its commit. ``made_way`` counts how often it has given its fork to
+    another cluster and comes again. ``member`` is etcd's name of a server that hangs on the registries.yaml in place.
+    ``embedded_mirror`` is where a server has its embedded registry, "" for off, None for unknown. ``changed`` and
+    ``restarted`` say what has come of it so far.
     """
 
     role: str = "agent"
@@ -38,6 +39,8 @@ class Host:
     ready: bool = False
     progress: str = STAGED
     made_way: int = 0
+    changed: bool = False
+    restarted: bool = False
 
 
 @dataclass
@@ -45,7 +48,8 @@ class Lease:
     """The cluster's Lease, as far as this run has it.
 
     ``holder`` names the run to others, ``server`` is the one through which it was taken, ``asked`` are those that could
-    not give it. ``without`` is set if the run goes on without it, ``refusal`` says why it must not.
+    not give it. ``without`` is set if the run goes on without it, ``refusal`` says why it must not. ``taker`` and
+    ``releaser`` are the hosts whose tasks see to it for all hosts of the cluster.
     """
 
     holder: str = ""
@@ -54,6 +58,8 @@ class Lease:
     without: bool = False
     refusal: str = ""
     asked: list[str] = field(default_factory=list)
+    taker: str = ""
+    releaser: str = ""
 
 
 @dataclass
@@ -63,8 +69,10 @@ class Run:
     ``failed`` are hosts with the reason, those that failed while they were staged included; ``refused`` those whose
     configuration was. ``staged`` are those that the role has staged since it began with one of them anew, as it does
     when a play runs it again or rescues it. ``arrived`` are those that have been staged, or cannot be, with the state
-    of their service, until all have. ``order`` are the hosts of the play's batch in the order in which Ansible takes
-    them, from when the plan was shown. ``controller`` is the process of Ansible that all of this belongs to.
+    of their service. ``order`` are the hosts of the play's batch in the order in which Ansible takes them, from when
+    the plan was shown. ``controller`` is the process of Ansible that all of this belongs to, ``in_order`` whether it
+    takes hosts in the order of the play. ``began`` is when the first host was, ``follows`` whether this run restarts
+    what it has staged, ``summed_up`` whether its summary was printed.
     """
 
     hosts: dict[str, Host] = field(default_factory=dict)
@@ -76,6 +84,10 @@ class Run:
     order: list[str] = field(default_factory=list)
     shown: bool = False
     controller: int = 0
+    in_order: bool = False
+    began: float = 0.0
+    follows: bool = True
+    summed_up: bool = False
     lease: Lease = field(default_factory=Lease)
 
 
@@ -83,7 +95,7 @@ def begin(run: Run, host: str) -> None:
     """Enter that ``host`` has been staged, whatever came of it: nothing of an earlier run of the role counts for it."""
     run.failed.pop(host, None)
     run.refused = [name for name in run.refused if name != host]
-    run.lease.refusal, run.lease.asked = "", []
+    run.lease.refusal, run.lease.asked, run.lease.taker = "", [], ""
     if host in run.staged:
         run.staged, run.order = [], []
     run.staged.append(host)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from local_fleet import Done, run
 
 FLEET = {"server": ["server-1"], "agent": ["agent-1"]}
 MIRROR = {"mirrors": {"docker.io": {"endpoint": ["https://registry.example.com:5000"]}}}
+STAGE = "Stage the configuration on all nodes"
 FIRST_TASK = {
-    "site": "Stage on all nodes", "remove": "Stage on all nodes", "rollback": "Stage on all nodes",
+    "site": STAGE, "remove": STAGE, "rollback": STAGE,
     "verify": "Ask each node", "report": "Ask each node", "diagnose": "Ask each node",
 }  # fmt: skip
 
@@ -71,6 +74,21 @@ def test_every_value_that_cannot_work_is_named_at_once(tmp_path: Path) -> None:
 )
 def test_the_other_playbooks_check_too(tmp_path: Path, playbook: str, name: str, value: Any) -> None:
     assert "k3s_registries_" + name in refused(tmp_path, playbook, **{"": MIRROR, name: value}).output
+
+
+@pytest.mark.parametrize("playbook", sorted(FIRST_TASK))
+def test_a_wrong_type_in_the_variables_of_one_host_stops_all(tmp_path: Path, playbook: str) -> None:
+    (tmp_path / "host_vars").mkdir()
+    wrong = {"k3s_registries_restart_timeout": "soon", "k3s_registries_on_failure": "panic"}
+    (tmp_path / "host_vars" / "agent-1.yml").write_text(json.dumps(wrong))
+    done = run(tmp_path, playbook, FLEET, variables={"k3s_registries": MIRROR})
+    assert done.status != 0
+    assert re.search(
+        r"fatal: \[agent-1\].*k3s_registries_restart_timeout.*k3s_registries_on_failure", done.output, re.S
+    )
+    assert FIRST_TASK[playbook] not in done.output
+    assert "fatal: [server-1]" not in done.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["host_vars", "inventory.yml"]
 
 
 def test_remove_needs_no_configuration(tmp_path: Path) -> None:

@@ -56,24 +56,24 @@ def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
 
 
 def test_it_is_taken_once_renewed_and_given_back(api: FakeApi, paths: NodePaths) -> None:
-    assert lease.take(paths, ONE, lambda: 1000.0) == "taken"
-    assert lease.take(paths, ONE, lambda: 1030.5) == "renewed"
+    assert lease.take(paths, ONE, lambda: 1000.0).lease == "taken"
+    assert lease.take(paths, ONE, lambda: 1030.5).lease == "renewed"
     spec = (api.stored or {})["spec"]
     assert (spec["acquireTime"], spec["renewTime"]) == ("1970-01-01T00:16:40.000000Z", "1970-01-01T00:17:10.500000Z")
-    assert lease.give_back(paths, ONE, lambda: 1031.0) == "given back"
-    assert lease.take(paths, TWO, lambda: 1040.0) == "taken"
+    assert lease.release(paths, ONE, lambda: 1031.0).lease == "released"
+    assert lease.take(paths, TWO, lambda: 1040.0).lease == "taken"
 
 
 def test_the_second_run_is_told_who_has_it_and_since_when(api: FakeApi, paths: NodePaths) -> None:
     lease.take(paths, ONE, lambda: 1000.0)
     with pytest.raises(lease.LeaseHeld, match=r"run one, since 1970-01-01T00:16:40.000000Z .* 30 s from now"):
         lease.take(paths, TWO, lambda: 1030.0)
-    assert lease.give_back(paths, TWO) == "not held", "only its holder gives it back"
+    assert lease.release(paths, TWO).lease == "not_held", "only its holder gives it back"
 
 
 def test_one_that_died_is_taken_over(api: FakeApi, paths: NodePaths) -> None:
     lease.take(paths, ONE, lambda: 1000.0)
-    assert lease.take(paths, TWO, lambda: 1060.5) == "taken over from run one"
+    assert lease.take(paths, TWO, lambda: 1060.5) == lease.Outcome("taken_over", previous="run one")
 
 
 def test_of_two_at_the_same_moment_one_gets_it(api: FakeApi, paths: NodePaths) -> None:
@@ -94,15 +94,15 @@ def test_parts_of_one_run_do_not_lock_each_other_out(api: FakeApi, paths: NodePa
     def another_part() -> None:
         nonlocal others
         others -= 1
-        assert lease.take(paths, ONE, lambda: 1001.0) == "renewed"
+        assert lease.take(paths, ONE, lambda: 1001.0).lease == "renewed"
         api.before_write = another_part if others else None
 
     api.before_write = another_part
-    assert lease.take(paths, ONE, lambda: 1002.0) == "renewed"
+    assert lease.take(paths, ONE, lambda: 1002.0).lease == "renewed"
     assert others == 0
     api.before_write = lambda: lease.take(paths, ONE, lambda: 1003.0)
-    given_back = lease.give_back(paths, ONE, lambda: 1004.0)
-    assert given_back == "given back", "a renewal in between does not keep it held"
+    released = lease.release(paths, ONE, lambda: 1004.0)
+    assert released.lease == "released", "a renewal in between does not keep it held"
     assert "holderIdentity" not in (api.stored or {})["spec"]
 
 
@@ -115,10 +115,10 @@ def test_an_api_that_is_away_is_no_free_lease(api: FakeApi, paths: NodePaths) ->
 def test_a_server_in_its_commit_keeps_it_whatever_becomes_of_the_run(api: FakeApi, paths: NodePaths) -> None:
     lease.take(paths, ONE, lambda: 1000.0)
     lease.take(paths, Holder("run one", 600), lambda: 1001.0)
-    assert lease.take(paths, ONE, lambda: 1015.0) == "renewed"
+    assert lease.take(paths, ONE, lambda: 1015.0).lease == "renewed"
     assert (api.stored or {})["spec"]["leaseDurationSeconds"] == 586, "the run's renewal does not bring the end nearer"
-    assert "still in its commit, for 581 s" in lease.give_back(paths, ONE, lambda: 1020.0)
+    assert lease.release(paths, ONE, lambda: 1020.0) == lease.Outcome("left_to_server", expires_in=581)
     with pytest.raises(lease.LeaseHeld):
         lease.take(paths, TWO, lambda: 1500.0)
     lease.take(paths, ONE, lambda: 1510.0, shorten=True)
-    assert lease.take(paths, TWO, lambda: 1571.0) == "taken over from run one"
+    assert lease.take(paths, TWO, lambda: 1571.0) == lease.Outcome("taken_over", previous="run one")

@@ -140,7 +140,7 @@ def test_a_hanging_server_that_has_read_its_file_and_lacks_the_others_lets_them_
     cluster.stage(wanted(cluster.paths, "two"))
     k3s.restarts, began = 0, cluster.time
     result = cluster.commit()
-    assert result["step"] == "in force, waiting for other servers"
+    assert result["step"] == "waiting_for_servers"
     assert "not ready without other servers: server-3" in result["warnings"][-1]
     assert (k3s.restarts, cluster.memory_is_at_rest()) == (0, True)
     assert cluster.time - began < 35

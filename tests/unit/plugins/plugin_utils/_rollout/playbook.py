@@ -79,6 +79,7 @@ def collection(folder: Path) -> Path:
     stub = "from ansible_collections.k3sfleet.registries.plugins.stub.stub_node import %s as ActionModule  # noqa\n"
     (actions / "k3s_registries.py").write_text(stub % "Registries", encoding="utf-8")
     (actions / "k3s_rollout.py").write_text(stub % "Rollout", encoding="utf-8")
+    (actions / "k3s_rollout_lease.py").write_text(stub % "Lease", encoding="utf-8")
     return folder
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import plan, turns
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import plan, restart_order_and_limits
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import (
     COMMITTING,
     ENDED,
@@ -93,8 +93,8 @@ class Simulation:
         if not any(self._turn(name, host, in_order) for name, host in self.in_forks):
             raise Stuck("seed %d: %s wait for ever, not begun: %s" % (self.seed, self.in_forks, queue))
 
-    def _turn(self, name: str, host: str, in_order: bool) -> turns.Turn | None:
-        asking = turns.Asking(
+    def _turn(self, name: str, host: str, in_order: bool) -> restart_order_and_limits.Turn | None:
+        asking = restart_order_and_limits.Asking(
             host,
             [host for _name, host in self.play],
             in_order,
@@ -104,7 +104,7 @@ class Simulation:
             forks=self.forks,
         )
         others = [run for other, run in self.clusters.items() if other != name]
-        return turns.turn(self.clusters[name], asking, others)
+        return restart_order_and_limits.decide(self.clusters[name], asking, others)
 
     def _step(self, name: str, host: str, in_order: bool) -> None:
         """What a host in a fork does next: say that it is there, ask whether it is its turn, or end its commit."""

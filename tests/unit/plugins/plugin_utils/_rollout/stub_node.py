@@ -1,10 +1,11 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stands in for the nodes' half of both modules, in the worker processes of a real ansible-playbook.
+"""Stands in for the nodes' half of the modules, in the worker processes of a real ansible-playbook.
 
-It becomes the action plugins k3s_registries and k3s_rollout of the tests' collection: the real ones, whose call to the
-node is answered here. Every host is late by a random time before each of its tasks, as on a busy machine.
+It becomes the action plugins k3s_registries, k3s_rollout and k3s_rollout_lease of the tests' collection: the real ones,
+whose call to the node is answered here. Every host is late by a random time before each of its tasks, as on a busy
+machine.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import time
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
-from ansible_collections.k3sfleet.registries.plugins.real_action import k3s_registries, k3s_rollout
+from ansible_collections.k3sfleet.registries.plugins.real_action import k3s_registries, k3s_rollout, k3s_rollout_lease
 
 with open(os.environ["ROLLOUT_SCENARIO"], encoding="utf-8") as _handle:
     SCENARIO: dict[str, Any] = json.load(_handle)
@@ -43,7 +44,7 @@ def _note(host: str, event: str) -> None:
 
 
 class _Stubbed:
-    """What both have in common: lateness."""
+    """What they have in common: lateness."""
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         host = str(task_vars["inventory_hostname"])
@@ -65,19 +66,19 @@ class Registries(_Stubbed, k3s_registries.ActionModule):  # type: ignore[misc]
         return {**answer, **SCENARIO.get("staged", {}).get(host, {})}
 
 
-class Rollout(_Stubbed, k3s_rollout.ActionModule):  # type: ignore[misc]
-    """Commits, which takes a random time, and has the lease."""
+class Lease(_Stubbed, k3s_rollout_lease.ActionModule):  # type: ignore[misc]
+    """Has the lease."""
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        fails = SCENARIO.get("fails_before") == task_vars["inventory_hostname"]
-        if fails and self._task.args.get("operation") == "hold":
-            return {"failed": True, "msg": "a mistake in this host's variables"}
-        return super().run(tmp, task_vars)
+    def _execute_module(self, module_name: str, module_args: dict[str, Any], task_vars: Any) -> dict[str, Any]:
+        _note(str(task_vars["inventory_hostname"]), module_args["state"])
+        return {"lease": "taken" if module_args["state"] == "held" else "released"}
+
+
+class Rollout(_Stubbed, k3s_rollout.ActionModule):  # type: ignore[misc]
+    """Commits, which takes a random time."""
 
     def _execute_module(self, module_name: str, module_args: dict[str, Any], task_vars: Any) -> dict[str, Any]:
         host = str(task_vars["inventory_hostname"])
-        if module_args["operation"] != "commit":
-            return {"lease": "taken" if module_args["operation"] == "hold" else "given back"}
         _note(host, "began")
         time.sleep(float(SCENARIO.get("takes", 0.02)))
         _late("commit", host)

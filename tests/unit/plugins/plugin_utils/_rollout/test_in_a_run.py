@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -17,6 +18,7 @@ import pytest
 from playbook import Playbooks, Seen, collection
 
 ROLE = "k3sfleet.registries.k3s_registries"
+ROLE_OF_OURS = {"name": ROLE}
 SERVERS = ["s-1", "s-2", "s-3"]
 AGENTS = ["a-1", "a-2", "a-3"]
 # Agents come first in the play: the order of the phases is the rollout's own.
@@ -160,7 +162,8 @@ def test_a_host_that_never_comes_to_its_commit_is_not_waited_for(playbooks: Play
             "rescue": [{"name": "Go on", "ansible.builtin.debug": {"msg": "rescued"}}],
         }
     ]
-    seen = playbooks.play(ONE, forks=20, tasks=tasks, fails_before="s-1")
+    mistake = {"_k3s_registries_rolls_out": "{{ nothing_of_the_kind if inventory_hostname == 's-1' else true }}"}
+    seen = playbooks.play(ONE, "--extra-vars", json.dumps(mistake), forks=20, tasks=tasks)
     assert seen.order == ["s-2", "s-3", *AGENTS], seen
     assert "rescued" in seen.output
 
@@ -176,7 +179,7 @@ def test_mistakes_in_the_settings_stop_the_run_before_the_first_node(playbooks: 
     assert seen.code == 2, seen
     assert "k3s_registries_agent_batch: '150%' is neither a positive number of agents nor a percentage" in seen.output
     assert "k3s_registries_canary: the inventory has neither a host nor a group with the name 'agnet-1'" in seen.output
-    assert "Stage" not in seen.output
+    assert "Stage the" not in seen.output
 
 
 def test_too_few_forks_are_named_before_the_first_node(playbooks: Playbooks) -> None:
@@ -186,5 +189,27 @@ def test_too_few_forks_are_named_before_the_first_node(playbooks: Playbooks) -> 
     words = " ".join(seen.output.split())
     assert words.count("k3s_registries_agent_batch: 100% of the 3 agents in this play are 3 at once") == 1, seen
     assert "only 2 forks, so no more than 2 will restart at once" in words, seen
-    assert words.index("only 2 forks") < words.index("Stage on all nodes")
+    assert words.index("only 2 forks") < words.index("Stage the configuration on all nodes")
     assert "agents, 2 at a time" in seen.output
+
+
+def test_a_changed_node_prints_three_lines_and_the_run_ends_with_a_summary(playbooks: Playbooks) -> None:
+    servers, agents = SERVERS, ["a-%02d" % number for number in range(1, 18)]
+    seen = playbooks.play(
+        {"east": {"server": servers, "agent": agents}},
+        forks=20,
+        late=0.01,
+        tasks=[{"name": "The registries", "ansible.builtin.import_role": {**ROLE_OF_OURS, "rolespec_validate": False}}],
+        variables={"k3s_registries_agent_batch": "5"},
+    )
+    assert seen.code == 0, seen
+    lines = seen.output.splitlines()
+    for host in (*servers, *agents):
+        own = [line for line in lines if re.match(r"(changed: \[%s\]|\[\d+/20\] %s )" % (host, host), line)]
+        assert len(own) == 3, own
+    # The lease is taken and released by one of the hosts for all of them.
+    others = [line for line in lines if re.match(r"\w+: \[", line) and not line.startswith("changed: [")]
+    assert len(others) == 2, others
+    assert len([line for line in lines if line.startswith("Summary of cluster ")]) == 1, seen
+    assert "20 nodes: 20 changed (20 restarted, 0 without a restart), 0 failed, 0 left as they were, " in seen.output
+    assert "agents, 5 at a time: a-01, a-02 and 15 more" in seen.output

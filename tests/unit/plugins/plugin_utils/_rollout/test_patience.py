@@ -24,8 +24,8 @@ class OtherRun:
         last = max([sign for sign in self.signs if sign <= self.now], default=0)
         left = last + self.duration - self.now
         if left <= 0:
-            return {"lease": "taken over"}
-        return {"failed": True, "lease": "held", "lease_renewed": str(last), "lease_expires_in": left, "msg": "by X"}
+            return {"lease": "taken_over"}
+        return {"failed": True, "lease": "held_by_another", "renewed": str(last), "expires_in": left, "msg": "by X"}
 
     def outwait(self) -> dict[str, Any]:
         return outwait(self.ask, self.said.append, self.sleep)
@@ -33,30 +33,30 @@ class OtherRun:
 
 def test_a_dead_run_is_waited_for_and_said_once() -> None:
     other = OtherRun([0])
-    assert other.outwait() == {"lease": "taken over"}
+    assert other.outwait() == {"lease": "taken_over"}
     assert other.now == 60
     assert len(other.said) == 1
 
 
 def test_a_server_that_finished_after_its_run_had_died_is_no_living_run() -> None:
-    assert OtherRun([0, 20]).outwait() == {"lease": "taken over"}
+    assert OtherRun([0, 20]).outwait() == {"lease": "taken_over"}
 
 
 def test_a_living_run_is_recognised_at_its_second_renewal() -> None:
     other = OtherRun(list(range(0, 3600, 15)))
-    assert other.outwait()["lease"] == "held"
+    assert other.outwait()["lease"] == "held_by_another"
     assert other.now <= 30
 
 
 def test_a_lease_that_lasts_longer_than_anyone_waits_is_refused_at_once() -> None:
     other = OtherRun([0], duration=AT_MOST + 1)
-    assert other.outwait()["lease"] == "held"
+    assert other.outwait()["lease"] == "held_by_another"
     assert other.now == 0
 
 
 def test_a_free_lease_is_taken_without_a_word() -> None:
     other = OtherRun([0], duration=0)
-    assert other.outwait() == {"lease": "taken over"}
+    assert other.outwait() == {"lease": "taken_over"}
     assert other.said == []
 
 

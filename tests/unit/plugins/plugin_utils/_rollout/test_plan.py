@@ -59,12 +59,12 @@ def test_the_plan_of_a_batch_has_the_hosts_of_that_batch() -> None:
 def test_progress_counts_what_has_ended() -> None:
     run = a_run()
     run.hosts["server-1"].progress = ENDED
-    result = {"restarted": True, "seconds": 4.21, "canaries": [{"image": "a:1"}]}
+    result = {"step": "done", "restarted": True, "seconds": 4.21, "canaries": [{"image": "a:1"}]}
     line = plan.progress_line(run, "server-1", result)
     assert line == "[1/3] server-1 restarted and healthy after 4.2 s, pulled a:1"
     failed = {"failed": True, "seconds": 9, "rolled_back": True, "step": "healthy"}
     line = plan.progress_line(run, "x", failed)
-    assert line == "[1/3] x FAILED after 9.0 s and put back as it was (last step: healthy)"
+    assert line == "[1/3] x FAILED after 9.0 s, rolled back (last step: healthy)"
 
 
 def test_who_has_ended_or_was_left_is_not_to_come() -> None:
@@ -113,5 +113,5 @@ def test_waiting_for_other_servers_is_said_before_and_after() -> None:
     assert plan.waiting_line("server-1", 60, [away]) == "server-1 waits up to 60 s before its restart for " + away
     run = a_run()
     run.hosts["server-1"].progress = ENDED
-    line = plan.progress_line(run, "server-1", {"restarted": True, "seconds": 12, "waited_for": [away]})
+    line = plan.progress_line(run, "server-1", {"step": "done", "restarted": True, "seconds": 12, "waited_for": [away]})
     assert line == "[1/3] server-1 restarted and healthy after 12.0 s, after waiting for " + away

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.batch import BatchProblem, batch_size
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.agents_at_once import (
+    BatchProblem,
+    batch_size,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rollout_settings import Checked, check
 
 AGENTS = ["agent-%d" % number for number in range(400)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import plan, turns
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import plan, restart_order_and_limits
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import (
     COMMITTING,
     ENDED,
@@ -22,7 +22,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run i
 from strategies import Simulation
 
 HOSTS = ["agent-1", "server-1", "agent-2", "server-2", "agent-3"]
-GO = turns.Turn(True)
+GO = restart_order_and_limits.Turn(True)
 
 
 def a_run(*hosts: str, prefix: str = "", **more: Host) -> Run:
@@ -32,8 +32,8 @@ def a_run(*hosts: str, prefix: str = "", **more: Host) -> Run:
     return Run(hosts={**made, **more}, order=[*names, *more], lease=Lease(held=True))
 
 
-def asking(host: str, in_order: bool = True, **more: object) -> turns.Asking:
-    return turns.Asking(host, HOSTS, in_order, **more)  # type: ignore[arg-type]
+def asking(host: str, in_order: bool = True, **more: object) -> restart_order_and_limits.Asking:
+    return restart_order_and_limits.Asking(host, HOSTS, in_order, **more)  # type: ignore[arg-type]
 
 
 def mixed(seed: int) -> tuple[dict[str, Run], list[tuple[str, str]]]:
@@ -108,11 +108,11 @@ def test_a_cluster_with_nothing_to_do_gets_a_fork_that_another_only_waits_in() -
 
 def test_a_host_waits_for_those_that_ansible_has_begun_before_it() -> None:
     run = a_run()
-    assert turns.turn(run, asking("server-2")) is None
-    assert turns.turn(run, asking("server-1")) == GO
+    assert restart_order_and_limits.decide(run, asking("server-2")) is None
+    assert restart_order_and_limits.decide(run, asking("server-1")) == GO
     # Agents come in a later task, first in the play or not.
     run.hosts["server-1"].progress = run.hosts["server-2"].progress = ENDED
-    assert turns.turn(run, asking("agent-1")) == GO
+    assert restart_order_and_limits.decide(run, asking("agent-1")) == GO
 
 
 @pytest.mark.parametrize("why", ["unreachable", "never asked for the lease", "left", "no order", "nothing to do"])
@@ -127,14 +127,22 @@ def test_a_host_that_is_not_certain_to_come_is_not_waited_for(why: str) -> None:
         run.hosts["server-1"].progress = LEFT
     elif why == "nothing to do":
         run.hosts["server-1"].restart = False
-    assert turns.turn(run, turns.Asking("server-2", batch, in_order=why != "no order")) == GO
+    assert (
+        restart_order_and_limits.decide(
+            run, restart_order_and_limits.Asking("server-2", batch, in_order=why != "no order")
+        )
+        == GO
+    )
 
 
 def test_whoever_waits_goes_first_by_the_plan_where_ansible_gives_no_order() -> None:
     run = a_run()
     for host in ("agent-2", "server-2", "agent-1"):
         run.hosts[host].progress = WAITING
-    said = {host: turns.turn(run, asking(host, in_order=False)) for host in ("agent-2", "server-2", "agent-1")}
+    said = {
+        host: restart_order_and_limits.decide(run, asking(host, in_order=False))
+        for host in ("agent-2", "server-2", "agent-1")
+    }
     assert said == {"agent-2": None, "server-2": GO, "agent-1": None}
 
 
@@ -150,17 +158,17 @@ def test_whoever_waits_goes_first_by_the_plan_where_ansible_gives_no_order() -> 
 def test_servers_restart_alone_and_agents_in_their_number(at_work: str, host: str, goes: bool) -> None:
     run = a_run()
     run.hosts[at_work].progress = COMMITTING
-    assert (turns.turn(run, asking(host, in_order=False, agents_at_once=2)) == GO) is goes
+    assert (restart_order_and_limits.decide(run, asking(host, in_order=False, agents_at_once=2)) == GO) is goes
     if goes:
-        assert turns.turn(run, asking(host, in_order=False, agents_at_once=1)) is None
+        assert restart_order_and_limits.decide(run, asking(host, in_order=False, agents_at_once=1)) is None
 
 
 def test_the_canary_goes_alone_even_if_it_is_an_agent() -> None:
     run = a_run()
     run.canary = ["agent-3", "agent-1"]
     run.hosts["agent-1"].progress = COMMITTING
-    assert turns.turn(run, asking("agent-3", agents_at_once=5)) is None
-    assert turns.turn(run, asking("agent-2", in_order=False, agents_at_once=5)) is None
+    assert restart_order_and_limits.decide(run, asking("agent-3", agents_at_once=5)) is None
+    assert restart_order_and_limits.decide(run, asking("agent-2", in_order=False, agents_at_once=5)) is None
 
 
 def test_a_server_that_changes_live_takes_its_turn_and_an_agent_does_not() -> None:
@@ -168,26 +176,26 @@ def test_a_server_that_changes_live_takes_its_turn_and_an_agent_does_not() -> No
     for host in run.hosts.values():
         host.live = True
     run.hosts["server-1"].progress = COMMITTING
-    assert turns.turn(run, asking("server-2")) is None
-    assert turns.turn(run, asking("agent-1")) == GO
+    assert restart_order_and_limits.decide(run, asking("server-2")) is None
+    assert restart_order_and_limits.decide(run, asking("agent-1")) == GO
 
 
 def test_without_the_lease_nobody_goes() -> None:
     run = a_run()
     run.lease = Lease()
-    turn = turns.turn(run, asking("server-1"))
+    turn = restart_order_and_limits.decide(run, asking("server-1"))
     assert turn is not None
     assert not turn.go
-    assert "operation: hold" in turn.why
+    assert "k3s_rollout_lease" in turn.why
     run.lease.without = True
-    assert turns.turn(run, asking("server-1")) == GO
+    assert restart_order_and_limits.decide(run, asking("server-1")) == GO
 
 
 @pytest.mark.parametrize(("failures", "allowed", "go"), [(0, 0, True), (1, 0, False), (1, 1, True), (2, 1, False)])
 def test_more_than_max_failures_leaves_the_rest_untouched(failures: int, allowed: int, go: bool) -> None:
     run = a_run()
     run.failed = {"node-%d" % number: "why" for number in range(failures)}
-    why = turns.stopped(run, allowed, force=False)
+    why = restart_order_and_limits.stopped(run, allowed, force=False)
     assert (why == "") is go
     if not go:
         assert "untouched" in why
@@ -197,16 +205,16 @@ def test_more_than_max_failures_leaves_the_rest_untouched(failures: int, allowed
 def test_an_ill_node_stops_the_rollout_before_the_first_restart() -> None:
     run = a_run()
     run.hosts["agent-3"].ill = "containerd does not answer"
-    why = turns.stopped(run, 0, force=False)
+    why = restart_order_and_limits.stopped(run, 0, force=False)
     assert "agent-3: containerd does not answer" in why
     assert "k3s_registries_force" in why
-    assert turns.stopped(run, 0, force=True) == ""
+    assert restart_order_and_limits.stopped(run, 0, force=True) == ""
 
 
 def test_an_illness_that_the_pending_change_explains_does_not() -> None:
     run = a_run()
     run.hosts["agent-3"].ill, run.hosts["agent-3"].explained = "x", True
-    assert turns.stopped(run, 0, force=False) == ""
+    assert restart_order_and_limits.stopped(run, 0, force=False) == ""
 
 
 @pytest.mark.parametrize(("hanging", "go"), [(0, False), (1, False), (2, True), (3, True)])
@@ -218,15 +226,15 @@ def test_where_most_servers_hang_they_explain_what_is_wrong_with_the_others(hang
         host.ill, host.explained, host.member = "containerd does not answer", True, "m"
     for host in [*servers[hanging:], run.hosts["agent-1"]]:
         host.ill = "the API does not say that it is ready (/readyz)"
-    assert (turns.stopped(run, 0, force=False) == "") is go
-    assert turns.api_may_be_away(run) is go
+    assert (restart_order_and_limits.stopped(run, 0, force=False) == "") is go
+    assert restart_order_and_limits.api_may_be_away(run) is go
 
 
 def test_one_server_that_hangs_explains_all() -> None:
     run = a_run("server-1", "agent-1")
     run.hosts["server-1"].ill, run.hosts["server-1"].explained = "containerd does not answer", True
     run.hosts["agent-1"].ill = "the API does not say that it is ready (/readyz)"
-    assert turns.stopped(run, 0, force=False) == ""
+    assert restart_order_and_limits.stopped(run, 0, force=False) == ""
 
 
 def test_servers_that_hang_come_before_a_canary_that_needs_them() -> None:
@@ -241,12 +249,12 @@ def test_servers_that_hang_come_before_a_canary_that_needs_them() -> None:
 def test_a_refused_configuration_anywhere_restarts_nothing() -> None:
     run = a_run()
     run.refused = ["agent-2"]
-    why = turns.stopped(run, 5, force=True)
+    why = restart_order_and_limits.stopped(run, 5, force=True)
     assert "agent-2" in why
     assert "untouched" in why
 
 
-def two_clusters() -> tuple[Run, Run, turns.Asking]:
+def two_clusters() -> tuple[Run, Run, restart_order_and_limits.Asking]:
     """One with a server at work and two that wait, which is all of three forks; one that has not begun; and the last of
     those that wait, as it asks."""
     names = ["server-1", "server-2", "server-3", "server-4"]
@@ -254,13 +262,13 @@ def two_clusters() -> tuple[Run, Run, turns.Asking]:
     busy.hosts["e-server-1"].progress = COMMITTING
     busy.hosts["e-server-2"].progress = busy.hosts["e-server-3"].progress = WAITING
     batch = [*busy.hosts, *idle.hosts]
-    return busy, idle, turns.Asking("e-server-3", batch, in_order=True, makes_way=True, forks=3)
+    return busy, idle, restart_order_and_limits.Asking("e-server-3", batch, in_order=True, makes_way=True, forks=3)
 
 
 def test_the_last_that_waits_makes_way_for_a_cluster_that_has_nothing_to_do() -> None:
     busy, idle, last = two_clusters()
-    assert turns.turn(busy, last, [idle]) == turns.Turn(False, later=True)
-    assert turns.turn(busy, last._replace(host="e-server-2"), [idle]) is None
+    assert restart_order_and_limits.decide(busy, last, [idle]) == restart_order_and_limits.Turn(False, later=True)
+    assert restart_order_and_limits.decide(busy, last._replace(host="e-server-2"), [idle]) is None
 
 
 @pytest.mark.parametrize(
@@ -299,34 +307,36 @@ def test_nobody_makes_way_in_vain(why: str) -> None:
             host.made_way = 1
     else:
         last = last._replace(makes_way=False)
-    assert turns.turn(busy, last, [idle]) is None
+    assert restart_order_and_limits.decide(busy, last, [idle]) is None
 
 
 def test_those_after_a_host_that_made_way_come_with_it_in_the_next_round() -> None:
     busy, idle, _last = two_clusters()
     busy.hosts["e-server-3"].progress, busy.hosts["e-server-3"].made_way = STAGED, 1
-    asks = turns.Asking("e-server-4", [*busy.hosts], in_order=True, makes_way=True, forks=9)
-    assert turns.turn(busy, asks, [idle]) == turns.Turn(False, later=True)
+    asks = restart_order_and_limits.Asking("e-server-4", [*busy.hosts], in_order=True, makes_way=True, forks=9)
+    assert restart_order_and_limits.decide(busy, asks, [idle]) == restart_order_and_limits.Turn(False, later=True)
     busy.hosts["e-server-4"].made_way = 1
-    assert turns.turn(busy, asks, []) is None
+    assert restart_order_and_limits.decide(busy, asks, []) is None
 
 
 def test_a_round_ends_soon_if_a_cluster_can_go_on_only_in_the_next() -> None:
     busy, idle, last = two_clusters()
     for host in idle.hosts.values():
         host.made_way = 1
-    assert turns.turn(busy, last._replace(forks=9), [idle]) == turns.Turn(False, later=True)
+    assert restart_order_and_limits.decide(busy, last._replace(forks=9), [idle]) == restart_order_and_limits.Turn(
+        False, later=True
+    )
 
 
 def test_rounds_have_an_end() -> None:
     busy, idle, last = two_clusters()
     for host in [*busy.hosts.values(), *idle.hosts.values()]:
         host.made_way = 30
-    assert turns.turn(busy, last, [idle]) is None
+    assert restart_order_and_limits.decide(busy, last, [idle]) is None
 
 
 def test_hosts_of_an_earlier_phase_are_not_waited_for() -> None:
     """A canary that never came to its commit, for whatever reason, has no task any more."""
     run = a_run()
     run.canary = ["agent-1"]
-    assert turns.turn(run, asking("server-1")) == GO
+    assert restart_order_and_limits.decide(run, asking("server-1")) == GO

@@ -26,8 +26,8 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run i
 )
 
 NO_LEASE = (
-    "nothing was restarted: the run does not have its cluster's lease, which keeps two runs from restarting servers of "
-    "one cluster. Take it first, with k3s_rollout and operation: hold on a server (the role does that)"
+    "nothing was restarted: the run does not hold its cluster's lease, which keeps two runs from restarting servers of "
+    "one cluster. Take it first, with k3s_rollout_lease on a server (the role does that)"
 )
 
 # Each round is an include within that of the round before.
@@ -64,7 +64,7 @@ class Turn(NamedTuple):
     later: bool = False
 
 
-def turn(run: Run, asking: Asking, others: Sequence[Run] = ()) -> Turn | None:
+def decide(run: Run, asking: Asking, others: Sequence[Run] = ()) -> Turn | None:
     """Decide for the host that asks; None while it has to wait.
 
     :param others: the rollouts over the other clusters of the play.
@@ -83,7 +83,9 @@ def turn(run: Run, asking: Asking, others: Sequence[Run] = ()) -> Turn | None:
 
 def stopped(run: Run, max_failures: int, force: bool) -> str:
     """Why no further host may begin, "" if one may."""
-    return halted(run, max_failures, force) or ("" if run.lease.held or run.lease.without else NO_LEASE)
+    if run.lease.held or run.lease.without:
+        return halted(run, max_failures, force)
+    return halted(run, max_failures, force) or run.lease.refusal or NO_LEASE
 
 
 def halted(run: Run, max_failures: int, force: bool) -> str:
@@ -118,8 +120,8 @@ def api_may_be_away(run: Run) -> bool:
 def absent_before(run: Run, asking: Asking) -> list[str]:
     """The hosts of the same phase that Ansible has taken before this one, and whose process has yet to say so.
 
-    Only those count of which that is certain: they have asked for the lease with success, in this batch of the play,
-    and have not failed since. Hosts of other phases come in a task of their own, before this one or after it.
+    Only those count of which that is certain: they have joined the rollout, in this batch of the play, and have not
+    failed since. Hosts of other phases come in a task of their own, before this one or after it.
     """
     if not asking.in_order:
         return []

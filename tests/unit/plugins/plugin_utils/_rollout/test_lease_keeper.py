@@ -10,7 +10,7 @@ import os
 import signal
 from pathlib import Path
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import keeper
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import lease_keeper
 
 
 class World:
@@ -34,7 +34,7 @@ class World:
         def give_back() -> None:
             self.given_back += 1
 
-        keeper.keep(
+        lease_keeper.keep(
             lambda: self.now < self.dies_at,
             lambda: self.now < self.released_at,
             renew,
@@ -60,7 +60,7 @@ def _run(folder: str, forked: object) -> None:
     def give_back() -> None:
         Path(folder, "given-back").touch()
 
-    keeper.leave_behind(os.getpid(), lambda: True, lambda: None, give_back)
+    lease_keeper.leave_behind(os.getpid(), lambda: True, lambda: None, give_back)
     forked.set()  # type: ignore[attr-defined]
     signal.pause()
 

@@ -1,0 +1,62 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host of a rollout has to do: when its turn comes, and whether it takes and releases its cluster's Lease."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: rollout_duty
+short_description: "Internal: when a host takes its turn, and whether it takes and releases the Lease"
+version_added: 1.0.0
+description:
+  - Internal. The tasks of the role C(k3s_registries) use it; its name and its result may change.
+  - If many hosts ask for the Lease, it gives the duty to one of each cluster. The others then need no task for it.
+author:
+  - the k3sfleet.registries authors (@k3sfleet)
+options:
+  _terms:
+    description: V(phase), V(take) or V(release).
+    type: list
+    elements: str
+    required: true
+  cluster:
+    description: The names of the cluster's groups, as C(SERVER_GROUP/AGENT_GROUP).
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: The server through which this host releases the Lease, or an empty text
+  ansible.builtin.debug:
+    msg: "{{ lookup('k3sfleet.registries.rollout_duty', 'release', cluster='server/agent') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description:
+    - For V(phase), the part of the rollout in which this host takes its turn - V(canary), V(hanging), V(live),
+      V(servers) or V(agents). Each needs a task of its own, so that Ansible begins no host before those of the phases
+      before it.
+    - For V(take), whether this host has to. For V(release), the server to do it through, or an empty text.
+  type: list
+  elements: raw
+"""
+
+from typing import Any
+
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import ledger_of
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import lease_duty, plan
+
+
+class LookupModule(LookupBase):  # type: ignore[misc]
+    """The lookup of this file."""
+
+    def run(self, terms: Any, variables: Any = None, **kwargs: Any) -> list[Any]:
+        self.set_options(var_options=variables, direct=kwargs)
+        host = str(variables["inventory_hostname"])
+        with ledger_of({"cluster": self.get_option("cluster")}).opened() as run:
+            if terms[0] == "phase":
+                return [plan.phase(run, host)]
+            return [lease_duty.join(run, host) if terms[0] == "take" else lease_duty.leave(run, host)]
