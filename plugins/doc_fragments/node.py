@@ -59,4 +59,10 @@ options:
       - What the controller has read from K3s' configuration files, if the node could not read them reliably. Only the
         action plugin sets it.
     type: dict
+  cluster:
+    description:
+      - The names of the inventory groups of the node's cluster, as C(SERVER_GROUP/AGENT_GROUP). They tell it from
+        other clusters that the same run works on, and are named in messages.
+    type: str
+    default: ""
 """

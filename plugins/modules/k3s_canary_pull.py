@@ -115,10 +115,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from
     confirmed,
     identify,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import canary
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
-from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.canary import pull
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.config_option import take_config
 
 ARGUMENTS: dict[str, dict[str, Any]] = dict(
@@ -138,8 +138,10 @@ def main() -> None:
     except (Contradicted, ServiceProblem, Unsafe) as problem:
         module.fail_json(msg=str(problem))
     pulls: list[dict[str, Any]] = []
-    if not module.check_mode:
-        pulls = [pull(paths, image, module.params["timeout"], config) for image in module.params["images"]]
+    for image in [] if module.check_mode else module.params["images"]:
+        present = canary.is_present(paths, image)
+        pulled = canary.pull(paths, image, module.params["timeout"], config)
+        pulls.append(dict(pulled, new=pulled["ok"] and not present))
     module.exit_json(changed=any(item["new"] for item in pulls), pulls=pulls)
 
 

@@ -17,10 +17,14 @@ description:
     in C(registries.yaml), and the lines that show it.
   - Files are read as a stream, so that the log's size does not matter to the node's memory.
   - Nothing on the node is changed, and no network is used. Needs only Python on the node.
+notes:
+  - This module only looks. So O(distribution), O(service) and O(data_dir) are taken at their word where they are set,
+    and the other options that say what the node is are accepted and not used.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
 extends_documentation_fragment:
   - k3sfleet.registries.attributes
+  - k3sfleet.registries.node
 attributes:
   check_mode:
     support: full
@@ -32,15 +36,6 @@ attributes:
     support: full
     platforms: posix
 options:
-  distribution:
-    description: Which distribution runs on the node.
-    type: str
-    choices: [k3s, rke2]
-    default: k3s
-  data_dir:
-    description: The value of C(--data-dir). Empty, it is found on the node.
-    type: path
-    default: ""
   log_file:
     description:
       - The log to read; its rotated files are found beside it.
@@ -145,6 +140,7 @@ from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import places
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.certs_d import configured_mirrors
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.config_option import take_config
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.loaded_secrets import loaded_secrets
@@ -158,14 +154,13 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader 
 if TYPE_CHECKING:
     from typing import Any
 
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "distribution": {"type": "str", "choices": ["k3s", "rke2"], "default": "k3s"},
-    "data_dir": {"type": "path", "default": ""},
-    "log_file": {"type": "path", "default": ""},
-    "since": {"type": "str", "default": ""},
-    "images": {"type": "list", "elements": "str", "default": []},
-    "config": {"type": "dict", "no_log": True},
-}
+ARGUMENTS: dict[str, dict[str, Any]] = dict(
+    NODE_ARGUMENTS,
+    log_file={"type": "path", "default": ""},
+    since={"type": "str", "default": ""},
+    images={"type": "list", "elements": "str", "default": []},
+    config={"type": "dict", "no_log": True},
+)
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:

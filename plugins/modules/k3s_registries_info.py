@@ -54,10 +54,6 @@ options:
   key:
     description: The key with which the node encrypts its answer. The action plugin makes a new one for each call.
     type: str
-  cluster:
-    description: Not used. Accepted so that you can set the defaults of the action group for all of its modules.
-    type: str
-    default: ""
 seealso:
   - module: k3sfleet.registries.k3s_registries
   - module: k3sfleet.registries.k3s_pull_diagnosis

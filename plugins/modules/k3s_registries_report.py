@@ -136,6 +136,10 @@ summary:
       description: The report in one line.
       type: str
       sample: 11 of 40 nodes need attention
+    level:
+      description: The worst level of a node - V(error), V(warning), V(unknown), V(info) or V(ok).
+      type: str
+      sample: warning
     nodes:
       description: How many nodes there are.
       type: int
@@ -153,6 +157,6 @@ summary:
       description: How many causes of failing pulls there are.
       type: int
     expiring_certificates:
-      description: How many certificates have ended, end within 30 days, or cannot be used.
+      description: How many certificates have expired, expire within 30 days, or cannot be used.
       type: int
 """

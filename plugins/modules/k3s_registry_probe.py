@@ -30,6 +30,8 @@ description:
   - Reads at most 64 KiB of an answer's headers, 64 KiB of a token server's answer and 4 MiB of a manifest. An image
     configuration larger than 256 KiB is treated like a layer.
 notes:
+  - This module only looks. It believes O(distribution), O(service) and O(data_dir) if you set them; it accepts the
+    other options that say what the node is, and does not use them.
   - Reading the credentials needs C(become=true). The node needs nothing but Python 3.8 or later.
   - The causes are those of M(k3sfleet.registries.k3s_pull_diagnosis), and V(ok). V(unauthorized) together with
     RV(endpoints[].findings) means that containerd can only continue by sending credentials where they do not belong.
@@ -41,6 +43,7 @@ author:
   - the k3sfleet.registries authors (@k3sfleet)
 extends_documentation_fragment:
   - k3sfleet.registries.attributes
+  - k3sfleet.registries.node
 attributes:
   check_mode:
     support: full
@@ -52,21 +55,6 @@ attributes:
     support: full
     platforms: posix
 options:
-  distribution:
-    description: Which distribution runs on the node.
-    type: str
-    choices: [k3s, rke2]
-    default: k3s
-  data_dir:
-    description: The value of C(--data-dir). If empty, it is found on the node.
-    type: path
-    default: ""
-  service:
-    description:
-      - The service that runs the distribution. If containerd does not run, its environment files name the proxies.
-      - If empty, it is found on the node.
-    type: str
-    default: ""
   images:
     description: Images to look for, with or without registry and tag, as for C(crictl pull).
     type: list
@@ -240,6 +228,7 @@ from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import places
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.environment import service_environment
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import (
     NodeHosts,
@@ -256,18 +245,16 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image i
 if TYPE_CHECKING:
     from typing import Any
 
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "distribution": {"type": "str", "choices": ["k3s", "rke2"], "default": "k3s"},
-    "data_dir": {"type": "path", "default": ""},
-    "service": {"type": "str", "default": ""},
-    "images": {"type": "list", "elements": "str", "default": []},
-    "all_endpoints": {"type": "bool", "default": True},
-    "content": {"type": "bool", "default": True},
-    "timeout": {"type": "float", "default": 10.0},
-    "config": {"type": "dict", "no_log": True},
-    "default_endpoint": {"type": "bool", "default": True},
-    "embedded_mirror": {"type": "str", "default": ""},
-}
+ARGUMENTS: dict[str, dict[str, Any]] = dict(
+    NODE_ARGUMENTS,
+    images={"type": "list", "elements": "str", "default": []},
+    all_endpoints={"type": "bool", "default": True},
+    content={"type": "bool", "default": True},
+    timeout={"type": "float", "default": 10.0},
+    config={"type": "dict", "no_log": True},
+    default_endpoint={"type": "bool", "default": True},
+    embedded_mirror={"type": "str", "default": ""},
+)
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:

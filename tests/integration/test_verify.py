@@ -95,7 +95,7 @@ def test_a_node_without_what_the_inventory_says_by_now_is_named(sound: Cluster) 
     run = sound.play(VERIFY, "--diff", "-vvv", variables=variables).refused()
     assert run.failed == sorted(sound.names)
     assert all(row.split()[1:4] == ["FAILED", "not", "applied"] for row in _rows(run.output).values()), run.output
-    assert "not_applied: what k3s_registries says is not in place here: %s (update)" % REGISTRIES in run.output
+    assert "not_applied: the node does not have what k3s_registries says: %s (update)" % REGISTRIES in run.output
     assert set(run.changed.values()) == {0}
     assert sound.snapshot()["agent-1"]["files"][REGISTRIES] == before
 

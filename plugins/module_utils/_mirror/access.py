@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, origin_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import basic_header
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, bare_origin_of
 
 
 class Access(NamedTuple):
@@ -38,9 +38,9 @@ class Access(NamedTuple):
     def origin(self) -> Origin:
         """What these credentials belong to.
 
-        :raises OriginError: if the host is none.
+        :raises AddressError: if the host is none.
         """
-        return origin_of("%s://%s" % (self.scheme, self.host))
+        return bare_origin_of("%s://%s" % (self.scheme, self.host))
 
     @property
     def has_credentials(self) -> bool:
@@ -49,7 +49,7 @@ class Access(NamedTuple):
     @property
     def basic(self) -> str:
         """The value of ``Authorization`` for basic authentication."""
-        return "Basic " + base64.b64encode(("%s:%s" % (self.username, self.password)).encode("utf-8")).decode("ascii")
+        return basic_header(self.username, self.password)
 
 
 def access_from(host: str, given: Mapping[str, Any]) -> Access:

@@ -8,30 +8,28 @@ Sources: distribution's ``docs/spec/auth/token.md`` and ``oauth.md``.
 
 from __future__ import annotations
 
-import re
-import urllib.parse
-from typing import Mapping
-
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
     RegistryFailure,
-    failure,
     of_status,
     retry_after,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import read_json
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import AGENT, Reply, Session
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.challenge import Challenge, parse_challenges
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
-    Origin,
-    OriginError,
-    leaves_tls,
-    origin_of,
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import (
+    TOKEN_LIMIT,
+    Challenge,
+    parse_challenges,
+    token_form,
+    token_in,
+    token_url,
 )
-
-TOKEN_LIMIT = 64 << 10
-_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
+    AddressError,
+    Origin,
+    bare_origin_of,
+    leaves_tls,
+)
 
 
 class Authorization:
@@ -84,18 +82,16 @@ class Authorization:
         host = self._access.host
         realm = challenge.parameters.get("realm", "")
         try:
-            server = origin_of(realm)
-        except OriginError as error:
+            server = bare_origin_of(realm)
+        except AddressError as error:
             raise self._unavailable("its token server cannot be asked: %s" % error) from error
         if self._access.has_credentials and leaves_tls(self._access.origin, server):
             raise self._unavailable(
                 "it wants its credentials sent without TLS, to its token server %s, and they are not: its realm has to "
                 "begin with https://" % server.text
             )
-        deadline = Deadline(self._timeout)
-        method, url, headers, body = self._request(realm, challenge.parameters.get("service", ""), scopes)
         try:
-            reply = self._session.ask(method, url, headers, deadline, (lambda: [body]) if body else None, len(body))
+            reply = self._asked(realm, challenge.parameters.get("service", ""), scopes, Deadline(self._timeout))
             content = reply.body(TOKEN_LIMIT)
         except RegistryFailure as problem:
             if problem.cause == "stopped":
@@ -103,42 +99,33 @@ class Authorization:
             raise self._unavailable("token server: %s" % problem, problem.cause) from problem
         return self._token_of(reply, content, server, host)
 
-    def _request(self, realm: str, service: str, scopes: tuple[str, ...]) -> tuple[str, str, dict[str, str], bytes]:
-        """Method, URL, headers and body of a token request."""
-        parts = urllib.parse.urlsplit(realm)
-        query = [("service", service)] + [("scope", scope) for scope in scopes]
-        kept = urllib.parse.parse_qsl(parts.query)
-        headers: dict[str, str] = {}
-        if self._access.identity_token:
-            fields = [("service", service), ("scope", " ".join(scopes)), ("grant_type", "refresh_token"),
-                      ("refresh_token", self._access.identity_token), ("client_id", AGENT)]  # fmt: skip
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-            url = urllib.parse.urlunsplit(parts._replace(query=urllib.parse.urlencode(kept), fragment=""))
-            return "POST", url, headers, urllib.parse.urlencode(fields).encode("ascii")
-        if self._access.has_credentials:
-            headers["Authorization"] = self._access.basic
-        url = urllib.parse.urlunsplit(parts._replace(query=urllib.parse.urlencode(kept + query), fragment=""))
-        return "GET", url, headers, b""
+    def _asked(self, realm: str, service: str, scopes: tuple[str, ...], deadline: Deadline) -> Reply:
+        access = self._access
+        if access.identity_token:
+            form = token_form("", access.identity_token, service, scopes, AGENT)
+            headers = {"Content-Type": "application/x-www-form-urlencoded"}
+            return self._session.ask("POST", token_url(realm, "", ()), headers, deadline, lambda: [form], len(form))
+        headers = {"Authorization": access.basic} if access.has_credentials else {}
+        return self._session.ask("GET", token_url(realm, service, scopes), headers, deadline)
 
     def _token_of(self, reply: Reply, content: bytes, server: Origin, host: str) -> str:
         if reply.status in (400, 401, 403):
-            raise failure("token_refused", host)
+            raise RegistryFailure("token_refused", host)
         if 300 <= reply.status < 400:
             # A redirect would take the credentials along, or leave them out and be refused.
             raise self._unavailable("its token server %s redirects, which is not followed" % server.text)
         if reply.status != 200:
             raise of_status(reply.status, server.netloc, "", retry_after(reply.header("Retry-After")))
         try:
-            fields: Mapping[str, object] = read_json(content)
-            token = fields.get("token") or fields.get("access_token")
-        except (ValueError, AttributeError):
-            token = None
-        if not isinstance(token, str) or not _PRINTABLE.fullmatch(token):
+            token = token_in(content)
+        except ValueError:
+            token = ""
+        if not token:
             seen = "its token server %s sent no token that can be used" % server.text
-            raise failure("token_server_unavailable", host, seen=seen)
+            raise RegistryFailure("token_server_unavailable", host, seen=seen)
         return token
 
     def _unavailable(self, why: str, cause: str = "") -> RegistryFailure:
         """For this image alone: what is asked for may differ for the next."""
         kept = cause if cause.startswith(("tls_", "ca_", "client_cert_")) else "token_server_unavailable"
-        return RegistryFailure(kept, "%s: %s" % (self._access.host, why))
+        return RegistryFailure(kept, self._access.host, advice=why, whole=False)

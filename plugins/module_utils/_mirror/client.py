@@ -20,39 +20,44 @@ from typing import Any, Callable, Iterable, Iterator, TypeVar
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.authorization import Authorization
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
+    ADVICE,
     RegistryFailure,
-    failure,
-    of_exception,
+    of_failure,
     of_status,
     retry_after,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
-    INDEX_TYPES,
     MANIFEST_LIMIT,
-    MANIFEST_TYPES,
     Descriptor,
     Manifest,
     digest_of,
     document_of,
     is_checkable,
-    read_json,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Body, Reply, Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.wire import TooLarge
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, TooLarge
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import read_json
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.media_types import (
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import (
+    REDIRECTS,
+    location_of,
+    media_type_of,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
+    AddressError,
     Origin,
-    OriginError,
-    belongs_to,
+    bare_origin_of,
     joined,
     leaves_tls,
-    origin_of,
 )
 
 _ACCEPT = ", ".join(INDEX_TYPES + MANIFEST_TYPES)
-_REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 LONGEST_WAIT = 300.0
 """Seconds: a Retry-After beyond it is not waited for."""
@@ -97,8 +102,8 @@ class RegistryClient:
         self._accepted = False
         try:
             self._origin = access.origin
-        except OriginError as error:
-            raise failure("dns_failure", access.host, seen=str(error)) from error
+        except AddressError as error:
+            raise RegistryFailure("dns_failure", access.host, seen=str(error)) from error
         self._session = Session(TlsSettings(access), self._explained)
         self._authorization = Authorization(access, self._session, timeout)
 
@@ -135,7 +140,7 @@ class RegistryClient:
         digest = reference if ":" in reference else said
         if not is_checkable(digest):
             return self.get(repository, reference)
-        return Manifest(digest, _media_type(reply), b"")
+        return Manifest(digest, media_type_of(reply.headers), b"")
 
     @_with_side
     def get(self, repository: str, reference: str, media_type: str = "") -> Manifest | None:
@@ -145,7 +150,9 @@ class RegistryClient:
         :raises RegistryFailure: on any other answer, and if the content is not that of the digest asked for.
         """
         if ":" in reference and not is_checkable(reference):
-            raise failure("digest_mismatch", self.access.host, seen="%s: only SHA-256 can be checked" % reference)
+            raise RegistryFailure(
+                "digest_mismatch", self.access.host, seen="%s: only SHA-256 can be checked" % reference
+            )
         reply = self._ask("GET", repository, "manifests/" + reference)
         if reply.status == 404:
             reply.start()
@@ -155,7 +162,7 @@ class RegistryClient:
         if ":" in reference and digest != reference:
             raise self._other(reference, digest)
         where = "%s/%s" % (self.access.host, repository)
-        announced = _media_type(reply)
+        announced = media_type_of(reply.headers)
         if announced not in INDEX_TYPES + MANIFEST_TYPES:
             announced = media_type or announced
         return Manifest(digest, document_of(body, announced, where)[0], body)
@@ -191,7 +198,7 @@ class RegistryClient:
             reply = self._ask("GET", repository, "blobs/" + part.digest, deadline=deadline)
             if reply.status == 404:
                 reply.start()
-                raise failure("blob_missing", self.access.host, seen="%s of %s" % (part.digest, repository))
+                raise RegistryFailure("blob_missing", self.access.host, seen="%s of %s" % (part.digest, repository))
             count, found, held = 0, hashlib.sha256(), b""
             with contextlib.closing(reply.pieces()) as pieces:
                 for piece in pieces:
@@ -227,9 +234,9 @@ class RegistryClient:
         begun.start()
         if begun.status == 201 and other:
             return None
-        if not begun.header("Location"):
-            raise failure("not_a_registry", self.access.host, seen="it names no place for an upload")
-        place = self._joined(begun, begun.header("Location"), "the place of an upload")
+        if not location_of(begun.headers):
+            raise RegistryFailure("not_a_registry", self.access.host, seen="it names no place for an upload")
+        place = self._joined(begun, location_of(begun.headers), "the place of an upload")
         place += ("&" if urllib.parse.urlsplit(place).query else "?") + urllib.parse.urlencode({"digest": part.digest})
         headers = {"Content-Type": "application/octet-stream"}
         reply = self._exchanged(
@@ -246,8 +253,8 @@ class RegistryClient:
             try:
                 begun = self._once("POST", repository, "blobs/uploads/", Deadline(self._timeout))
                 begun.start()
-                if begun.header("Location"):
-                    place = self._joined(begun, begun.header("Location"), "the place of an upload")
+                if location_of(begun.headers):
+                    place = self._joined(begun, location_of(begun.headers), "the place of an upload")
                     scopes = (_scope(repository, "DELETE"),)
                     self._exchanged("DELETE", place, {}, scopes, Deadline(self._timeout)).start()
             except RegistryFailure as problem:
@@ -301,7 +308,7 @@ class RegistryClient:
         with self._first_alone():
             try:
                 reply = self._followed(method, url, headers, scopes, deadline, body, length, silence)
-                if reply.status == 401 and belongs_to(self._origin, reply.origin):
+                if reply.status == 401 and reply.origin == self._origin:
                     reply.start()
                     if self._authorization.learn(reply, scopes):
                         return self._followed(method, url, headers, scopes, deadline, body, length, silence)
@@ -319,18 +326,18 @@ class RegistryClient:
     ) -> Reply:  # fmt: skip
         """Ask, and go where a registry says that something it has is to be read. Only it itself gets credentials."""
         for _number in range(_MOST_REDIRECTS + 1):
-            own = belongs_to(self._origin, origin_of(url))
+            own = bare_origin_of(url) == self._origin
             fields = dict(headers, **self._authorization.headers(scopes)) if own else headers
             reply = self._session.ask(method, url, fields, deadline, body, length, silence)
-            location = reply.header("Location")
-            if reply.status not in _REDIRECTS or method not in ("GET", "HEAD") or not location:
+            location = location_of(reply.headers)
+            if reply.status not in REDIRECTS or method not in ("GET", "HEAD") or not location:
                 return reply
             if method == "HEAD" and "/blobs/" in url:
                 # It has the blob; the other place may be for nothing but a download.
                 return _There(reply)
             reply.start()
             url = self._joined(reply, location, "what it has elsewhere")
-        raise failure("not_a_registry", self.access.host, seen="more than %d redirects" % _MOST_REDIRECTS)
+        raise RegistryFailure("not_a_registry", self.access.host, seen="more than %d redirects" % _MOST_REDIRECTS)
 
     def _joined(self, reply: Reply, location: str, what: str) -> str:
         """Where a registry sends on to.
@@ -339,11 +346,13 @@ class RegistryClient:
         """
         try:
             url = joined(reply.url, location)
-            target = origin_of(url)
-        except OriginError as error:
-            raise failure("not_a_registry", self.access.host, seen="%s has no address: %s" % (what, error)) from error
+            target = bare_origin_of(url)
+        except AddressError as error:
+            raise RegistryFailure(
+                "not_a_registry", self.access.host, seen="%s has no address: %s" % (what, error)
+            ) from error
         if leaves_tls(reply.origin, target):
-            raise failure(
+            raise RegistryFailure(
                 "not_a_registry", self.access.host,
                 seen="it is asked over TLS and names %s, without TLS, for %s: correct the external address in its "
                 "settings" % (target.text, what),
@@ -352,38 +361,36 @@ class RegistryClient:
 
     def _refusal(self, reply: Reply, repository: str) -> RegistryFailure:
         said = _said(reply.start())
-        own = belongs_to(self._origin, reply.origin)
+        own = reply.origin == self._origin
         host = self.access.host if own else reply.origin.netloc
         problem = of_status(reply.status, host, said, retry_after(reply.header("Retry-After")))
         if own and reply.status == 401 and reply.sent.startswith("Bearer "):
             # The token was good: this repository is not for this user, or does not exist (Docker Hub says so).
-            return RegistryFailure("forbidden", str(problem).replace("credentials", "credentials for " + repository))
+            advice = ADVICE["unauthorized"].replace("credentials", "credentials for " + repository)
+            return RegistryFailure("forbidden", host, said=problem.said, advice=advice)
         # Where others are answered with the same credentials, or it is another host, it is the affair of this image.
         problem.whole = problem.whole and own and not (reply.status == 401 and self._accepted)
         return problem
 
-    def _explained(self, error: BaseException, origin: Origin) -> RegistryFailure:
-        own = belongs_to(self._origin, origin)
+    def _explained(self, error: Failure, origin: Origin) -> RegistryFailure:
+        own = origin == self._origin
         host = self.access.host if own else origin.netloc
         if isinstance(error, TooLarge):
-            return failure("not_a_registry", host, seen=str(error))
-        problem = of_exception(error, host)
+            return RegistryFailure("not_a_registry", host, seen=str(error))
+        problem = of_failure(error, host)
         if not own:
             # Where the registry has sent us says nothing of it as a whole.
             problem.whole = False
-        elif problem.cause == "client_cert_rejected" and not (self.access.cert or self.access.cert_file):
-            # Servers built with older Go call a certificate that was not shown a bad one.
-            return failure("client_cert_required", host)
         return problem
 
     def _other(self, wanted: str, got: str) -> RegistryFailure:
-        return failure("digest_mismatch", self.access.host, seen="asked for %s, got %s" % (wanted, got))
+        return RegistryFailure("digest_mismatch", self.access.host, seen="asked for %s, got %s" % (wanted, got))
 
     def _damaged(self, part: Descriptor, what: str) -> RegistryFailure:
-        return failure("digest_mismatch", self.access.host, seen="%s of %s" % (what, part.digest))
+        return RegistryFailure("digest_mismatch", self.access.host, seen="%s of %s" % (what, part.digest))
 
     def _too_large(self) -> RegistryFailure:
-        return failure(
+        return RegistryFailure(
             "manifest_unsupported", self.access.host, seen="it is larger than %d MiB" % (MANIFEST_LIMIT >> 20)
         )
 
@@ -398,10 +405,6 @@ class _There(Reply):
 
 def _scope(repository: str, method: str) -> str:
     return "repository:%s:%s" % (repository, "pull" if method in ("GET", "HEAD") else "pull,push")
-
-
-def _media_type(reply: Reply) -> str:
-    return reply.header("Content-Type").partition(";")[0].strip().lower()
 
 
 def _number(text: str) -> int:

@@ -6,25 +6,21 @@
 from __future__ import annotations
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
-    RegistryFailure,
-    failure,
-    of_exception,
-)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure, of_failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists import LIST_LIMIT
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.wire import TooLarge
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, TooLarge
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import REDIRECTS, location_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
+    AddressError,
     Origin,
-    OriginError,
+    bare_origin_of,
     joined,
     leaves_tls,
-    origin_of,
 )
 
-_REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 
 
@@ -42,32 +38,32 @@ def fetched(url: str, timeout: float) -> str:
             try:
                 return reply.body(LIST_LIMIT).decode("utf-8")
             except UnicodeDecodeError as error:
-                raise RegistryFailure("unknown", "%s: it is no text" % reply.origin.netloc) from error
+                raise RegistryFailure("unknown", reply.origin.netloc, advice="it is no text") from error
         reply.abandon()
-        location = reply.header("Location")
-        if reply.status not in _REDIRECTS or not location:
+        location = location_of(reply.headers)
+        if reply.status not in REDIRECTS or not location:
             cause = "not_found" if reply.status == 404 else "unknown"
-            raise RegistryFailure(cause, "%s answers HTTP %d" % (reply.origin.netloc, reply.status))
+            raise RegistryFailure(cause, reply.origin.netloc, advice="it answers HTTP %d" % reply.status)
         try:
             url = joined(url, location)
-        except OriginError as error:
-            raise RegistryFailure("unknown", "%s redirects, and %s" % (reply.origin.netloc, error)) from error
-        if leaves_tls(reply.origin, _origin(url)):
+        except AddressError as error:
             raise RegistryFailure(
-                "unknown", "%s redirects to %s, without TLS, where anybody could answer"
-                % (reply.origin.netloc, _origin(url).text)
-            )  # fmt: skip
-    raise RegistryFailure("unknown", "%s redirects again and again" % first.netloc)
+                "unknown", reply.origin.netloc, advice="it redirects to no address that can be asked: %s" % error
+            ) from error
+        if leaves_tls(reply.origin, _origin(url)):
+            advice = "it redirects to %s, without TLS, where anybody could answer" % _origin(url).text
+            raise RegistryFailure("unknown", reply.origin.netloc, advice=advice)
+    raise RegistryFailure("unknown", first.netloc, advice="it redirects again and again")
 
 
 def _origin(url: str) -> Origin:
     try:
-        return origin_of(url)
-    except OriginError as error:
-        raise RegistryFailure("unknown", str(error)) from error
+        return bare_origin_of(url)
+    except AddressError as error:
+        raise RegistryFailure("unknown", "its address", advice=str(error)) from error
 
 
-def _explained(error: BaseException, origin: Origin) -> RegistryFailure:
+def _explained(error: Failure, origin: Origin) -> RegistryFailure:
     if isinstance(error, TooLarge):
-        return failure("unknown", origin.netloc, seen="%s, more than any image list has" % error)
-    return of_exception(error, origin.netloc)
+        return RegistryFailure("unknown", origin.netloc, seen="%s, more than any image list has" % error)
+    return of_failure(error, origin.netloc)

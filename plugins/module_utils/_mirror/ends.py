@@ -17,17 +17,13 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.archive import Workspace, packed_file
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import RegistryClient
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.copy_plan import PlatformMissing, subset
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure, failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import STAGING, Layout, named
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
-    INDEX_TYPES,
-    ONE_AT_A_TIME,
     Descriptor,
     Manifest,
     digest_of,
     document_of,
-    read_json,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.places import Place
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.skopeo import Skopeo
@@ -36,6 +32,12 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.transf
     RegistryPlace,
     transfer,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import (
+    ONE_AT_A_TIME,
+    read_json,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.media_types import INDEX_TYPES
 
 _BLOBS_AT_ONCE = 2
 """Per image that is copied at the same time."""
@@ -82,8 +84,7 @@ class Ends:
         self._pool = ThreadPoolExecutor(_BLOBS_AT_ONCE * max(1, int(request.get("parallel", 4))))
         self.stopped = threading.Event()
         self.broken: dict[str, RegistryFailure] = {
-            key: RegistryFailure(given["cause"], given["message"], True)
-            for key, given in request.get("broken", {}).items()
+            key: RegistryFailure(**given, whole=True) for key, given in request.get("broken", {}).items()
         }
 
     # Sides are "src:<host>" and "dest:<host>".
@@ -92,15 +93,14 @@ class Ends:
         """:raises RegistryFailure: where this side has failed as a whole, or cannot be reached at all."""
         key = "%s:%s" % (side, host)
         if key in self.broken:
-            known = self.broken[key]
-            raise _at(side, RegistryFailure(known.cause, str(known), True))
+            raise self.broken[key].again(side)
         with self._lock:
             if key not in self._clients:
                 access = self._access.get(key, Access(host, scheme))
                 try:
                     self._clients[key] = RegistryClient(access, side, self._retries, self._timeout, self.stopped.wait)
                 except RegistryFailure as problem:
-                    raise _at(side, problem) from problem
+                    raise problem.again(side) from problem
             return self._clients[key]
 
     def place(self, side: str, place: Place) -> RegistryPlace:
@@ -165,7 +165,7 @@ class Ends:
             with ONE_AT_A_TIME:
                 top, left_out = subset(found.body, self._platforms)
         except PlatformMissing as error:
-            raise _of_source(source, failure("platform_missing", where, seen=str(error))) from error
+            raise RegistryFailure("platform_missing", where, seen=str(error), side=_side(source)) from error
         if not left_out:
             return Offer(found.digest, found.media_type, whole_digest=found.digest)
         return Offer(digest_of(top), found.media_type, top, found.digest, tuple(left_out))
@@ -213,15 +213,15 @@ class Ends:
             client = self.client("dest", place.scheme, place.host)
             if ":" in place.reference and place.reference != top.digest:
                 seen = "asked for %s, got %s" % (place.reference, top.digest)
-                raise _of_source(item["source"], failure("digest_mismatch", _where(item["source"]), seen=seen))
+                raise RegistryFailure("digest_mismatch", _where(item["source"]), seen, side=_side(item["source"]))
             size = transfer(source, self.place("dest", place), top, self._pool, deadline)
             client.put(place.repository, place.reference, top)
             found = client.get(place.repository, place.reference)
             if found is None or found.digest != top.digest:
-                raise _at("dest", failure(
-                    "digest_mismatch", place.host,
+                raise RegistryFailure(
+                    "digest_mismatch", place.host, side="dest",
                     seen="%s has %s after the copy instead of %s" % (place.text, found and found.digest, top.digest),
-                ))  # fmt: skip
+                )  # fmt: skip
             return top.digest, size
 
     def _opened(self, item: Mapping[str, Any], until_done: contextlib.ExitStack) -> tuple[Any, Manifest]:
@@ -239,10 +239,10 @@ class Ends:
         if source["kind"] == "layout" or self._platforms:
             offer = self.offer(source, item.get("whole_digest", ""))
         if offer is None:
-            raise _of_source(source, failure("not_found", _where(source)))
+            raise RegistryFailure("not_found", _where(source), side=_side(source))
         if offer.digest != item["digest"]:
             seen = "the plan found %s, now it is %s" % (item["digest"], offer.digest)
-            raise _of_source(source, failure("digest_mismatch", _where(source), seen=seen))
+            raise RegistryFailure("digest_mismatch", _where(source), seen, side=_side(source))
         if source["kind"] == "layout":
             layout = self.layout(source["path"])
             layout.check_image(offer.digest, offer.media_type, offer.top)
@@ -278,13 +278,8 @@ def _where(source: Mapping[str, Any]) -> str:
     return str(source["place"][1] if source["kind"] == "registry" else source["path"])
 
 
-def _at(side: str, problem: RegistryFailure) -> RegistryFailure:
-    problem.side = side
-    return problem
-
-
-def _of_source(source: Mapping[str, Any], problem: RegistryFailure) -> RegistryFailure:
-    return _at("src" if source["kind"] == "registry" else "", problem)
+def _side(source: Mapping[str, Any]) -> str:
+    return "src" if source["kind"] == "registry" else ""
 
 
 def _has_config(
@@ -295,7 +290,7 @@ def _has_config(
     if not parts.is_index:
         return parts.blobs[0].digest == config
     for part in parts.manifests[:_MOST_LOOKED_AT] if depth == 0 else ():
-        deadline.left()
+        deadline.left("copy")
         child = client.get(repository, part.digest, part.media_type)
         if child is not None and _has_config(client, repository, child, config, deadline, depth + 1):
             return True

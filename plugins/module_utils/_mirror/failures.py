@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a copy fails: a cause, a sentence, and whether the registry as a whole is to blame.
+"""Why a copy fails: a cause, whose it is, what was seen, and whether the registry as a whole is to blame.
 
 The causes are those of the collection's pull diagnosis where one fits; ``target_full`` and ``read_only`` are the
 mirror's own.
@@ -9,35 +9,57 @@ mirror's own.
 
 from __future__ import annotations
 
-import errno
-import http.client
 import re
-import socket
-import ssl
 import time
 from email.utils import parsedate_to_datetime
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
+
 
 class RegistryFailure(Exception):
-    """A registry did not do what was asked.
+    """A registry, or what stands in for one, did not do what was asked. Its text is the sentence for people.
 
     :ivar cause: such as ``unauthorized`` or ``rate_limited``.
-    :ivar side: ``src`` or ``dest``, the side of the copy that it happened on; "" where it is neither's.
+    :ivar host: whose failure it is: a registry's host, or the path of a layout or a tarball.
+    :ivar seen: what we saw, in our own words.
+    :ivar said: what the other side said; must hold no secret.
+    :ivar advice: what it is and what to do, if it is not what the cause always is.
+    :ivar side: ``src`` or ``dest``, the side of the copy that it happened on; "" if it is neither's.
     :ivar whole: nothing else can succeed there either, so that nothing else need be tried.
-    :ivar retry_after: seconds that the registry asked for; None where it did not.
+    :ivar retry_after: seconds that the registry asked for; None if it did not.
     """
 
-    def __init__(self, cause: str, message: str, whole: bool = False, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self, cause: str, host: str, seen: str = "", said: str = "", advice: str = "", side: str = "",
+        whole: bool | None = None, retry_after: float | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(cause, host)
         self.cause = cause
-        self.side = ""
-        self.whole = whole
+        self.host = host
+        self.seen = seen
+        self.said = said
+        self.advice = advice
+        self.side = side
+        self.whole = cause in _WHOLE if whole is None else whole
         self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        text = "%s: %s" % (self.host, self.advice or ADVICE.get(self.cause, "it failed"))
+        if self.seen:
+            text += " (%s)" % self.seen
+        if self.said:
+            text += " (it said: %s)" % self.said
+        return text
 
     @property
     def worth_another_try(self) -> bool:
         """The registry may answer differently in a moment."""
         return self.cause in RETRIED
+
+    def again(self, side: str = "") -> RegistryFailure:
+        """The same for another image."""
+        more = {"side": side or self.side, "whole": self.whole}
+        return RegistryFailure(self.cause, self.host, self.seen, self.said, self.advice, **more)  # type: ignore[arg-type]
 
 
 RETRIED = frozenset({"rate_limited", "server_error", "connection_reset", "timeout"})
@@ -48,7 +70,7 @@ _WHOLE = frozenset({
     "dns_failure", "no_route", "read_only",
 })  # fmt: skip
 
-_ADVICE = {
+ADVICE = {
     "unauthorized": "it does not accept the credentials: check the user's name and password",
     "token_refused": "its token server does not accept the credentials: check the user's name and password",
     "forbidden": "the user may not do this here: check its permissions, and that the project exists",
@@ -80,53 +102,14 @@ _ADVICE = {
     "token_server_unavailable": "its token server gives no token",
 }
 
-# What skopeo and Go say, most telling first.
+# What registries say of their disks, and skopeo of a tarball; most telling first.
 _WORDINGS = (
     ("target_full", r"no space left on device|disk quota exceeded|insufficient storage|\b507\b|quota.{0,40}exceed|"
                     r"'Err': (?:28|122)\b"),
     ("digest_mismatch", r"digest did not match|does not match expected digest|digest mismatch|mismatched digest"),
-    ("tls_unknown_authority", r"certificate signed by unknown authority|self.signed certificate|unable to get local"),
-    ("tls_expired", r"certificate has expired"),
-    ("tls_not_yet_valid", r"not yet valid"),
-    ("tls_name_mismatch", r"certificate is (?:not )?valid for|doesn't contain any IP SANs|hostname mismatch|"
-                          r"IP address mismatch|certificate is not valid for"),
-    ("client_cert_required", r"certificate.required"),
-    ("client_cert_rejected", r"tls: bad certificate|tls: unknown certificate|alert bad certificate|"
-                             r"alert unknown ca|alert certificate (?:expired|unknown)"),
-    ("http_server_https_client", r"server gave HTTP response to HTTPS client"),
-    ("not_tls", r"first record does not look like a TLS handshake|wrong version number|http request to an https"),
-    ("rate_limited", r"toomanyrequests|too many requests|\b429\b"),
-    ("read_only", r"operation is unsupported|\b405\b|method not allowed|read.only"),
-    ("unauthorized", r"unauthorized|authentication required|\b401\b|invalid username/password"),
-    ("forbidden", r"denied|forbidden|\b403\b"),
-    ("blob_missing", r"blob unknown|reading blob.*(?:404|not found)"),
-    ("not_found", r"manifest unknown|name unknown|repository name not known|\b404\b|not found in"),
-    ("platform_missing", r"no image found in (?:manifest list|image index)"),
-    ("connection_refused", r"connection refused"),
-    ("dns_failure", r"no such host|name or service not known|temporary failure in name resolution"),
-    ("no_route", r"no route to host|network is unreachable"),
-    ("connection_reset", r"connection reset|broken pipe|unexpected eof|\bEOF$|server closed"),
-    ("timeout", r"timeout|timed out|deadline exceeded"),
-    ("server_error", r"\b50[0-9]\b|internal server error|bad gateway|service unavailable|unknown error"),
+    ("not_found", r"not found in"),
 )  # fmt: skip
 _PATTERNS = tuple((cause, re.compile(pattern, re.IGNORECASE | re.MULTILINE)) for cause, pattern in _WORDINGS)
-
-
-def failure(
-    cause: str, host: str, detail: str = "", retry_after: float | None = None, seen: str = ""
-) -> RegistryFailure:
-    """A failure with the sentence that goes with its cause.
-
-    :param host: the registry's host, named in the message.
-    :param detail: what it said; must hold no secret.
-    :param seen: what we saw, in our own words.
-    """
-    text = "%s: %s" % (host, _ADVICE.get(cause, "it failed"))
-    if seen:
-        text += " (%s)" % seen
-    if detail:
-        text += " (it said: %s)" % detail
-    return RegistryFailure(cause, text, cause in _WHOLE, retry_after)
 
 
 def cause_of(text: str) -> str:
@@ -144,36 +127,12 @@ def of_status(status: int, host: str, detail: str = "", retry_after: float | Non
     said = cause_of(detail) if status >= 500 or status == 403 else ""
     if said == "target_full":
         cause = said
-    return failure(cause, host, ("HTTP %d %s" % (status, detail)).strip(), retry_after)
+    return RegistryFailure(cause, host, said=("HTTP %d %s" % (status, detail)).strip(), retry_after=retry_after)
 
 
-def of_exception(error: BaseException, host: str) -> RegistryFailure:
-    """The failure that an exception of ``http.client``, ``ssl`` or ``socket`` means."""
-    if isinstance(error, socket.gaierror):
-        return failure("dns_failure", host)
-    if isinstance(error, (socket.timeout, TimeoutError)):
-        return failure("timeout", host)
-    if isinstance(error, ConnectionRefusedError):
-        return failure("connection_refused", host)
-    if isinstance(error, OSError) and error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
-        return failure("no_route", host)
-    if isinstance(error, (ConnectionError, http.client.IncompleteRead)) and not isinstance(error, ssl.SSLError):
-        return failure("connection_reset", host)
-    if isinstance(error, http.client.HTTPException):
-        return failure("not_http", host, seen=_spoken(error))
-    if isinstance(error, UnicodeError):
-        return failure("dns_failure", host)
-    text = str(error)
-    cause = cause_of(text.replace("_", " "))
-    return failure(cause, host, text if cause == "unknown" else "")
-
-
-def _spoken(error: http.client.HTTPException) -> str:
-    """Our own sentences; ``http.client``'s hold pieces of the answer."""
-    # A plain HTTPException is raised by this collection only; http.client has subclasses for its own.
-    kind = error.__class__
-    ours = kind.__name__ == "HTTPException" or kind.__module__ != http.client.__name__
-    return str(error) if ours else ""
+def of_failure(error: Failure, host: str) -> RegistryFailure:
+    """The failure of a connection or of an answer, as the mirror tells it."""
+    return RegistryFailure(error.cause, host, seen=error.detail if error.cause in ("unknown", "not_http") else "")
 
 
 def retry_after(text: str) -> float | None:

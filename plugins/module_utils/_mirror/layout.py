@@ -26,8 +26,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manife
     Descriptor,
     document_of,
     is_checkable,
-    read_json,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import read_json
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
 
 REFERENCE = "org.opencontainers.image.ref.name"
@@ -73,7 +73,9 @@ class Layout:
     def blob(self, digest: str) -> str:
         """The path of a blob, there or not."""
         if not is_checkable(digest):
-            raise RegistryFailure("digest_mismatch", "%s: %.90r is no digest that can be checked" % (self.root, digest))
+            raise RegistryFailure(
+                "digest_mismatch", self.root, advice="%.90r is no digest that can be checked" % digest
+            )
         return os.path.join(self.root, "blobs", "sha256", digest.partition(":")[2])
 
     def content(self, digest: str) -> bytes:
@@ -96,19 +98,21 @@ class Layout:
                 length = os.fstat(handle.fileno()).st_size
                 if 0 <= size != length:
                     raise RegistryFailure(
-                        "digest_mismatch", "%s is damaged: it has %d bytes instead of %d" % (path, length, size)
+                        "digest_mismatch", path, advice="it is damaged: it has %d bytes instead of %d" % (length, size)
                     )
                 if 0 <= limit < length:
-                    raise RegistryFailure("manifest_unsupported", "%s is larger than any manifest" % path)
+                    raise RegistryFailure("manifest_unsupported", path, advice="it is larger than any manifest")
                 for piece in iter(lambda: handle.read(min(_CHUNK, max(0, length - handle.tell()))), b""):
                     found.update(piece)
                     if held:
                         yield held
                     held = piece
         except OSError as error:
-            raise RegistryFailure("blob_missing", "%s cannot be read: %s" % (path, error.strerror or error)) from error
+            raise RegistryFailure(
+                "blob_missing", path, advice="it cannot be read: %s" % (error.strerror or error)
+            ) from error
         if "sha256:" + found.hexdigest() != digest:
-            raise RegistryFailure("digest_mismatch", "%s is damaged: its content has another digest" % path)
+            raise RegistryFailure("digest_mismatch", path, advice="it is damaged: its content has another digest")
         if held:
             yield held
 
@@ -136,7 +140,7 @@ class Layout:
 
     def _collect(self, digest: str, media_type: str, top: bytes, found: dict[str, Descriptor], depth: int) -> None:
         if depth > DEEPEST:
-            raise RegistryFailure("manifest_unsupported", "%s: its indexes are nested too deeply" % self.root)
+            raise RegistryFailure("manifest_unsupported", self.root, advice="its indexes are nested too deeply")
         _kind, parts = document_of(top or self.content(digest), media_type, self.root)
         for part in parts.manifests:
             if part.digest not in found:
@@ -185,8 +189,9 @@ class Layout:
                 found.update(piece)
                 yield piece
             if "sha256:" + found.hexdigest() != digest:
-                what = "%s: what came for %s is another content" % (self.root, digest)
-                raise RegistryFailure("digest_mismatch", what)
+                raise RegistryFailure(
+                    "digest_mismatch", self.root, advice="what came for %s is another content" % digest
+                )
 
         self._write(self.blob(digest), counted())
         with self._lock:

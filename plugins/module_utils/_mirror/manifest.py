@@ -10,29 +10,25 @@ Sources: OCI image-spec ``manifest.md``, ``image-index.md``, ``descriptor.md``; 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-import threading
 from typing import Any, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import (
+    ONE_AT_A_TIME,
+    json_object,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.media_types import (
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+)
 
-INDEX_TYPES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
-MANIFEST_TYPES = (
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
 MANIFEST_LIMIT = 4 << 20
 """Bytes: what registries and clients agree on (distribution-spec, "Pushing Manifests")."""
 DEEPEST = 4
 """Levels of indexes in indexes; images have one."""
 _MOST_ENTRIES = 4096
-ONE_AT_A_TIME = threading.Lock()
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
-_LONGEST_NUMBER = 19
 _ELSEWHERE = re.compile(r"foreign|nondistributable")
 
 
@@ -74,23 +70,6 @@ def is_checkable(digest: object) -> bool:
     return isinstance(digest, str) and bool(_SHA256.fullmatch(digest))
 
 
-def read_json(content: bytes) -> Any:
-    """JSON that a stranger wrote.
-
-    :raises ValueError: if it is none, however it fails: no depth and no number in it can cost more than its reading.
-    """
-    try:
-        return json.loads(content, parse_int=_number)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
-def _number(text: str) -> int:
-    if len(text) > _LONGEST_NUMBER:
-        raise ValueError("it holds a number of %d digits" % len(text))
-    return int(text)
-
-
 def read_object(content: bytes, where: str) -> dict[str, Any]:
     """The JSON object of a manifest or an index.
 
@@ -98,12 +77,9 @@ def read_object(content: bytes, where: str) -> dict[str, Any]:
     :raises RegistryFailure: if it is none.
     """
     try:
-        found = read_json(content)
+        return json_object(content)
     except ValueError as error:
-        raise _unsupported(where, "it is no JSON that can be read: %s" % error) from error
-    if not isinstance(found, dict):
-        raise _unsupported(where, "it is no JSON object")
-    return found
+        raise _unsupported(where, str(error)) from error
 
 
 def document_of(body: bytes, announced: str, where: str) -> tuple[str, Parts]:
@@ -141,7 +117,7 @@ def media_type_of(announced: str, content: Mapping[str, Any], where: str) -> str
     if "distribution.manifest.v1" in announced or content.get("schemaVersion") == 1:
         raise _unsupported(where, "it is of schema 1, which containerd no longer takes")
     raise RegistryFailure(
-        "not_a_registry", "%s: it is no image, but of the type %r: check the address" % (where, announced[:80])
+        "not_a_registry", where, advice="it is no image, but of the type %r: check the address" % announced[:80]
     )
 
 
@@ -177,7 +153,7 @@ def _described(item: Any, where: str) -> Descriptor:
     digest, size, media_type = item.get("digest"), item.get("size"), item.get("mediaType") or ""
     if not is_checkable(digest):
         raise RegistryFailure(
-            "digest_mismatch", "%s: it names a part by %.90r, and only SHA-256 digests can be checked" % (where, digest)
+            "digest_mismatch", where, advice="it names a part by %.90r, and only SHA-256 can be checked" % digest
         )
     if isinstance(size, bool) or not isinstance(size, int) or size < 0:
         raise _unsupported(where, "it does not say how large %s is" % digest)
@@ -185,4 +161,4 @@ def _described(item: Any, where: str) -> Descriptor:
 
 
 def _unsupported(where: str, why: str) -> RegistryFailure:
-    return RegistryFailure("manifest_unsupported", "%s: what it has under this name cannot be used: %s" % (where, why))
+    return RegistryFailure("manifest_unsupported", where, seen=why)

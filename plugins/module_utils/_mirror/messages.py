@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import redact, visible
 
-_SENTENCES = ("message", "note")
+_SENTENCES = ("message", "note", "seen", "said", "advice")
 _LONGEST = 2000
 _SHORTEST_SECRET = 4
 

@@ -5,40 +5,53 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import os
-import ssl
 import threading
 import weakref
-from typing import Callable, Generator, Iterable, Mapping
-from urllib.parse import urlsplit
+from typing import Callable, Generator, Iterable, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure, failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.wire import (
-    Connection,
-    ProxyRefused,
-    TooLarge,
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.dial import connect, resolve
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, TooLarge
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import (
     ask,
-    connect,
+    content_of,
+    pieces_of,
+    said_on,
+    tunnel,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy import Proxy, ProxyError, proxy_for
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, origin_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, bare_origin_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.proxy import (
+    Proxy,
+    ProxyError,
+    proxy_for,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.wire import Stream, Tls
 
 AGENT = "k3sfleet.registries"
-_CHUNK = 1 << 16
 _REST = 64 << 10
 """Bytes of a body nobody wants that are read so that its connection can be kept."""
 
-Explain = Callable[[BaseException, Origin], RegistryFailure]
+Explain = Callable[[Failure, Origin], RegistryFailure]
 Body = Callable[[], Iterable[bytes]]
 """Makes a request's body; called once for each time it is sent."""
 
 
+class Connection(NamedTuple):
+    """A stream to a server, and the proxy that it goes through."""
+
+    stream: Stream
+    proxy: Proxy | None
+
+
 class Reply:
-    """An answer whose headers have been read; its body is still on the connection."""
+    """An answer whose headers have been read; its body is still on the connection.
+
+    :ivar sent: the ``Authorization`` that it was asked with.
+    """
 
     def __init__(
         self, response: http.client.HTTPResponse, url: str, origin: Origin, explain: Explain,
@@ -48,7 +61,6 @@ class Reply:
         self.headers = response.headers
         self.url = url
         self.origin = origin
-        # The ``Authorization`` that it was asked with.
         self.sent = sent
         self._response = response
         self._explain = explain
@@ -58,11 +70,6 @@ class Reply:
         """A header's value, "" if there is none."""
         return (self.headers.get(name) or "").strip()
 
-    @property
-    def length(self) -> int | None:
-        """The bytes that the body is said to have; None if that is not said."""
-        return self._response.length
-
     def pieces(self) -> Generator[bytes, None, None]:
         """The body, as it comes.
 
@@ -70,19 +77,9 @@ class Reply:
         """
         complete = False
         try:
-            while True:
-                piece = self._response.read(_CHUNK)
-                if not piece:
-                    break
-                yield piece
-            if self._response.length:
-                raise http.client.IncompleteRead(b"", self._response.length)
+            yield from pieces_of(self._response, "read")
             complete = True
-        except ValueError as error:
-            # http.client converts some numbers before it has looked at them.
-            broken = http.client.HTTPException("its answer is cut in pieces wrongly")
-            raise self._explain(broken, self.origin) from error
-        except (OSError, http.client.HTTPException) as error:
+        except Failure as error:
             raise self._explain(error, self.origin) from error
         finally:
             self._release(complete and not self._response.will_close)
@@ -92,30 +89,27 @@ class Reply:
 
         :raises RegistryFailure: if it is larger than ``limit`` bytes, or ends before its time.
         """
-        found = bytearray()
-        with contextlib.closing(self.pieces()) as pieces:
-            if (self.length or 0) <= limit:
-                for piece in pieces:
-                    found += piece
-                    if len(found) > limit:
-                        break
-                else:
-                    return bytes(found)
-        self.abandon()
-        raise self._explain(TooLarge("its answer is larger than %s" % size_limit(limit)), self.origin)
+        content, complete = self._begin(limit)
+        if not complete:
+            raise self._explain(TooLarge("its answer is larger than %s" % size_limit(limit)), self.origin)
+        return content
 
     def start(self, limit: int = _REST) -> bytes:
         """The body's beginning, for messages; what is longer is left, and the connection with it."""
-        found = bytearray()
-        with contextlib.closing(self.pieces()) as pieces:
-            try:
-                for piece in pieces:
-                    found += piece
-                    if len(found) > limit:
-                        break
-            except RegistryFailure:
-                return bytes(found)
-        return bytes(found[:limit])
+        try:
+            return self._begin(limit)[0]
+        except RegistryFailure:
+            return b""
+
+    def _begin(self, limit: int) -> tuple[bytes, bool]:
+        complete = False
+        try:
+            content, complete = content_of(self._response, "read", limit)
+            return content, complete
+        except Failure as error:
+            raise self._explain(error, self.origin) from error
+        finally:
+            self._release(complete and not self._response.will_close)
 
     def abandon(self) -> None:
         """Close the connection: nobody wants the rest."""
@@ -132,7 +126,7 @@ class Session:
         self._tls = tls
         self._explain = explain
         self._local = threading.local()
-        self._open: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._open: weakref.WeakSet[Stream] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._stopped = False
 
@@ -145,68 +139,64 @@ class Session:
         :param url: an absolute http or https URL.
         :param body: made anew each time it is sent; its ``length`` is announced.
         :param silence: seconds that nothing may happen for.
-        :raises OriginError: if the URL names no server.
+        :raises AddressError: if the URL names no server.
         :raises RegistryFailure: if no answer comes.
         """
-        origin, parts = origin_of(url), urlsplit(url)
-        target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
+        origin = bare_origin_of(url)
         fields = {"Host": origin.netloc, "User-Agent": AGENT, "Accept-Encoding": "identity", **headers}
         if body is not None or method in ("POST", "PUT"):
             fields["Content-Length"] = str(length)
-        kept = self._kept().pop(origin, None)
+
+        def speak(connection: Connection) -> Reply:
+            connection.stream.within(deadline, silence)
+            connection.stream.doing = method
+            given = body() if body is not None else ()
+            try:
+                response = ask(connection.stream, method, url, fields, given, connection.proxy)
+            except BaseException:
+                connection.stream.close()
+                raise
+            release = _once(lambda reusable: self._released(origin, connection, reusable))
+            return Reply(response, url, origin, self._explain, release, fields.get("Authorization", ""))
+
         try:
-            if kept is not None:
-                try:
-                    return self._sent(kept, method, url, target, fields, body, deadline, silence)
-                except (ConnectionError, http.client.BadStatusLine, ssl.SSLEOFError, ssl.SSLZeroReturnError):
-                    # Closed after it was kept too long, which is no failure.
-                    kept.close()
-            fresh = self._connected(origin, deadline)
-            return self._sent(fresh, method, url, target, fields, body, deadline, silence)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            return said_on(self._kept().pop(origin, None), lambda: self._connected(origin, deadline), speak)
+        except Failure as error:
             raise self._explain(error, origin) from error
 
-    def _sent(
-        self, connection: Connection, method: str, url: str, target: str, fields: Mapping[str, str], body: Body | None,
-        deadline: Deadline, silence: float | None,
-    ) -> Reply:  # fmt: skip
-        origin = origin_of(url)
-        given = dict(fields)
-        if connection.proxy is not None:
-            target = origin.text + target
-            if connection.proxy.authorization:
-                given["Proxy-Authorization"] = connection.proxy.authorization
-        connection.within(deadline, silence)
-        try:
-            response = ask(connection, method, target, given, body() if body is not None else ())
-        except BaseException:
-            connection.close()
-            raise
-
-        def release(reusable: bool) -> None:
-            if reusable and origin not in self._kept():
-                self._kept()[origin] = connection
-            else:
-                connection.close()
-
-        return Reply(response, url, origin, self._explain, _once(release), fields.get("Authorization", ""))
+    def _released(self, origin: Origin, connection: Connection, reusable: bool) -> None:
+        if reusable and origin not in self._kept():
+            self._kept()[origin] = connection
+        else:
+            connection.stream.close()
 
     def _connected(self, origin: Origin, deadline: Deadline) -> Connection:
         proxy = self._proxy(origin)
         with self._lock:
             if self._stopped:
-                raise failure("stopped", origin.netloc)
+                raise RegistryFailure("stopped", origin.netloc)
         context = self._tls.of(origin) if origin.scheme == "https" else None
+        name, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
+        stream: Stream = connect(resolve(name, port, deadline), "%s:%d" % (name, port), deadline)
         try:
-            connection = connect(origin, proxy, context, AGENT, deadline)
-        except ProxyRefused as error:
-            wanted = ": it wants a user name and a password" if error.status == 407 else ""
-            raise failure(
-                "no_route", origin.netloc, seen="the proxy answers HTTP %d%s" % (error.status, wanted)
-            ) from error
+            if context is not None:
+                if proxy is not None:
+                    self._tunnelled(stream, origin, proxy)
+                stream = secured = Tls(stream, context, origin.host, self._tls.shows_certificate(origin))
+                secured.shake()
+        except BaseException:
+            stream.close()
+            raise
         with self._lock:
-            self._open.add(connection)
-        return connection
+            self._open.add(stream)
+        return Connection(stream, proxy)
+
+    @staticmethod
+    def _tunnelled(stream: Stream, origin: Origin, proxy: Proxy) -> None:
+        status = tunnel(stream, origin, proxy, AGENT)
+        if status != 200:
+            wanted = ": it wants a user name and a password" if status == 407 else ""
+            raise RegistryFailure("no_route", origin.netloc, seen="the proxy answers HTTP %d%s" % (status, wanted))
 
     @staticmethod
     def _proxy(origin: Origin) -> Proxy | None:
@@ -214,9 +204,9 @@ class Session:
         try:
             proxy = proxy_for(os.environ, origin.scheme, origin.netloc)
         except ProxyError as error:
-            raise failure("no_route", origin.netloc, seen=str(error)) from error
+            raise RegistryFailure("no_route", origin.netloc, seen=str(error)) from error
         if proxy is not None and proxy.secure:
-            raise failure(
+            raise RegistryFailure(
                 "no_route", origin.netloc,
                 seen="%s_PROXY names an https:// proxy, and the mirror speaks no TLS to one: name its http:// port, or "
                 "add the host to NO_PROXY" % origin.scheme.upper(),
@@ -234,8 +224,8 @@ class Session:
         with self._lock:
             self._stopped = True
             found = list(self._open)
-        for connection in found:
-            connection.stop()
+        for stream in found:
+            stream.stop()
 
 
 def _once(release: Callable[[bool], None]) -> Callable[[bool], None]:

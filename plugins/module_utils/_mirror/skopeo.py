@@ -17,11 +17,7 @@ import signal
 import subprocess
 import threading
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
-    RegistryFailure,
-    cause_of,
-    failure,
-)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure, cause_of
 
 _HERE = "this machine"
 _EXPANSION = 20
@@ -67,7 +63,7 @@ class Skopeo:
         command += ["docker-archive:%s:%s" % (tar, name), "dir:" + folder]
         with self._lock:
             if self._stopped:
-                raise failure("stopped", _HERE)
+                raise RegistryFailure("stopped", _HERE)
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                 env=dict(os.environ, LC_ALL="C"),
@@ -80,7 +76,9 @@ class Skopeo:
         try:
             _out, said = process.communicate(timeout=self._timeout)
         except subprocess.TimeoutExpired as error:
-            raise failure("timeout", _HERE, seen="skopeo was not done after %d seconds" % self._timeout) from error
+            raise RegistryFailure(
+                "timeout", _HERE, seen="skopeo was not done after %d seconds" % self._timeout
+            ) from error
         finally:
             if process.poll() is None:
                 process.kill()
@@ -101,4 +99,4 @@ class Skopeo:
 def _failure(said: str, tar: str) -> RegistryFailure:
     messages = _MESSAGE.findall(said) or said.strip().splitlines()
     last = (messages[-1] if messages else "").replace('\\"', '"').replace("\\n", " ")
-    return failure(cause_of(last), tar, last[-600:])
+    return RegistryFailure(cause_of(last), tar, said=last[-600:])

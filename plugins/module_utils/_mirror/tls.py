@@ -16,7 +16,7 @@ from typing import Iterator
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, belongs_to
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin
 
 _LARGEST_FILE = 1 << 20
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
@@ -35,11 +35,15 @@ class TlsSettings:
 
     def of(self, origin: Origin) -> ssl.SSLContext:
         """:raises RegistryFailure: if a certificate cannot be read, or is none."""
-        own = belongs_to(self._access.origin, origin)
+        own = origin == self._access.origin
         with self._lock:
             if own not in self._made:
                 self._made[own] = self._context(own)
             return self._made[own]
+
+    def shows_certificate(self, origin: Origin) -> bool:
+        """Whether a server is shown a client certificate."""
+        return origin == self._access.origin and bool(self._access.cert or self._access.cert_file)
 
     def _context(self, own: bool) -> ssl.SSLContext:
         access = self._access
@@ -57,7 +61,7 @@ class TlsSettings:
                 _load_pair(context, cert, key)
         except (ssl.SSLError, OSError, ValueError) as error:
             raise RegistryFailure(
-                "ca_invalid", "%s: its CA or client certificate cannot be used: %s" % (access.host, error), whole=True
+                "ca_invalid", access.host, advice="its CA or client certificate cannot be used: %s" % error, whole=True
             ) from error
         if own and access.insecure:
             context.check_hostname = False
@@ -108,7 +112,8 @@ def _read(host: str, key: str, path: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise RegistryFailure(
             "ca_unreadable",
-            '%s (configs."%s".tls.%s) cannot be read on the machine that copies: %s. Ship it from the controller with '
-            "%s, or run the mirror where the file is" % (path, host, key, error, key.replace("_file", "_src")),
+            host,
+            advice='%s (configs."%s".tls.%s) cannot be read on the machine that copies: %s. Ship it from the controller '
+            "with %s, or run the mirror where the file is" % (path, host, key, error, key.replace("_file", "_src")),
             whole=True,
         ) from error

@@ -14,8 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Callable, Iterable, Iterator
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import RegistryClient
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure, failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import Layout
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
     DEEPEST,
@@ -23,6 +22,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manife
     Manifest,
     document_of,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 
 
 class RegistryPlace:
@@ -42,9 +42,7 @@ class RegistryPlace:
         found = self._client.get(self._repository, part.digest, part.media_type)
         if found is None:
             seen = "%s of %s" % (part.digest, self._repository)
-            missing = failure("blob_missing", self._client.access.host, seen=seen)
-            missing.side = self._client.side
-            raise missing
+            raise RegistryFailure("blob_missing", self._client.access.host, seen=seen, side=self._client.side)
         return found
 
     def content(self, part: Descriptor, deadline: Deadline) -> Iterator[bytes]:
@@ -89,7 +87,7 @@ class LayoutPlace:
     def content(self, part: Descriptor, deadline: Deadline) -> Iterator[bytes]:
         """A blob, its last piece only if all of it is what its digest says."""
         for piece in self._layout.pieces(part.digest, part.size):
-            deadline.left()
+            deadline.left("copy")
             yield piece
 
     def has(self, part: Descriptor) -> bool:
@@ -105,8 +103,8 @@ class LayoutPlace:
         del deadline
         free = shutil.disk_usage(self._layout.root).free
         if part.size > free:
-            what = "%s: %s needs %d bytes, and %d are free there" % (self.name, part.digest, part.size, free)
-            raise RegistryFailure("target_full", what)
+            what = "%s needs %d bytes, and %d are free there" % (part.digest, part.size, free)
+            raise RegistryFailure("target_full", self.name, advice=what)
         self._layout.add(part.digest, make())
 
     def finish(self, manifest: Manifest) -> None:
@@ -136,11 +134,11 @@ def _copy_parts(
 ) -> None:  # fmt: skip
     _kind, parts = document_of(parent.body, parent.media_type, source.name)
     if depth > DEEPEST:
-        raise RegistryFailure("manifest_unsupported", "%s: its indexes are nested too deeply" % source.name)
+        raise RegistryFailure("manifest_unsupported", source.name, advice="its indexes are nested too deeply")
     for part in parts.manifests:
         if part.digest in sizes:
             continue
-        deadline.left()
+        deadline.left("copy")
         child = source.manifest(part)
         _check_size(source, part, len(child.body))
         sizes[part.digest] = part.size
@@ -152,15 +150,15 @@ def _copy_parts(
 
 
 def _copy_blob(source: Place, target: Place, part: Descriptor, deadline: Deadline) -> None:
-    deadline.left()
+    deadline.left("copy")
     if not target.has(part):
         target.take(part, lambda: source.content(part, deadline), deadline)
 
 
 def _check_size(source: Place, part: Descriptor, size: int) -> None:
     if size != part.size:
-        what = "%s: %s has %d bytes, and what names it says %d" % (source.name, part.digest, size, part.size)
-        raise RegistryFailure("digest_mismatch", what)
+        what = "%s has %d bytes, and what names it says %d" % (part.digest, size, part.size)
+        raise RegistryFailure("digest_mismatch", source.name, advice=what)
 
 
 def _all(futures: list[Future[None]]) -> None:

@@ -26,6 +26,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout
     check_export,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.messages import Messages
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 
 
 class MirrorProblem(Exception):
@@ -206,6 +207,8 @@ def _one_image(ends: Ends, item: dict[str, Any], failed: Mapping[str, Any]) -> I
     except RegistryFailure as problem:
         ends.note(item, problem)
         item.update(failed, cause=problem.cause, message=str(problem))
+    except Failure as problem:
+        item.update(failed, cause=problem.cause, message="this machine: %s" % problem)
     except OSError as error:
         item.update(failed, cause="unknown", message="this machine: %s" % error)
     except Exception as error:  # noqa: BLE001  # a fault of ours, which some odd answer brings out, fails one image too
@@ -308,4 +311,5 @@ def _each(work: Callable[[dict[str, Any]], None], items: Iterable[dict[str, Any]
 
 
 def _told(ends: Ends) -> dict[str, dict[str, str]]:
-    return {key: {"cause": problem.cause, "message": str(problem)} for key, problem in ends.broken.items()}
+    fields = ("cause", "host", "seen", "said", "advice")
+    return {key: {field: getattr(problem, field) for field in fields} for key, problem in ends.broken.items()}

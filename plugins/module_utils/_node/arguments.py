@@ -21,6 +21,7 @@ NODE_ARGUMENTS: dict[str, dict[str, Any]] = {
     "cert_dir": {"type": "path", "default": ""},
     "registries_file": {"type": "path", "default": ""},
     "settings_read": {"type": "dict"},
+    "cluster": {"type": "str", "default": ""},
 }
 """What says what a node is: see the documentation fragment of the same name."""
 

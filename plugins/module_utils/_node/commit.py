@@ -17,23 +17,21 @@ from typing import Any, Callable, Iterator, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
+    canary,
     expectation,
     health,
     installed_release,
-    kubernetes,
     lease,
     live,
     placing,
-    pull_failure,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
     Desired,
     DesiredProblem,
     from_text,
     inside,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem, regular_only
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generated import read_generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
     GenerationDamaged,
@@ -403,27 +401,16 @@ class Commit:
 
     def _pull_canaries(self, desired: Desired) -> None:
         for image in self.options.canary_images:
-            began = self.now()
-            outcome = kubernetes.crictl(self.paths, "pull", image, timeout=self.options.canary_timeout)
-            if not outcome.ok:
-                self._explain(desired, image, began)
-                raise Failure("the canary image %s could not be pulled: %s" % (image, self._reason(outcome)))
-            self.result["canaries"].append({"image": image, "seconds": round(self.now() - began, 1)})
+            pulled = canary.pull(self.paths, image, self.options.canary_timeout, desired.config or {}, self.now)
+            if not pulled["ok"]:
+                self.result["log"] = self.redactor.lines(pulled["evidence"])
+                kept = ("image", "cause", "endpoint", "message", "fix")
+                found = {key: self.redactor.text(str(pulled[key] or "")) for key in kept}
+                self.result["diagnosis"] = found
+                reason = ("%(message)s %(fix)s" % found).strip().rstrip(".")
+                raise Failure("the canary image %s could not be pulled: %s" % (image, reason))
+            self.result["canaries"].append({"image": image, "seconds": pulled["seconds"]})
             self.result["step"] = "canary pulled"
-
-    def _explain(self, desired: Desired, image: str, since: float) -> None:
-        """Put the diagnosis of a failed pull into the result, and the lines of containerd.log that led to it."""
-        found = pull_failure.explain(self.paths, image, since, desired.config or {})
-        lines = found.pop("evidence", None) or _tail(self.paths.containerd_log, _LOG_LINES)
-        self.result["log"] = self.redactor.lines(lines)
-        self.result["diagnosis"] = {key: self.redactor.text(str(value or "")) for key, value in found.items()}
-
-    def _reason(self, outcome: Outcome) -> str:
-        """The diagnosis in a sentence and what to do; what the runtime said where there is none."""
-        diagnosis = self.result["diagnosis"]
-        if diagnosis:
-            return ("%(message)s %(fix)s" % diagnosis).rstrip(".")
-        return self.redactor.text((outcome.err or outcome.out).strip())
 
     def _put_back(self, desired: Desired, base: int, problem: Exception) -> None:
         """Put the last good generation back, and end in :class:`Failure` in any case."""
@@ -468,13 +455,3 @@ class Commit:
 
 def _stamp(moment: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
-
-
-def _tail(path: str, lines: int) -> list[str]:
-    try:
-        with open(path, "rb", opener=regular_only) as handle:
-            handle.seek(0, 2)
-            handle.seek(max(0, handle.tell() - 64 * 1024))
-            return handle.read().decode("utf-8", "replace").splitlines()[-lines:]
-    except OSError:
-        return []

@@ -15,6 +15,5 @@ INFO_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     key={"type": "str", "no_log": True},
     certificate_files={"type": "list", "elements": "str", "default": []},
     certificate_pairs={"type": "list", "elements": "list", "default": []},
-    cluster={"type": "str", "default": ""},
 )
 """Without ``distribution`` and ``node_role`` nothing is stated: a node need not be one that the collection knows."""

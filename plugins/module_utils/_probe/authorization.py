@@ -8,39 +8,35 @@ Source: ``AddResponses`` and ``doBearerAuth`` in containerd's ``core/remotes/doc
 
 from __future__ import annotations
 
-import base64
-import re
 from typing import Callable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.challenge import (
-    Challenge,
-    parse_challenges,
-    scopes,
-    token_form,
-    token_url,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import (
-    Exposure,
-    Failure,
-    status_text,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.json_text import json_object, text_of
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import Answer, host_of, shown
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.answer import Answer
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import (
     Credentials,
     CredentialsError,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.origin import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import NO_KEY, Key, Session
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import (
+    TOKEN_LIMIT,
+    Challenge,
+    basic_header,
+    parse_challenges,
+    scopes,
+    token_form,
+    token_in,
+    token_url,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, status_text
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import host_of, shown
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
     AddressError,
     Origin,
     origin_of,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import NO_KEY, Key, Session
 
 _WITHOUT_POST = (400, 401, 404)
 """Token servers that know no POST answer with one of these, and are asked by GET then."""
-_LARGEST_TOKEN = 64 << 10
-_SENDABLE = re.compile(r"[\x21-\x7e]+")
 _SHORTEST_MASKED = 16
 
 
@@ -152,18 +148,18 @@ class Authorization:
     def _fetched(self, realm: str, place: Origin, service: str, wanted: list[str], name: str) -> Answer:
         session, credentials = self._session, self.credentials
         if credentials is None or not credentials.secret:
-            return session.request("GET", token_url(realm, service, wanted), limit=_LARGEST_TOKEN, strict=True)
+            return session.request("GET", token_url(realm, service, wanted), limit=TOKEN_LIMIT, strict=True)
         form = token_form(credentials.username, credentials.secret, service, wanted)
         kind = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
-        answer = session.request("POST", realm, kind, form, limit=_LARGEST_TOKEN, form_of=name, strict=True)
+        answer = session.request("POST", realm, kind, form, limit=TOKEN_LIMIT, form_of=name, strict=True)
         if answer.status not in _WITHOUT_POST and not (answer.status == 405 and credentials.username):
             return answer
-        key = Key(_basic_value(credentials.username, credentials.secret), name)
+        key = Key(basic_header(credentials.username, credentials.secret), name)
 
         def keys(origin: Origin) -> Key:
             return key if origin == place else NO_KEY
 
-        return session.request("GET", token_url(realm, service, wanted), limit=_LARGEST_TOKEN, keys=keys, strict=True)
+        return session.request("GET", token_url(realm, service, wanted), limit=TOKEN_LIMIT, keys=keys, strict=True)
 
 
 def _basic(credentials: Credentials | None, status: int) -> str:
@@ -171,11 +167,7 @@ def _basic(credentials: Credentials | None, status: int) -> str:
         raise Failure("unauthorized", "it asks for credentials (Basic), and none are configured for it", status)
     if not credentials.username or not credentials.secret:
         raise Failure("unauthorized", "it asks for a user and a password, and one of them is not configured", status)
-    return _basic_value(credentials.username, credentials.secret)
-
-
-def _basic_value(username: str, secret: str) -> str:
-    return "Basic " + base64.b64encode(f"{username}:{secret}".encode("utf-8", "surrogateescape")).decode("ascii")
+    return basic_header(credentials.username, credentials.secret)
 
 
 def _token_failure(failure: Failure, realm: str) -> Failure:
@@ -200,12 +192,9 @@ def _token_of(answer: Answer, realm: str) -> str:
     if not answer.complete:
         raise Failure("token_server_unavailable", f"{where}: its answer is larger than 64 KiB", status, token=True)
     try:
-        fields = json_object(answer.body)
-    except ValueError:
-        fields = {}
-    token = text_of(fields.get("access_token")) or text_of(fields.get("token"))
+        token = token_in(answer.body)
+    except ValueError as error:
+        raise Failure("token_server_unavailable", f"{where}: {error}", status, token=True) from None
     if not token:
         raise Failure("token_server_unavailable", f"{where}: its answer holds no token", status, token=True)
-    if not _SENDABLE.fullmatch(token):
-        raise Failure("token_server_unavailable", f"{where}: its token cannot be sent in a header", status, token=True)
     return token

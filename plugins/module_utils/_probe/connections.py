@@ -9,11 +9,9 @@ sent through it depends on nothing that another connection has done.
 
 from __future__ import annotations
 
-import ssl
 import time
-from typing import Mapping, NamedTuple, Union
+from typing import Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe import dial, wire
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import (
     Certificate,
     CertificateError,
@@ -21,18 +19,30 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certifi
     name_problem,
     utc_text,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import make_tunnel
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.origin import Origin
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy import Proxy, ProxyError, proxy_for
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import status_failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Contexts, Shake
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http import dial, wire
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import (
+    EXPIRED,
+    NAME_CONSTRAINTS,
+    NOT_YET_VALID,
+    Failure,
+    Unverified,
+    status_text,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import tunnel
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, bracketed
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.proxy import (
+    Proxy,
+    ProxyError,
+    proxy_for,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.wire import Stream
 
-# OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED, _CERT_NOT_YET_VALID, _PERMITTED_VIOLATION and _EXCLUDED_VIOLATION.
-_EXPIRED, _NOT_YET_VALID, _NAME_CONSTRAINTS = 10, 9, (47, 48)
+USER_AGENT = "containerd/2.1"
+"""Some registries and firewalls look at it, so it has to begin as containerd's own."""
 PHASES = ("dns", "tcp", "tls", "http", "total")
-
-Stream = Union[wire.Plain, wire.Tls]
 
 
 class Connection(NamedTuple):
@@ -83,8 +93,8 @@ class Connections:
             raise Failure("unknown", f"the proxy of the service: {error}") from None
         self.proxy = proxy
         if origin.scheme != "https":
-            return Connection(self._reached(origin, proxy, False), proxy)
-        stream = self._reached(origin, proxy, True)
+            return Connection(self._reached(origin, proxy), proxy)
+        stream = self._reached(origin, proxy)
         secured = wire.Tls(stream, shake.context, origin.host, shake.shows_certificate)
         started = time.monotonic()
 
@@ -95,9 +105,9 @@ class Connections:
 
         try:
             secured.shake(check)
-        except ssl.SSLCertVerificationError as error:
+        except Unverified as error:
             secured.close()
-            raise self._unverified(origin, proxy, error.verify_code) from None
+            raise self._unverified(origin, proxy, error.code) from None
         except Failure as failure:
             secured.close()
             # A wrong certificate is no reason to try without TLS.
@@ -105,8 +115,8 @@ class Connections:
             raise
         return Connection(secured, proxy)
 
-    def _reached(self, origin: Origin, proxy: Proxy | None, tunnel: bool) -> Stream:
-        """A stream to a host, or to its proxy; through the proxy where there is a tunnel to make."""
+    def _reached(self, origin: Origin, proxy: Proxy | None) -> Stream:
+        """A stream to a host, or to its proxy; through the proxy where TLS needs a tunnel."""
         if proxy is None:
             return self._dialled(origin.host, origin.port, f"{origin.host}:{origin.port}")
         stream: Stream | None = None
@@ -114,8 +124,8 @@ class Connections:
             stream = self._dialled(proxy.host, proxy.port, f"the proxy {proxy.text}")
             if proxy.secure:
                 stream = self._secured_proxy(stream, proxy)
-            if tunnel:
-                make_tunnel(stream, f"{_bracketed(origin.host)}:{origin.port}", proxy)
+            if origin.scheme == "https":
+                _check_tunnel(tunnel(stream, origin, proxy, USER_AGENT), stream.doing)
             return stream
         except Failure as failure:
             if stream is not None:
@@ -129,7 +139,7 @@ class Connections:
         secured = wire.Tls(stream, shake.context, proxy.host, shake.shows_certificate)
         try:
             secured.shake(lambda der: _check_name(der, proxy.host))
-        except ssl.SSLCertVerificationError:
+        except Unverified:
             secured.close()
             text = f"the certificate of the proxy {proxy.text} does not verify"
             raise Failure("tls_unknown_authority", text) from None
@@ -160,12 +170,12 @@ class Connections:
         looked = None
         try:
             shake = self._contexts.look
-            looked = wire.Tls(self._reached(origin, proxy, True), shake.context, name, shake.shows_certificate)
+            looked = wire.Tls(self._reached(origin, proxy), shake.context, name, shake.shows_certificate)
             started = time.monotonic()
             looked.shake()
             self._note_tls(looked, started)
             certificate = _decoded(looked.certificate)
-        except (Failure, ssl.SSLError):
+        except Failure:
             pass
         finally:
             if looked is not None:
@@ -181,11 +191,11 @@ class Connections:
             if problem:
                 return Failure(problem, _names_text(certificate, name))
         shown_as = certificate.subject if certificate is not None else f"the certificate of {name}"
-        if code == _EXPIRED:
+        if code == EXPIRED:
             return Failure("tls_expired", f"a CA of {shown_as} has expired")
-        if code == _NOT_YET_VALID:
+        if code == NOT_YET_VALID:
             return Failure("tls_not_yet_valid", f"a CA of {shown_as} is not valid yet")
-        if code in _NAME_CONSTRAINTS:
+        if code in NAME_CONSTRAINTS:
             return Failure("tls_name_mismatch", f"a CA of {shown_as} may not sign for {name}")
         issuer = f", issued by {certificate.issuer}" if certificate is not None else ""
         return Failure("tls_unknown_authority", shown_as + issuer)
@@ -202,11 +212,15 @@ class Connections:
 
 
 def _written(origin: Origin) -> str:
-    return f"{_bracketed(origin.host)}:{origin.port}"
+    return f"{bracketed(origin.host)}:{origin.port}"
 
 
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def _check_tunnel(status: int, doing: str) -> None:
+    """:raises Failure: where a proxy does not connect to a host."""
+    if status != 200:
+        if status < 500 and status not in (403, 407, 429):
+            raise Failure("server_error", f"{doing}: {status_text(status)}", status)
+        raise status_failure(status, "", doing)
 
 
 def _check_name(der: bytes, name: str) -> None:

@@ -10,20 +10,18 @@ import re
 import threading
 from typing import Any, Callable, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure, status_failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.json_text import taken, text_of
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import Answer, shown
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.answer import Answer
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import status_failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import best_of, platform_text
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import taken, text_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.media_types import (
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import shown
 
-INDEX_TYPES = (
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.oci.image.index.v1+json",
-)
-MANIFEST_TYPES = (
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-)
-ACCEPT = ", ".join((MANIFEST_TYPES[0], INDEX_TYPES[0], MANIFEST_TYPES[1], INDEX_TYPES[1], "*/*"))
+ACCEPT = ", ".join((MANIFEST_TYPES[1], INDEX_TYPES[1], MANIFEST_TYPES[0], INDEX_TYPES[0], "*/*"))
 _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+"
 _NO_MANIFEST = ("text/", "application/json", "application/xml", "application/xhtml", "application/octet-stream")
 _NAMED = ("text/html", "text/plain", "application/json", "application/xml", "application/octet-stream")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.answer import Answer
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.authorization import Authorization
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.content import (
     ACCEPT,
@@ -14,9 +15,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.content
     check_content,
     check_promise,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure, status_failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import Answer, shown
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import status_failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Session
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import shown
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import object_url

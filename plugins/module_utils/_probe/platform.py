@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.json_text import text_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import text_of
 
 # As uname spells it, to Go's architecture and the newest variant.
 _MACHINES = {

@@ -11,19 +11,20 @@ import threading
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.authorization import Authorization
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.endpoint_checks import (
     Asker,
     check_api,
     check_image,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure, Failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import node_platform
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.result import Describer, Probed
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import Target
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Trust
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 
 MOST_AT_ONCE = 128
 # What a probe may need beyond its deadline to notice that it has passed.

@@ -16,22 +16,27 @@ from __future__ import annotations
 
 import time
 from typing import Callable, Mapping, NamedTuple
-from urllib.parse import urlsplit
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.answer import Answer
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import Certificate
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.connections import Connection, Connections
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure, Failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.connections import (
     USER_AGENT,
-    Answer,
+    Connection,
+    Connections,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Contexts, Shake
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import (
+    REDIRECTS,
+    ask,
     content_of,
-    head,
     host_of,
-    response_of,
+    said_on,
     shown,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.origin import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
     AddressError,
     Origin,
     default_port,
@@ -39,10 +44,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.origin 
     joined,
     origin_of,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy import Proxy
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Contexts, Shake
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.proxy import Proxy
 
-_REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 10
 _MOST_FINDINGS = 10
 
@@ -171,7 +174,7 @@ class Session:
             if first is None:
                 first = origin_of(answer.url)
                 carried = keys(first)
-            if not follow or answer.status not in _REDIRECTS or not answer.location:
+            if not follow or answer.status not in REDIRECTS or not answer.location:
                 return answer
             doing = f"{method} {shown(answer.url)}"
             try:
@@ -241,15 +244,11 @@ class Session:
         key = keys(origin).header
         shake = self._shake(origin, strict or bool(key))
         fields = {**headers, "Authorization": key} if key else dict(headers)
-        kept = self._connections.kept(origin, shake)
-        if kept is not None:
-            try:
-                return self._spoken(kept, shake, method, url, fields, body, limit)
-            except Failure as failure:
-                # The server may close a kept connection at any time: only on a fresh one does that say anything.
-                if failure.cause != "connection_reset":
-                    raise
-        return self._spoken(self._connections.made(origin, shake), shake, method, url, fields, body, limit)
+        return said_on(
+            self._connections.kept(origin, shake),
+            lambda: self._connections.made(origin, shake),
+            lambda connection: self._spoken(connection, shake, method, url, fields, body, limit),
+        )
 
     def _shake(self, origin: Origin, strict: bool) -> Shake:
         if origin in self._own:
@@ -270,23 +269,16 @@ class Session:
         body: bytes,
         limit: int,
     ) -> Answer:
-        origin, parts = origin_of(url), urlsplit(url)
-        stream, proxy = connection
-        target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
+        origin, (stream, proxy) = origin_of(url), connection
         host = host_of(url) if host_of(url).isascii() else origin.netloc
         fields = {"Host": host, "User-Agent": USER_AGENT, **headers}
-        if proxy is not None and origin.scheme == "http":
-            target = f"http://{host}{target}"
-            if proxy.authorization:
-                fields["Proxy-Authorization"] = proxy.authorization
         if body:
             fields["Content-Length"] = str(len(body))
         stream.doing = doing = f"{method} {shown(url)}"
         started = time.monotonic()
         try:
-            stream.send(head(method, target, fields) + body)
-            response = response_of(stream, method, doing, limit)
-            content, complete = content_of(response, limit, doing)
+            response = ask(stream, method, url, fields, [body], proxy, limit)
+            content, complete = content_of(response, doing, limit)
         except Failure:
             stream.close()
             raise

@@ -19,7 +19,7 @@ from typing import Any, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import client_pair
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 
 _SYSTEM_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",

@@ -30,8 +30,7 @@ ADVICE: dict[str, Advice] = {
     ),
     "tls_expired": Advice(
         "{host}'s certificate has expired.",
-        "Renew the certificate on {host} (and check this node's clock); {configs}.tls needs no change"
-        " if the CA stays.",
+        "Renew the certificate on {host} (and check this node's clock); {configs}.tls needs no change if the CA stays.",
     ),
     "tls_not_yet_valid": Advice(
         "{host}'s certificate is not valid yet by this node's clock.",

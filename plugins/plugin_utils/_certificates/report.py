@@ -12,10 +12,10 @@ from typing import Any, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import certificates as rules
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import Rule
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import expiry
 
 from .certificate import Certificate
 
-EXPIRY_WARNING = datetime.timedelta(days=30)
 _FILE = re.compile(r"\((.+)\)\s*\Z")
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -74,9 +74,9 @@ class Report:
         for certificate in certificates:
             until = certificate.not_after.strftime(_TIME)
             days = certificate.days_left(self._now)
-            if certificate.not_after < self._now:
+            if expiry.level(days) == "error":
                 self.add_certificate(rules.EXPIRED, source, certificate, f"expired on {until} ({_days(-days)} ago)")
-            elif certificate.not_after - self._now <= EXPIRY_WARNING:
+            elif expiry.level(days) == "warning":
                 self.add_certificate(rules.EXPIRES_SOON, source, certificate, f"expires on {until} (in {_days(days)})")
             if certificate.not_before > self._now:
                 since = certificate.not_before.strftime(_TIME)

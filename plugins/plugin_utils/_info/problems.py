@@ -8,14 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import expiry
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.yaml_entries import LARGEST
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
 
-#: Days before its end from which on a certificate is a warning.
-EXPIRY_WARNING_DAYS = 30
 _SITE = "run k3sfleet.registries.site"
 
 
@@ -234,14 +233,14 @@ def of_certificates(certificates: Sequence[Mapping[str, Any]]) -> Iterator[dict[
                 "%s: %s is %s." % (place, entry["subject"], entry["error"]),
                 "Set the clocks right, or issue it anew.",
             )
-        elif left is not None and left < 0:
+        elif expiry.level(left) == "error":
             yield problem(
                 "certificate_expired",
                 "error",
                 "%s: %s ended on %s." % (place, entry["subject"], entry["not_after"]),
                 "Renew it; no restart is needed, containerd reads it at every pull.",
             )
-        elif left is not None and left <= EXPIRY_WARNING_DAYS:
+        elif expiry.level(left) == "warning":
             yield problem(
                 "certificate_expiring",
                 "warning",

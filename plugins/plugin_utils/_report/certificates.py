@@ -9,8 +9,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping, NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import certificates as assess
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.levels import LEVELS
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.nodes import certificate_level
 
 KINDS = {"ca": "CA", "client": "client", "server": "server"}
 
@@ -77,7 +78,7 @@ def certificates(document: Mapping[str, Any]) -> list[Certificate]:
             known = found.setdefault(key, certificate)
             if name not in known.nodes:
                 known.nodes.append(name)
-            if words.LEVELS.index(certificate.level) < words.LEVELS.index(known.level):
+            if LEVELS.index(certificate.level) < LEVELS.index(known.level):
                 known.level, known.problem = certificate.level, certificate.problem
     return sorted(found.values(), key=_order)
 
@@ -98,7 +99,7 @@ def _on_node(info: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Certifi
             (kind, where, identity, problem),
             Certificate(
                 kind, where, str(entry.get("subject") or ""), str(entry.get("issuer") or ""),
-                str(entry.get("not_after") or ""), _days(entry), certificate_level(entry), problem,
+                str(entry.get("not_after") or ""), assess.days_left(entry), assess.level(entry), problem,
                 str(entry.get("path") or ""),
             ),
         )  # fmt: skip
@@ -114,12 +115,7 @@ def _of_servers(endpoints: list[Mapping[str, Any]]) -> Iterator[tuple[tuple[str,
         yield (
             ("server", where, subject, not_after),
             Certificate(
-                "server", where, subject, str(shown.get("issuer") or ""), not_after, _days(shown),
-                certificate_level(shown), "", "",
+                "server", where, subject, str(shown.get("issuer") or ""), not_after, assess.days_left(shown),
+                assess.level(shown), "", "",
             ),
         )  # fmt: skip
-
-
-def _days(entry: Mapping[str, Any]) -> int | None:
-    left = entry.get("days_left")
-    return left if isinstance(left, int) else None

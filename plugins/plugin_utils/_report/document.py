@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The report's document: what the play has gathered about each host, in one shape, and without a secret in it.
 
-``{schema: 1, generated: ISO-8601 UTC, hosts: {name: {group, unreachable, errors, info, endpoints, pulls}}}``. It is the
-JSON that is written, what the HTML embeds, and the only thing that the page is made from.
+``{schema: 1, generated: ISO-8601 UTC, hosts: {name: {condition, level, group, unreachable, errors, info, endpoints,
+pulls}}}``. It is the JSON that is written, what the HTML embeds, and the only thing that the page is made from.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import Any, Iterable, Mapping
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.clean import clean
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import DIAGNOSES, ENDPOINTS, INFO
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.nodes import assess
 
 SCHEMA = 1
 
-_TOO_ODD = "its answer is left out, since it is none that the module gives: %s"
+_TOO_ODD = "The module never gives an answer like this one, which is left out: %s"
 
 
 def build(
@@ -78,7 +79,7 @@ def _host(
     facts = _part(info, "info", INFO, "k3s_registries_info", errors)
     endpoints = _part(probe, "endpoints", ENDPOINTS, "k3s_registry_probe", errors)
     pulls = _part(diagnosis, "pulls", DIAGNOSES, "k3s_pull_diagnosis", errors)
-    return {
+    host = {
         "group": group or str((facts or {}).get("role") or ""),
         "unreachable": unreachable,
         "errors": clean(errors),
@@ -86,6 +87,8 @@ def _host(
         "endpoints": endpoints or [],
         "pulls": pulls or [],
     }
+    found = assess(host)
+    return {"condition": found.condition, "level": found.level, **host}
 
 
 def _part(result: Mapping[str, Any], key: str, shape: Any, module: str, errors: list[dict[str, str]]) -> Any:

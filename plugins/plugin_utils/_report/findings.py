@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping, NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import nodes, registries
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.levels import LEVELS
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import certificates, words
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import natural
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.nodes import cell
 
 
 class Seen(NamedTuple):
@@ -57,7 +58,7 @@ class Finding:
     @property
     def order(self) -> tuple[int, bool, int, str]:
         """The worst first, then what most nodes have; an unreachable fallback is said after the mirror before it."""
-        return (words.LEVELS.index(self.level), self.fallback, -len(self.nodes), self.title)
+        return (LEVELS.index(self.level), self.fallback, -len(self.nodes), self.title)
 
 
 def findings(document: Mapping[str, Any]) -> list[Finding]:
@@ -151,12 +152,12 @@ def _state(info: Mapping[str, Any]) -> Iterator[Seen]:
     told = [problem for problem in info.get("problems") or [] if problem.get("code") == code]
     if not told:
         text = f"{state.message} {error}".strip()
-        yield Seen(state.level, code, state.title, state.fix, text, detail)
+        yield Seen(nodes.STATES[code], code, state.title, state.fix, text, detail)
     for number, problem in enumerate(told):
         text = str(problem.get("message") or state.message)
         # The difference belongs to all of them and is shown once.
         shown = detail if number == len(told) - 1 else ""
-        yield Seen(state.level, code, state.title, str(problem.get("fix") or state.fix), text, shown)
+        yield Seen(nodes.STATES[code], code, state.title, str(problem.get("fix") or state.fix), text, shown)
 
 
 def _difference(item: Mapping[str, Any]) -> str:
@@ -169,11 +170,11 @@ def _difference(item: Mapping[str, Any]) -> str:
 def _problems(info: Mapping[str, Any]) -> Iterator[Seen]:
     for problem in info.get("problems") or []:
         code = str(problem.get("code") or "")
-        if code in words.OF_CERTIFICATES or (code == info.get("state") and code in words.STATES):
+        if code in nodes.OF_CERTIFICATES or (code == info.get("state") and code in words.STATES):
             continue
         level = str(problem.get("level") or "warning")
         yield Seen(
-            level if level in words.LEVELS else "warning",
+            level if level in LEVELS else "warning",
             code,
             words.problem(code),
             str(problem.get("fix") or ""),
@@ -184,14 +185,14 @@ def _problems(info: Mapping[str, Any]) -> Iterator[Seen]:
 
 def _endpoints(host: Mapping[str, Any]) -> Iterator[Seen]:
     """Endpoints that fail; a fallback that fails is left out where no pull needs it."""
-    cells = {registry: cell(host, registry) for registry in {entry.get("registry") for entry in host["endpoints"]}}
-    by_registry: dict[Any, list[Mapping[str, Any]]] = {}
+    assessed = registries.assess(host["endpoints"])
+    by_registry: dict[str, list[Mapping[str, Any]]] = {}
     for entry in host["endpoints"]:
-        by_registry.setdefault(entry.get("registry"), []).append(entry)
+        by_registry.setdefault(str(entry.get("registry") or ""), []).append(entry)
     for entry in host["endpoints"]:
-        registry = entry.get("registry")
+        registry = str(entry.get("registry") or "")
         cause = str(entry.get("cause") or "unknown")
-        level = cells[registry].level
+        level = assessed[registry].level
         if cause == "ok" or level == "ok":
             continue
         endpoint = str(entry.get("endpoint") or entry.get("url") or "")

@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Mapping, NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import registries
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.nodes import cell
 
 PHASES = ("dns", "tcp", "tls", "http")
 WIDTH = 1000
@@ -88,7 +88,7 @@ def endpoints(document: Mapping[str, Any]) -> list[Endpoint]:
     """The endpoints of a document, the slowest by its median first; those that answered nobody at the end."""
     found: dict[str, Endpoint] = {}
     for node, host in document["hosts"].items():
-        levels = {registry: cell(host, registry).level for registry in {e.get("registry") for e in host["endpoints"]}}
+        found_there = registries.assess(host["endpoints"])
         asked = {entry.get("endpoint") or entry.get("url") for entry in host["endpoints"] if not entry.get("image")}
         for entry in host["endpoints"]:
             if entry.get("image") and (entry.get("endpoint") or entry.get("url")) in asked:
@@ -101,7 +101,7 @@ def endpoints(document: Mapping[str, Any]) -> list[Endpoint]:
             if registry and registry not in endpoint.registries:
                 endpoint.registries.append(registry)
             _measure(endpoint, node, entry)
-            if levels[entry.get("registry")] != "ok":
+            if found_there[registry].level != "ok":
                 endpoint.needed = endpoint.needed or node in endpoint.silent
     for endpoint in found.values():
         endpoint.silent -= set(endpoint.times)

@@ -1,15 +1,16 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How each node stands: its condition, why, and what each of its registries answers."""
+"""The rows of the matrix: a node's condition, why, and what each of its registries answers, in words."""
 
 from __future__ import annotations
 
 from typing import Any, Mapping, NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import expiry
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import nodes as assess
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.registries import Registry
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
-
-EXPIRY_WARNING_DAYS = 30
 
 
 class Cell(NamedTuple):
@@ -21,25 +22,39 @@ class Cell(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A row of the matrix. ``reasons``: what is not well, in short, beside the condition's own label. ``days_left``: of
-    the certificate that expires first, None without one."""
+    """A row of the matrix. ``reasons``: what is not well, in short, beside the condition's own label."""
 
     name: str
     group: str
-    condition: str
-    level: str
+    found: assess.Node
     reasons: list[str]
     release: str
     cells: dict[str, Cell]
-    days_left: int | None
+
+    @property
+    def condition(self) -> str:
+        return self.found.condition
+
+    @property
+    def level(self) -> str:
+        return self.found.level
 
     @property
     def label(self) -> str:
-        return words.CONDITIONS[self.condition].label
+        return words.CONDITIONS[self.condition]
 
     @property
     def troubled(self) -> bool:
-        return self.level in ("error", "warning", "unknown")
+        return self.found.troubled
+
+    @property
+    def days_left(self) -> int | None:
+        return self.found.days_left
+
+    @property
+    def expiry(self) -> str:
+        """The level of the certificate that expires first."""
+        return expiry.level(self.days_left)
 
 
 NOT_CONFIGURED = Cell("none", "not configured", "")
@@ -49,7 +64,7 @@ NOT_KNOWN = Cell("unknown", "not known", "")
 
 def nodes(document: Mapping[str, Any]) -> list[Node]:
     """The nodes of a document, those in trouble first, and then servers before agents."""
-    order = list(words.CONDITIONS)
+    order = list(assess.CONDITIONS)
     found = [node(name, host) for name, host in document["hosts"].items()]
     # Python's sort is stable: within a condition the document's order, which is the natural one, stays.
     return sorted(found, key=lambda item: (order.index(item.condition), item.group != "server"))
@@ -67,114 +82,41 @@ def registries(document: Mapping[str, Any]) -> list[str]:
 def node(name: str, host: Mapping[str, Any]) -> Node:
     """How a host of the document stands."""
     info: Mapping[str, Any] = host["info"] or {}
-    cells = {registry: cell(host, registry) for registry in {entry.get("registry") for entry in host["endpoints"]}}
-    days_left = soonest(info)
-    reasons = _reasons(host, info, cells, days_left)
-    condition = _condition(host, info, cells, reasons)
+    found = assess.assess(host)
+    told = [text for reason in found.reasons for text in _told(reason, found.days_left)]
     return Node(
         name=name,
         group=str(host["group"]),
-        condition=condition,
-        level=words.CONDITIONS[condition].level,
-        reasons=[text for _level, text in reasons if text != words.CONDITIONS[condition].label],
+        found=found,
+        reasons=[text for text in told if text != words.CONDITIONS[found.condition]],
         release=str(info.get("release") or ""),
-        cells={str(registry): found for registry, found in cells.items()},
-        days_left=days_left,
+        cells={registry: _cell(result) for registry, result in found.registries.items()},
     )
 
 
-def cell(host: Mapping[str, Any], registry: str) -> Cell:
-    """What a registry is to a node: the worst of the images that were asked for, the registry itself being one."""
-    by_image: dict[str, list[Mapping[str, Any]]] = {}
-    for entry in host["endpoints"]:
-        if entry.get("registry") == registry:
-            by_image.setdefault(str(entry.get("image") or ""), []).append(entry)
-    if not by_image:
-        if host["unreachable"] or host["info"] is None:
-            return NOT_KNOWN
-        return NOT_CONFIGURED if host["endpoints"] else NOT_PROBED
-    return min((_attempts(entries) for entries in by_image.values()), key=lambda item: words.LEVELS.index(item.level))
-
-
-def _attempts(entries: list[Mapping[str, Any]]) -> Cell:
-    """containerd asks in order and takes the first that answers. The registry itself as a fallback that cannot be
-    reached is normal behind an air gap, as long as every mirror works."""
-    failed = [entry for entry in entries if entry.get("cause") != "ok"]
-    if not failed:
+def _cell(registry: Registry) -> Cell:
+    failed = registry.failed
+    if failed is None:
         return Cell("ok", "ok", "")
-    first = failed[0]
-    detail = f"{first.get('endpoint') or first.get('url') or ''}: {first.get('message') or ''}".strip(": ")
-    if len(failed) == len(entries):
-        return Cell("error", words.cause(str(first.get("cause") or "")), detail)
-    mirrors = [entry for entry in failed if entry.get("kind") != "default"]
-    if not mirrors:
+    detail = f"{failed.get('endpoint') or failed.get('url') or ''}: {failed.get('message') or ''}".strip(": ")
+    if registry.level == "ok":
         return Cell("ok", "ok", f"no fallback: {detail}")
-    first = mirrors[0]
-    return Cell("warning", f"partly: {words.cause(str(first.get('cause') or ''))}", detail)
+    word = words.cause(str(failed.get("cause") or ""))
+    return Cell(registry.level, word if registry.level == "error" else f"partly: {word}", detail)
 
 
-def soonest(info: Mapping[str, Any]) -> int | None:
-    """Days left of the certificate on the node that expires first."""
-    left = [entry["days_left"] for entry in info.get("certificates") or [] if isinstance(entry.get("days_left"), int)]
-    return min(left) if left else None
-
-
-def certificate_level(entry: Mapping[str, Any]) -> str:
-    """``error`` for one that is expired, unusable or whose key does not match, ``warning`` for the last month."""
-    left = entry.get("days_left")
-    if entry.get("error") or entry.get("key_matches") is False or (isinstance(left, int) and left < 0):
-        return "error"
-    return "warning" if isinstance(left, int) and left <= EXPIRY_WARNING_DAYS else "ok"
-
-
-def _reasons(
-    host: Mapping[str, Any], info: Mapping[str, Any], cells: Mapping[Any, Cell], days_left: int | None
-) -> list[tuple[str, str]]:
-    if host["unreachable"]:
-        return [("unknown", words.CONDITIONS["unreachable"].label)]
-    found = [("unknown", f"{error.get('module')} failed") for error in host.get("errors") or []]
-    for level, one, many in (("error", "fails", "fail"), ("warning", "works partly", "work partly")):
-        names = [str(registry) for registry, item in cells.items() if item.level == level]
-        if names:
-            found.append((level, f"{names[0]} {one}" if len(names) == 1 else f"{len(names)} registries {many}"))
-    if host["pulls"]:
-        found.append(("error", words.count(len(host["pulls"]), "failing pull")))
-    state = words.STATES.get(str(info.get("state") or ""))
-    if state:
-        found.append((state.level, state.short))
-    found += _certificates(info, days_left)
-    for level in ("error", "warning"):
-        codes = {str(item.get("code")) for item in info.get("problems") or [] if item.get("level") == level}
-        codes -= {*words.OF_CERTIFICATES, str(info.get("state"))}
-        found += [(level, text) for text in sorted(words.reason(code) for code in codes)]
-    return found
-
-
-def _certificates(info: Mapping[str, Any], days_left: int | None) -> list[tuple[str, str]]:
-    levels = [certificate_level(entry) for entry in info.get("certificates") or []]
-    level = words.worst(levels)
-    if level == "ok":
-        return []
-    if days_left is None or days_left > EXPIRY_WARNING_DAYS:
-        return [(level, "certificate unusable")]
-    return [(level, f"certificate {words.days(days_left)}")]
-
-
-def _condition(
-    host: Mapping[str, Any], info: Mapping[str, Any], cells: Mapping[Any, Cell], reasons: list[tuple[str, str]]
-) -> str:
-    levels = {level for level, _text in reasons}
-    state = str(info.get("state") or "")
-    if host["unreachable"]:
-        return "unreachable"
-    if host["pulls"] or any(item.level == "error" for item in cells.values()):
-        return "failing"
-    if "error" in levels:
-        return "error"
-    if state in ("drifted", "pending", "foreign"):
-        return state
-    if "warning" in levels:
-        return "warning"
-    if not info or "unknown" in levels:
-        return "unknown"
-    return "idle" if state in ("stopped", "not_set_up", "not_installed") else "ok"
+def _told(reason: assess.Reason, days_left: int | None) -> list[str]:
+    """A reason in the few words of a row."""
+    if reason.kind == "registries":
+        one, many = ("fails", "fail") if reason.level == "error" else ("works partly", "work partly")
+        return [f"{reason.about[0]} {one}" if len(reason.about) == 1 else f"{len(reason.about)} registries {many}"]
+    if reason.kind == "certificates":
+        ends = days_left is not None and expiry.level(days_left) != "ok"
+        return [f"certificate {words.days(days_left or 0)}" if ends else "certificate unusable"]
+    if reason.kind == "problems":
+        return sorted(words.reason(code) for code in reason.about)
+    if reason.kind == "module":
+        return [f"{name} failed" for name in reason.about]
+    if reason.kind == "pulls":
+        return [words.count(len(reason.about), "failing pull")]
+    return [words.STATES[reason.about[0]].short if reason.about else words.CONDITIONS["unreachable"]]

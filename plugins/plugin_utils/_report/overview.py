@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import fleet
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.levels import worst
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.nodes import CONDITIONS
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.nodes import NOT_CONFIGURED, NOT_KNOWN, Node
 
@@ -40,7 +43,7 @@ class Block(NamedTuple):
 
 def headline(rows: list[Node]) -> str:
     """The report in one line."""
-    troubled = sum(row.troubled for row in rows)
+    troubled = fleet.assess(row.condition for row in rows).attention
     if not rows:
         return "There are no nodes in this report"
     if not troubled:
@@ -53,10 +56,10 @@ def headline(rows: list[Node]) -> str:
 
 def legend(rows: list[Node]) -> list[Part]:
     """How many nodes are in which condition, in the order of their severity."""
-    numbers = {key: sum(row.condition == key for row in rows) for key in words.CONDITIONS}
+    numbers = {key: sum(row.condition == key for row in rows) for key in CONDITIONS}
     return [
-        Part(key, condition.level, numbers[key], condition.label, 0.0, 0.0)
-        for key, condition in words.CONDITIONS.items()
+        Part(key, level, numbers[key], words.CONDITIONS[key], 0.0, 0.0)
+        for key, level in CONDITIONS.items()
         if numbers[key]
     ]
 
@@ -86,4 +89,4 @@ def share(registry: str, rows: list[Node]) -> Share:
         at += width
     bad = [part for part in parts if part.level != "ok"]
     summary = ", ".join(f"{part.number} {part.text}" for part in bad) or f"ok on {words.count(total, 'node')}"
-    return Share(registry, words.worst([part.level for part in parts]), summary, parts)
+    return Share(registry, worst([part.level for part in parts]), summary, parts)

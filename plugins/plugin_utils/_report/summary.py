@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import fleet
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import (
     certificates,
     findings,
@@ -17,12 +18,14 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import
 
 
 def summary(document: Mapping[str, Any]) -> dict[str, Any]:
-    """``{headline, nodes, attention, conditions, findings, failing_pulls, expiring_certificates}`` of a document."""
+    """``{headline, level, nodes, attention, conditions, findings, failing_pulls, expiring_certificates}``."""
     rows = nodes.nodes(document)
+    assessed = fleet.assess(row.condition for row in rows)
     return {
         "headline": overview.headline(rows),
-        "nodes": len(rows),
-        "attention": sum(row.troubled for row in rows),
+        "level": assessed.level,
+        "nodes": assessed.nodes,
+        "attention": assessed.attention,
         "conditions": {part.key: part.number for part in overview.legend(rows)},
         "findings": len(findings.findings(document)),
         "failing_pulls": len(pulls.failing_pulls(document)),

@@ -14,37 +14,24 @@ from typing import NamedTuple
 import ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import CATALOGUE
 
-#: From the worst to the best; ``unknown`` is what nobody could look at.
-LEVELS = ("error", "warning", "unknown", "info", "ok")
-
-
-class Condition(NamedTuple):
-    """How a node stands, in one word for the table and one phrase for the legend."""
-
-    level: str
-    label: str
-    legend: str
-
-
-#: A node has exactly one condition, the first of these that fits.
-CONDITIONS: dict[str, Condition] = {
-    "unreachable": Condition("unknown", "unreachable", "could not be reached"),
-    "failing": Condition("error", "cannot pull", "cannot pull from a registry"),
-    "error": Condition("error", "broken", "have an error in their configuration"),
-    "drifted": Condition("warning", "drifted", "have drifted"),
-    "pending": Condition("warning", "restart pending", "wait for a restart"),
-    "foreign": Condition("warning", "not ours", "have a registries.yaml of someone else's"),
-    "warning": Condition("warning", "warning", "have warnings"),
-    "idle": Condition("info", "not running", "do not run K3s"),
-    "unknown": Condition("unknown", "not examined", "could not be examined"),
-    "ok": Condition("ok", "ok", "are well"),
+#: How a node stands, see ``_assess/nodes.py``, in a word or two.
+CONDITIONS: dict[str, str] = {
+    "unreachable": "unreachable",
+    "failing": "cannot pull",
+    "error": "broken",
+    "drifted": "drifted",
+    "pending": "restart pending",
+    "foreign": "not ours",
+    "warning": "warning",
+    "idle": "not running",
+    "unknown": "not examined",
+    "ok": "ok",
 }
 
 
 class State(NamedTuple):
     """What a state of k3s_registries_info means, and what to do about it."""
 
-    level: str
     short: str
     title: str
     message: str
@@ -53,49 +40,42 @@ class State(NamedTuple):
 
 STATES: dict[str, State] = {
     "pending": State(
-        "warning",
         "restart pending",
         "Restart pending",
         "registries.yaml has changed since K3s last started: what runs is the configuration before.",
         "Run k3sfleet.registries.site, which restarts these nodes one after another, each on proven health.",
     ),
     "drifted": State(
-        "warning",
         "drifted",
         "Drifted",
         "What K3s generated for containerd is not what its registries.yaml leads to: someone has edited files by hand.",
         "Look at the difference, keep what is wanted in k3s_registries, and run k3sfleet.registries.site.",
     ),
     "foreign": State(
-        "warning",
         "not ours",
         "registries.yaml is not ours",
         "The node has a registries.yaml that this collection has not written.",
         "Take what is wanted from it into k3s_registries and run k3sfleet.registries.site, which keeps the file.",
     ),
     "unreadable": State(
-        "error",
         "registries.yaml unreadable",
         "registries.yaml cannot be read",
         "K3s cannot read the registries.yaml of these nodes: a server does not start with it, an agent runs no pods.",
         "Run k3sfleet.registries.lint on the file, or k3sfleet.registries.site to replace it.",
     ),
     "stopped": State(
-        "info",
         "stopped",
         "K3s is stopped",
         "K3s is installed and does not run: the configuration comes into force at its next start.",
         "Start K3s where it ought to run.",
     ),
     "not_set_up": State(
-        "info",
         "not set up",
         "K3s is not set up",
         "There is a K3s on these nodes, and no service that runs it was ever enabled or started.",
         "Set K3s up, or take the hosts out of the groups server and agent.",
     ),
     "not_installed": State(
-        "info",
         "not installed",
         "K3s is not installed",
         "There is no K3s on these nodes: the configuration comes into force at its first start.",
@@ -150,16 +130,6 @@ PROBLEMS: dict[str, str] = {
     "external_runtime": "Another container runtime",
     "proxy": "A proxy stands before a mirror",
 }
-#: Problems that say of a certificate what its own finding says.
-OF_CERTIFICATES = frozenset(
-    (
-        "certificate_unreadable",
-        "certificate_not_yet_valid",
-        "certificate_expired",
-        "certificate_expiring",
-        "key_mismatch",
-    )
-)
 
 
 def problem(code: str) -> str:
@@ -194,11 +164,6 @@ def address(endpoint: str) -> str:
     """An endpoint without what nearly all of them share: ``https://`` and ``/v2`` go, ``http://`` stays."""
     shown = endpoint[len("https://") :] if endpoint.startswith("https://") else endpoint
     return shown[: -len("/v2")] if shown.endswith("/v2") else shown
-
-
-def worst(levels: list[str], default: str = "ok") -> str:
-    """The worst of ``levels``, ``default`` where there is none."""
-    return min(levels, key=LEVELS.index) if levels else default
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

@@ -8,14 +8,13 @@ from __future__ import annotations
 from typing import Any, Iterable, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import fleet
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import natural
 
 #: Beyond this width the endpoints' names go below the table and numbers stand for them.
 _WIDEST = 150
 _LONGEST_REASON = 300
-#: Without a running K3s there are no endpoints to ask and nothing to pull with.
-_IDLE = ("not_installed", "not_set_up", "stopped")
 _STATES = {
     "not_installed": "not installed",
     "not_set_up": "not set up",
@@ -46,12 +45,11 @@ def table(verdicts: Iterable[Mapping[str, Any]], reasons: bool = True) -> list[s
 
 
 def _sum(found: list[Mapping[str, Any]]) -> str:
-    failed = [str(item["host"]) for item in found if not item["ok"]]
+    failed = fleet.failed(found)
     if failed:
-        named = ", ".join(failed[:10]) + (" and %d more" % (len(failed) - 10) if len(failed) > 10 else "")
-        return "%d of %d nodes failed: %s" % (len(failed), len(found), named)
+        return "%d of %d nodes failed: %s" % (len(failed), len(found), shortened(failed))
     passed = "all %d nodes pass" % len(found) if len(found) != 1 else "the node passes"
-    idle = [str(item["host"]) for item in found if item["state"] in _IDLE]
+    idle = fleet.idle(found)
     if not idle:
         return passed
     return "%s, but K3s does not run on %d of them, where nothing was asked: %s" % (passed, len(idle), shortened(idle))
@@ -83,7 +81,6 @@ def _reasons(found: list[Mapping[str, Any]], key: str, word: str) -> list[str]:
             nodes.setdefault(sentence, []).append(str(item["host"]))
     lines = []
     for sentence, hosts in sorted(nodes.items(), key=lambda pair: -len(pair[1])):
-        named = ", ".join(hosts[:8]) + (" and %d more" % (len(hosts) - 8) if len(hosts) > 8 else "")
         text = sentence if len(sentence) <= _LONGEST_REASON * 2 else sentence[: _LONGEST_REASON * 2] + "..."
-        lines += ["", "%s %s" % (word, named), "  " + text]
+        lines += ["", "%s %s" % (word, shortened(hosts)), "  " + text]
     return lines

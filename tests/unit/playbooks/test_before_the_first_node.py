@@ -15,7 +15,7 @@ FLEET = {"server": ["server-1"], "agent": ["agent-1"]}
 MIRROR = {"mirrors": {"docker.io": {"endpoint": ["https://registry.example.com:5000"]}}}
 FIRST_TASK = {
     "site": "Stage on all nodes", "remove": "Stage on all nodes", "rollback": "Stage on all nodes",
-    "verify": "Look at the registries", "report": "Look at the registries", "diagnose": "Read the node's registries",
+    "verify": "Ask each node", "report": "Ask each node", "diagnose": "Ask each node",
 }  # fmt: skip
 
 

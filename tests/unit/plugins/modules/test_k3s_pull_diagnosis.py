@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_files import (
     find_log_files,
     parse_since,
@@ -176,16 +175,6 @@ def test_a_line_without_end_is_cut_and_the_next_is_whole(tmp_path: Path) -> None
     lines = list(read_log_file(str(path)))
     assert [len(line) < 20_000 for line in lines] == [True, True]
     assert lines[1] == b"next\n"
-
-
-def test_documented_options_are_the_modules() -> None:
-    documented = yaml.safe_load(k3s_pull_diagnosis.DOCUMENTATION)["options"]
-    assert set(documented) == set(k3s_pull_diagnosis.ARGUMENTS)
-    for name, option in documented.items():
-        argument = k3s_pull_diagnosis.ARGUMENTS[name]
-        assert {key: argument.get(key) for key in ("type", "default", "choices", "elements")} == {
-            key: option.get(key) for key in ("type", "default", "choices", "elements")
-        }
 
 
 def test_what_the_configuration_names_can_be_read_and_its_credentials_cannot(data_dir: Path) -> None:

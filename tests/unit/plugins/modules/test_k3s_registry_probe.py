@@ -70,14 +70,6 @@ def test_results_have_the_documented_keys(data_dir: Path) -> None:
     assert set(entry["times"]) == set(documented["times"]["contains"])
 
 
-def test_documented_options_are_the_real_ones() -> None:
-    documented = yaml.safe_load(k3s_registry_probe.DOCUMENTATION)["options"]
-    for name, real in k3s_registry_probe.ARGUMENTS.items():
-        described = {key: documented[name].get(key) for key in ("type", "elements", "choices", "default")}
-        assert described == {key: real.get(key) for key in ("type", "elements", "choices", "default")}, name
-    assert set(documented) == set(k3s_registry_probe.ARGUMENTS)
-
-
 def test_a_configuration_is_tried_before_the_node_has_it(tmp_path: Path) -> None:
     """Its endpoints are named in the result, its password is in none of it, the invocation included."""
     with servers.HttpServer(servers.status(401, **{"WWW-Authenticate": "Basic"})) as server:

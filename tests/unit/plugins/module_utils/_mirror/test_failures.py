@@ -3,25 +3,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import cause_of, of_status
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.archive import Workspace
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.ends import Ends
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
+    RegistryFailure,
+    cause_of,
+    of_status,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.skopeo import lacking
 
 
 @pytest.mark.parametrize(
     ("said", "cause"),
     [
-        ("initializing source docker://a/b:1: reading manifest 1 in a/b: manifest unknown", "not_found"),
-        ("writing blob: uploading layer chunked: unknown: no space left on device", "target_full"),
-        ("pinging container registry r:5000: Get \"https://r:5000/v2/\": x509: certificate signed by unknown authority",
-         "tls_unknown_authority"),
-        ("remote error: tls: certificate required", "client_cert_required"),
-        ("http: server gave HTTP response to HTTPS client", "http_server_https_client"),
-        ("too many requests: toomanyrequests: You have reached your pull rate limit", "rate_limited"),
-        ("unable to retrieve auth token: invalid username/password: unauthorized", "unauthorized"),
-        ("requested access to the resource is denied", "forbidden"),
-        ("dial tcp 10.0.0.1:5000: connect: connection refused", "connection_refused"),
-        ("dial tcp: lookup r: no such host", "dns_failure"),
+        ("writing blob: no space left on device", "target_full"),
+        ("reading blob: Digest did not match, expected sha256:1, got sha256:2", "digest_mismatch"),
+        ('initializing source docker-archive:/a.tar:a/b:1: Tag "a/b:1" not found in /a.tar', "not_found"),
         ("something that nobody has seen", "unknown"),
     ],
 )  # fmt: skip
@@ -43,3 +43,36 @@ def test_only_what_concerns_all_images_stops_a_side(status: int, cause: str, who
 def test_a_missing_skopeo_is_said_with_the_remedy() -> None:
     assert "apt-get install skopeo" in lacking("")
     assert lacking("1.2.2") == ""
+
+
+def test_a_failing_host_breaks_no_other_whose_name_begins_alike(tmp_path: Path) -> None:
+    """What fails carries its side and host; nothing is concluded from a sentence."""
+    ends = Ends({"parallel": 1}, Workspace("t", str(tmp_path)))
+    item = {
+        "image": "docker.io/a:1", "source": {"kind": "registry", "place": ["https", "registry.example.com", "a", "1"]},
+        "target": {"place": ["https", "registry.example.com:5000", "a", "1"]},
+    }  # fmt: skip
+    refused = RegistryFailure("unauthorized", "registry.example.com:5000", side="dest")
+    ends.note(item, refused)
+    assert list(ends.broken) == ["dest:registry.example.com:5000"]
+    ends.client("src", "https", "registry.example.com")
+    ends.client("src", "https", "registry.example.com:5000")
+    with pytest.raises(RegistryFailure) as caught:
+        ends.client("dest", "https", "registry.example.com:5000")
+    assert (caught.value.cause, caught.value.host, caught.value.side) == ("unauthorized", refused.host, "dest")
+    # Where the registry has sent us says nothing of it, and what is neither side's breaks none.
+    for problem in (
+        RegistryFailure("connection_refused", "cdn.example.com", side="src", whole=False),
+        RegistryFailure("unauthorized", "registry.example.com"),
+    ):
+        ends.note(item, problem)
+    assert list(ends.broken) == ["dest:registry.example.com:5000"]
+
+
+def test_a_failure_is_a_sentence_only_at_the_end() -> None:
+    problem = RegistryFailure("forbidden", "r:5000", "of our own", "HTTP 403 denied", side="dest")
+    assert str(problem) == (
+        "r:5000: the user may not do this here: check its permissions, and that the project exists (of our own) "
+        "(it said: HTTP 403 denied)"
+    )
+    assert str(RegistryFailure("digest_mismatch", "/x", advice="it is damaged")) == "/x: it is damaged"

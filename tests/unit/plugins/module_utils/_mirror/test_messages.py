@@ -22,8 +22,8 @@ def test_only_sentences_are_scrubbed() -> None:
     answer = messages.of_answer(given)
     assert answer["items"] == [{**ITEM, "message": "no ******** for robot", "note": "********"}]
     assert answer["skopeo"] == "mirror"
-    assert messages.of_answer({"broken": {"src:mirror": {"cause": "mirror", "message": "mirror"}}}) == {
-        "broken": {"src:mirror": {"cause": "mirror", "message": "********"}}
+    assert messages.of_answer({"broken": {"src:mirror": {"cause": "mirror", "host": "mirror", "said": "mirror"}}}) == {
+        "broken": {"src:mirror": {"cause": "mirror", "host": "mirror", "said": "********"}}
     }
 
 

@@ -102,6 +102,6 @@ def test_it_goes_back_to_the_settings_before(node: Node, k3s: FakeK3s) -> None:
 
 
 def test_a_feature_that_the_release_lacks_is_refused(node: Node, k3s: FakeK3s, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage.release, "installed", lambda paths, keep: "v1.25.16+k3s1")
+    monkeypatch.setattr(stage.installed_release, "installed", lambda paths, keep: "v1.25.16+k3s1")
     with pytest.raises(stage.StageRefused, match="embedded"):
         node.stage(settings(embedded_registry=True))

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import _tail
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.canary import _tail
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import OpenRC
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.hosts_file import hosts_in
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import read_node
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Trust
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.certs_d import configured_mirrors
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_files import read_log_file
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 
 from tests.unit.plugins.plugin_utils._certificates.authority import issue
 
@@ -40,7 +40,7 @@ READERS: dict[str, Callable[[Path, str], Any]] = {
     "hosts.toml, diagnosed": lambda folder, _fifo: configured_mirrors(str(folder)),
     "config.toml": lambda folder, fifo: read_node(str(folder), fifo),
     "containerd.log": lambda _folder, fifo: list(read_log_file(fifo)),
-    "the end of containerd.log": lambda _folder, fifo: _tail(fifo, 10),
+    "the end of containerd.log": lambda _folder, fifo: _tail(fifo),
     "OpenRC's log": lambda folder, _fifo: OpenRC("k3s", str(folder)).log(0.0, 10),
 }
 

@@ -14,18 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe import dial
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.challenge import (
-    Challenge,
-    parse_challenges,
-    scopes,
-    token_form,
-    token_url,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.endpoint_checks import api_url
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure, connection_failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import shown
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import (
     best_of,
     is_runnable,
@@ -33,6 +22,20 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platfor
     platform_text,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import CAUSES, classify
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http import dial
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import (
+    Challenge,
+    parse_challenges,
+    scopes,
+    token_form,
+    token_url,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import (
+    Failure,
+    connection_failure,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import shown
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
 from hypothesis import given
 from hypothesis import strategies as st

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.environment import service_environment
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.proxy import ProxyError, proxy_for
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.proxy import ProxyError, proxy_for
 from probing import one
 
 from tests.registry_faults import servers

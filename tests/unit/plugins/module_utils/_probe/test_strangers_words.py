@@ -11,10 +11,14 @@ import time
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import CertificateError, decode
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.json_text import json_object, taken, text_of
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.messages import shown
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import is_runnable
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import (
+    json_object,
+    taken,
+    text_of,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import shown
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st

@@ -49,7 +49,7 @@ class Node:
         self.release = ""
         monkeypatch.setattr(type(self.paths), "binary", property(lambda paths: str(self.binary)))
         monkeypatch.setattr(identity, "find_units", lambda root: self._units())
-        monkeypatch.setattr(observing.release, "installed", lambda paths, keep: self.release)
+        monkeypatch.setattr(observing.installed_release, "installed", lambda paths, keep: self.release)
         os.makedirs(self.paths.config_dir)
 
     def _units(self) -> list[Unit]:

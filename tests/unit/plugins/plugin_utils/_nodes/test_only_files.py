@@ -21,8 +21,7 @@ def test_the_last_node_says_it_for_all() -> None:
     said = told(("s1", "running"), ("a2", "absent"), ("a1", "stopped"), ("a3", "starting"))
     assert said[:-1] == ["", "", ""]
     assert said[-1].startswith(
-        "only files, no restart and no health check, on 2 of 4 nodes: "
-        "K3s is not installed on a2; stopped on a1 ("
+        "only files, no restart and no health check, on 2 of 4 nodes: K3s is not installed on a2; stopped on a1 ("
     )
     assert "k3s_registries_distribution and k3s_registries_service" in said[-1]
 

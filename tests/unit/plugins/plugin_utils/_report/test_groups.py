@@ -222,6 +222,7 @@ def test_the_summary_counts() -> None:
     )
     assert summary.summary(fleet) == {
         "headline": "2 of 3 nodes need attention",
+        "level": "error",
         "nodes": 3,
         "attention": 2,
         "conditions": {"failing": 1, "pending": 1, "ok": 1},

@@ -120,14 +120,14 @@ def test_a_node_that_has_not_what_the_inventory_says() -> None:
     found = verdict("n", info(), {}, {}, True, applied)
     assert (found["ok"], found["state"]) == (False, "not applied")
     (failure,) = found["failures"]
-    assert failure.startswith("not_applied: what k3s_registries says is not in place here: /etc/r.yaml (update).")
+    assert failure.startswith("not_applied: the node does not have what k3s_registries says: /etc/r.yaml (update).")
     assert verdict("n", info(), {}, {}, True, {"changed": False, "files": []})["ok"] is True
     assert verdict("n", info(), {}, {}, True, {"failed": True, "msg": "refused"})["ok"] is False
 
 
 def test_modules_that_failed() -> None:
     found = verdict("n", info(), {"failed": True, "msg": "one"}, {"failed": True, "msg": "two"}, True)
-    assert found["failures"] == ["k3s_registry_probe failed: one", "k3s_canary_pull failed: two"]
+    assert found["failures"] == ["k3s_registry_probe failed: one.", "k3s_canary_pull failed: two."]
 
 
 def test_skipped_modules_are_no_failure() -> None:
@@ -181,8 +181,8 @@ def test_an_image_that_no_attempt_finds_fails_however_well_its_registry_answers(
         attempt("c:1", "m", "platform_missing"), attempt("c:1", "hub", "dns_failure", "default"),
     ])  # fmt: skip
     assert not found["ok"]
-    assert [text for text in found["failures"] if "is not to be had" in text] == [
-        "platform_missing: c:1 is not to be had: seen. Mend it."
+    assert [text for text in found["failures"] if "is not available from" in text] == [
+        "platform_missing: c:1 is not available from any endpoint: seen. Mend it."
     ]
 
 

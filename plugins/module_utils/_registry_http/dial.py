@@ -9,9 +9,12 @@ import socket
 import threading
 from typing import Any
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure, connection_failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.wire import Plain
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import (
+    Failure,
+    connection_failure,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.wire import Plain
 
 # Go gives each address its share of the time, but no less than this, where there is that much.
 _LEAST_PER_ADDRESS = 2.0

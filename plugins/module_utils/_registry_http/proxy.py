@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Mapping, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import basic_header
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.no_proxy import is_proxied
 
 
@@ -55,7 +55,6 @@ def _parsed(value: str, name: str) -> Proxy:
         raise ProxyError(f"{name} names no http:// or https:// proxy, and no other is tried here")
     authorization = ""
     if url.username is not None:
-        pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
-        authorization = "Basic " + base64.b64encode(pair.encode("utf-8", "surrogateescape")).decode("ascii")
+        authorization = basic_header(unquote(url.username), unquote(url.password or ""))
     secure = url.scheme == "https"
     return Proxy(url.hostname, port or (443 if secure else 80), secure, authorization)

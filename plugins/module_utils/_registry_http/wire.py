@@ -9,15 +9,19 @@ that TLS can run inside TLS through a proxy.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import ipaddress
 import socket
 import ssl
-from typing import Any, Callable
+from functools import partial
+from typing import Any, Callable, Union
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import (
     Failure,
+    TooLarge,
+    Unverified,
     connection_failure,
     tls_failure,
 )
@@ -26,34 +30,52 @@ _CHUNK = 1 << 16
 
 
 class Plain:
-    """A TCP connection. ``doing`` is set by whoever uses it, for the text of failures."""
+    """A TCP connection.
+
+    :ivar doing: set by whoever uses it, for the text of failures.
+    :ivar gone: the other side takes nothing any more: what it said last is still to be read.
+    """
 
     def __init__(self, opened: socket.socket, deadline: Deadline) -> None:
         self._socket = opened
         self._deadline = deadline
+        self._silence: float | None = None
         self.doing = "connect"
+        self.gone = False
+
+    def within(self, deadline: Deadline, silence: float | None = None) -> None:
+        """From now on everything ends by then, and no step waits longer than ``silence`` seconds."""
+        self._deadline, self._silence = deadline, silence
 
     def send(self, data: bytes) -> None:
-        """Sends all of it, or nothing any more where the other side has gone: what it said last is still to be read."""
+        """Sends all of it, or nothing any more where the other side has gone."""
+        view = memoryview(data)
         try:
-            self._socket.settimeout(self._deadline.left(self.doing))
-            self._socket.sendall(data)
+            while view and not self.gone:
+                self._socket.settimeout(self._deadline.left(self.doing, self._silence))
+                view = view[self._socket.send(view) :]
         except OSError as error:
             failure = self._failure(error)
             if failure.cause != "connection_reset":
                 raise failure from None
+            self.gone = True
 
-    def receive(self) -> bytes:
-        """What has come; b"" at the end."""
+    def receive_into(self, buffer: Any) -> int:
+        """How many bytes have come; 0 at the end."""
         try:
-            self._socket.settimeout(self._deadline.left(self.doing))
-            return self._socket.recv(_CHUNK)
+            self._socket.settimeout(self._deadline.left(self.doing, self._silence))
+            return self._socket.recv_into(buffer)
         except OSError as error:
             raise self._failure(error) from None
 
     def _failure(self, error: OSError) -> Failure:
         failure = connection_failure(error, self.doing)
         return self._deadline.passed(self.doing) if failure.cause == "timeout" else failure
+
+    def stop(self) -> None:
+        """End whatever another thread waits for here."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._socket.close()
@@ -66,11 +88,13 @@ class Tls:
         self._below = below
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
+        self._came = memoryview(bytearray(_CHUNK))
         self._host = host
         self._certificate_sent = certificate_sent
         self._first = b""
         try:
-            self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=_server_name(host))
+            name = host if context.check_hostname else _server_name(host)
+            self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
         except (ValueError, UnicodeError):
             raise Failure("unknown", f"{host} is no name for TLS") from None
 
@@ -82,11 +106,21 @@ class Tls:
     def doing(self, text: str) -> None:
         self._below.doing = text
 
+    @property
+    def gone(self) -> bool:
+        return self._below.gone
+
+    def within(self, deadline: Deadline, silence: float | None = None) -> None:
+        self._below.within(deadline, silence)
+
+    def stop(self) -> None:
+        self._below.stop()
+
     def shake(self, check: Callable[[bytes], None] | None = None) -> None:
         """
         :param check: gets the server's certificate and raises where it will not do. With TLS 1.3 that is before the
             server has seen anything of a client certificate: what the handshake has to say last is still in memory.
-        :raises ssl.SSLCertVerificationError: where the server's certificate does not verify.
+        :raises Unverified: where the server's certificate does not verify.
         :raises Failure: for everything else.
         """
         self.doing = f"TLS handshake with {self._host}"
@@ -109,15 +143,17 @@ class Tls:
         return self._object.version() or ""
 
     def send(self, data: bytes) -> None:
-        self._run(lambda: self._object.write(data))
+        view = memoryview(data)
+        while view and not self.gone:
+            view = view[self._run(partial(self._object.write, view)) :]
 
-    def receive(self) -> bytes:
+    def receive_into(self, buffer: Any) -> int:
         try:
-            return bytes(self._run(lambda: self._object.read(_CHUNK)))
+            return int(self._run(lambda: self._object.read(len(buffer), buffer)))
         except Failure as failure:
             # Without a closing alert: where an answer ends is told by HTTP, not by TLS.
             if failure.cause == "connection_reset" and failure.detail.endswith("was closed"):
-                return b""
+                return 0
             raise
 
     def close(self) -> None:
@@ -131,15 +167,15 @@ class Tls:
                 return done
             except ssl.SSLWantReadError:
                 self._flush()
-                data = self._below.receive()
-                self._first = self._first or data[:8]
-                if data:
-                    self._incoming.write(data)
+                count = self._below.receive_into(self._came)
+                self._first = self._first or bytes(self._came[: min(count, 8)])
+                if count:
+                    self._incoming.write(self._came[:count])
                 else:
                     self._incoming.write_eof()
-            except ssl.SSLCertVerificationError:
+            except ssl.SSLCertVerificationError as error:
                 self._flush()
-                raise
+                raise Unverified(error.verify_code, self.doing) from None
             except ssl.SSLError as error:
                 self._flush()
                 raise tls_failure(error, self._first, self.doing, self._certificate_sent) from None
@@ -159,6 +195,9 @@ def _server_name(host: str) -> str | None:
     return None
 
 
+Stream = Union[Plain, Tls]
+
+
 class Reader(io.RawIOBase):
     """A connection as a file to read from, for ``http.client``, which sets no bounds to headers, ``100 Continue`` and
     what may follow a body.
@@ -166,22 +205,17 @@ class Reader(io.RawIOBase):
     :ivar left: how many bytes may still come.
     """
 
-    def __init__(self, connection: Plain | Tls, left: int) -> None:
+    def __init__(self, connection: Stream, left: int) -> None:
         super().__init__()
         self._connection = connection
-        self._rest = b""
         self.left = left
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        if not self._rest:
-            self._rest = self._connection.receive()
-        if self.left <= 0 and self._rest:
-            raise Failure("not_http", f"{self._connection.doing}: more than 64 KiB of headers")
-        count = min(len(buffer), len(self._rest), self.left)
+        count = self._connection.receive_into(memoryview(buffer)[: max(self.left, 1)])
         self.left -= count
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
+        if self.left < 0:
+            raise TooLarge(f"{self._connection.doing}: more than 64 KiB of headers")
         return count

@@ -1,17 +1,17 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One deadline for everything that a probe of one endpoint does."""
+"""A moment by which something has ended, however many answers it takes: no server can hold a run by trickling."""
 
 from __future__ import annotations
 
 import time
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 
 
 class Deadline:
-    """A moment by which a probe has ended, however many names, addresses and requests it needs.
+    """Counts from when it is made, however many names, addresses and requests there are until it is over.
 
     :ivar seconds: how long it was when it began.
     """
@@ -30,8 +30,8 @@ class Deadline:
         """Whether nothing is left."""
         return time.monotonic() >= self._end
 
-    def left(self, doing: str) -> float:
-        """The seconds that are left, more than 0.
+    def left(self, doing: str, at_most: float | None = None) -> float:
+        """The seconds that are left, more than 0 and no more than ``at_most``.
 
         :param doing: what is being done, for the failure's text.
         :raises Failure: of cause ``timeout``, when none are left.
@@ -39,7 +39,7 @@ class Deadline:
         left = self._end - time.monotonic()
         if left <= 0:
             raise self.passed(doing)
-        return left
+        return left if at_most is None else min(left, at_most)
 
     def passed(self, doing: str) -> Failure:
         """The failure to raise when it is over."""

@@ -11,7 +11,7 @@ from typing import Any, Callable, TypeVar
 
 _Taken = TypeVar("_Taken")
 # Objects take some thirty times the memory of their text: those of one text at a time.
-_ONE_AT_A_TIME = threading.Lock()
+ONE_AT_A_TIME = threading.Lock()
 
 
 def taken(content: bytes, take: Callable[[dict[str, Any]], _Taken]) -> _Taken:
@@ -19,25 +19,30 @@ def taken(content: bytes, take: Callable[[dict[str, Any]], _Taken]) -> _Taken:
 
     :raises ValueError: as :func:`json_object`.
     """
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         return take(json_object(content))
 
 
 def json_object(content: bytes) -> dict[str, Any]:
     """:raises ValueError: where it is no JSON object, or one that is made to be expensive."""
-    try:
-        fields = json.loads(content.decode("utf-8"), parse_int=_number)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    fields = read_json(content)
     if not isinstance(fields, dict):
-        raise ValueError("no object")
+        raise ValueError("it is no JSON object")
     return fields
+
+
+def read_json(content: bytes) -> Any:
+    """:raises ValueError: where it is no JSON: no depth and no number in it can cost more than its reading."""
+    try:
+        return json.loads(content.decode("utf-8"), parse_int=_number)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _number(digits: str) -> int:
     # Older Pythons need minutes for a number of millions of digits.
     if len(digits) > 20:
-        raise ValueError("a number with too many digits")
+        raise ValueError(f"it holds a number of {len(digits)} digits")
     return int(digits)
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.canary import is_present, pull
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
-from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.canary import pull
 
 IMAGE = "docker.io/team/app:1"
 SECRET = "hunter2hunter2"
@@ -39,8 +39,9 @@ def paths(tmp_path: Path) -> NodePaths:
 def test_a_pull_that_succeeds(paths: NodePaths, monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
     crictl = Crictl(known, Outcome(0, "", ""))
     monkeypatch.setattr(kubernetes, "crictl", crictl)
+    assert is_present(paths, "team/app:1") is known
     found = pull(paths, "team/app:1", 33)
-    assert (found["image"], found["ok"], found["new"], found["cause"]) == (IMAGE, True, not known, "ok")
+    assert (found["image"], found["ok"], found["cause"]) == (IMAGE, True, "ok")
     assert crictl.asked[-1] == (("pull", "team/app:1"), 33)
 
 
@@ -75,3 +76,25 @@ def test_a_pull_that_does_not_end_is_a_timeout(paths: NodePaths, monkeypatch: py
     found = pull(paths, IMAGE, 10)
     assert (found["cause"], found["ok"]) == ("timeout", False)
     assert "did not answer within 10 s" in found["message"]
+
+
+def test_a_pull_that_the_log_does_not_explain_comes_with_the_logs_end(
+    paths: NodePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Path(paths.containerd_log)
+    log.parent.mkdir(parents=True)
+    lines = ['time="2033" level=info msg="line %d" x="https://u:%s@m"' % (number, SECRET) for number in range(2000)]
+    log.write_text("\n".join(lines) + "\n")
+    monkeypatch.setattr(kubernetes, "crictl", Crictl(False, Outcome(None, "", "k3s did not answer within 10 s")))
+    found = pull(paths, IMAGE, 10)
+    assert [line.split('"')[3] for line in found["evidence"]] == ["line %d" % number for number in range(1970, 2000)]
+    assert SECRET not in json.dumps(found)
+    log.write_text("y" * (70 << 10) + " password=%s\nthe end\n" % SECRET)
+    assert pull(paths, IMAGE, 10)["evidence"] == ["the end"]
+
+
+def test_what_the_caller_knows_of_the_configuration_needs_no_file(
+    paths: NodePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kubernetes, "crictl", Crictl(False, Outcome(1, "", "denied")))
+    assert pull(paths, IMAGE, 10, {})["message"] == "The runtime said: denied"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a registry asks for in ``WWW-Authenticate``, and the token request that it leads to. Pure.
+"""What a registry asks for in ``WWW-Authenticate``, the token request that it leads to, and its answer. Pure.
 
 Source: ``ParseAuthHeader`` in containerd's ``core/remotes/docker/auth/parse.go``, ``FetchToken`` and
 ``FetchTokenWithOAuth`` in ``fetch.go`` beside it, ``GetTokenScopes`` in ``core/remotes/docker/scope.go``.
@@ -9,15 +9,21 @@ Source: ``ParseAuthHeader`` in containerd's ``core/remotes/docker/auth/parse.go`
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Iterable, NamedTuple, Sequence
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object, text_of
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PARAMETER = re.compile(
     r"""\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=(?:"((?:[^"\\]|\\.)*)"|([!#$%&'*+.^_`|~0-9A-Za-z-]*))\s*"""
 )
 _ORDER = ("bearer", "digest", "basic")
+TOKEN_LIMIT = 64 << 10
+"""Bytes of a token server's answer."""
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
 
 
 class Challenge(NamedTuple):
@@ -75,12 +81,34 @@ def token_url(realm: str, service: str, wanted: Sequence[str]) -> str:
     return urlunsplit(parts._replace(query=urlencode(query), fragment=""))
 
 
-def token_form(username: str, secret: str, service: str, wanted: Sequence[str]) -> bytes:
+def token_form(
+    username: str, secret: str, service: str, wanted: Sequence[str], client: str = "containerd-client"
+) -> bytes:
     """The body of a token request by POST: without a user name the secret is a refresh token."""
     form = {"scope": " ".join(wanted)} if wanted else {}
-    form.update(service=service, client_id="containerd-client")
+    form.update(service=service, client_id=client)
     if username:
         form.update(grant_type="password", username=username, password=secret)
     else:
         form.update(grant_type="refresh_token", refresh_token=secret)
     return urlencode(sorted(form.items()), errors="surrogateescape").encode("ascii")
+
+
+def token_in(content: bytes) -> str:
+    """The token in a token server's answer, "" if it holds none.
+
+    :raises ValueError: if it holds one that cannot be sent in a header.
+    """
+    try:
+        fields = json_object(content)
+    except ValueError:
+        fields = {}
+    token = text_of(fields.get("access_token")) or text_of(fields.get("token"))
+    if token and not _SENDABLE.fullmatch(token):
+        raise ValueError("its token cannot be sent in a header")
+    return token
+
+
+def basic_header(username: str, secret: str) -> str:
+    """The value of ``Authorization`` for a user name and a password."""
+    return "Basic " + base64.b64encode(f"{username}:{secret}".encode("utf-8", "surrogateescape")).decode("ascii")

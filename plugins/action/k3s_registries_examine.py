@@ -1,0 +1,158 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks a node everything about its registries in one task, and judges the answers if that is wanted.
+
+Whatever goes wrong with one question is an answer like any other. A node takes one line of the run's output, however
+many questions it is asked.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.nodes import IDLE
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verdict import beyond_judging, verdict
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "node": {"type": "dict", "default": {}},
+    "applied": {"type": "dict", "no_log": True},
+    "probe": {"type": "dict"},
+    "canary": {"type": "dict"},
+    "diagnosis": {"type": "dict"},
+    "verify": {
+        "type": "dict",
+        "options": {
+            "managed": {"type": "bool", "default": False},
+            "not_installed": {"type": "str", "choices": ["fail", "allow"], "default": "fail"},
+        },
+    },
+}
+_MODULES = {
+    "info": "k3s_registries_info",
+    "applied": "k3s_registries",
+    "probe": "k3s_registry_probe",
+    "canary": "k3s_canary_pull",
+    "diagnosis": "k3s_pull_diagnosis",
+}
+_WITH_ACTION_PLUGIN = ("info", "applied")
+_TOO_DEEP = "what its modules have answered is nested too deeply"
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        del tmp
+        _validated, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        answers = self._answers(arguments, task_vars or {})
+        result["changed"] = bool(answers["canary"].get("changed"))
+        for answer in answers.values():
+            # Which Python runs modules there: Ansible has found it out, and need not for the next task.
+            result.setdefault("ansible_facts", {}).update(answer.pop("ansible_facts", None) or {})
+            result.setdefault("warnings", []).extend(answer.pop("warnings", None) or [])
+        if arguments["verify"] is None:
+            result.update(answers)
+            return result
+        # Without the answers: Ansible prints all of a result that fails.
+        result["verdict"] = judged = _judged(str((task_vars or {}).get("inventory_hostname", "")), answers, arguments)
+        if not judged["ok"]:
+            result.update(failed=True, msg="; ".join(judged["failures"]))
+        return result
+
+    def _answers(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Every question to what was answered, {} if it was not asked."""
+        found: dict[str, dict[str, Any]] = {question: {} for question in _MODULES}
+        found["info"] = self._ask("info", arguments, {}, task_vars)
+        facts = found["info"].get("info")
+        verifies = arguments["verify"] is not None
+        if found["info"].get("unreachable") or (verifies and not isinstance(facts, Mapping)):
+            return found
+        facts = facts if isinstance(facts, Mapping) else {}
+        config = _config(facts)
+        wanted = arguments["applied"] or {}
+        if wanted.get("config") and wanted.get("state", "present") == "present":
+            found["applied"] = self._ask("applied", arguments, {}, task_vars)
+        state = facts.get("state")
+        if state in ("not_installed", "not_set_up") or (verifies and (state in IDLE or _contradicted(facts))):
+            return found
+        if arguments["probe"] is not None:
+            found["probe"] = self._ask("probe", arguments, {}, task_vars)
+        if (arguments["canary"] or {}).get("images"):
+            found["canary"] = self._ask("canary", arguments, config, task_vars)
+        if arguments["diagnosis"] is not None:
+            found["diagnosis"] = self._ask("diagnosis", arguments, config, task_vars)
+        return found
+
+    def _ask(
+        self, question: str, arguments: Mapping[str, Any], more: Mapping[str, Any], task_vars: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The answer to one question. That it could not be asked is one, too."""
+        options = {**arguments["node"], **(arguments.get(question) or {}), **more}
+        module = "k3sfleet.registries." + _MODULES[question]
+        try:
+            if question in _WITH_ACTION_PLUGIN:
+                answer = self._through_action_plugin(module, options, question == "applied", task_vars)
+            else:
+                answer = self._execute_module(module_name=module, module_args=options, task_vars=task_vars)
+            return answer_of(answer)
+        except AnsibleConnectionFailure as problem:
+            return {"unreachable": True, "msg": str(problem)}
+        except AnsibleError as problem:
+            return {"failed": True, "msg": str(problem)}
+        except RecursionError:
+            return {"failed": True, "msg": _TOO_DEEP}
+
+    def _through_action_plugin(
+        self, module: str, options: dict[str, Any], check_mode: bool, task_vars: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        task = self._task.copy()
+        task.args = options
+        task.check_mode = check_mode or task.check_mode
+        task.diff = False
+        plugin = self._shared_loader_obj.action_loader.get(
+            module,
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        answer: dict[str, Any] = plugin.run(task_vars=task_vars)
+        return answer
+
+
+def _config(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The node's configuration as an option, for the explanation of a pull that fails."""
+    registries = facts.get("registries")
+    config = registries.get("config") if isinstance(registries, Mapping) else None
+    return {"config": config} if config else {}
+
+
+def _contradicted(facts: Mapping[str, Any]) -> bool:
+    problems = facts.get("problems")
+    listed = problems if isinstance(problems, list) else []
+    return any(isinstance(item, Mapping) and item.get("code") == "contradiction" for item in listed)
+
+
+def _judged(host: str, answers: Mapping[str, Mapping[str, Any]], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    verify = arguments["verify"]
+    try:
+        return verdict(
+            host,
+            answers["info"],
+            answers["probe"],
+            answers["canary"],
+            verify["managed"],
+            answers["applied"],
+            verify["not_installed"],
+        )
+    except RecursionError:
+        # The fleet's table needs a row for every node.
+        return beyond_judging(host, _TOO_DEEP)

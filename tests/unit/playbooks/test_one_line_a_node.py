@@ -1,0 +1,64 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbooks that look: a node takes one line, also one that cannot be reached, which stops nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from local_fleet import Done, run
+
+FLEET = {"server": ["server-1"], "agent": ["agent-1", "agent-2"]}
+GONE = {
+    "ansible_connection": "{{ 'ssh' if inventory_hostname == 'agent-2' else 'local' }}",
+    "ansible_host": "127.0.0.1",
+    "ansible_port": 1,
+    "k3s_registries_verify_not_installed": "allow",
+}
+
+
+def lines_of(done: Done, host: str) -> list[str]:
+    """The lines that Ansible prints for a host once nodes are asked; one more for the first, whose task is the last."""
+    return re.findall(r"^(\w+): \[%s\]" % host, done.output.partition("Ask each node")[2], re.M)
+
+
+def test_verify(tmp_path: Path) -> None:
+    done = run(tmp_path, "verify", FLEET, variables=GONE)
+    assert done.status != 0
+    assert (lines_of(done, "agent-1"), lines_of(done, "agent-2")) == (["ok"], ["fatal"])
+    assert "1 of 3 nodes failed: agent-2" in done.output
+    assert re.search(r"^agent-2 +FAILED +unreachable ", done.output, re.M), done.output
+    assert "unreachable=1" not in done.output
+    assert done.output.count("FAILED agent-2\n  unreachable: ") == 1
+
+
+def test_report(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    done = run(tmp_path, "report", FLEET, variables={**GONE, "k3s_registries_report_file": str(page)})
+    assert done.status == 0, done.output
+    assert (lines_of(done, "agent-1"), lines_of(done, "agent-2")) == (["ok"], ["ok"])
+    hosts = json.loads(page.with_suffix(".json").read_text("utf-8"))["hosts"]
+    assert {name: host["condition"] for name, host in hosts.items()} == {
+        "agent-1": "idle", "agent-2": "unreachable", "server-1": "idle",
+    }  # fmt: skip
+    assert hosts["agent-2"]["unreachable"]
+
+
+def test_diagnose(tmp_path: Path) -> None:
+    done = run(tmp_path, "diagnose", FLEET, variables=GONE)
+    assert done.status != 0
+    assert (lines_of(done, "agent-1"), lines_of(done, "agent-2")) == (["ok"], ["ok"])
+    assert "agent-2 could not be examined: " in done.output
+
+
+@pytest.mark.parametrize("playbook", ["verify", "report"])
+def test_the_first_node_may_be_the_one_that_is_gone(tmp_path: Path, playbook: str) -> None:
+    """Once for all nodes does not mean: on the first one, or not at all."""
+    gone = {**GONE, "ansible_connection": "{{ 'ssh' if inventory_hostname == 'server-1' else 'local' }}"}
+    page = tmp_path / "report.html"
+    done = run(tmp_path, playbook, FLEET, variables={**gone, "k3s_registries_report_file": str(page)})
+    assert page.exists() if playbook == "report" else "1 of 3 nodes failed: server-1" in done.output

@@ -1,0 +1,105 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""k3s_registries_examine: what a node is asked, and what becomes of a question that cannot be put."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+import pytest
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible_collections.k3sfleet.registries.plugins.action.k3s_registries_examine import ActionModule
+
+CONFIG = {"mirrors": {"docker.io": {"endpoint": ["https://m:5000"]}}}
+EVERYTHING: dict[str, Any] = {
+    "node": {"distribution": "k3s"}, "applied": {"config": CONFIG}, "probe": {"images": []},
+    "canary": {"images": ["a:1"]}, "diagnosis": {"since": "2h"},
+}  # fmt: skip
+VERIFY = {**EVERYTHING, "diagnosis": None, "verify": {"managed": True, "not_installed": "fail"}}
+REPORT = {**EVERYTHING, "applied": None, "canary": None, "verify": None}
+
+
+class Node(ActionModule):
+    """Answers with what it was given for ``info``, and remembers what it was asked."""
+
+    def __init__(self, info: Any) -> None:
+        self.info = info
+        self.asked: dict[str, dict[str, Any]] = {}
+
+    def _note(self, module: str, options: dict[str, Any]) -> dict[str, Any]:
+        self.asked[module.rpartition(".")[2]] = options
+        answer = self.info if module.endswith("_info") else {"changed": False}
+        if isinstance(answer, Exception):
+            raise answer
+        return dict(answer)
+
+    def _execute_module(self, module_name: str, module_args: dict[str, Any], **_more: Any) -> dict[str, Any]:
+        return self._note(module_name, module_args)
+
+    def _through_action_plugin(
+        self, module: str, options: dict[str, Any], check_mode: bool, _task_vars: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        assert check_mode is module.endswith(".k3s_registries"), "only what would change a node is asked not to"
+        return self._note(module, options)
+
+
+def asked(info: Any, arguments: dict[str, Any]) -> list[str]:
+    node = Node(info)
+    node._answers(arguments, {})
+    return [name.replace("k3s_", "") for name in node.asked]
+
+
+def facts(state: str, *codes: str) -> dict[str, Any]:
+    return {"info": {"state": state, "problems": [{"code": code} for code in codes]}}
+
+
+@pytest.mark.parametrize(
+    ("info", "verify", "report"),
+    [
+        (facts("loaded"), ["registries", "registry_probe", "canary_pull"], ["registry_probe", "pull_diagnosis"]),
+        (facts("stopped"), ["registries"], ["registry_probe", "pull_diagnosis"]),
+        (facts("not_installed"), ["registries"], []),
+        (facts("not_set_up"), ["registries"], []),
+        (facts("loaded", "contradiction"), ["registries"], ["registry_probe", "pull_diagnosis"]),
+        ({"failed": True, "msg": "no become"}, [], ["registry_probe", "pull_diagnosis"]),
+        (AnsibleConnectionFailure("no route"), [], []),
+    ],
+)
+def test_what_is_asked_follows_from_what_the_node_is(info: Any, verify: list[str], report: list[str]) -> None:
+    assert asked(info, VERIFY) == ["registries_info", *verify]
+    assert asked(info, REPORT) == ["registries_info", *report]
+
+
+def test_what_there_is_nothing_to_ask_about_is_not_asked() -> None:
+    nothing = {**VERIFY, "applied": {"config": {}}, "canary": {"images": []}}
+    assert asked(facts("loaded"), nothing) == ["registries_info", "registry_probe"]
+    absent = {**nothing, "applied": {"config": CONFIG, "state": "absent"}}
+    assert asked(facts("loaded"), absent) == ["registries_info", "registry_probe"]
+
+
+def test_every_module_is_told_what_the_node_is_and_those_that_explain_pulls_its_configuration() -> None:
+    node = Node({"info": {"state": "loaded", "registries": {"config": CONFIG}}})
+    node._answers(EVERYTHING | {"verify": None}, {})
+    assert all(options["distribution"] == "k3s" for options in node.asked.values())
+    assert node.asked["k3s_pull_diagnosis"] == {"distribution": "k3s", "since": "2h", "config": CONFIG}
+    assert node.asked["k3s_canary_pull"] == {"distribution": "k3s", "images": ["a:1"], "config": CONFIG}
+    assert "config" not in node.asked["k3s_registry_probe"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "answer"),
+    [
+        (AnsibleConnectionFailure("no route"), {"unreachable": True, "msg": "no route"}),
+        (AnsibleError("sudo: not found"), {"failed": True, "msg": "sudo: not found"}),
+        (RecursionError(), {"failed": True, "msg": "what its modules have answered is nested too deeply"}),
+    ],
+)
+def test_a_question_that_cannot_be_put_has_an_answer(problem: Exception, answer: dict[str, Any]) -> None:
+    assert Node(problem)._answers(VERIFY, {})["info"] == answer
+
+
+def test_an_answer_of_another_shape_is_no_reason_to_fail() -> None:
+    for info in ({}, {"info": "x"}, {"info": {"state": ["x"], "problems": "x", "registries": "x"}}):
+        Node(info)._answers(VERIFY, {})
+        Node(info)._answers(REPORT, {})
