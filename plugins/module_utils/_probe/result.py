@@ -27,6 +27,10 @@ _HELD_BACK = "The probe has not sent it, so it cannot say whether pulls work."
 _NOTHING_TO_SHARE = (
     "Nothing as long as a later endpoint has it: the embedded registry shares what some node has pulled already."
 )
+_NO_NAME = (
+    "Nothing as long as a later endpoint has the image. K3s issues the certificates of agents without ::1, so these "
+    "nodes cannot get images from other nodes. There is nothing to correct in k3s_registries."
+)
 
 
 class Probed(NamedTuple):
@@ -106,6 +110,8 @@ class Describer:
             return _proxy_words(host, probed, detail)
         if target.kind == "embedded" and probed.cause == "not_found":
             return f"No node of the cluster has {_image(target)} to share. ({detail})", _NOTHING_TO_SHARE
+        if target.kind == "embedded" and probed.cause == "tls_name_mismatch":
+            return f"The embedded registry's certificate is not for {host}. ({detail})", _NO_NAME
         values = self._values(target, host, probed)
         advice = ADVICE[probed.cause]
         message, fix = _filled(advice.message, values), _filled(advice.fix, values)

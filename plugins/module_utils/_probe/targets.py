@@ -52,7 +52,11 @@ class Target(NamedTuple):
 
 
 def endpoint_targets(node: NodeHosts) -> list[Target]:
-    """Every endpoint of every registry that the node has settings for."""
+    """Every endpoint of every registry that the node has settings for.
+
+    K3s writes settings for its embedded registry, too, as if it were one that images are named after. None are, so what
+    it answers counts where it is a mirror.
+    """
     targets = []
     for registry in node.registries():
         found = node.hosts(registry)
@@ -60,7 +64,7 @@ def endpoint_targets(node: NodeHosts) -> list[Target]:
             targets.append(_broken(registry, found.path, found.error, None))
         for host in found.hosts:
             # The wildcard's default endpoint is whichever registry an image names.
-            if not (registry == WILDCARD and host.default):
+            if not (host.default and (registry == WILDCARD or node.is_embedded(host))):
                 targets.append(Target(registry, _kind(node, host), host, api_url(host)))
     return targets
 

@@ -72,7 +72,7 @@ class BothHalves:
             self.node.write(around.config_yaml, self.node.paths.config_dir + "/config.yaml")
         monkeypatch.setattr(health, "observe", lambda *given: Health(("well",), ""))
         monkeypatch.setattr(kubernetes, "node_name", lambda paths: "node")
-        monkeypatch.setattr(stage.release, "installed", lambda paths, keep: self.node.release)
+        monkeypatch.setattr(stage.installed_release, "installed", lambda paths, keep: self.node.release)
 
     def put(self, config: Any, age: float = -100.0) -> None:
         self.node.write(managed(encode(normalise(config))), age=age)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.result import Describer, Probed
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import image_targets
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import endpoint_targets, image_targets
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import parse_image
 from probing import PASSWORD, mirrored, one, planned
 
@@ -380,3 +380,14 @@ def test_the_embedded_registry_lacks_what_no_node_has_pulled(address: str) -> No
     assert result["kind"] == "embedded"
     assert result["message"].startswith("No node of the cluster has docker.io/library/nginx:latest")
     assert "Push" not in result["fix"]
+
+
+def test_an_agent_s_embedded_registry_on_ipv6_has_no_certificate_for_it() -> None:
+    """K3s' own doing: the user has nothing to correct."""
+    node = planned({"mirrors": {"docker.io": None}}, embedded_mirror="[::1]:6443")
+    target = next(target for target in endpoint_targets(node) if target.kind == "embedded")
+    result = Describer(node).result(target, Probed("tls_name_mismatch", "CN=agent-1 is for 127.0.0.1, not for ::1"))
+    assert result["message"] == (
+        "The embedded registry's certificate is not for [::1]:6443. (CN=agent-1 is for 127.0.0.1, not for ::1)"
+    )
+    assert result["fix"].startswith("Nothing as long as a later endpoint has the image.")

@@ -86,6 +86,8 @@ def test_the_embedded_registry_is_known_by_its_client_certificate(tmp_path: Path
     for name, text in hosts_toml(normalise(config), True, address, embedded_mirror_tls=tls).items():
         (tmp_path / "certs.d" / name).mkdir(parents=True)
         (tmp_path / "certs.d" / name / "hosts.toml").write_text(text)
+    # Nobody names an image after it, so it is nothing to be asked for its own sake.
+    assert {target.registry for target in endpoint_targets(read(tmp_path))} == {"docker.io"}
     targets = image_targets(read(tmp_path), [parse_image("nginx")])
     assert [(target.kind, target.host.host) for target in targets if target.host] == [
         ("embedded", address),

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import words
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import explained
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import (
     CONFIG_TOML,
     DIFFERS,
@@ -23,7 +23,7 @@ TEXT = 'server = "https://%s/v2"\n' % NAME
 @pytest.mark.parametrize("file", [CONFIG_TOML, "certs.d/%s/hosts.toml" % NAME])
 def test_a_password_in_the_name_of_a_registry_is_not_said(file: str, kind: str) -> None:
     difference = Difference(file=file, kind=kind, registry=NAME, found="password", wanted=TEXT)
-    said = [words.sentences([difference]), words.listed([difference], "/certs.d", "/config.toml")]
-    said.append(words.diff_lines([difference]))
+    said = [explained.sentences([difference]), explained.listed([difference], "/certs.d", "/config.toml")]
+    said.append(explained.diff_lines([difference]))
     assert CANARY not in str(said)
     assert "registry.test" in str(said)
