@@ -12,12 +12,12 @@ import uuid
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of, ledger_of, plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import ROLLED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import (
     ansible_run,
@@ -50,7 +50,7 @@ _RUN_HAS_ENDED = "left as it was, untouched: the run that asked for it has ended
 display = Display()
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(NodeAction):
     _supports_check_mode = True
     _supports_async = False
 
@@ -258,12 +258,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             run.lease.without = explained or force
             if not run.lease.without:
                 run.lease.refusal = (
-                    "nothing was restarted: %s. Wait for it or mend it, or go ahead with k3s_registries_force: true"
+                    "nothing was restarted: %s. Wait for it or fix it, or go ahead with k3s_registries_force: true"
                     % reason
                 )
                 result.update(failed=True, msg=run.lease.refusal)
                 return
-        why = "since the servers themselves are ill" if explained else "because k3s_registries_force is set"
+        why = "because the servers themselves are unhealthy" if explained else "because k3s_registries_force is set"
         result.update(lease="not held", warnings=["Going on without the cluster's lease, %s: %s" % (why, reason)])
 
     def _release(

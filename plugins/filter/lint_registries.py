@@ -26,19 +26,19 @@ options:
   k3s_version:
     description:
       - Release of the nodes, such as V(v1.34.3+k3s1), for the rules about releases.
-      - Empty where it is not known.
+      - Empty if it is not known.
     type: str
     default: ""
   default_endpoint:
     description:
       - Whether the registry itself is asked last.
-      - V(false) where the nodes set C(disable-default-registry-endpoint).
+      - V(false) if the nodes set C(disable-default-registry-endpoint).
     type: bool
     default: true
   embedded_mirror:
     description:
       - Address and port of the embedded registry mirror, usually V(127.0.0.1:6443).
-      - Empty where C(embedded-registry) is off.
+      - Empty if C(embedded-registry) is off.
     type: str
     default: ""
   images:
@@ -55,7 +55,7 @@ options:
   config_template:
     description:
       - Path of a custom template of containerd's configuration on the nodes.
-      - Empty where there is none.
+      - Empty if there is none.
     type: str
     default: ""
   file:
@@ -86,7 +86,7 @@ RETURN = r"""
 _value:
   description:
     - The findings, errors first.
-    - Each has C(code), C(level) (V(error) where K3s or containerd refuses, drops or misuses what is written,
+    - Each has C(code), C(level) (V(error) if K3s or containerd refuses, drops or misuses what is written,
       V(warning) otherwise), C(path), C(message) and C(fix).
     - The findings of a text also have C(line) and C(column), counted from 1, if the text has a place for them, and
       C(file) if O(file) is set.

@@ -14,7 +14,7 @@ version_added: 1.0.0
 description:
   - Pulls images through containerd's CRI, as the kubelet does, with the node's own registries configuration, and says
     for each one that could not be pulled which endpoint is to blame, why, and what to do.
-  - containerd asks the registry for a tag even where it has the image already, so that a known image proves the way to
+  - containerd asks the registry for a tag even if it has the image already, so that a known image proves the way to
     the registry too and costs one request.
   - Every pull has a deadline of its own. A registry that accepts connections and says nothing would hold it for
     minutes.
@@ -32,7 +32,7 @@ attributes:
   diff_mode:
     support: none
   action:
-    support: none
+    support: full
   platform:
     support: full
     platforms: posix
@@ -93,7 +93,7 @@ pulls:
       description: V(ok), or one of the causes of M(k3sfleet.registries.k3s_pull_diagnosis).
       type: str
     endpoint:
-      description: The endpoint to blame, V(null) where there is none or the log does not decide.
+      description: The endpoint to blame, V(null) if there is none or the log does not decide.
       type: str
     message:
       description: What happened.

@@ -31,7 +31,7 @@ attributes:
   diff_mode:
     support: none
   action:
-    support: none
+    support: full
   platform:
     support: full
     platforms: posix
@@ -83,7 +83,7 @@ EXAMPLES = r"""
   loop_control:
     label: "{{ item.image }}"
 
-- name: Fail where an image cannot be pulled on an RKE2 node
+- name: Fail if an image cannot be pulled on an RKE2 node
   k3sfleet.registries.k3s_pull_diagnosis:
     distribution: rke2
     images:
@@ -105,11 +105,11 @@ pulls:
       type: str
       sample: docker.io/rancher/mirrored-pause:3.6
     cause:
-      description: One word for the cause, V(unknown) where none fits.
+      description: One word for the cause, V(unknown) if none fits.
       type: str
       sample: not_found
     endpoint:
-      description: The host and port to blame, V(null) where a file on the node is the cause or the log does not decide.
+      description: The host and port to blame, V(null) if a file on the node is the cause or the log does not decide.
       type: str
       sample: registry.example.com:5000
     message:

@@ -31,7 +31,7 @@ attributes:
     platforms: posix
 options:
   verdicts:
-    description: The C(verdict) of every node, as M(k3sfleet.registries.k3s_registries_verdict) returns it.
+    description: The C(verdict) of every node, as C(k3s_registries_examine) returns it.
     type: list
     elements: dict
   diagnosis:
@@ -44,8 +44,7 @@ options:
     type: dict
     default: {}
 seealso:
-  - module: k3sfleet.registries.k3s_registries_verdict
-  - module: k3sfleet.registries.k3s_registries_report
+  - module: k3sfleet.registries.k3s_pull_diagnosis
 """
 
 EXAMPLES = r"""

@@ -15,7 +15,7 @@ description:
   - Takes what M(k3sfleet.registries.k3s_registries) has staged on the node, puts it in place, restarts K3s without
     waiting for systemd, and waits under its own deadline until the node is proven healthy - containerd's CRI
     conditions, the kubelet, the API, the node Ready with a heartbeat or lease newer than the restart, the etcd vote
-    where there is one.
+    if there is one.
   - Then compares what K3s generated with what it should have generated, and pulls the canary images.
   - When any of it fails, the previous files are put back, K3s is restarted once more and waited for, and the task fails
     with the reason and the log lines that show it.
@@ -73,7 +73,7 @@ options:
     default: {}
   embedded_mirror:
     description:
-      - Where the cluster's servers have K3s' embedded registry, V("") if it is off. An agent is held against it after
+      - Where the cluster's servers have K3s' embedded registry, V("") if it is off. An agent is compared with it after
         its restart. Set by the action plugin, from what the servers of the same run have said; not set, an agent's own
         files tell.
     type: str
@@ -88,7 +88,7 @@ options:
       - The restart of a rollback waits for them within O(restart_timeout) instead.
       - With one or two voting members of etcd there is no majority to spare. The restart goes ahead if every other
         member is well, after a warning that the API is away for its time.
-      - Without embedded etcd, one other server whose API is ready is enough; where there is none, there is a warning.
+      - Without embedded etcd, one other server whose API is ready is enough; if there is none, there is a warning.
       - With O(force) nobody is asked.
     type: int
     default: 60
@@ -142,7 +142,7 @@ options:
     type: bool
     default: false
   force:
-    description: Go on although nodes were ill before the rollout or another server is not fit.
+    description: Continue although nodes were unhealthy before the rollout or another server is.
     type: bool
     default: false
   cluster:

@@ -4,6 +4,7 @@
 """``python -m tests.docs.site [COLLECTIONS [FOLDER]]``: a site of every module, filter, role and guide.
 
 antsibull-docs writes the pages of what ansible-doc shows, MyST reads the guides as they are, Sphinx puts both together.
+Modules that are internal to a role, which their first line says, are left out.
 Any warning is an error, as is a link to nothing and a page that no link leads to.
 """
 
@@ -24,6 +25,7 @@ NAME = "k3sfleet.registries"
 REPOSITORY = "https://github.com/k3sfleet/registries/blob/main/"
 BIN = Path(sys.executable).parent
 _LINK = re.compile(r"(?<=\]\()(?![\w+.-]+:|#)([^)\s#]+)")
+_INTERNAL = re.compile(r"^\S+ module -- Internal to the role ", re.MULTILINE)
 _INDEX = """\
 %(name)s
 %(line)s
@@ -72,6 +74,7 @@ def build(collections: Path, folder: Path) -> Path:
         "PATH": "%s:%s" % (BIN, os.environ["PATH"]),
     }
     _run(environment, "antsibull-docs", "collection", "--use-current", "--fail-on-error", "--dest-dir", source, NAME)
+    _leave_out_internal(source / "collections")
     _guides(collections / "ansible_collections" / Path(*NAME.split(".")), source)
     settings = Path(__file__).with_name("sphinx")
     words = ("-b", "html", "-c", settings, "--fail-on-warning", "--keep-going", "--quiet", source, site)
@@ -87,6 +90,18 @@ def _run(environment: dict[str, str], tool: str, *words: object) -> None:
         [str(BIN / tool), *map(str, words)],
         env=environment, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
+
+
+def _leave_out_internal(pages: Path) -> None:
+    """Ansible has no private modules. Those that may change with any release are no reference for anybody."""
+    internal = [page for page in pages.rglob("*_module.rst") if _INTERNAL.search(page.read_text(encoding="utf-8"))]
+    for page in internal:
+        page.unlink()
+    names = "|".join(page.name[: -len("_module.rst")] for page in internal)
+    for index in pages.rglob("index*.rst") if internal else ():
+        text = index.read_text(encoding="utf-8")
+        listed = r"^(\* :ansplugin:`.*\b(%s)#module.*| +(%s)_module)\n" % (names, names)
+        index.write_text(re.sub(listed, "", text, flags=re.MULTILINE), encoding="utf-8")
 
 
 def _guides(collection: Path, source: Path) -> None:

@@ -197,7 +197,9 @@ def test_a_binary_without_a_unit_gets_files_and_a_warning(shaped: Cluster) -> No
     ("settings", "port", "address"),
     [
         pytest.param({"https-listen-port": 7443}, 7443, "127.0.0.1:7443", id="another port"),
-        pytest.param({"service-cidr": "fd00:43::/112,10.43.0.0/16"}, 6443, "[::1]:6443", id="IPv6 loopback"),
+        pytest.param(
+            {"service-cidr": "fd00:43::/112,10.43.0.0/16", "node-ip": "fd00::1"}, 6443, "[::1]:6443", id="IPv6 first"
+        ),
     ],
 )
 def test_embedded_registry_where_the_server_has_it(

@@ -40,7 +40,7 @@ DAMAGED = declare(
 WRONG_KIND = declare(
     "K3R304",
     ERROR,
-    "Something else than what belongs there",
+    "Something other than what belongs there",
     "A certificate request, a public key, a revocation list or a key in the place of a certificate is skipped, and "
     "the certificate is then missing.",
     _GO_PEM,

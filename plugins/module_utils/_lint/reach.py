@@ -43,7 +43,7 @@ NEVER_ASKED = declare(
     ERROR,
     "Settings for a registry that is not asked",
     "An entry of configs reaches the endpoint of its own host[:port]. Under the name of a mirror that is the registry "
-    "itself, and that is not to be asked here: the default endpoint is disabled, or no image can name it.",
+    "itself, which is not asked here: the default endpoint is disabled, or no image can name it.",
     _SOURCE,
     "Write them under the host[:port] of each endpoint.",
 )
@@ -88,7 +88,7 @@ def settings_that_miss_the_endpoints(subject: Subject) -> Findings:
                     f"Write it under {listed([quoted(host) for host in hosts[:3]], 'and')}.",
                 )
         elif hosts:
-            why = "which is not to be asked" if nameable else "which no image can name"
+            why = "which must not be asked" if nameable else "which no image can name"
             yield NEVER_ASKED.finding(
                 path("configs", name),
                 f"{_entry(name)} reaches only {quoted(name)} itself, {why}; {_without_entry(hosts)}",

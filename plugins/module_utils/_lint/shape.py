@@ -31,7 +31,7 @@ WRONG_TYPE = declare(
     "K3R102",
     ERROR,
     "Wrong type",
-    "One value of the wrong type makes K3s reject the whole file, and a running service then waits for ever: the "
+    "One value of the wrong type makes K3s reject the whole file, and a running service then waits forever: the "
     "agent looks active without containerd or kubelet, the restart of a server never returns.",
     _DECODER,
     "Write it as the documentation shows.",

@@ -13,7 +13,7 @@ UNREADABLE = declare(
     "K3R111",
     ERROR,
     "registries.yaml cannot be read",
-    "K3s does not stop on such a file, it waits for ever: the agent looks active without containerd or kubelet, the "
+    "K3s does not stop on such a file, it waits forever: the agent looks active without containerd or kubelet, the "
     "restart of a server never returns.",
     _DECODER,
     "Correct the line; text with special characters belongs in quotes.",

@@ -225,7 +225,7 @@ class Commit:
             return False
         raise Refused(
             "not restarted, and nothing was changed: with this server away too the cluster could lose its quorum, or "
-            "its API. Within %d s these were not seen well: %s. Put that right first, or set k3s_registries_force: true"
+            "its API. Within %d s these were not seen healthy: %s. Fix that first, or set k3s_registries_force: true"
             % (self.options.quorum_timeout, "; ".join(missing))
         )
 
@@ -439,7 +439,7 @@ class Commit:
             self.result.update(step="old files back, not restarted", log=log)
             raise Failure(
                 "%s. The old files are back, but %s was not restarted with them, so that the cluster does not lose its "
-                "quorum: %s. Put that right and run again, which restarts it" % (said, self.paths.service, second)
+                "quorum: %s. Fix that and run again, which restarts it" % (said, self.paths.service, second)
             ) from second
         except (Failure, FileProblem, GenerationDamaged, ServiceProblem) as second:
             self.result["step"] = "putting it back failed"

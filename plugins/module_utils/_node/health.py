@@ -55,7 +55,7 @@ def observe(paths: NodePaths, service: ServiceState, since: float = 0.0) -> Heal
     proven.append("containerd ready")
 
     if not kubernetes.kubelet_answers():
-        return Health(tuple(proven), "the kubelet does not answer on 127.0.0.1:10248")
+        return Health(tuple(proven), "the kubelet does not answer on port 10248")
     proven.append("kubelet ready")
 
     if not kubernetes.api_ready(paths):

@@ -68,15 +68,14 @@ def lint_document(document: Document, nodes: NodeFacts = UNKNOWN) -> Linted:
         found += _dropped(document)
     second = 0 if problem is not None else document.second_document()
     if second:
-        finding = rules.SECOND_DOCUMENT.finding("", "what follows the second --- is not read")
-        found.append(_at(finding, second, 1))
+        found.append(_at(rules.SECOND_DOCUMENT.finding("", "what follows the second --- is not read"), second, 1))
     read = config if config is not None else reader.config
     findings = examine(found, read, {}, nodes)
     places = Places(document.root)
     for finding in findings:
         place = None if "line" in finding else places.of(finding["path"])
         if place is not None:
-            finding.update(line=place.line, column=place.column)
+            finding["line"], finding["column"] = place
     return Linted(findings, read)
 
 

@@ -67,7 +67,7 @@ class Observation:
             try:
                 self.config = decode(self.bytes)
             except DecodeError as error:
-                self.error = error.message
+                self.error = problems.brief(error.message)
 
     @property
     def bytes(self) -> bytes:

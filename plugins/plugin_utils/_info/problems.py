@@ -16,12 +16,18 @@ if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
 
+_LONGEST = 2000
 _SITE = "run k3sfleet.registries.site"
 
 
 def problem(code: str, level: str, message: str, fix: str) -> dict[str, str]:
     """One problem. ``level`` is ``error``, ``warning`` or ``info``."""
-    return {"code": code, "level": level, "message": message, "fix": fix}
+    return {"code": code, "level": level, "message": brief(message), "fix": brief(fix)}
+
+
+def brief(text: str) -> str:
+    """A sentence that quotes a node's file, which may have a name of 200 KB in it, at a length that somebody reads."""
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
 
 
 def of_registries(registries: Mapping[str, Any], has_secrets: bool) -> Iterator[dict[str, str]]:

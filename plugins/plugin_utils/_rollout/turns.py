@@ -95,7 +95,7 @@ def halted(run: Run, max_failures: int, force: bool) -> str:
     ill = unfit(run)
     if ill and not force:
         return (
-            "nothing was restarted, because the cluster was not healthy before the rollout (%s). Put that right, take "
+            "nothing was restarted, because the cluster was not healthy before the rollout (%s). Fix that, take "
             "the node out with --limit, or go ahead with k3s_registries_force: true" % "; ".join(ill)
         )
     return ""

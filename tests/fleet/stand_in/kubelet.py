@@ -10,6 +10,7 @@ its lease every ten seconds.
 from __future__ import annotations
 
 import http.server
+import socket
 import threading
 import time
 from typing import Any, Callable
@@ -55,6 +56,10 @@ def merge_condition(conditions: list[dict[str, str]], kind: str, status: str, re
     if condition["status"] != status:
         condition["lastTransitionTime"] = now()
     condition.update(status=status, reason=reason, message=message, lastHeartbeatTime=now())
+
+
+class _OnIPv6(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
 
 
 class Kubelet:
@@ -114,8 +119,11 @@ class Kubelet:
             def log_message(self, *arguments: Any) -> None:
                 pass
 
-        http.server.ThreadingHTTPServer.allow_reuse_address = True
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 10248), Handler)
+        # Of the family of the node's first address.
+        first = (self.node.flags.items("node-ip") or [self.node.address])[0]
+        on_ipv6 = ":" in first
+        kind = _OnIPv6 if on_ipv6 else http.server.ThreadingHTTPServer
+        server = kind(("::1" if on_ipv6 else "127.0.0.1", 10248), Handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def _client(self) -> client.Client:

@@ -56,3 +56,19 @@ def test_links_out_of_the_site_lead_to_the_repository_and_broken_ones_stay_broke
     wanted = text.replace("../requirements", site.REPOSITORY + "requirements")
     assert (source / "docs" / "guide.md").read_text(encoding="utf-8") == wanted
     assert "docs/guide\n" in (source / "index.rst").read_text(encoding="utf-8")
+
+
+def test_internal_modules_are_left_out(tmp_path: Path) -> None:
+    pages = tmp_path / "k3sfleet" / "registries"
+    pages.mkdir(parents=True)
+    (pages / "one_module.rst").write_text("k.r.one module -- Internal to the role k3s\\_registries: ask\n", "utf-8")
+    (pages / "two_module.rst").write_text("k.r.two module -- Ask\n", "utf-8")
+    index = (
+        "* :ansplugin:`one module <k.r.one#module>` -- Internal\n* :ansplugin:`two module <k.r.two#module>` -- Ask\n"
+        "\n.. toctree::\n\n    one_module\n    two_module\n"
+    )
+    (pages / "index.rst").write_text(index, "utf-8")
+    site._leave_out_internal(tmp_path)
+    assert sorted(page.name for page in pages.iterdir()) == ["index.rst", "two_module.rst"]
+    assert "one" not in (pages / "index.rst").read_text("utf-8")
+    assert (pages / "index.rst").read_text("utf-8").count("two_module\n") == 1

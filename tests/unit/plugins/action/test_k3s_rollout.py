@@ -149,7 +149,7 @@ def test_force_and_an_illness_that_the_run_mends_go_on_without(play: Play) -> No
     play.stage("s-1", ill="x")
     for server in GROUPS["server"]:
         result = play.task("hold", "s-1", server)
-    assert "since the servers themselves are ill" in result["warnings"][0]
+    assert "because the servers themselves are unhealthy" in result["warnings"][0]
     assert play.task("commit", "s-1")["untouched"] is False
     play.answers["w-1"] = HELD
     play.stage("w-1", cluster="west/east")

@@ -80,7 +80,7 @@ def test_no_secret_of_the_corpus_is_shown() -> None:
     [
         ("settings-under-the-mirrors-name", "K3R271", "reaches only the default endpoint"),
         ("settings-under-the-mirrors-name", "K3R271", "docker-na-public.artifactory.example.com"),
-        ("settings-under-the-mirrors-name-without-fallback", "K3R270", "not to be asked"),
+        ("settings-under-the-mirrors-name-without-fallback", "K3R270", "must not be asked"),
         ("web-pages-as-endpoints", "K3R218", "web page"),
         ("web-pages-as-endpoints", "K3R219", "none of the images"),
         ("bare-endpoints", "K3R272", "K3s takes https"),

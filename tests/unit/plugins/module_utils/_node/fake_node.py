@@ -139,7 +139,7 @@ class FakeK3s:
             return Health((), "containerd does not answer")
         content = Path(self.paths.registries_yaml).read_bytes() if os.path.exists(self.paths.registries_yaml) else b""
         if content.decode() and any(name in content.decode() for name in self.ill):
-            return Health(("containerd ready",), "the kubelet does not answer on 127.0.0.1:10248")
+            return Health(("containerd ready",), "the kubelet does not answer on port 10248")
         return Health(("containerd ready", "node Ready"), "")
 
     def look(self) -> View:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import http.server
+import socket
+import threading
 from typing import Any, Callable
 
 import pytest
@@ -76,7 +79,7 @@ def _set(**values: Any) -> Callable[[Cluster], None]:
     [
         (_set(runtime=None), "containerd does not answer"),
         (_set(runtime={"RuntimeReady": True, "NetworkReady": False}), "containerd says NetworkReady is false"),
-        (_set(kubelet=False), "containerd ready, the kubelet does not answer on 127.0.0.1:10248"),
+        (_set(kubelet=False), "containerd ready, the kubelet does not answer on port 10248"),
         (_set(api=False), "kubelet ready, the API does not say that it is ready (/readyz)"),
         (_set(node=None), "API ready, the API does not show the node server-1"),
         (_set(node=node("server-1", ready="False")), "API ready, node server-1 is not Ready: KubeletNotReady"),
@@ -142,7 +145,7 @@ def test_the_wait_ends_with_health_or_with_what_was_last_seen(cluster: Cluster, 
     assert Waiting(cluster, 40).run(paths, 60, lambda _state: "").healthy
     late = Waiting(cluster, 70)
     seen = late.run(paths, 60, lambda _state: "")
-    assert seen.sentence() == "containerd ready, the kubelet does not answer on 127.0.0.1:10248"
+    assert seen.sentence() == "containerd ready, the kubelet does not answer on port 10248"
     assert 60 <= late.now < 62
 
 
@@ -151,3 +154,31 @@ def test_the_wait_ends_early_when_there_is_no_hope(cluster: Cluster, paths: Node
     seen = waiting.run(paths, 60, lambda _state: "k3s crashed 3 times" if waiting.now >= 5 else "")
     assert seen.missing == "k3s crashed 3 times"
     assert waiting.now < 7
+
+
+class _Kubelet(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+class _OnIPv6(http.server.HTTPServer):
+    address_family = socket.AF_INET6
+
+
+@pytest.mark.parametrize(("host", "kind"), [("127.0.0.1", http.server.HTTPServer), ("::1", _OnIPv6)])
+def test_a_kubelet_answers_on_loopback_of_either_family(
+    host: str, kind: type[http.server.HTTPServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """K3s has it on ::1 where the node's first address is of IPv6."""
+    with kind((host, 0), _Kubelet) as server:
+        port = server.server_address[1]
+        monkeypatch.setattr(kubernetes, "_KUBELETS", [(place, port) for place, _port in kubernetes._KUBELETS])
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert kubernetes.kubelet_answers()
+        server.shutdown()
+    assert not kubernetes.kubelet_answers()

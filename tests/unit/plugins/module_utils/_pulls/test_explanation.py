@@ -41,7 +41,7 @@ DENIED = unresolved(IMAGE, [NO_CREDENTIALS, Answer("quay.io", error='Head "{url}
         ("https://mirror.example.com:5000", "byte for byte"),
         ("Mirror.Example.com:5000", "byte for byte"),
         ("mirror.example.com:5001", "byte for byte"),
-        ("quay.io", "default endpoint only"),
+        ("quay.io", "only to its default endpoint"),
         ("*", "wildcard"),
     ],
 )

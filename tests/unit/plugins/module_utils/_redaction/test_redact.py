@@ -118,7 +118,8 @@ KEPT = [
     "https://t.example.com/token?scope=repository%3Ateam%2Fapp%3Apull&service=lab",
     'failed to resolve reference "registry.example.com:5000/x:1@sha256:' + HEX + '"',
     "https://r.example.com/v2/x/manifests/app@sha256:" + HEX,
-    "token_refused: docker.io/library/app:1.2 is not to be had: the token server of r.example.com refuses a token.",
+    "token_refused: docker.io/library/app:1.2 is not available from any endpoint: the token server of r.example.com "
+    "refuses a token.",
     "ghcr.io/team/auth:1.2 and quay.io/org/vault-secrets:v3 and token:latest cannot be pulled",
     "m.example.com: it answers with Basic authentication.",
     'configs."r.example.com".auth.token: K3s does not read auth.token',

@@ -40,12 +40,12 @@ def test_hosts(value: str | None, distribution: str) -> None:
         ("/team", "it has no host"),
         ("registry.example.com:0", "0 is not a port"),
         ("registry.example.com:65536", "65536 is not a port"),
-        ("registry.example.com:", "no registry in the name of an image"),
-        ("registry.example.com:port", "no registry in the name of an image"),
-        ("-registry.example.com", "no registry in the name of an image"),
-        ("my_registry.example.com", "no registry in the name of an image"),
-        ("fd00::9", "no registry in the name of an image"),
-        ("registry.example.com?x", "no registry in the name of an image"),
+        ("registry.example.com:", "cannot have that as its registry"),
+        ("registry.example.com:port", "cannot have that as its registry"),
+        ("-registry.example.com", "cannot have that as its registry"),
+        ("my_registry.example.com", "cannot have that as its registry"),
+        ("fd00::9", "cannot have that as its registry"),
+        ("registry.example.com?x", "cannot have that as its registry"),
         ("registry.example.com@sha256:aa", "it has a user name"),
         ("registry", "without a dot or a port"),
     ],
@@ -63,7 +63,7 @@ def test_anything_else_is_refused(value: str, reason: str, distribution: str) ->
 def test_a_path_is_for_rke2() -> None:
     assert "it has a path, which K3s does not support" in problem("registry.example.com/team", "k3s")
     assert problem("registry.example.com:5000/team", "rke2") == ""
-    assert "no registry" in problem("registry.example.com/Team", "rke2")
+    assert "cannot have that as its registry" in problem("registry.example.com/Team", "rke2")
 
 
 @pytest.mark.parametrize("value", ["https://robot:%s@r", "robot:%s@r:5000", "http://a:%s/x@r/", "%s@", "a@b:%s@r"])
