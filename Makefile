@@ -45,7 +45,7 @@ deps: venv fleet-deps $(VENV)/.report-installed $(VENV)/.docs-installed ## every
 	@$(BIN)/python -m tests.report deps
 
 .PHONY: test
-test: lint unit sanity conformance hostile deps demo ## everything CI runs
+test: lint unit sanity conformance hostile lint-command deps demo ## everything CI runs
 	@echo "LANES=$(LANES): $(ON_FLEETS)"
 	@$(MAKE) --no-print-directory --jobs=$(LANES) --keep-going --output-sync=target $(ON_FLEETS)
 	@echo "make test: everything passed"
@@ -70,6 +70,10 @@ sanity: venv ## ansible-test sanity, without ignores
 .PHONY: conformance
 conformance: venv links ## what the rules predict against what a real containerd asks for, 120 configurations
 	$(BIN)/python -m tests.conformance
+
+.PHONY: lint-corpus
+lint-corpus: venv links ## rule by rule, how often lint fires on what people really write, and on what
+	$(BIN)/python -m tests.lint_corpus
 
 .PHONY: docs
 docs: venv links ## the generated pages of docs/
@@ -111,6 +115,10 @@ registry-faults: venv links fleet-deps ## 37 real registry faults on a node, nam
 .PHONY: hostile
 hostile: venv links ## registries, token servers and proxies that steal, lie, stall and fake, and a ledger of what they were told
 	$(BIN)/pytest tests/hostile
+
+.PHONY: lint-command
+lint-command: venv ## the command registries-lint, its pre-commit hook in another repository, and its SARIF against the schema
+	$(BIN)/pytest tests/lint_command
 
 .PHONY: ee
 ee: venv links fleet-deps ## an execution environment for AWX, built and used on a fleet

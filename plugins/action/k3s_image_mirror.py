@@ -10,21 +10,29 @@ running for longer than that.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 import uuid
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import copy_plan
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.arguments import MIRROR_ARGUMENTS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import (
+    Answer,
+    Item,
+    Request,
+    decoded,
+    encoded,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists import ListProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.skopeo import lacking
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import controller_file, plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of, controller_file, plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings import given
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_request import progress, wanted
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_request.accesses import (
@@ -37,7 +45,6 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rewrite_engin
 
 _MODULE = "k3sfleet.registries.k3s_image_mirror"
 _PASSED_ON = ("platforms", "parallel", "retries", "timeout", "copy_timeout")
-_RETURNED = ("image", "state", "action", "digest", "target_digest", "bytes", "seconds", "cause", "message", "note")
 _PROBLEMS = (AccessProblem, ConfigError, given.GivenProblem, ListProblem, SourceProblem, wanted.WantedProblem)
 
 display = Display()
@@ -51,7 +58,7 @@ class _Failed(Exception):
         self.answer = answer
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(NodeAction):
     _supports_check_mode = True
     _supports_async = False
 
@@ -61,13 +68,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         _validated, checked = self.validate_argument_spec(argument_spec=MIRROR_ARGUMENTS)
         arguments = plain(checked)
         self._task_vars = task_vars
-        self._base: dict[str, Any] = {name: arguments[name] for name in _PASSED_ON}
-        self._base["token"] = uuid.uuid4().hex
+        self._base = Request(token=uuid.uuid4().hex, **{name: arguments[name] for name in _PASSED_ON})
         began = time.monotonic()
         try:
             items = self._items(arguments)
             answer = self._ask("plan", items=items)
-            items = answer["items"]
+            items = answer.items
             self._decide(items, arguments["overwrite"])
             self._copy(arguments, items, answer)
         except _PROBLEMS as problem:
@@ -79,7 +85,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             self._clean(arguments)
         return self._told(result, items, arguments, time.monotonic() - began)
 
-    def _items(self, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+    def _items(self, arguments: dict[str, Any]) -> list[Item]:
         """The images with their two places; what only the other machine can see is asked of it first."""
         wanted.check(arguments)
         read = given.read(arguments["config"])
@@ -87,7 +93,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             lines = "\n".join(describe.finding_lines(read.errors))
             raise wanted.WantedProblem("the configuration is refused\n%s\n" % lines)
         nodes = read.config or {}
-        gathered: dict[str, Any] = {}
+        gathered = Answer()
         urls = wanted.urls_of(arguments)
         if urls or self._files(arguments):
             gathered = self._ask(
@@ -100,41 +106,39 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "src": Accesses({"configs": arguments["source_configs"]}, self._read_file),
             "dest": Accesses(nodes, self._read_file),
         }
-        self._base["access"] = {
+        self._base.access = {
             key: sides[key.partition(":")[0]].of(key.partition(":")[2], scheme)
             for key, scheme in wanted.hosts_of(items).items()
         }
         if arguments["export_to"]:
-            self._base["export"], self._base["export_tar"] = wanted.export_folder(arguments["export_to"])
+            self._base.export, self._base.export_tar = wanted.export_folder(arguments["export_to"])
         return items
 
     @staticmethod
     def _files(arguments: dict[str, Any]) -> bool:
         return bool(arguments["archives"] or arguments["layouts"] or arguments["import_from"])
 
-    def _decide(self, items: list[dict[str, Any]], overwrite: bool) -> None:
+    def _decide(self, items: list[Item], overwrite: bool) -> None:
         """Enter what is to happen to each image."""
         for item in items:
+            item.action = "none" if item.state == copy_plan.SAME else "failed"
             if copy_plan.to_copy(item, overwrite):
-                item["action"] = "would_copy"
-            elif item["state"] == copy_plan.SAME:
-                item["action"] = "none"
-            else:
-                item["action"] = "failed"
-            if item["state"] == copy_plan.DIFFERS and not overwrite:
-                item.update(cause="tag_moved", message=(
+                item.action = "would_copy"
+            elif item.state == copy_plan.DIFFERS:
+                item.cause = "tag_moved"
+                item.message = (
                     "%s is there with another digest (%s, the source has %s): overwrite: true replaces it"
-                    % (wanted.target_text(item), item["target_digest"], item["digest"])
-                ))  # fmt: skip
+                    % (item.target.text, item.target_digest, item.digest)
+                )  # fmt: skip
 
-    def _copy(self, arguments: dict[str, Any], items: list[dict[str, Any]], answer: dict[str, Any]) -> None:
+    def _copy(self, arguments: dict[str, Any], items: list[Item], answer: Answer) -> None:
         """Have the copies made, and show each as it is done."""
-        waiting = [item for item in items if item["action"] == "would_copy"]
+        waiting = [item for item in items if item.action == "would_copy"]
         display.display(progress.plan_line(items, len(waiting)))
         settled = len(items) - len(waiting)
-        for number, item in enumerate([item for item in items if item["action"] == "failed"], 1):
+        for number, item in enumerate([item for item in items if item.action == "failed"], 1):
             display.display(progress.progress_line(number, len(items), item))
-        missing = lacking(answer["skopeo"]) if answer["skopeo_needed"] and waiting else ""
+        missing = lacking(answer.skopeo) if answer.skopeo_needed and waiting else ""
         if self._task.check_mode:
             if missing:
                 display.warning(missing)
@@ -142,47 +146,35 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if missing:
             raise _Failed({"failed": True, "msg": missing})
         copied = bool(waiting)
-        broken = answer["broken"]
-        places = {item["image"]: position for position, item in enumerate(items)}
+        broken = answer.broken
+        places = {item.image: position for position, item in enumerate(items)}
         while waiting:
             said = self._ask("copy", items=waiting, broken=broken, seconds=arguments["progress_interval"])
-            broken, done = said["broken"], {item["image"] for item in said["items"]}
-            for item in said["items"]:
+            broken, done = said.broken, {item.image for item in said.items}
+            for item in said.items:
                 settled += 1
-                items[places[item["image"]]] = item
+                items[places[item.image]] = item
                 display.display(progress.progress_line(settled, len(items), item))
-            waiting = [item for item in waiting if item["image"] not in done]
-        if arguments["export_to"] and (copied or answer["unfinished"]):
+            waiting = [item for item in waiting if item.image not in done]
+        if arguments["export_to"] and (copied or answer.unfinished):
             self._ask("finish", pack=copied)
 
     def _told(
-        self, result: dict[str, Any], items: list[dict[str, Any]], arguments: dict[str, Any], seconds: float
+        self, result: dict[str, Any], items: list[Item], arguments: dict[str, Any], seconds: float
     ) -> dict[str, Any]:
         """The task's result; the last line with the totals is shown."""
-        for item in items:
-            item["places"] = {"source": wanted.source_text(item), "target": wanted.target_text(item)}
-        images = [
-            dict({key: item[key] for key in _RETURNED if key in item}, **item["places"]) for item in items
-        ]  # fmt: skip
         counts = progress.totals(items, seconds)
         display.display(progress.totals_line(counts))
         result.update(
-            images=images, totals=counts, changed=bool(counts["copied"] or counts["would_copy"]),
+            images=[progress.result_of(item) for item in items], totals=counts,
+            changed=bool(counts["copied"] or counts["would_copy"]),
             msg=progress.totals_line(counts),
         )  # fmt: skip
-        said = [visible(item["note"]) for item in items if item.get("note")]
-        notes = sorted({note for note in said if "fewer platforms" not in note})
-        fewer = [progress.short(item["image"]) for item in items if "fewer platforms" in item.get("note", "")]
-        if fewer:
-            notes.append(
-                "With platforms %s the digest of the index changes for %d image(s), such as %s: pods that pin the "
-                "published digest do not find it. Copy all platforms to keep digests."
-                % (", ".join(arguments["platforms"]), len(fewer), visible(fewer[0]))
-            )
+        notes = progress.notes(items, arguments["platforms"])
         if notes:
             result["warnings"] = notes
         if self._task.diff:
-            result["diff"] = progress.diff(images, arguments["overwrite"])
+            result["diff"] = progress.diff(items, arguments["overwrite"])
         if counts["failed"]:
             result.update(failed=True, msg="%s\n%s" % (progress.failure_text(items), progress.totals_line(counts)))
         return result
@@ -195,12 +187,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             except (AnsibleError, _Failed):
                 display.vv("k3s_image_mirror: what was unpacked stays for a day: the machine cannot be reached")
 
-    def _ask(self, operation: str, **more: Any) -> dict[str, Any]:
+    def _ask(self, operation: str, **more: Any) -> Answer:
         """One call of the module.
 
         :raises _Failed: where it fails as a whole.
         """
-        request = dict(self._base, operation=operation, **more)
+        request = encoded(dataclasses.replace(self._base, operation=operation, **more))
         answer = plain(
             self._execute_module(
                 module_name=_MODULE, module_args={"request": json.dumps(request)}, task_vars=self._task_vars
@@ -208,10 +200,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         if answer.get("failed") or answer.get("unreachable") or "answer" not in answer:
             answer.setdefault("failed", not answer.get("unreachable"))
-            answer["msg"] = visible(str(answer.get("msg", "")))
-            raise _Failed({key: value for key, value in answer.items() if key != "invocation"})
-        found: dict[str, Any] = answer["answer"]
-        return found
+            raise _Failed(answer_of({key: value for key, value in answer.items() if key != "invocation"}))
+        return decoded(Answer, answer["answer"])
 
     def _read_file(self, path: str) -> bytes:
         return controller_file(self, path, self._task_vars)

@@ -12,7 +12,6 @@ from typing import Any, Mapping
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
@@ -29,6 +28,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import
     plain,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import STAGED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.ask import ask
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import Given, GivenProblem, read
@@ -57,7 +57,7 @@ _SETTINGS = ("disable_default_endpoint", "embedded_registry", "system_default_re
 display = Display()
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(NodeAction):
     _supports_check_mode = True
     _supports_async = False
 
@@ -185,7 +185,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if converted["state"] == "present":
             settings = {key: converted[key] for key in _SETTINGS}
             try:
-                given = read(converted["config"], NodeFacts(default_endpoint=not converted["disable_default_endpoint"]))
+                given = read(converted["config"], _told_of_the_nodes(converted))
             except GivenProblem as problem:
                 found.insert(0, str(problem))
                 given = Given(None, [])
@@ -287,3 +287,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     changed=bool(answer.get("changed")),
                 )
             self._arrive(run, arguments, str(answer.get("service_state") or ""), task_vars, began)
+
+
+def _told_of_the_nodes(arguments: dict[str, Any]) -> NodeFacts:
+    """What the variables say of the nodes. Left alone, the embedded registry may be on, and mirrors without endpoints
+    then belong to it; switched on, where it listens is the servers' matter, and its usual address does for lint."""
+    embedded = arguments["embedded_registry"]
+    return NodeFacts(
+        default_endpoint=not arguments["disable_default_endpoint"],
+        embedded_mirror="127.0.0.1:6443" if embedded else "",
+        embedded_unknown=embedded is None,
+    )

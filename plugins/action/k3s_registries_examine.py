@@ -14,8 +14,10 @@ from typing import Any, Mapping
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import INFO
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.nodes import IDLE
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verdict import beyond_judging, verdict
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verdict import verdict
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "node": {"type": "dict", "default": {}},
@@ -60,7 +62,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result.update(answers)
             return result
         # Without the answers: Ansible prints all of a result that fails.
-        result["verdict"] = judged = _judged(str((task_vars or {}).get("inventory_hostname", "")), answers, arguments)
+        host = str((task_vars or {}).get("inventory_hostname", ""))
+        result["verdict"] = judged = _judged(host, answers, arguments["verify"])
         if not judged["ok"]:
             result.update(failed=True, msg="; ".join(judged["failures"]))
         return result
@@ -68,32 +71,34 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _answers(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """Every question to what was answered, {} if it was not asked."""
         found: dict[str, dict[str, Any]] = {question: {} for question in _MODULES}
-        found["info"] = self._ask("info", arguments, {}, task_vars)
-        facts = found["info"].get("info")
+        found["info"] = self._ask("info", arguments, task_vars)
+        facts = _facts(found["info"])
         verifies = arguments["verify"] is not None
-        if found["info"].get("unreachable") or (verifies and not isinstance(facts, Mapping)):
+        if found["info"].get("unreachable") or (verifies and not facts):
             return found
-        facts = facts if isinstance(facts, Mapping) else {}
-        config = _config(facts)
         wanted = arguments["applied"] or {}
         if wanted.get("config") and wanted.get("state", "present") == "present":
-            found["applied"] = self._ask("applied", arguments, {}, task_vars)
-        state = facts.get("state")
-        if state in ("not_installed", "not_set_up") or (verifies and (state in IDLE or _contradicted(facts))):
+            found["applied"] = self._ask("applied", arguments, task_vars)
+        state, problems = facts.get("state"), facts.get("problems") or []
+        contradicted = any(problem.get("code") == "contradiction" for problem in problems)
+        if state in ("not_installed", "not_set_up") or (verifies and (state in IDLE or contradicted)):
             return found
+        # For the explanation of pulls that fail.
+        config = (facts.get("registries") or {}).get("config")
+        more = {"config": config} if config else {}
         if arguments["probe"] is not None:
-            found["probe"] = self._ask("probe", arguments, {}, task_vars)
+            found["probe"] = self._ask("probe", arguments, task_vars)
         if (arguments["canary"] or {}).get("images"):
-            found["canary"] = self._ask("canary", arguments, config, task_vars)
+            found["canary"] = self._ask("canary", arguments, task_vars, more)
         if arguments["diagnosis"] is not None:
-            found["diagnosis"] = self._ask("diagnosis", arguments, config, task_vars)
+            found["diagnosis"] = self._ask("diagnosis", arguments, task_vars, more)
         return found
 
     def _ask(
-        self, question: str, arguments: Mapping[str, Any], more: Mapping[str, Any], task_vars: Mapping[str, Any]
+        self, question: str, arguments: Mapping[str, Any], task_vars: Any, more: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """The answer to one question. That it could not be asked is one, too."""
-        options = {**arguments["node"], **(arguments.get(question) or {}), **more}
+        options = {**arguments["node"], **(arguments.get(question) or {}), **(more or {})}
         module = "k3sfleet.registries." + _MODULES[question]
         try:
             if question in _WITH_ACTION_PLUGIN:
@@ -128,31 +133,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return answer
 
 
-def _config(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The node's configuration as an option, for the explanation of a pull that fails."""
-    registries = facts.get("registries")
-    config = registries.get("config") if isinstance(registries, Mapping) else None
-    return {"config": config} if config else {}
-
-
-def _contradicted(facts: Mapping[str, Any]) -> bool:
-    problems = facts.get("problems")
-    listed = problems if isinstance(problems, list) else []
-    return any(isinstance(item, Mapping) and item.get("code") == "contradiction" for item in listed)
-
-
-def _judged(host: str, answers: Mapping[str, Mapping[str, Any]], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    verify = arguments["verify"]
+def _facts(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What k3s_registries_info has found; {} if it has failed or given an answer that it never gives."""
     try:
-        return verdict(
-            host,
-            answers["info"],
-            answers["probe"],
-            answers["canary"],
-            verify["managed"],
-            answers["applied"],
-            verify["not_installed"],
-        )
+        return conform(answer.get("info"), INFO, "info") or {}
+    except OddAnswer:
+        return {}
+
+
+def _judged(host: str, answers: Mapping[str, Mapping[str, Any]], verify: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return verdict(host, answers["info"], answers["probe"], answers["canary"], applied=answers["applied"], **verify)
     except RecursionError:
         # The fleet's table needs a row for every node.
-        return beyond_judging(host, _TOO_DEEP)
+        return verdict(host, {"failed": True, "msg": _TOO_DEEP}, {}, {}, False)

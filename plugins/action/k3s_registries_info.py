@@ -13,11 +13,11 @@ import datetime
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.arguments import INFO_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.sealed import SealBroken, unseal
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of, cluster_groups, plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import SAID
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.ask import ask
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.info import Observation, info
@@ -30,7 +30,7 @@ _ODD = (
 _MOST_FILES = 500
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(NodeAction):
     _supports_check_mode = True
     _supports_async = False
 

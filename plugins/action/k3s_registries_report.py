@@ -50,7 +50,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         path = os.path.abspath(arguments["path"])
         json_path = os.path.abspath(arguments["json_path"] or os.path.splitext(path)[0] + ".json")
         if json_path == path:
-            raise AnsibleActionFail("json_path and path are both %s: one would replace the other" % path)
+            raise AnsibleActionFail("json_path and path are both %s, so one would replace the other" % path)
         texts = {path: page.html(document, arguments["title"]), json_path: json.dumps(document, indent=1) + "\n"}
         if not self._task.check_mode:
             _write(texts, _mode(arguments["mode"]))
@@ -68,7 +68,7 @@ def _mode(text: str) -> int:
     except ValueError:
         mode = -1
     if not 0 <= mode <= 0o777:
-        raise AnsibleActionFail('mode is %s: it has to be octal digits in quotes, such as "0644"' % text)
+        raise AnsibleActionFail('mode is %s. It must be octal digits in quotes, such as "0644"' % text)
     return mode
 
 

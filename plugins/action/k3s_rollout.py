@@ -10,13 +10,13 @@ import os
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import steps
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of, ledger_of, plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import ROLLED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import (
     ansible_run,
@@ -57,7 +57,7 @@ _NOTHING_DONE: dict[str, Any] = {
 display = Display()
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(NodeAction):
     _supports_check_mode = True
     _supports_async = False
 

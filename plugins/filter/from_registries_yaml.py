@@ -50,7 +50,7 @@ RETURN = r"""
 _value:
   description:
     - The configuration with every known key present, C(mirrors) and C(configs) by name.
-    - A mirror has C(endpoint) and C(rewrite). An entry of C(configs) has C(auth) and C(tls), V(null) where not set.
+    - A mirror has C(endpoint) and C(rewrite). An entry of C(configs) has C(auth) and C(tls), V(null) if not set.
   type: dict
   sample:
     mirrors:

@@ -57,7 +57,6 @@ options:
 seealso:
   - module: k3sfleet.registries.k3s_registries
   - module: k3sfleet.registries.k3s_pull_diagnosis
-  - module: k3sfleet.registries.k3s_registries_report
 """
 
 EXAMPLES = r"""

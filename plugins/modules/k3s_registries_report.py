@@ -9,9 +9,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: k3s_registries_report
-short_description: Write what is known about a fleet's registries as one HTML file, and as JSON
+short_description: "Internal to the role k3s_registries: write what is known about a fleet as HTML and JSON"
 version_added: 1.0.0
 description:
+  - Internal to the role P(k3sfleet.registries.k3s_registries#role), whose entry point C(report) uses it. Its options
+    may change with any release.
   - Makes one self-contained HTML file from what M(k3sfleet.registries.k3s_registries_info),
     M(k3sfleet.registries.k3s_registry_probe) and M(k3sfleet.registries.k3s_pull_diagnosis) have returned for the hosts
     of a play - the nodes by their registries, what has drifted or waits for a restart, nodes that could not be

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: k3s_registries_summary
-short_description: "Internal: print what was found about the registries of a whole fleet"
+short_description: "Internal to the role k3s_registries: print what was found about the registries of a whole fleet"
 version_added: 1.0.0
 description:
   - Internal. The tasks of the role C(k3s_registries) use it; its name, its options and its result may change.
@@ -32,7 +32,7 @@ attributes:
     platforms: posix
 options:
   verdicts:
-    description: The C(verdict) of every node, as M(k3sfleet.registries.k3s_registries_verdict) returns it.
+    description: The C(verdict) of every node, as C(k3s_registries_examine) returns it.
     type: list
     elements: dict
   diagnosis:
@@ -45,8 +45,7 @@ options:
     type: dict
     default: {}
 seealso:
-  - module: k3sfleet.registries.k3s_registries_verdict
-  - module: k3sfleet.registries.k3s_registries_report
+  - module: k3sfleet.registries.k3s_pull_diagnosis
 """
 
 EXAMPLES = r"""

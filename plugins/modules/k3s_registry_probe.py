@@ -50,7 +50,7 @@ attributes:
   diff_mode:
     support: none
   action:
-    support: none
+    support: full
   platform:
     support: full
     platforms: posix

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import yaml
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import Answer, Request, encoded
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_request import wanted
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_request.accesses import Accesses
@@ -98,13 +99,14 @@ def _request(source: LocalRegistry, target: LocalRegistry, images: list[str]) ->
         "source_registries": {"docker.io": source.url}, "mapping": {}, "endpoint": "", "system_default_registry": "",
     }  # fmt: skip
     config = target.config()
-    items = wanted.wanted(arguments, normalise({"mirrors": config["mirrors"]}), {}, lambda path: b"")
+    items = wanted.wanted(arguments, normalise({"mirrors": config["mirrors"]}), Answer(), lambda path: b"")
     sides = {"src": Accesses({}, _read), "dest": Accesses(config, _read)}
     access = {
         key: sides[key.partition(":")[0]].of(key.partition(":")[2], scheme)
         for key, scheme in wanted.hosts_of(items).items()
     }
-    return {"token": "bench", "items": items, "access": access, "parallel": 4}
+    found: dict[str, Any] = encoded(Request(token="bench", items=items, access=access))
+    return found
 
 
 def _read(path: str) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import certificates, lint
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import certificates, ignoring, lint
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import text as text_rules
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import CATALOGUE, GROUPS
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import Rule
 
 #: Imported for the rules that they declare.
-DECLARING = (lint, text_rules, certificates)
+DECLARING = (lint, text_rules, certificates, ignoring)
 
 _HEAD = """<!-- SPDX-License-Identifier: GPL-3.0-or-later -->
 <!-- Generated from the catalogue of rules by `make docs`: change plugins/module_utils/_lint, not this page. -->
@@ -33,7 +33,7 @@ Codes are stable: one that is no longer used is never given to another rule. No 
 
 The same rules are used by:
 
-- the role `k3s_registries`, before it does anything;
+- the role `k3s_registries`, before it does anything, for a mapping and for the text of a registries.yaml;
 - the filter `k3sfleet.registries.lint_registries`, for a text or a variable;
 - the playbook `lint`, for people without an inventory:
 
@@ -42,8 +42,12 @@ The same rules are used by:
   ansible-playbook k3sfleet.registries.lint -e k3s_registries_lint_file=registries.yaml -e image=docker.io/library/nginx
   ```
 
-  It prints the findings and, for an image, what containerd asks for, in order. Its exit status is not 0 where there is
-  an error. `-e k3s_version=v1.34.3+k3s1` adds the rules about that release.
+  It prints the findings, each with its line, and, for an image, what containerd asks for, in order. Its exit status is
+  not 0 if there is an error. `-e k3s_version=v1.34.3+k3s1` adds the rules about that release;
+- the command `registries-lint` and the pre-commit hook of that name, which need no Ansible.
+
+[Lint in CI](ci.md) has all settings: several files, JSON, SARIF and GitHub annotations, levels, and how to ignore a
+finding.
 """
 
 

@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Answers that do not end, are too large, are broken, or are full of escape sequences.
 
-``ENDLESS``, ``HUGE`` and ``BROKEN`` are apps by name, to go through all of them.
+``ENDLESS``, ``HUGE``, ``BROKEN`` and ``ODD`` are apps by name, to go through all of them.
 """
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Iterator
 
@@ -169,6 +170,72 @@ BROKEN: dict[str, App] = {
         200, {"Content-Type": MANIFEST}, b'{"config":{"digest":"sha256:../../etc","size":"x"},"layers":{"a":1}}'
     ),
 }
+
+
+def _framed(headers: bytes, body: bytes = b"{}") -> App:
+    """An answer whose length is told in an odd way."""
+    return raw(_OK % _KIND + headers + b"\r\n\r\n" + body)
+
+
+def _to(location: str) -> App:
+    """A redirect with a Location that leads nowhere, or where nobody should go."""
+    return lambda request: Reply(307, {"Location": location + request.target})
+
+
+def _saying(body: bytes, status: int = 200, **headers: str) -> App:
+    return lambda _request: Reply(status, {"Content-Type": MANIFEST, **headers}, body)
+
+
+_DIGEST = b"sha256:" + b"a" * 64
+_CHUNKED = b"Transfer-Encoding: chunked"
+_PACKED = gzip.compress(b" " * (32 * MIB))
+ODD: dict[str, App] = {
+    "gzip bomb": lambda _request: Reply(200, {"Content-Type": MANIFEST, "Content-Encoding": "gzip"}, _PACKED),
+    "103 storm": raw(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 200),
+    "102 for ever": lambda _request: _repeated(b"", b"HTTP/1.1 102 Processing\r\n\r\n" * 50),
+    "switching protocols": raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n" + b"x" * 100),
+    "length with a plus": _framed(b"Content-Length: +2"),
+    "two lengths in one": _framed(b"Content-Length: 2, 2"),
+    "length of a superscript": _framed(b"Content-Length: \xb2"),
+    "length and chunks": _framed(b"Content-Length: 5\r\n" + _CHUNKED, b"2\r\n{}\r\n0\r\n\r\n"),
+    "chunked twice": _framed(_CHUNKED + b", chunked", b"2\r\n{}\r\n0\r\n\r\n"),
+    "negative chunk": _framed(_CHUNKED, b"-5\r\n{}\r\n0\r\n\r\n"),
+    "chunk of 1_0": _framed(_CHUNKED, b"1_0\r\n{}\r\n0\r\n\r\n"),
+    "endless chunk extension": lambda _request: _repeated(_OK % _KIND + _CHUNKED + b"\r\n\r\n2;", b"x" * 65536),
+    "chunks of a byte": lambda _request: _repeated(_OK % _KIND + _CHUNKED + b"\r\n\r\n", b"1\r\n \r\n" * 5000),
+    "HTTP/0.9": raw(b"<html>hello</html>"),
+    "HTTP/2": raw(b"\0\0\x12\4\0\0\0\0\0PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    "HTTP/9.9": raw(b"HTTP/9.9 200 OK\r\n\r\n"),
+    "status 999": raw(b"HTTP/1.1 999 x\r\nContent-Length: 0\r\n\r\n"),
+    "status 000": raw(b"HTTP/1.1 000 x\r\nContent-Length: 0\r\n\r\n"),
+    "status +200": raw(b"HTTP/1.1 +200 x\r\nContent-Length: 0\r\n\r\n"),
+    "204 with a body": raw(b"HTTP/1.1 204 x\r\nContent-Length: 10\r\n\r\n0123456789"),
+    "206": raw(b"HTTP/1.1 206 x\r\nContent-Range: bytes 0-1/99\r\nContent-Length: 2\r\n\r\n{}"),
+    "location of a file": _to("file:///etc/shadow"),
+    "location of data": _to("data:application/json,{}"),
+    "location of gopher": _to("gopher://127.0.0.1:25/_x"),
+    "empty location": lambda _request: Reply(307, {"Location": ""}),
+    "two locations": lambda _request: Reply(307, {"Location": ["https://a.test/", "https://b.test/"]}),  # type: ignore[dict-item]
+    "long location": _to("https://source.test:5000/" + "x" * 60_000),
+    "location with a broken address": _to("https://[::1"),
+    "location with a zone": _to("https://[fe80::1%25eth0]"),
+    "location at port 0": _to("https://source.test:0"),
+    "location at port 99999": _to("https://source.test:99999"),
+    "digest in capitals": _saying(b"{}", **{"Docker-Content-Digest": "SHA256:" + "A" * 64}),
+    "digest of SHA-512": _saying(b"{}", **{"Docker-Content-Digest": "sha512:" + "a" * 128}),
+    "empty digest": _saying(b"{}", **{"Docker-Content-Digest": ""}),
+    "long challenge": lambda _request: Reply(401, {"WWW-Authenticate": "Bearer " + "a=" * 30_000}),
+    "long Retry-After": _saying(b"", 429, **{"Retry-After": "9" * 400}),
+    "Retry-After in the year 9999": _saying(b"", 503, **{"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}),
+    "Retry-After of no date": _saying(b"", 429, **{"Retry-After": "Fri, 99 Foo 0000 99:99:99 XXX"}),
+    "deep errors": _saying(b'{"errors":[{"message":"m","detail":' + b"[" * 60_000, 400),
+    "many errors": _saying(b'{"errors":[' + b'{"message":["x"],"detail":{"a":"y"}},' * 20_000 + b"{}]}", 400),
+    "half a character": _saying(b'{"errors":[{"message":"\\ud800 \\udfff","code":"\\ud800"}]}', 400),
+    "NaN": _saying(b'{"schemaVersion":NaN,"config":{"size":Infinity,"digest":"' + _DIGEST + b'"},"layers":[]}'),
+    "1e400": _saying(b'{"schemaVersion":2,"config":{"size":1e400,"digest":"' + _DIGEST + b'"},"layers":[]}'),
+    "keys twice": _saying(b'{"layers":[],"layers":{},"config":1,"config":null}'),
+}
+"""What no server says that means well: how an answer is framed, where it leads, what it holds."""
 
 
 def escapes(status: int = 403) -> App:

@@ -16,8 +16,8 @@ from tests.hostile.neighbourhood import Neighbourhood
 from tests.hostile.server import Answer, App, HostileServer, Request
 from tests.registry_faults.servers import INDEX, MANIFEST, Reply
 
-SECONDS = 1.0
-"""The timeout of a question in these tests."""
+SECONDS = 20.0
+"""The timeout of a question to a server that answers: no busy machine makes a failure of it."""
 _NUMBERS = count(1)
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -125,7 +125,7 @@ class Mirror:
 
     def run(self, *names: str, **more: Any) -> list[dict[str, Any]]:
         """Plan and copy; how each image ended."""
-        request = {"token": "hostile", "access": self.accesses, "timeout": SECONDS, "retries": 0, "copy_timeout": 4}
+        request = {"token": "hostile", "access": self.accesses, "timeout": SECONDS, "retries": 0, "copy_timeout": 30}
         request.update(more)
         items = [self.item(name) for name in names]
         items = answer({**request, "operation": "plan", "items": items})["items"]

@@ -24,10 +24,13 @@ _NUMBERS = count(1)
 class Neighbourhood:
     """Servers with names, all of them closed with it.
 
+    :param address: where all of them listen, for clients on other machines, who know the names from elsewhere. Ports
+        are the real ones then.
     :ivar ca: the file with the authority that clients are to trust.
     """
 
-    def __init__(self, folder: Path, pki: Pki | None = None) -> None:
+    def __init__(self, folder: Path, pki: Pki | None = None, address: str = "") -> None:
+        self._everywhere = address
         self.ledger = Ledger()
         self.pki = pki or Pki(folder)
         self.ca = self.pki.ca
@@ -50,13 +53,14 @@ class Neighbourhood:
         :param certificate: the stem of another certificate than one for its name and address.
         """
         number = next(_NUMBERS)
-        address = self._addresses.setdefault(name, f"127.66.{number // 250}.{number % 250 + 1}")
+        own = self._everywhere or f"127.66.{number // 250}.{number % 250 + 1}"
+        address = self._addresses.setdefault(name, own)
         context = None
         if tls:
             stem = certificate or self.pki.server(f"{name}-{number}", (name, address), trusted)
             context = self.context(stem)
-        made = HostileServer(name, port, app, self.ledger, address, context)
-        self._servers[name, port] = made
+        made = HostileServer(name, 0 if self._everywhere else port, app, self.ledger, address, context)
+        self._servers[name, made.port] = made
         return made
 
     def context(self, stem: Path) -> ssl.SSLContext:

@@ -58,3 +58,11 @@ class Node:
         results = self.probe(*images, **options)
         assert len(results) == 1, results
         return results[0]
+
+
+def safe(result: dict[str, Any], hostile: Neighbourhood) -> str:
+    """The result as text, in which no secret stands."""
+    text = repr(result)
+    assert "CANARY" not in text
+    assert not any(secret in text for secret in hostile.ledger.secrets.values())
+    return text

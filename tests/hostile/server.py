@@ -67,6 +67,7 @@ App = Callable[[Request], Answer]
 class HostileServer:
     """Listens at an address of its own; over TLS with a context, and then in plain HTTP too.
 
+    :param port: the one that it is known by; 0 is the real one.
     :ivar requests: what it was asked, as far as it was HTTP.
     :ivar app: what answers; may be changed at any time.
     """
@@ -74,7 +75,7 @@ class HostileServer:
     def __init__(
         self, name: str, port: int, app: App, ledger: Ledger, address: str, context: ssl.SSLContext | None = None
     ) -> None:
-        self.name, self.port, self.app = name, port, app
+        self.name, self.app = name, app
         self.context = context
         self.requests: list[Request] = []
         self._ledger = ledger
@@ -82,6 +83,7 @@ class HostileServer:
         self._lock = threading.Lock()
         self._socket = socket.create_server((address, 0), backlog=128)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
+        self.port = port or self.address[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property

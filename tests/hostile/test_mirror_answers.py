@@ -21,9 +21,9 @@ from tests.hostile.registries import basic, bearer
 from tests.hostile.server import App
 from tests.registry_faults.servers import INDEX, MANIFEST, Reply
 
-ALL = {**answers.ENDLESS, **answers.HUGE, **answers.BROKEN}
-TIME, MEMORY = 8.0, 40.0
-"""Seconds, of which a question may take one; MiB of Python's own, for two images."""
+ALL = {**answers.ENDLESS, **answers.HUGE, **answers.BROKEN, **answers.ODD}
+TIME, MEMORY, QUESTION, COPY = 12.0, 40.0, 1.5, 4
+"""Seconds, of which a question and a copy may take so many; MiB of Python's own, for two images."""
 
 
 class Pair:
@@ -40,7 +40,8 @@ class Pair:
     def run(self, time: float = TIME, **more: Any) -> dict[str, Any]:
         """What became of the image that is answered badly, after seeing that the other is there."""
         with bounded(time, MEMORY):
-            broken, good = Mirror(self.hostile, self.source, self.target).run("broken/app", "good/app", **more)
+            limits = {"timeout": QUESTION, "copy_timeout": COPY, **more}
+            broken, good = Mirror(self.hostile, self.source, self.target).run("broken/app", "good/app", **limits)
         assert good.get("action") == "copied", good
         assert self.taken.digest("good/app") == self.store.digest("good/app")
         assert broken.get("action") != "copied" or self.taken.digest("broken/app") == self.store.digest("broken/app")
@@ -84,7 +85,11 @@ def test_the_target(pair: Pair, name: str) -> None:
     assert failed(item) or item.get("action") == "copied" or item["state"] == "differs", item
 
 
-@pytest.mark.parametrize("name", list(ALL))
+# What refuses a token refuses who asks, for all images alike: no account is tried until it is locked.
+REFUSALS = ("long challenge", "deep errors", "half a character")
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name not in REFUSALS])
 def test_a_token(pair: Pair, name: str) -> None:
     tokens = pair.hostile.server("auth.test", ALL[name], tls=False)
     pair.source.app = only("broken/app/", bearer(tokens.url + "/token", "T", pair.store), pair.store)

@@ -20,7 +20,7 @@ from tests.registry_faults.servers import INDEX, MANIFEST, Reply, digest_of, jso
 TIMEOUT = 1.0
 SECONDS, MEGABYTES = 8.0, 48.0
 """A probe's deadline is one second here, the machine may be busy; the threads of the servers count, too."""
-ALL: dict[str, App] = {**answers.ENDLESS, **answers.HUGE, **answers.BROKEN}
+ALL: dict[str, App] = {**answers.ENDLESS, **answers.HUGE, **answers.BROKEN, **answers.ODD}
 MIB = 1 << 20
 
 
@@ -55,7 +55,9 @@ def test_a_token_server_of_any_kind(hostile: Neighbourhood, name: str) -> None:
     node = Node(hostile, registry).password(registry, password)
     with bounded(SECONDS, MEGABYTES):
         result = node.one(timeout=TIMEOUT)
-    assert sound(result) == "token_server_unavailable", result
+    # An odd one may refuse, or lead elsewhere.
+    causes = ("token_server_unavailable", *(("token_refused", "rate_limited", "unauthorized") * (name in answers.ODD)))
+    assert sound(result) in causes, result
     assert "token.test" in result["message"]
     hostile.ledger.check(password=[tokens])
     # Not more than 64 KiB are read, and what fits into buffers on the way.

@@ -14,10 +14,12 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Mapping, Sequence
 
 import yaml
@@ -34,19 +36,24 @@ _RECAP = re.compile(r"^(\S+)\s+: ok=\d+ +changed=(\d+) +unreachable=(\d+) +faile
 
 @dataclass(frozen=True)
 class Run:
-    """One run of ansible-playbook. ``recap``: host to (changed, unreachable, failed)."""
+    """One run of ansible-playbook.
+
+    :ivar recap: host to (changed, unreachable, failed).
+    :ivar mebibytes: the most memory that ansible-playbook, or any process that it has started here, has had.
+    """
 
     code: int
     output: str
     began: float
     seconds: float
     recap: dict[str, tuple[int, int, int]]
+    mebibytes: float = 0.0
 
     @classmethod
-    def of(cls, code: int, output: str, began: float) -> Run:
+    def of(cls, code: int, output: str, began: float, mebibytes: float = 0.0) -> Run:
         """A run that has ended just now."""
         recap = {host: (int(changed), int(gone), int(failed)) for host, changed, gone, failed in _RECAP.findall(output)}
-        return cls(code, output, began, time.time() - began, recap)
+        return cls(code, output, began, time.time() - began, recap, mebibytes)
 
     @property
     def changed(self) -> dict[str, int]:
@@ -106,12 +113,14 @@ class Cluster:
         """
         command = self.command(playbook, *arguments, variables=variables, hosts=hosts, groups=groups)
         began = time.time()
-        with ProcessWatch(self.secrets) as watch:
-            outcome = subprocess.run(
-                command, cwd=CHECKOUT, env=self.environment(environment or {}), check=False, timeout=280,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        with ProcessWatch(self.secrets) as watch, TemporaryFile() as said:
+            process = subprocess.Popen(
+                command, cwd=CHECKOUT, env=self.environment(environment or {}),
+                stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
             )  # fmt: skip
-        run = Run.of(outcome.returncode, outcome.stdout.decode("utf-8", "replace"), began)
+            code, mebibytes = _ended(process, 280)
+            said.seek(0)
+            run = Run.of(code, said.read().decode("utf-8", "replace"), began, mebibytes)
         self._must_have_kept_the_secrets(run.output, watch)
         return run
 
@@ -163,7 +172,7 @@ class Cluster:
 
     def _must_have_kept_the_secrets(self, output: str, watch: ProcessWatch) -> None:
         leaked = self.secrets.found_in(output)
-        assert not leaked, "in the output: %s" % leaked
+        assert not leaked, "in the output: %s\n%s" % (leaked, "\n".join(self.secrets.lines_in(output)))
         assert watch.looks, "no process was looked at"
         assert not watch.found, sorted(watch.found)
         assert files_with(self.secrets, [self.home, self.temporary]) == []
@@ -207,6 +216,18 @@ class Cluster:
 
     def exists(self, node: str, path: str) -> bool:
         return self.sh(node, "test -e '%s' && echo yes || echo no" % path).strip() == "yes"
+
+
+def _ended(process: subprocess.Popen[bytes], patience: float) -> tuple[int, float]:
+    """Its exit status, and the most memory (MiB) that it or a process below it has had, when it has ended by itself."""
+    killer = threading.Timer(patience, process.kill)
+    killer.start()
+    try:
+        _pid, status, usage = os.wait4(process.pid, 0)
+    finally:
+        killer.cancel()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_maxrss / 1024
 
 
 _SNAPSHOT = """

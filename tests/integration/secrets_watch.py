@@ -32,9 +32,35 @@ class Secrets:
         joined = base64.b64encode(("%s:%s" % (username, password)).encode()).decode()
         self.forms[joined] = "%s's basic auth" % username
 
+    def add_canary(self, name: str, core: str) -> None:
+        """A text that nothing else holds and that no quoting changes: letters, digits and hyphens. Whatever it was part
+        of, in base64 too, is a leak."""
+        assert core.replace("-", "").isalnum(), core
+        self.forms[core] = name
+        for shift in range(3):
+            # A character of base64 has six bits: those at the ends are not its own alone.
+            encoded = base64.b64encode(b"." * shift + core.encode()).decode()
+            self.forms[encoded[-(-shift * 8 // 6) : (shift + len(core)) * 8 // 6]] = "%s in base64" % name
+
     def found_in(self, text: str) -> list[str]:
         """Names of the secrets in ``text``: never the secrets, a test's report is output too."""
         return sorted(name for form, name in self.forms.items() if form in text)
+
+    def lines_in(self, text: str) -> list[str]:
+        """The lines of ``text`` with secrets in them, the names of these in their place, for a test's report."""
+        found = []
+        for line in text.splitlines():
+            for form, name in self.forms.items():
+                if form in line:
+                    before, _form, after = line.partition(form)
+                    found.append("%s<%s>%s" % (before[-120:], name, after[:120]))
+                    break
+        return [self._masked(line) for line in found[:20]]
+
+    def _masked(self, line: str) -> str:
+        for form, name in self.forms.items():
+            line = line.replace(form, "<%s>" % name)
+        return line
 
     def patterns(self) -> bytes:
         """For `grep -F -f -`."""

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import time
 from typing import Dict, Iterable, Iterator
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.lifetime import lifetime
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB_HOST, WILDCARD
 
 from .catalogue import ERROR, WARNING, checks, declare
@@ -93,6 +95,18 @@ COLON_IN_USER = declare(
     "RFC 7617 section 2",
     "Use a user name without a colon.",
 )
+EXPIRES = declare(
+    "K3R229",
+    WARNING,
+    "Credentials that expire",
+    "K3s reads registries.yaml when it starts: once the credentials have ended, every pull is refused until somebody "
+    "writes new ones and restarts K3s. Known are the users of ECR, Google, ACR, GitLab's and GitHub's jobs, IBM, "
+    "Alibaba, Oracle, Yandex and OpenShift, and tokens that say themselves when they end (a JWT's exp in the past or "
+    "within 30 days).",
+    "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_AuthorizationData.html; "
+    "https://github.com/k3s-io/k3s/issues/1427, https://github.com/k3s-io/k3s/issues/10553; RFC 7519 section 4.1.4",
+    "Use credentials that last, or let the kubelet fetch them with a credential provider.",
+)
 
 
 def _auths(subject: Subject) -> Iterator[tuple[str, dict[str, str]]]:
@@ -128,7 +142,7 @@ def _problem_of_auth(value: str) -> str:
         decoded = base64.b64decode(value.replace("\r", "").replace("\n", ""), validate=True)
     except (binascii.Error, ValueError):
         if ":" in value:
-            return "is user:password in clear text; base64 of it is wanted"
+            return "is clear text; base64 of it is wanted"
         return "is not base64"
     if b":" not in decoded:
         return "is base64 of something without a colon, so of no user:password"
@@ -204,3 +218,12 @@ def colons_in_users(subject: Subject) -> Findings:
     for host, auth in _auths(subject):
         if ":" in auth["username"]:
             yield COLON_IN_USER.finding(path("configs", host, "auth", "username"), "the user name holds a colon")
+
+
+@checks(EXPIRES)
+def credentials_that_expire(subject: Subject) -> Findings:
+    now = time.time()
+    for host, auth in _auths(subject):
+        life = lifetime(auth)
+        if life is not None and life.is_near(now):
+            yield EXPIRES.finding(path("configs", host, "auth"), life.sentence(now), life.kind.instead)

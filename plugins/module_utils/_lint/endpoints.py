@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterable, Iterator
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import Endpoint
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB_HOST, Endpoint
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
 
+from . import api_paths
 from .catalogue import ERROR, WARNING, checks, declare
+from .known_registries import PAGES, is_on_own_network, is_page, public_registry
 from .mirror_names import bare_host
 from .naming import quoted, redacted
 from .subject import Listed, Subject
@@ -69,11 +71,16 @@ LOCAL_HTTP = declare(
 PATH_WITHOUT_V2 = declare(
     "K3R215",
     WARNING,
-    "Endpoint path without /v2",
+    "Endpoint path at which the registry has no API",
     "A path is used exactly as written: https://host/project asks for /project/<image>/manifests/..., where most "
-    "registries answer with a web page (unexpected media type text/html).",
-    "https://github.com/k3s-io/k3s/issues/5502, https://github.com/k3s-io/k3s/issues/2161",
-    'Use https://host/v2/project, or the host alone with rewrite: {"(.*)": "project/$1"}.',
+    "registries answer with a web page (unexpected media type text/html). Where /v2 belongs depends on the product: "
+    "Harbor, GitLab and Quay have it before the project, Artifactory and Nexus by path behind the repository. The name "
+    "of the host or the path tells which it is; if they do not, both are named.",
+    "https://github.com/k3s-io/k3s/issues/5502, https://github.com/k3s-io/k3s/issues/2161, "
+    "https://github.com/rancher/rke2/pull/865; https://help.sonatype.com/en/docker-registry.html",
+    "Harbor, GitLab, Quay: https://host/v2/<project>. Artifactory: "
+    "https://host/artifactory/api/docker/<repository>/v2. Nexus by path: https://host/repository/<repository>/v2. "
+    'Or the host alone with rewrite: {"(.*)": "project/$1"}.',
 )
 TRAILING_SLASH = declare(
     "K3R216",
@@ -92,6 +99,50 @@ REPEATED = declare(
     "https://github.com/k3s-io/k3s/issues/9693",
     "Remove one of the two.",
 )
+NO_REGISTRY = declare(
+    "K3R218",
+    ERROR,
+    "Endpoint that is a web page",
+    "A site for people answers there, not a registry's API: the pull ends with unexpected media type text/html, or "
+    "with not found.",
+    "https://github.com/rancher/rke2/issues/1829, https://github.com/k3s-io/k3s/issues/5502",
+    "Write the registry's own host; Docker Hub's needs no mention, K3s asks it last.",
+)
+OTHER_REGISTRY = declare(
+    "K3R219",
+    WARNING,
+    "Endpoint of another registry",
+    "A public registry has its own images and no other's: an image of docker.io is not found at k8s.gcr.io. A mirror "
+    "with rewrites is left alone.",
+    "https://github.com/rancher/rke2/issues/1829",
+    "Remove it, or rewrite the names to those that it has.",
+)
+NO_SCHEME = declare(
+    "K3R272",
+    WARNING,
+    "Endpoint without scheme",
+    "K3s takes https. (On localhost with a port other than 443 it takes http, which K3R214 says.)",
+    _K3S + "; https://github.com/k3s-io/k3s/issues/9322",
+    "Write the scheme: https:// or http://.",
+)
+UNENCRYPTED = declare(
+    "K3R275",
+    WARNING,
+    "Unencrypted endpoint beyond one's own network",
+    "Whoever is on the way can give the nodes any image by its tag. Addresses of private networks, names without a dot "
+    "and endings such as .local, .lan and .internal count as one's own network; an endpoint that gets credentials has "
+    "K3R226.",
+    "https://docs.k3s.io/installation/private-registry (Without TLS)",
+    "Use https, if need be with a CA of your own.",
+)
+V2_TWICE = declare(
+    "K3R276",
+    WARNING,
+    "/v2 twice in an endpoint's path",
+    "The path is used exactly as written, so that the registry is asked for /v2/v2/...",
+    "https://github.com/aws/eks-anywhere/pull/10784; " + _K3S,
+    "Write it once: before the project (Harbor, GitLab, Quay) or behind the repository (Artifactory, Nexus by path).",
+)
 
 
 def _parsed(subject: Subject) -> Iterator[tuple[Listed, Endpoint]]:
@@ -108,7 +159,7 @@ def _is_usable(listed: Listed, endpoint: Endpoint) -> bool:
 @checks(IGNORED)
 def endpoints_that_k3s_ignores(subject: Subject) -> Findings:
     for listed in subject.endpoints:
-        if listed.endpoint is None:
+        if listed.problem:
             fix = ""
             if _BARE_IPV6.match(listed.text):
                 fix = "Put the IPv6 address in brackets: https://[fd00::1]:5000."
@@ -161,23 +212,87 @@ def local_endpoints_without_scheme(subject: Subject) -> Findings:
             yield LOCAL_HTTP.finding(listed.path, f"{quoted(listed.text)} is asked over http, as it is on this machine")
 
 
-@checks(PATH_WITHOUT_V2)
-def paths_without_v2(subject: Subject) -> Findings:
+@checks(NO_REGISTRY)
+def endpoints_that_are_web_pages(subject: Subject) -> Findings:
     for listed, endpoint in _parsed(subject):
-        path = endpoint.path.rstrip("/")
-        if _is_usable(listed, endpoint) and endpoint.override_path and "v2" not in path.split("/"):
-            better = f"{endpoint.scheme}://{endpoint.host}/v2{path}"
+        if _is_usable(listed, endpoint) and is_page(endpoint.host, endpoint.path):
+            meant = PAGES.get(endpoint.host, "")
+            fix = f"Did you mean {quoted(f'https://{meant}')}?" if meant else ""
+            if meant == DOCKER_HUB_HOST:
+                fix = f"Remove it: Docker Hub's registry is {quoted(meant)}, which K3s asks last."
+            yield NO_REGISTRY.finding(listed.path, f"{quoted(listed.text)} is a web page, not a registry", fix)
+
+
+@checks(OTHER_REGISTRY)
+def endpoints_of_other_registries(subject: Subject) -> Findings:
+    for listed, endpoint in _parsed(subject):
+        wanted, found = public_registry(listed.mirror), public_registry(endpoint.host)
+        if not wanted or not found or wanted == found or endpoint.override_path:
+            continue
+        if not subject.mirrors[listed.mirror]["rewrite"]:
+            yield OTHER_REGISTRY.finding(
+                listed.path, f"{quoted(listed.text)} has none of the images of {quoted(listed.mirror)}"
+            )
+
+
+@checks(NO_SCHEME)
+def endpoints_without_scheme(subject: Subject) -> Findings:
+    for listed, endpoint in _parsed(subject):
+        if "://" in listed.text or not listed.text.strip() or not _is_usable(listed, endpoint):
+            continue
+        if endpoint.scheme == "https":
+            yield NO_SCHEME.finding(
+                listed.path,
+                f"{quoted(listed.text)} has no scheme: K3s takes https",
+                f"Write {quoted(f'https://{listed.text}')}, or http:// if that is meant.",
+            )
+
+
+@checks(UNENCRYPTED)
+def unencrypted_endpoints(subject: Subject) -> Findings:
+    for listed, endpoint in _parsed(subject):
+        if endpoint.scheme == "http" and _is_usable(listed, endpoint) and not is_on_own_network(endpoint.host):
+            if not subject.has_auth(endpoint.registry):
+                yield UNENCRYPTED.finding(
+                    listed.path, f"{quoted(listed.text)} is asked over http, and is not on a network of one's own"
+                )
+
+
+@checks(V2_TWICE)
+def paths_with_v2_twice(subject: Subject) -> Findings:
+    for listed, endpoint in _parsed(subject):
+        if _is_usable(listed, endpoint) and endpoint.path.split("/").count("v2") > 1:
+            yield V2_TWICE.finding(listed.path, f"/v2 stands twice in {quoted(listed.text)}")
+
+
+def _has_no_api(listed: Listed, endpoint: Endpoint) -> bool:
+    """Whether the path leads past the API of every registry, or of the one that the host or the path names."""
+    if not _is_usable(listed, endpoint) or not endpoint.override_path or is_page(endpoint.host, endpoint.path):
+        return False
+    path = endpoint.path.rstrip("/")
+    return "v2" not in path.split("/") or api_paths.is_misplaced(api_paths.product_of(endpoint.host, path), path)
+
+
+@checks(PATH_WITHOUT_V2)
+def paths_without_api(subject: Subject) -> Findings:
+    for listed, endpoint in _parsed(subject):
+        if _has_no_api(listed, endpoint):
+            path = endpoint.path.rstrip("/")
+            product = api_paths.product_of(endpoint.host, path)
+            asked = quoted(f"{path}/<image>/manifests/<tag>")
             yield PATH_WITHOUT_V2.finding(
                 listed.path,
-                f"{quoted(listed.text)} asks for {quoted(path + '/<image>/manifests/<tag>')}, without /v2",
-                f'Use {quoted(better)}, or the host alone with rewrite: {{"(.*)": "{path.strip("/")}/$1"}}.',
+                f"{quoted(listed.text)} asks for {asked}, where {product or 'a registry'} has no API",
+                api_paths.advice(product, f"{endpoint.scheme}://{endpoint.host}", path),
             )
 
 
 @checks(TRAILING_SLASH)
 def paths_with_slash_at_the_end(subject: Subject) -> Findings:
     for listed, endpoint in _parsed(subject):
-        if _is_usable(listed, endpoint) and endpoint.override_path and endpoint.path.endswith("/"):
+        ends = endpoint.override_path and endpoint.path.endswith("/") and _is_usable(listed, endpoint)
+        # What is said of a path without an API leaves the slash out.
+        if ends and not _has_no_api(listed, endpoint):
             yield TRAILING_SLASH.finding(
                 listed.path,
                 f"the path of {quoted(listed.text)} is used as it is, with its slash at the end",

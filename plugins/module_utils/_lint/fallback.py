@@ -35,6 +35,25 @@ BARE_MIRROR = declare(
     _K3S,
     "Give it an endpoint, or turn the embedded registry mirror on.",
 )
+BARE_MIRROR_ALONE = declare(
+    "K3R273",
+    WARNING,
+    "Mirror without endpoints does nothing",
+    "Without endpoints a mirror only says that the embedded registry may share its images. With that off K3s "
+    "writes nothing, and the registry itself is asked.",
+    "https://docs.k3s.io/installation/registry-mirror (Enabling Registry Mirroring); " + _K3S,
+    "Give it an endpoint, turn the embedded registry on, or remove it.",
+)
+NOTHING_SHARED = declare(
+    "K3R274",
+    WARNING,
+    "Embedded registry without mirrors",
+    "The embedded registry shares the images of the registries that stand under mirrors, and does not start without "
+    "one: Not starting distributed registry mirror. Registries on this machine do not count.",
+    "https://docs.k3s.io/installation/registry-mirror (Enabling Registry Mirroring); "
+    "https://github.com/k3s-io/k3s/issues/10364; k3s-io/k3s pkg/spegel/spegel.go",
+    'Name the registries under mirrors, without endpoints if need be, or all of them by "*".',
+)
 
 
 @checks(FALLBACK_BACK)
@@ -48,13 +67,26 @@ def default_endpoints_brought_back(subject: Subject) -> Findings:
             )
 
 
-@checks(BARE_MIRROR)
+@checks(BARE_MIRROR, BARE_MIRROR_ALONE)
 def bare_mirrors(subject: Subject) -> Findings:
-    if subject.default_endpoint:
-        return
     for name, mirror in subject.mirrors.items():
         embedded = bool(subject.embedded_mirror) and not is_localhost(name)
-        if not mirror["endpoint"] and not embedded and name not in subject.configs:
-            yield BARE_MIRROR.finding(
-                path("mirrors", name), f"{quoted(name)} is asked itself, although the default endpoint is disabled"
+        if mirror["endpoint"] or embedded:
+            continue
+        if not subject.default_endpoint:
+            if name not in subject.configs:
+                yield BARE_MIRROR.finding(
+                    path("mirrors", name), f"{quoted(name)} is asked itself, although the default endpoint is disabled"
+                )
+        elif not mirror["rewrite"] and not subject.embedded_unknown:  # a rewrite has a rule of its own
+            yield BARE_MIRROR_ALONE.finding(
+                path("mirrors", name), f"{quoted(name)} has no endpoint, and does nothing without the embedded registry"
             )
+
+
+@checks(NOTHING_SHARED)
+def embedded_registry_without_mirrors(subject: Subject) -> Findings:
+    if subject.embedded_mirror and all(is_localhost(name) for name in subject.mirrors):
+        yield NOTHING_SHARED.finding(
+            path("mirrors"), "no registry is named whose images the embedded registry may share"
+        )

@@ -15,14 +15,16 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release
 )
 
 # Imported for their checks: the order here is the order of findings.
-from . import mirror_names, endpoints, credentials, tls, rewrites, fallback, surroundings, releases  # isort: skip
+from . import mirror_names, reach, endpoints, credentials, tls, rewrites, fallback, surroundings, releases  # isort: skip
 from .catalogue import CHECKS, ERROR
+from .echoes import without_echoes
 from .node_facts import UNKNOWN, NodeFacts
 from .shape import Reader
 from .subject import Subject
 
 __all__ = [
-    "credentials", "endpoints", "examine", "fallback", "lint", "mirror_names", "rewrites", "surroundings", "tls",
+    "credentials", "endpoints", "examine", "fallback", "lint", "mirror_names", "reach", "rewrites", "surroundings",
+    "tls",
 ]  # fmt: skip
 
 
@@ -64,6 +66,7 @@ def examine(
     subject = Subject(config, shipped, nodes, release)
     for check, _rules in CHECKS:
         findings.extend(check(subject))
+    findings = without_echoes(findings)
     # Rules name parts of what is written, such as the path of a URL that a slash in its password has begun.
     secrets = known_secrets(config)
     shown = [

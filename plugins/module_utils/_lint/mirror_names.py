@@ -13,10 +13,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoin
     DOCKER_HUB_HOST,
     WILDCARD,
     EndpointError,
-    normalise_endpoint,
 )
 
 from .catalogue import ERROR, WARNING, checks, declare
+from .known_registries import can_be_named, is_public_cache, public_registry
 from .naming import listed, path, quoted, redacted
 from .subject import Subject
 
@@ -25,7 +25,14 @@ Findings = Iterable[Dict[str, str]]
 _K3S = "k3s-io/k3s pkg/agent/containerd/config.go"
 _REFERENCE = "distribution/reference normalize.go splitDockerDomain"
 # Names of Docker Hub that stand in no image name after containerd has normalised it.
-_HUB_ALIASES = ("index.docker.io", DOCKER_HUB_HOST, "hub.docker.com", "registry.hub.docker.com", "www.docker.com")
+_HUB_ALIASES = (
+    "index.docker.io",
+    DOCKER_HUB_HOST,
+    "hub.docker.com",
+    "registry.hub.docker.com",
+    "www.docker.com",
+    "docker.com",
+)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 MIRROR_NOT_A_REGISTRY = declare(
@@ -75,8 +82,8 @@ CONFIG_UNUSED = declare(
     "K3R206",
     WARNING,
     "configs entry that no mirror uses",
-    "It applies only to images whose name begins with exactly this host. If it was meant for an endpoint above, the "
-    "two are written differently.",
+    "It applies only to images whose name begins with exactly this host. There is an endpoint without an entry: if it "
+    "was meant for that one, the two are written differently. A public cache takes no login and needs no entry.",
     _K3S + " configForHost; https://github.com/k3s-io/k3s/issues/11185",
     "Make it the host[:port] of the endpoint, or leave it for images of that registry.",
 )
@@ -115,14 +122,20 @@ def bare_host(name: str) -> str:
     return re.split(r"[/?#\\]", rest.rpartition("@")[2], maxsplit=1)[0]
 
 
-def _is_url(name: str) -> bool:
+def is_url(name: str) -> bool:
+    """Whether a name has a part that the name of a registry never has: a scheme, a user, a path."""
     return "/" in name or "@" in name or "?" in name or "\\" in name or bool(_SCHEME.match(name))
+
+
+def is_hub_alias(name: str) -> bool:
+    """Whether K3s never uses settings under this name of Docker Hub."""
+    return name.lower() in _HUB_ALIASES and name != DOCKER_HUB_HOST
 
 
 @checks(MIRROR_NOT_A_REGISTRY)
 def mirrors_named_by_url(subject: Subject) -> Findings:
     for name in subject.mirrors:
-        if _is_url(name):
+        if is_url(name):
             host = bare_host(name)
             fix = f"Name the mirror {quoted(host)}." if host else ""
             yield MIRROR_NOT_A_REGISTRY.finding(
@@ -140,7 +153,7 @@ def mirrors_of_hub_aliases(subject: Subject) -> Findings:
 @checks(MIRROR_NOT_A_HOST)
 def mirrors_that_are_no_host(subject: Subject) -> Findings:
     for name in subject.mirrors:
-        if name in (WILDCARD, "localhost") or _is_url(name) or "." in name or ":" in name or name != name.lower():
+        if name in (WILDCARD, "localhost") or is_url(name) or "." in name or ":" in name or name != name.lower():
             continue
         what = f"{quoted(name)} has neither dot nor port" if name else "the name is empty"
         yield MIRROR_NOT_A_HOST.finding(path("mirrors", name), f"{what}: no image name begins with it as a registry")
@@ -149,7 +162,7 @@ def mirrors_that_are_no_host(subject: Subject) -> Findings:
 @checks(MIRROR_SPELLING)
 def mirrors_spelled_unusually(subject: Subject) -> Findings:
     for name in subject.mirrors:
-        if _is_url(name):
+        if is_url(name):
             continue
         usual = name.lower()
         if usual.endswith(":443"):
@@ -163,7 +176,7 @@ def mirrors_spelled_unusually(subject: Subject) -> Findings:
 @checks(CONFIG_NOT_A_HOST)
 def configs_named_by_url(subject: Subject) -> Findings:
     for name in subject.configs:
-        if _is_url(name):
+        if is_url(name):
             host = bare_host(name)
             fix = f"Write {quoted(host)}, the endpoint's host[:port]." if host else ""
             yield CONFIG_NOT_A_HOST.finding(
@@ -181,14 +194,15 @@ def configs_of_hub_aliases(subject: Subject) -> Findings:
 
 @checks(CONFIG_UNUSED, CONFIG_NEAR_MISS)
 def configs_without_endpoint(subject: Subject) -> Findings:
-    near = _hosts_without_port(subject)
-    has_endpoints = bool(subject.endpoints)
+    if subject.has_open_endpoints:
+        return
+    waiting = _endpoints_that_wait(subject)
     for name, settings in subject.configs.items():
-        if name == WILDCARD or _is_url(name) or name.lower() in _HUB_ALIASES or subject.is_used(name):
+        if name == WILDCARD or is_url(name) or name.lower() in _HUB_ALIASES or subject.is_used(name):
             continue
         if settings["auth"] is None and settings["tls"] is None:
             continue
-        similar = [host for host in near.get(_without_port(name.lower()), ()) if host not in subject.configs]
+        similar = subject.nearly(name)
         if similar:
             meant = listed([quoted(host) for host in similar])
             yield CONFIG_NEAR_MISS.finding(
@@ -196,7 +210,7 @@ def configs_without_endpoint(subject: Subject) -> Findings:
                 f"{quoted(name)} is not the host of any endpoint, {meant} is: these settings do not reach it",
                 f"Did you mean {meant}?",
             )
-        elif has_endpoints:
+        elif waiting and can_be_named(name):
             yield CONFIG_UNUSED.finding(
                 path("configs", name),
                 f"no endpoint and no mirror has the host {quoted(name)}: the settings apply only to images named so",
@@ -207,10 +221,11 @@ def configs_without_endpoint(subject: Subject) -> Findings:
 def names_that_k3s_ignores(subject: Subject) -> Findings:
     for section, names in (("mirrors", subject.mirrors), ("configs", subject.configs)):
         for name in names:
-            try:
-                normalise_endpoint(name, subject.embedded_mirror)
-            except EndpointError as error:
-                yield NAME_UNPARSABLE.finding(path(section, name), f"K3s leaves it out: {_reason(error, name)}")
+            if name in subject.endpoint_hosts:
+                continue  # the host of a URL that Go has parsed
+            default = subject.default(name)
+            if isinstance(default, EndpointError):
+                yield NAME_UNPARSABLE.finding(path(section, name), f"K3s leaves it out: {_reason(default, name)}")
 
 
 def _reason(error: EndpointError, name: str) -> str:
@@ -218,12 +233,10 @@ def _reason(error: EndpointError, name: str) -> str:
     return "Go cannot parse it as a URL" if "@" in name else redacted(str(error))
 
 
-def _hosts_without_port(subject: Subject) -> dict[str, list[str]]:
-    hosts: dict[str, list[str]] = {}
-    for host in subject.endpoint_hosts:
-        hosts.setdefault(_without_port(host.lower()), []).append(host)
-    return hosts
-
-
-def _without_port(host: str) -> str:
-    return re.sub(r":\d*\Z", "", host)
+def _endpoints_that_wait(subject: Subject) -> bool:
+    """Whether there is an endpoint that an entry may have been meant for: one of nobody's public registries or caches
+    that has none."""
+    return any(
+        host not in subject.configs and not is_public_cache(host) and not public_registry(host)
+        for host in subject.endpoint_hosts
+    )

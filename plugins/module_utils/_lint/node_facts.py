@@ -17,6 +17,7 @@ class NodeFacts(NamedTuple):
     images: names of images that they will pull.
     environment: environment of their K3s service, for the rule about proxies.
     config_template: path of a custom template of containerd's configuration, empty if there is none.
+    embedded_unknown: the embedded registry mirror may be on although no address is given: nobody has said.
     """
 
     k3s_version: str = ""
@@ -25,6 +26,7 @@ class NodeFacts(NamedTuple):
     images: Sequence[str] = ()
     environment: Mapping[str, str] = {}
     config_template: str = ""
+    embedded_unknown: bool = False
 
 
 #: The address of the embedded registry mirror, if nothing else is known than that it is on.

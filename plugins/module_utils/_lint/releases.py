@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB_HOST
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.known_problems import known_problems
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB, DOCKER_HUB_HOST
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.known_problems import (
+    known_problems,
+    releases_of,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import (
     CONTAINERD_HOSTS_DIRECTORY,
     lacking_features,
@@ -16,6 +19,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release
 
 from .catalogue import ERROR, WARNING, Rule, checks, declare
 from .naming import path
+from .reach import endpoints_missed
 from .subject import Subject
 
 Findings = Iterable[Dict[str, str]]
@@ -74,9 +78,20 @@ NOT_PREDICTABLE = declare(
     CONTAINERD_HOSTS_DIRECTORY.source,
     "Upgrade the node.",
 )
+UNSURE_DOCKER_IO = declare(
+    "K3R407",
+    WARNING,
+    "Credentials under docker.io, and no release is given",
+    "Releases before v1.31.11, v1.32.7 and v1.33.3 do not find them: containerd asks for the credentials of "
+    "registry-1.docker.io. With the release this is K3R404, or nothing.",
+    "https://github.com/k3s-io/k3s/issues/12561",
+    f"Write them under {DOCKER_HUB_HOST}, which every release finds, or give the release.",
+)
 #: Rules by the problem's name in `_rules.known_problems`.
 KNOWN: dict[str, Rule] = {
-    name: declare(code, WARNING, title, why, source, "Upgrade the node to the release that has it fixed.")
+    name: declare(
+        code, WARNING, title, f"{why} {releases_of(name)}", source, "Upgrade the node to the release that has it fixed."
+    )
     for name, code, title, why, source in (
         (
             "duplicate_endpoint",
@@ -134,6 +149,29 @@ KNOWN: dict[str, Rule] = {
             "The first builds of January 2024 do not use endpoints written without https://.",
             "https://github.com/k3s-io/k3s/issues/9322",
         ),
+        (
+            "embedded_wildcard",
+            "K3R419",
+            "Known problem: embedded registry for all registries",
+            'Under "*" alone the embedded registry takes no image of any registry for one that it may share. Each '
+            "registry by its name works.",
+            "https://github.com/k3s-io/k3s/issues/13526 and its backports 13539 to 13542",
+        ),
+        (
+            "embedded_imports",
+            "K3R420",
+            "Known problem: imported images are not shared",
+            "Images from agent/images or from ctr have no digest of their own, which these releases ask for before "
+            "they share one; only what the kubelet or crictl has pulled is shared.",
+            "https://github.com/k3s-io/k3s/issues/13222 and its backports 13230 to 13233",
+        ),
+        (
+            "embedded_without_mirrors",
+            "K3R421",
+            "Known problem: RKE2 does not start with an embedded registry without mirrors",
+            "It waits for the embedded registry, which does not start without a mirror, and gives up.",
+            "https://github.com/rancher/rke2/issues/9755 and its backports 9761 to 9764",
+        ),
     )
 }
 
@@ -146,6 +184,16 @@ def features_the_release_lacks(subject: Subject) -> Findings:
     for lacking in lacking_features(config, subject.default_endpoint, bool(subject.embedded_mirror), subject.release):
         rule = LACKING[lacking["feature"]]
         yield rule.finding(_place(lacking["path"], subject), lacking["message"])
+
+
+@checks(UNSURE_DOCKER_IO)
+def docker_io_credentials_on_any_release(subject: Subject) -> Findings:
+    if subject.release is not None or not subject.has_auth(DOCKER_HUB) or subject.has_auth(DOCKER_HUB_HOST):
+        return
+    if not endpoints_missed(subject, DOCKER_HUB):  # which has a rule of its own
+        yield UNSURE_DOCKER_IO.finding(
+            path("configs", DOCKER_HUB, "auth"), "older releases do not find credentials under docker.io"
+        )
 
 
 @checks(NOT_PREDICTABLE)

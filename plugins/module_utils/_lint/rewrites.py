@@ -32,6 +32,7 @@ _REPEATED_GROUP = re.compile(r"\)[*+?{]")
 _REPEATED = re.compile(r"[*+{]")
 _LONGEST_COMPARED = 200
 _MOST_COMPARED = 200
+_AT_THE_BEGINNING = re.compile(r"\(?\^|\(?\.[*+]")
 _START = re.compile(r"\^?\(?([a-z0-9._/-]+)")
 
 REFUSED = declare(
@@ -108,6 +109,15 @@ UNCHECKED = declare(
     "Without google-re2 on the controller only a conservative check is made, and this pattern is beyond it.",
     "https://pypi.org/project/google-re2/",
     "Install google-re2 on the controller, or write the pattern more simply.",
+)
+OWN_HOST = declare(
+    "K3R249",
+    ERROR,
+    "Rewrite to the endpoint's own host",
+    "A rewrite changes the repository, which the endpoint is then asked for: a host at its beginning is asked for as "
+    "the first part of the repository.",
+    "https://docs.k3s.io/installation/private-registry (Rewrites); " + _REGEXP,
+    "Leave the host out: the endpoint says it.",
 )
 
 
@@ -251,16 +261,34 @@ def rewrites_on_the_default_endpoint(subject: Subject) -> Findings:
 @checks(NEVER_MATCHES)
 def rewrites_that_never_match(subject: Subject) -> Findings:
     for name, pattern, _replacement in _rewrites(subject):
-        where = path("mirrors", name, "rewrite", pattern)
         bare = pattern.lstrip("^(")
         if name != "*" and name and bare.replace("\\", "").replace("[.]", ".").startswith(f"{name}/"):
-            yield NEVER_MATCHES.finding(where, f"{quoted(pattern)} begins with the registry, which is not looked at")
+            yield NEVER_MATCHES.finding(
+                path("mirrors", name, "rewrite", pattern),
+                f"{quoted(pattern)} begins with the registry, which is not looked at",
+            )
         elif name == DOCKER_HUB and _LITERAL.match(pattern):
             yield NEVER_MATCHES.finding(
-                where,
+                path("mirrors", name, "rewrite", pattern),
                 f"{quoted(pattern)} never matches: every repository of Docker Hub has a slash",
                 f"Did you mean {quoted('^library/' + pattern[1:])}?",
             )
+
+
+@checks(OWN_HOST)
+def rewrites_to_the_endpoints_host(subject: Subject) -> Findings:
+    for name, mirror in subject.mirrors.items():
+        if not mirror["rewrite"]:
+            continue
+        hosts = {item.endpoint.host for item in subject.by_mirror.get(name, ()) if item.endpoint is not None}
+        for pattern, replacement in mirror["rewrite"].items():
+            first, slash, rest = replacement.lstrip("/").partition("/")
+            if slash and first and first in hosts:
+                yield OWN_HOST.finding(
+                    path("mirrors", name, "rewrite", pattern),
+                    f"{quoted(replacement)} begins with the endpoint's own host",
+                    f"Write {quoted(rest)}.",
+                )
 
 
 @checks(BAD_RESULT)
@@ -268,7 +296,7 @@ def rewrites_without_valid_result(subject: Subject) -> Findings:
     for name, pattern, replacement in _rewrites(subject):
         literal = "".join("x" if isinstance(part, Reference) else part for part in parse_template(replacement))
         problem = ""
-        if literal.startswith("/") and pattern.startswith("^"):
+        if literal.startswith("/") and _AT_THE_BEGINNING.match(pattern):
             problem = "begins with a slash"
         elif literal != literal.lower():
             problem = "holds upper case letters"

@@ -8,6 +8,8 @@ Source of the keys: rancher/wharfie `pkg/registries/types.go`, the structs into 
 
 from __future__ import annotations
 
+import re
+
 TOP = ("mirrors", "configs")
 MIRROR = ("endpoint", "rewrite")
 HOST = ("auth", "tls")
@@ -56,3 +58,8 @@ SYNONYMS = {
     "insecureskipverify": INSECURE,
     "insecureskiptlsverify": INSECURE,
 }
+
+
+def synonym(key: str) -> str:
+    """What K3s calls that which people call `key`, "" if nothing of the kind is known."""
+    return SYNONYMS.get(re.sub("[_-]", "", key.lower()), "")

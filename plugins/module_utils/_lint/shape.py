@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
-from . import schema
-from .catalogue import ERROR, declare
+from . import placeholders, schema
+from .catalogue import ERROR, WARNING, declare
 from .naming import auth_key, listed, meant, path, quoted
 
 _TYPES_GO = "rancher/wharfie pkg/registries/types.go"
@@ -88,13 +88,15 @@ INVISIBLE = declare(
     "https://github.com/k3s-io/k3s/issues/2156",
     "Delete the character and type the name again.",
 )
-UNRENDERED = declare(
+PLACEHOLDER = declare(
     "K3R109",
     ERROR,
-    "Template expression that was not rendered",
-    "K3s would take {{ ... }} literally.",
+    "Placeholder that was not filled in",
+    "K3s takes the file as it is: nobody replaces <REGISTRY>, $TOKEN, ${VARIABLE}, {{ variable }}, %%NAME%%, CHANGEME "
+    "or xxxxxx when it reads it.",
+    "https://docs.k3s.io/installation/private-registry (its samples); "
     "https://docs.ansible.com/ansible/latest/playbook_guide/playbooks_templating.html",
-    "Render the file with the template module or lookup, and check that the variable is defined.",
+    "Write the value itself. A template has to be rendered first, and its variable has to be defined.",
 )
 SHIPPING_KEY = declare(
     "K3R110",
@@ -106,9 +108,20 @@ SHIPPING_KEY = declare(
     "Use ca_file, cert_file and key_file with paths on the node, or give the configuration as k3s_registries.",
 )
 
+NOTHING_LOST = declare(
+    "K3R120",
+    WARNING,
+    "Key that K3s drops, and that loses nothing",
+    "K3s does not know it there. An empty section, a key that begins with x- and one whose content is used elsewhere "
+    "by an anchor do no harm; a strict reader refuses them all the same.",
+    _TYPES_GO,
+    "Leave it, or write its content where it is used.",
+)
+
+# A registries.yaml is four levels deep.
+_DEEPEST = 4
 # Blank or without a shape of its own: spaces of all kinds, zero-width characters, byte order mark, controls.
 _INVISIBLE = re.compile("[\\s\x00-\x1f\x7f-\xa0\u00ad\u200b-\u200f\u2028-\u202f\u2060\ufeff\ud800-\udfff]")
-_WHOLLY_UNRENDERED = re.compile(r"\s*\{\{.*\}\}\s*\Z", re.DOTALL)
 
 
 class Scalar(str):
@@ -128,6 +141,37 @@ class Scalar(str):
         return scalar
 
 
+class _Content:
+    """Everything that stands under the sections, to tell whether a helper key's content is used there.
+
+    An anchor is gone once a text has been read: what it stood for is then there twice.
+    """
+
+    def __init__(self, sections: Iterable[Any]) -> None:
+        self._mappings: list[Mapping[Any, Any]] = []
+        self._lists: list[list[Any]] = []
+        left = [(section, 0) for section in sections]
+        while left:
+            value, depth = left.pop()
+            if isinstance(value, Mapping):
+                self._mappings.append(value)
+                left += [(item, depth + 1) for item in value.values() if depth < _DEEPEST]
+            elif isinstance(value, (list, tuple)):
+                self._lists.append(list(value))
+
+    def holds(self, value: Any, depth: int = 0) -> bool:
+        """Whether it is used: as it is, merged into a mapping, or in all its parts."""
+        if isinstance(value, (list, tuple)):
+            return bool(value) and list(value) in self._lists
+        if not isinstance(value, Mapping) or not any(value.values()):
+            return False
+        if any(
+            all(key in mapping and mapping[key] == item for key, item in value.items()) for mapping in self._mappings
+        ):
+            return True
+        return depth < _DEEPEST and all(self.holds(item, depth + 1) for item in value.values())
+
+
 class Reader:
     """Walks what the user wrote. `config` is what K3s keeps of it, `findings` what is wrong with its shape."""
 
@@ -140,7 +184,8 @@ class Reader:
 
     def read(self, raw: Any) -> None:
         top = self._mapping(raw, (), "the configuration", "Write mirrors: and configs: at the top level.")
-        self._unknown(top, (), schema.TOP, self._foreign_at_top)
+        helpers = self._helpers(top)
+        self._unknown({key: top[key] for key in top if key not in helpers}, (), schema.TOP, self._foreign_at_top)
         mirrors = self._mapping(
             top.get("mirrors"), ("mirrors",), "mirrors", "Write a mapping: registry: {endpoint: [...]}."
         )
@@ -155,6 +200,10 @@ class Reader:
             if not isinstance(key, str):
                 self._not_text(key, (name, _spelled(key)), "The name of a registry")
                 yield _spelled(key), value
+            elif key in schema.TOP + ("auths",) and not value:
+                self.findings.append(
+                    NOTHING_LOST.finding(path(name, key), f"{key}: stands under {name}:, and is empty")
+                )
             elif key in schema.TOP:
                 self.findings.append(
                     MISPLACED_SECTION.finding(path(name, key), f"{key}: stands under {name}: and is read as a registry")
@@ -162,6 +211,24 @@ class Reader:
             else:
                 self._name((name, key), key)
                 yield str(key), value
+
+    def _helpers(self, top: Mapping[Any, Any]) -> set[str]:
+        """The keys at the top that K3s drops without a loss, each with its finding."""
+        unknown = [key for key in top if isinstance(key, str) and key not in schema.TOP]
+        if not unknown:
+            return set()
+        used = _Content(top.get(section) for section in schema.TOP)
+        helpers = set()
+        for key in unknown:
+            if key == "auths" and not top[key]:
+                message = "auths: is empty and has no effect"
+            elif key.startswith("x-") or used.holds(top[key]):
+                message = f"K3s does not know {quoted(key)}; what stands there is used elsewhere or not meant for it"
+            else:
+                continue
+            helpers.add(key)
+            self.findings.append(NOTHING_LOST.finding(path(key), message))
+        return helpers
 
     def _mirror(self, raw: Any, name: str) -> dict[str, Any]:
         where = ("mirrors", name)
@@ -202,8 +269,8 @@ class Reader:
         self._unknown(auth, where, schema.AUTH, self._foreign_in_auth)
         values = {key: self._text(auth.get(key), (*where, key), f"auth.{key}") for key in schema.AUTH}
         for key, value in values.items():
-            if _WHOLLY_UNRENDERED.match(value):
-                self.findings.append(UNRENDERED.finding(path(*where, key), "the value is a template expression"))
+            if placeholders.is_credential(value) or (key == "username" and "${" in value):
+                self._placeholder((*where, key), f"auth.{key}")
         return values
 
     def _tls(self, raw: Any, where: tuple[str, ...], host: str) -> dict[str, Any]:
@@ -239,6 +306,9 @@ class Reader:
         for section, keys in (("auth", schema.AUTH), ("tls", schema.TLS + schema.SHIPPING)):
             if key in keys:
                 return f"Write it under {section}: (one level deeper)."
+            better = schema.synonym(key)
+            if better in keys:
+                return f"Write it as {better} under {section}: (one level deeper)."
         return ""
 
     def _foreign_in_auth(self, key: str) -> str:
@@ -275,7 +345,7 @@ class Reader:
         shown = auth_key(key, known, with_value) if within == "auth" else key
         if _INVISIBLE.search(key) and within != "auth":
             return INVISIBLE.finding(path(*where, shown), f"the key {quoted(shown)} holds {_invisible(key)}")
-        better = schema.SYNONYMS.get(re.sub("[_-]", "", key.lower()), "")
+        better = schema.synonym(key)
         if better not in known:
             better = meant(key, known) or ""
         fix = foreign(key)
@@ -300,16 +370,21 @@ class Reader:
         return text
 
     def _name(self, where: tuple[Any, ...], text: str) -> None:
-        if _unrendered(text):
-            self.findings.append(UNRENDERED.finding(path(*where), f"{quoted(text)} is a template expression"))
+        if placeholders.in_name(text):
+            self._placeholder(where, quoted(text))
+        elif "-----BEGIN" in text:
+            return  # PEM text where a path belongs: a rule of its own
         elif _INVISIBLE.search(text):
             self.findings.append(INVISIBLE.finding(path(*where), f"{quoted(text)} holds {_invisible(text)}"))
 
     def _rewrite(self, value: Any, where: tuple[Any, ...]) -> str:
         text = self._text(value, where, "A replacement")
-        if _unrendered(text) or _unrendered(str(where[-1])):
-            self.findings.append(UNRENDERED.finding(path(*where), "the rewrite holds a template expression"))
+        if placeholders.in_rewrite(str(where[-1]), text):
+            self._placeholder(where, f"the rewrite to {quoted(text)}")
         return text
+
+    def _placeholder(self, where: tuple[Any, ...], what: str) -> None:
+        self.findings.append(PLACEHOLDER.finding(path(*where), f"{what} is still a placeholder"))
 
     def _key(self, value: Any, where: tuple[Any, ...]) -> str:
         if not isinstance(value, str):
@@ -339,6 +414,9 @@ class Reader:
             return value.boolean
         if isinstance(value, Scalar) and value.kind == "null":
             return False
+        if isinstance(value, str) and placeholders.in_name(value):
+            self._placeholder(where, schema.INSECURE)
+            return False
         self.findings.append(
             NOT_A_BOOLEAN.finding(path(*where), f"{schema.INSECURE} is {_kind(value)}, K3s takes only true or false")
         )
@@ -349,11 +427,6 @@ class Reader:
 
     def _wrong(self, where: tuple[Any, ...], kind: str, wanted: str, fix: str) -> None:
         self.findings.append(WRONG_TYPE.finding(path(*where), f"is {kind}, K3s wants {wanted}", fix))
-
-
-def _unrendered(text: str) -> bool:
-    """Whether there is a template expression in it, whole."""
-    return any(0 <= text.find(start) < text.rfind(end) - 1 for start, end in (("{{", "}}"), ("{%", "%}")))
 
 
 def _spelled(value: object) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
@@ -16,14 +17,24 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoin
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import Release
 
+from . import placeholders
 from .naming import path
 from .node_facts import NodeFacts
 
 
-class Listed:
-    """One item of an endpoint list. `endpoint` is None where K3s ignores it, `problem` then says why."""
+def without_port(host: str) -> str:
+    """A host without its port."""
+    return re.sub(r":\d*\Z", "", host)
 
-    __slots__ = ("endpoint", "index", "mirror", "problem", "text")
+
+class Listed:
+    """One item of an endpoint list.
+
+    `endpoint` is None if K3s ignores it, `problem` then says why, or if it holds a placeholder (`is_open`), so that
+    nobody knows what it will be.
+    """
+
+    __slots__ = ("endpoint", "index", "is_open", "mirror", "problem", "text")
 
     def __init__(self, mirror: str, index: int, text: str, embedded_mirror: str) -> None:
         self.mirror = mirror
@@ -31,6 +42,9 @@ class Listed:
         self.text = text
         self.endpoint: Endpoint | None = None
         self.problem = ""
+        self.is_open = placeholders.in_name(text)
+        if self.is_open:
+            return
         try:
             self.endpoint = normalise_endpoint(text, embedded_mirror)
         except EndpointError as error:
@@ -61,10 +75,12 @@ class Subject:
         self.shipped = shipped
         self.default_endpoint = nodes.default_endpoint
         self.embedded_mirror = nodes.embedded_mirror
+        self.embedded_unknown = nodes.embedded_unknown
         self.release = release
         self.images = nodes.images
         self.environment = nodes.environment
         self.config_template = nodes.config_template
+        self._defaults: dict[str, Endpoint | EndpointError] = {}
         #: Compiled rewrite patterns, filled by the first check that needs them.
         self.patterns: dict[str, Any] | None = None
         self.endpoints: list[Listed] = [
@@ -72,19 +88,43 @@ class Subject:
             for name, mirror in self.mirrors.items()
             for index, text in enumerate(mirror["endpoint"])
         ]
+        #: Whether an endpoint is a placeholder, so that any entry of `configs` may be meant for it.
+        self.has_open_endpoints = any(listed.is_open for listed in self.endpoints)
         self.endpoint_hosts: dict[str, list[Endpoint]] = {}
+        #: The items of each mirror's list.
+        self.by_mirror: dict[str, list[Listed]] = {}
         for listed in self.endpoints:
+            self.by_mirror.setdefault(listed.mirror, []).append(listed)
             if listed.endpoint is not None:
                 self.endpoint_hosts.setdefault(listed.endpoint.registry, []).append(listed.endpoint)
+        self._without_port: dict[str, list[str]] = {}
+        for host in self.endpoint_hosts:
+            self._without_port.setdefault(without_port(host.lower()), []).append(host)
+
+    def nearly(self, name: str) -> list[str]:
+        """The endpoints' hosts without an entry of their own that differ from a key of `configs` only by port or case.
+
+        The name of a mirror reaches the default endpoint of that mirror, which is another matter.
+        """
+        if name in self.mirrors or name in self.endpoint_hosts:
+            return []
+        return [host for host in self._without_port.get(without_port(name.lower()), []) if host not in self.configs]
 
     def default_url(self, registry: str) -> str:
         """The URL of the endpoint that containerd tries last for a registry, "" where K3s cannot name it."""
         if registry == WILDCARD:
             return ""
-        try:
-            return normalise_endpoint(registry, self.embedded_mirror).url
-        except EndpointError:
-            return ""
+        default = self.default(registry)
+        return "" if isinstance(default, EndpointError) else default.url
+
+    def default(self, registry: str) -> Endpoint | EndpointError:
+        """The default endpoint of a registry, or Go's reason why K3s cannot name it."""
+        if registry not in self._defaults:
+            try:
+                self._defaults[registry] = normalise_endpoint(registry, self.embedded_mirror)
+            except EndpointError as error:
+                self._defaults[registry] = error
+        return self._defaults[registry]
 
     def is_used(self, host: str) -> bool:
         """Whether an entry of `configs` with this key applies to an endpoint or to a mirrored registry."""

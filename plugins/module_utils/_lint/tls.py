@@ -7,9 +7,15 @@ from __future__ import annotations
 
 from typing import Dict, Iterable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB_HOST, WILDCARD
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
+    DOCKER_HUB,
+    DOCKER_HUB_HOST,
+    WILDCARD,
+)
 
 from .catalogue import ERROR, WARNING, checks, declare
+from .known_registries import can_be_named
+from .mirror_names import is_hub_alias, is_url
 from .naming import listed, path, quoted
 from .schema import INSECURE, SHIPPED, TLS_FILES
 from .subject import Subject
@@ -57,7 +63,8 @@ NO_VERIFICATION = declare(
     "K3R234",
     WARNING,
     "Certificates are not verified",
-    "Whoever can answer for the registry can give the nodes any image, and gets the credentials.",
+    "Whoever can answer for the registry can give the nodes any image, and gets the credentials. Said only of settings "
+    "that reach a host which is asked over https.",
     _HOSTS + " (skip_verify)",
     "Give the CA that issued the registry's certificate (ca_file, or ca_src to ship it) instead.",
 )
@@ -142,11 +149,25 @@ def tls_over_http(subject: Subject) -> Findings:
 @checks(NO_VERIFICATION)
 def no_verification(subject: Subject) -> Findings:
     for host, settings in subject.configs.items():
-        if (settings["tls"] or {}).get(INSECURE):
+        if (settings["tls"] or {}).get(INSECURE) and _reaches_over_https(host, subject):
             message = "the registry's certificate is not verified"
             if subject.tls_value(host, "ca_file"):
                 message += ", although a CA is given"
             yield NO_VERIFICATION.finding(path("configs", host, "tls", INSECURE), message)
+
+
+def _reaches_over_https(host: str, subject: Subject) -> bool:
+    """Whether an entry of `configs` reaches an endpoint, listed or default, that is asked over https."""
+    if host == WILDCARD:
+        return WILDCARD not in subject.mirrors
+    name = DOCKER_HUB if host == DOCKER_HUB_HOST else host
+    endpoints = subject.endpoint_hosts.get(name, [])
+    if endpoints:
+        return any(endpoint.scheme == "https" for endpoint in endpoints)
+    if is_url(host) or not can_be_named(host) or is_hub_alias(host) or subject.nearly(host):
+        return False
+    # Nobody lists it: it is asked as the default endpoint of its own registry.
+    return subject.default_url(host).startswith("https:")
 
 
 @checks(WILDCARD_TLS_DROPPED)

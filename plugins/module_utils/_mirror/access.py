@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple
+from dataclasses import dataclass
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import basic_header
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, bare_origin_of
 
 
-class Access(NamedTuple):
+@dataclass(frozen=True)
+class Access:
     """How one registry is reached.
 
     :ivar host: ``host[:port]``.
@@ -50,9 +51,3 @@ class Access(NamedTuple):
     def basic(self) -> str:
         """The value of ``Authorization`` for basic authentication."""
         return basic_header(self.username, self.password)
-
-
-def access_from(host: str, given: Mapping[str, Any]) -> Access:
-    """An :class:`Access` out of what JSON carries; unknown keys are ignored."""
-    fields = {key: given[key] for key in Access._fields if key in given and key != "host"}
-    return Access(host=host, **fields)

@@ -223,7 +223,7 @@ def unpack(tar: str, folder: str, where: str) -> None:
                 with open_new(path) as out:
                     shutil.copyfileobj(source, out, _CHUNK)  # type: ignore[arg-type]
     except _DAMAGE as error:
-        raise ArchiveProblem("%s cannot be unpacked: %s" % (where, error)) from error
+        raise ArchiveProblem("%s cannot be unpacked: %.300s" % (where, error)) from error
 
 
 class _Bounded:

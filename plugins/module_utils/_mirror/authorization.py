@@ -14,7 +14,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failur
     of_status,
     retry_after,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import AGENT, Reply, Session
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import AGENT, Question, Reply, Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import (
     TOKEN_LIMIT,
     Challenge,
@@ -104,9 +104,11 @@ class Authorization:
         if access.identity_token:
             form = token_form("", access.identity_token, service, scopes, AGENT)
             headers = {"Content-Type": "application/x-www-form-urlencoded"}
-            return self._session.ask("POST", token_url(realm, "", ()), headers, deadline, lambda: [form], len(form))
+            return self._session.ask(
+                Question("POST", token_url(realm, "", ()), deadline, headers, lambda: [form], len(form))
+            )
         headers = {"Authorization": access.basic} if access.has_credentials else {}
-        return self._session.ask("GET", token_url(realm, service, scopes), headers, deadline)
+        return self._session.ask(Question("GET", token_url(realm, service, scopes), deadline, headers))
 
     def _token_of(self, reply: Reply, content: bytes, server: Origin, host: str) -> str:
         if reply.status in (400, 401, 403):

@@ -35,7 +35,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manife
     document_of,
     is_checkable,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Body, Reply, Session
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Body, Question, Reply, Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, TooLarge
@@ -103,7 +103,7 @@ class RegistryClient:
         try:
             self._origin = access.origin
         except AddressError as error:
-            raise RegistryFailure("dns_failure", access.host, seen=str(error)) from error
+            raise RegistryFailure("dns_failure", access.host, seen=str(error), side=side) from error
         self._session = Session(TlsSettings(access), self._explained)
         self._authorization = Authorization(access, self._session, timeout)
 
@@ -173,11 +173,9 @@ class RegistryClient:
 
         :raises RegistryFailure: if the registry does not accept it.
         """
-        reply = self._ask(
-            "PUT", repository, "manifests/" + reference, lambda: [manifest.body], len(manifest.body),
-            {"Content-Type": manifest.media_type},
-        )  # fmt: skip
-        reply.start()
+        kind, length = {"Content-Type": manifest.media_type}, len(manifest.body)
+        rest = "manifests/" + reference
+        self._ask("PUT", repository, rest, headers=kind, body=lambda: [manifest.body], length=length).start()
 
     @_with_side
     def has_blob(self, repository: str, digest: str) -> bool:
@@ -239,9 +237,8 @@ class RegistryClient:
         place = self._joined(begun, location_of(begun.headers), "the place of an upload")
         place += ("&" if urllib.parse.urlsplit(place).query else "?") + urllib.parse.urlencode({"digest": part.digest})
         headers = {"Content-Type": "application/octet-stream"}
-        reply = self._exchanged(
-            "PUT", place, headers, (_scope(repository, "PUT"),), deadline, make, part.size, _PATIENCE
-        )
+        upload = Question("PUT", place, deadline, headers, make, part.size, _PATIENCE)
+        reply = self._exchanged(upload, (_scope(repository, "PUT"),))
         if reply.status >= 300:
             raise self._refusal(reply, repository)
         reply.start()
@@ -251,20 +248,21 @@ class RegistryClient:
         """Why it takes no upload, which a connection that it broke off did not say; None if it takes one."""
         with self.sided():
             try:
-                begun = self._once("POST", repository, "blobs/uploads/", Deadline(self._timeout))
+                url = self._url(repository, "blobs/uploads/")
+                begun = self._once(Question("POST", url, Deadline(self._timeout)), repository)
                 begun.start()
                 if location_of(begun.headers):
                     place = self._joined(begun, location_of(begun.headers), "the place of an upload")
                     scopes = (_scope(repository, "DELETE"),)
-                    self._exchanged("DELETE", place, {}, scopes, Deadline(self._timeout)).start()
+                    self._exchanged(Question("DELETE", place, Deadline(self._timeout)), scopes).start()
             except RegistryFailure as problem:
                 problem.side = self.side
                 return problem
         return None
 
     def _ask(
-        self, method: str, repository: str, rest: str, body: Body | None = None, length: int = 0,
-        headers: dict[str, str] | None = None, scopes: tuple[str, ...] = (), deadline: Deadline | None = None,
+        self, method: str, repository: str, rest: str, scopes: tuple[str, ...] = (), deadline: Deadline | None = None,
+        **more: Any,
     ) -> Reply:  # fmt: skip
         """Ask until there is an answer that stands, or it makes no more sense. Each try has a deadline of its own.
 
@@ -274,10 +272,9 @@ class RegistryClient:
         wait = 1.0
         for attempt in range(self._retries + 1):
             try:
-                return self._once(
-                    method, repository, rest, deadline or Deadline(self._timeout), body, length, headers, scopes,
-                    self._timeout,
-                )  # fmt: skip
+                end = deadline or Deadline(self._timeout)
+                question = Question(method, self._url(repository, rest), end, silence=self._timeout, **more)
+                return self._once(question, repository, scopes)
             except RegistryFailure as problem:
                 last = attempt == self._retries
                 pause = wait if problem.retry_after is None else problem.retry_after
@@ -287,31 +284,27 @@ class RegistryClient:
                 wait *= 2
         raise AssertionError("unreachable")
 
-    def _once(
-        self, method: str, repository: str, rest: str, deadline: Deadline, body: Body | None = None, length: int = 0,
-        headers: dict[str, str] | None = None, scopes: tuple[str, ...] = (), silence: float | None = None,
-    ) -> Reply:  # fmt: skip
-        url = "%s/v2/%s" % (self._origin.text, urllib.parse.quote(repository + "/", safe=_PATH) + rest)
-        fields = {"Accept": _ACCEPT, **(headers or {})}
-        wanted = scopes or (_scope(repository, method),)
-        reply = self._exchanged(method, url, fields, wanted, deadline, body, length, silence)
+    def _url(self, repository: str, rest: str) -> str:
+        return "%s/v2/%s" % (self._origin.text, urllib.parse.quote(repository + "/", safe=_PATH) + rest)
+
+    def _once(self, question: Question, repository: str, scopes: tuple[str, ...] = ()) -> Reply:
+        method = question.method
+        question = question._replace(headers={"Accept": _ACCEPT, **question.headers})
+        reply = self._exchanged(question, scopes or (_scope(repository, method),))
         if reply.status < 300 or (reply.status == 404 and method in ("GET", "HEAD")):
             self._accepted = self._accepted or bool(reply.sent)
             return reply
         raise self._refusal(reply, repository)
 
-    def _exchanged(
-        self, method: str, url: str, headers: dict[str, str], scopes: tuple[str, ...], deadline: Deadline,
-        body: Body | None = None, length: int = 0, silence: float | None = None,
-    ) -> Reply:  # fmt: skip
+    def _exchanged(self, question: Question, scopes: tuple[str, ...]) -> Reply:
         """The answer to a request, with the authorization that the registry asks for."""
         with self._first_alone():
             try:
-                reply = self._followed(method, url, headers, scopes, deadline, body, length, silence)
+                reply = self._followed(question, scopes)
                 if reply.status == 401 and reply.origin == self._origin:
                     reply.start()
                     if self._authorization.learn(reply, scopes):
-                        return self._followed(method, url, headers, scopes, deadline, body, length, silence)
+                        return self._followed(question, scopes)
                 return reply
             finally:
                 self._met = True
@@ -320,23 +313,20 @@ class RegistryClient:
         """Until it is known which authentication the registry wants, one request at a time."""
         return contextlib.nullcontext() if self._met else self._lock
 
-    def _followed(
-        self, method: str, url: str, headers: dict[str, str], scopes: tuple[str, ...], deadline: Deadline,
-        body: Body | None, length: int, silence: float | None,
-    ) -> Reply:  # fmt: skip
+    def _followed(self, question: Question, scopes: tuple[str, ...]) -> Reply:
         """Ask, and go where a registry says that something it has is to be read. Only it itself gets credentials."""
         for _number in range(_MOST_REDIRECTS + 1):
-            own = bare_origin_of(url) == self._origin
-            fields = dict(headers, **self._authorization.headers(scopes)) if own else headers
-            reply = self._session.ask(method, url, fields, deadline, body, length, silence)
+            own = bare_origin_of(question.url) == self._origin
+            key = self._authorization.headers(scopes) if own else {}
+            reply = self._session.ask(question._replace(headers={**question.headers, **key}))
             location = location_of(reply.headers)
-            if reply.status not in REDIRECTS or method not in ("GET", "HEAD") or not location:
+            if reply.status not in REDIRECTS or question.method not in ("GET", "HEAD") or not location:
                 return reply
-            if method == "HEAD" and "/blobs/" in url:
+            if question.method == "HEAD" and "/blobs/" in question.url:
                 # It has the blob; the other place may be for nothing but a download.
                 return _There(reply)
             reply.start()
-            url = self._joined(reply, location, "what it has elsewhere")
+            question = question._replace(url=self._joined(reply, location, "what it has elsewhere"))
         raise RegistryFailure("not_a_registry", self.access.host, seen="more than %d redirects" % _MOST_REDIRECTS)
 
     def _joined(self, reply: Reply, location: str, what: str) -> str:

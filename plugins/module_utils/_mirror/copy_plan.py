@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any, Iterable, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import Item
+
 SAME, MISSING, DIFFERS, SOURCE_MISSING, FAILED = "same", "missing", "differs", "source_missing", "failed"
 STATES = (SAME, MISSING, DIFFERS, SOURCE_MISSING, FAILED)
 
@@ -79,11 +81,11 @@ def state_of(source: str | None, target: str | None) -> str:
     return SAME if source == target else DIFFERS
 
 
-def state_has_work(item: Mapping[str, Any]) -> bool:
+def state_has_work(item: Item) -> bool:
     """Whether an image may have to be copied."""
-    return item["state"] in (MISSING, DIFFERS)
+    return item.state in (MISSING, DIFFERS)
 
 
-def to_copy(item: Mapping[str, Any], overwrite: bool) -> bool:
+def to_copy(item: Item, overwrite: bool) -> bool:
     """Whether an image of a plan is to be copied."""
-    return item["state"] == MISSING or (item["state"] == DIFFERS and overwrite)
+    return item.state == MISSING or (item.state == DIFFERS and overwrite)

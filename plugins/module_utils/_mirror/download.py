@@ -8,7 +8,7 @@ from __future__ import annotations
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure, of_failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists import LIST_LIMIT
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Session
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Question, Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, TooLarge
@@ -33,7 +33,7 @@ def fetched(url: str, timeout: float) -> str:
     deadline, first = Deadline(timeout), _origin(url)
     session = Session(TlsSettings(Access(first.netloc, first.scheme)), _explained)
     for _number in range(_MOST_REDIRECTS + 1):
-        reply = session.ask("GET", url, {"Accept": "text/plain, */*"}, deadline)
+        reply = session.ask(Question("GET", url, deadline, {"Accept": "text/plain, */*"}))
         if reply.status == 200:
             try:
                 return reply.body(LIST_LIMIT).decode("utf-8")

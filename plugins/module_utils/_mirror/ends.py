@@ -11,12 +11,13 @@ import shutil
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Mapping, NamedTuple
+from typing import Any, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access, access_from
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.archive import Workspace, packed_file
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import RegistryClient
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.copy_plan import PlatformMissing, subset
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import Item, Request, Source, Target
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import STAGING, Layout, named
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
@@ -65,42 +66,31 @@ class Offer(NamedTuple):
 class Ends:
     """Registries, layouts and tools of one call."""
 
-    def __init__(self, request: Mapping[str, Any], workspace: Workspace) -> None:
+    def __init__(self, request: Request, workspace: Workspace) -> None:
+        self._request = request
         self._workspace = workspace
         self._lock = threading.Lock()
-        self._tar = str(request.get("export_tar") or "")
-        self._platforms = list(request.get("platforms") or [])
-        self._retries = int(request.get("retries", 3))
-        self._timeout = float(request.get("timeout", 30.0))
-        self._copy_timeout = float(request.get("copy_timeout", 3600.0))
-        self._access = {
-            key: access_from(key.partition(":")[2], given) for key, given in request.get("access", {}).items()
-        }
-        self._skopeo = Skopeo(self._copy_timeout)
+        self._skopeo = Skopeo(request.copy_timeout)
         self._clients: dict[str, RegistryClient] = {}
         self._known: dict[str, dict[str, str]] = {}
         self._layouts: dict[str, Layout] = {}
         self._described: dict[str, dict[str, Any]] | None = None
-        self._pool = ThreadPoolExecutor(_BLOBS_AT_ONCE * max(1, int(request.get("parallel", 4))))
+        self._pool = ThreadPoolExecutor(_BLOBS_AT_ONCE * max(1, request.parallel))
         self.stopped = threading.Event()
-        self.broken: dict[str, RegistryFailure] = {
-            key: RegistryFailure(**given, whole=True) for key, given in request.get("broken", {}).items()
-        }
+        self.broken = dict(request.broken)
 
     # Sides are "src:<host>" and "dest:<host>".
 
-    def client(self, side: str, scheme: str, host: str) -> RegistryClient:
+    def client(self, side: str, place: Place) -> RegistryClient:
         """:raises RegistryFailure: where this side has failed as a whole, or cannot be reached at all."""
-        key = "%s:%s" % (side, host)
+        key = "%s:%s" % (side, place.host)
         if key in self.broken:
-            raise self.broken[key].again(side)
+            raise RegistryFailure(*self.broken[key], side=side, whole=True)
         with self._lock:
             if key not in self._clients:
-                access = self._access.get(key, Access(host, scheme))
-                try:
-                    self._clients[key] = RegistryClient(access, side, self._retries, self._timeout, self.stopped.wait)
-                except RegistryFailure as problem:
-                    raise problem.again(side) from problem
+                access = self._request.access.get(key, Access(place.host, place.scheme))
+                retries, timeout = self._request.retries, self._request.timeout
+                self._clients[key] = RegistryClient(access, side, retries, timeout, self.stopped.wait)
             return self._clients[key]
 
     def place(self, side: str, place: Place) -> RegistryPlace:
@@ -108,7 +98,7 @@ class Ends:
 
         :raises RegistryFailure: as :meth:`client`.
         """
-        client = self.client(side, place.scheme, place.host)
+        client = self.client(side, place)
         return RegistryPlace(client, place.repository, self._known.setdefault("%s:%s" % (side, place.host), {}))
 
     def layout(self, root: str, create: bool = False) -> Layout:
@@ -122,7 +112,8 @@ class Ends:
         """The digest of an image in the tarball that an earlier export made; None where there is none."""
         with self._lock:
             if self._described is None:
-                content = (packed_file(self._tar, "index.json") if self._tar else b"") or b'{"manifests": []}'
+                tar = self._request.export_tar
+                content = (packed_file(tar, "index.json") if tar else b"") or b'{"manifests": []}'
                 try:
                     self._described = named(read_json(content)["manifests"])
                 except (ValueError, KeyError, TypeError):
@@ -130,90 +121,90 @@ class Ends:
                     self._described = {}
         return str(self._described[image]["digest"]) if image in self._described else None
 
-    def note(self, item: Mapping[str, Any], problem: RegistryFailure) -> None:
+    def note(self, item: Item, problem: RegistryFailure) -> None:
         """Remember a side that has failed as a whole, so that nothing else is tried there."""
-        end = item["source"] if problem.side == "src" else item["target"]
-        if problem.whole and problem.side and end.get("place"):
-            self.broken.setdefault("%s:%s" % (problem.side, end["place"][1]), problem)
+        place = item.source.place if problem.side == "src" else item.target.place
+        if problem.whole and problem.side and place is not None:
+            self.broken.setdefault("%s:%s" % (problem.side, place.host), problem.trouble)
 
-    def offer(self, source: Mapping[str, Any], digest: str = "") -> Offer | None:
+    def offer(self, source: Source, digest: str = "") -> Offer | None:
         """What the source has, None where it does not have it.
 
         :param digest: what it had when it was asked first: it is asked for that then.
         :raises RegistryFailure: on anything else.
         """
-        if source["kind"] == "archive":
-            return Offer(source["config"], "", by_config=True)
-        if source["kind"] == "layout":
-            layout = self.layout(source["path"])
-            if not self._platforms:
-                return Offer(source["digest"], source["media_type"], whole_digest=source["digest"])
-            content = layout.content(source["digest"])
-            media_type, _parts = document_of(content, source["media_type"], layout.root)
-            found: Manifest | None = Manifest(source["digest"], media_type, content)
+        if source.kind == "archive":
+            return Offer(source.config, "", by_config=True)
+        if source.kind == "layout":
+            layout = self.layout(source.path)
+            if not self._request.platforms:
+                return Offer(source.digest, source.media_type, whole_digest=source.digest)
+            content = layout.content(source.digest)
+            media_type, _parts = document_of(content, source.media_type, layout.root)
+            found: Manifest | None = Manifest(source.digest, media_type, content)
         else:
-            place = Place(*source["place"])
-            client = self.client("src", place.scheme, place.host)
-            ask = client.get if self._platforms else client.head
+            place = _place(source)
+            client = self.client("src", place)
+            ask = client.get if self._request.platforms else client.head
             found = ask(place.repository, digest or place.reference)
         if found is None:
             return None
-        where = _where(source)
-        if not self._platforms or found.media_type not in INDEX_TYPES:
+        where = source.where
+        if not self._request.platforms or found.media_type not in INDEX_TYPES:
             return Offer(found.digest, found.media_type, whole_digest=found.digest)
         try:
             with ONE_AT_A_TIME:
-                top, left_out = subset(found.body, self._platforms)
+                top, left_out = subset(found.body, self._request.platforms)
         except PlatformMissing as error:
-            raise RegistryFailure("platform_missing", where, seen=str(error), side=_side(source)) from error
+            raise RegistryFailure("platform_missing", where, seen=str(error), side=source.side) from error
         if not left_out:
             return Offer(found.digest, found.media_type, whole_digest=found.digest)
         return Offer(digest_of(top), found.media_type, top, found.digest, tuple(left_out))
 
-    def present(self, item: Mapping[str, Any], offer: Offer | None) -> str | None:
+    def present(self, item: Item, offer: Offer | None) -> str | None:
         """The digest that the target has under the image's name; None where it has none.
 
         What an image of a tarball is known by is its configuration: the target's digest then counts as the offer's.
         """
-        target = item["target"]
-        if "layout" in target:
-            if not os.path.exists(os.path.join(target["layout"], "index.json")):
-                return self._packed(item["image"])
-            layout = self.layout(target["layout"])
-            described = layout.images.get(item["image"])
-            if described is None or not layout.has(item["image"], described["digest"]):
+        target = item.target
+        if target.layout:
+            if not os.path.exists(os.path.join(target.layout, "index.json")):
+                return self._packed(item.image)
+            layout = self.layout(target.layout)
+            described = layout.images.get(item.image)
+            if described is None or not layout.has(item.image, described["digest"]):
                 return None
             return str(described["digest"])
-        place = Place(*target["place"])
-        client = self.client("dest", place.scheme, place.host)
+        place = _place(target)
+        client = self.client("dest", place)
         if offer is None or not offer.by_config:
             found = client.head(place.repository, place.reference)
             return None if found is None else found.digest
         found = client.get(place.repository, place.reference)
         if found is None:
             return None
-        deadline = Deadline(self._timeout * (self._retries + 1))
+        deadline = Deadline(self._request.timeout * (self._request.retries + 1))
         return offer.digest if _has_config(client, place.repository, found, offer.digest, deadline) else found.digest
 
-    def write(self, item: Mapping[str, Any]) -> tuple[str, int]:
+    def write(self, item: Item) -> tuple[str, int]:
         """Copy one image; returns the digest that the target now has and the bytes of all its parts.
 
         :raises RegistryFailure: where it does not work; nothing stands under the image's name then that did not before.
         """
-        deadline, target = Deadline(self._copy_timeout), item["target"]
+        deadline, target = Deadline(self._request.copy_timeout), item.target
         with contextlib.ExitStack() as until_done:
             source, top = self._opened(item, until_done)
-            if "layout" in target:
-                layout = self.layout(target["layout"], create=True)
+            if target.layout:
+                layout = self.layout(target.layout, create=True)
                 size = transfer(source, LayoutPlace(layout), top, self._pool, deadline)
                 layout.put(top.body)
-                layout.name(item["image"], top.digest, top.media_type)
+                layout.name(item.image, top.digest, top.media_type)
                 return top.digest, size
-            place = Place(*target["place"])
-            client = self.client("dest", place.scheme, place.host)
+            place = _place(target)
+            client = self.client("dest", place)
             if ":" in place.reference and place.reference != top.digest:
                 seen = "asked for %s, got %s" % (place.reference, top.digest)
-                raise RegistryFailure("digest_mismatch", _where(item["source"]), seen, side=_side(item["source"]))
+                raise RegistryFailure("digest_mismatch", item.source.where, seen, side=item.source.side)
             size = transfer(source, self.place("dest", place), top, self._pool, deadline)
             client.put(place.repository, place.reference, top)
             found = client.get(place.repository, place.reference)
@@ -224,32 +215,32 @@ class Ends:
                 )  # fmt: skip
             return top.digest, size
 
-    def _opened(self, item: Mapping[str, Any], until_done: contextlib.ExitStack) -> tuple[Any, Manifest]:
+    def _opened(self, item: Item, until_done: contextlib.ExitStack) -> tuple[Any, Manifest]:
         """Where an image is copied from, and its manifest or index, which is what the plan has found."""
-        source = item["source"]
-        if source["kind"] == "archive":
+        source = item.source
+        if source.kind == "archive":
             staging = until_done.enter_context(
                 tempfile.TemporaryDirectory(prefix="copy-", dir=self._workspace.folder())
             )
-            self._skopeo.unpack(source["path"], source["name"], os.path.join(staging, "dir"))
+            self._skopeo.unpack(source.path, source.name, os.path.join(staging, "dir"))
             layout = Layout(os.path.join(staging, "layout"), create=True)
             digest, media_type = layout.absorb(os.path.join(staging, "dir"))
             return LayoutPlace(layout), Manifest(digest, media_type, layout.content(digest))
-        offer: Offer | None = Offer(item["digest"], "")
-        if source["kind"] == "layout" or self._platforms:
-            offer = self.offer(source, item.get("whole_digest", ""))
+        offer: Offer | None = Offer(item.digest, "")
+        if source.kind == "layout" or self._request.platforms:
+            offer = self.offer(source, item.whole_digest)
         if offer is None:
-            raise RegistryFailure("not_found", _where(source), side=_side(source))
-        if offer.digest != item["digest"]:
-            seen = "the plan found %s, now it is %s" % (item["digest"], offer.digest)
-            raise RegistryFailure("digest_mismatch", _where(source), seen, side=_side(source))
-        if source["kind"] == "layout":
-            layout = self.layout(source["path"])
+            raise RegistryFailure("not_found", source.where, side=source.side)
+        if offer.digest != item.digest:
+            seen = "the plan found %s, now it is %s" % (item.digest, offer.digest)
+            raise RegistryFailure("digest_mismatch", source.where, seen, side=source.side)
+        if source.kind == "layout":
+            layout = self.layout(source.path)
             layout.check_image(offer.digest, offer.media_type, offer.top)
             content = offer.top or layout.content(offer.digest)
             media_type, _parts = document_of(content, offer.media_type, layout.root)
             return LayoutPlace(layout), Manifest(offer.digest, media_type, content)
-        place = Place(*source["place"])
+        place = _place(source)
         part = Descriptor(offer.digest, len(offer.top), offer.media_type)
         registry = self.place("src", place)
         return registry, Manifest(offer.digest, offer.media_type, offer.top) if offer.top else registry.manifest(part)
@@ -274,12 +265,10 @@ class Ends:
         self._pool.shutdown()
 
 
-def _where(source: Mapping[str, Any]) -> str:
-    return str(source["place"][1] if source["kind"] == "registry" else source["path"])
-
-
-def _side(source: Mapping[str, Any]) -> str:
-    return "src" if source["kind"] == "registry" else ""
+def _place(end: Source | Target) -> Place:
+    if end.place is None:
+        raise ValueError("an image without a place in a registry")
+    return end.place
 
 
 def _has_config(

@@ -12,8 +12,19 @@ from __future__ import annotations
 import re
 import time
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
+
+
+class Trouble(NamedTuple):
+    """What of a :class:`RegistryFailure` travels; its arguments, in order."""
+
+    cause: str
+    host: str
+    seen: str = ""
+    said: str = ""
+    advice: str = ""
 
 
 class RegistryFailure(Exception):
@@ -56,10 +67,10 @@ class RegistryFailure(Exception):
         """The registry may answer differently in a moment."""
         return self.cause in RETRIED
 
-    def again(self, side: str = "") -> RegistryFailure:
-        """The same for another image."""
-        more = {"side": side or self.side, "whole": self.whole}
-        return RegistryFailure(self.cause, self.host, self.seen, self.said, self.advice, **more)  # type: ignore[arg-type]
+    @property
+    def trouble(self) -> Trouble:
+        """What another image is to know of it."""
+        return Trouble(self.cause, self.host, self.seen, self.said, self.advice)
 
 
 RETRIED = frozenset({"rate_limited", "server_error", "connection_reset", "timeout"})

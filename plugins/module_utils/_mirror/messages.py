@@ -9,13 +9,14 @@ password is still that repository.
 
 from __future__ import annotations
 
-import base64
-from typing import Any, Mapping
+import dataclasses
+from typing import Iterable
 from urllib.parse import quote
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import Answer
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import redact, visible
 
-_SENTENCES = ("message", "note", "seen", "said", "advice")
 _LONGEST = 2000
 _SHORTEST_SECRET = 4
 
@@ -23,18 +24,16 @@ _SHORTEST_SECRET = 4
 class Messages:
     """Makes sentences fit to be shown.
 
-    :param accesses: of each side, as the controller sends them.
+    :param accesses: of both sides.
     """
 
-    def __init__(self, accesses: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, accesses: Iterable[Access]) -> None:
         found: set[str] = set()
-        for given in accesses.values():
-            for key in ("password", "identity_token"):
-                secret = str(given.get(key) or "")
+        for access in accesses:
+            for secret in (access.password, access.identity_token):
                 found.update((secret, quote(secret, safe="")))
-            pair = "%s:%s" % (given.get("username", ""), given.get("password", ""))
-            if given.get("password"):
-                found.add(base64.b64encode(pair.encode("utf-8")).decode("ascii"))
+            if access.password:
+                found.add(access.basic.partition(" ")[2])
         # A short one would take words apart that everybody may read.
         self._secrets = sorted((secret for secret in found if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
 
@@ -42,15 +41,12 @@ class Messages:
         """One sentence."""
         return visible(redact(sentence[: 2 * _LONGEST], self._secrets))[:_LONGEST]
 
-    def of_answer(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+    def clean(self, answer: Answer) -> Answer:
         """An answer to the controller with its sentences made fit to be shown."""
-        found = dict(answer)
-        for key in ("items", "images"):
-            if key in found:
-                found[key] = [self._of(item) for item in found[key]]
-        if "broken" in found:
-            found["broken"] = {side: self._of(problem) for side, problem in found["broken"].items()}
-        return found
-
-    def _of(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: self.text(value) if key in _SENTENCES else value for key, value in item.items()}
+        for item in answer.items:
+            item.message, item.note = self.text(item.message), self.text(item.note)
+        broken = {
+            side: problem._replace(**{name: self.text(getattr(problem, name)) for name in ("seen", "said", "advice")})
+            for side, problem in answer.broken.items()
+        }
+        return dataclasses.replace(answer, broken=broken)

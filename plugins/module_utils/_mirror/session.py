@@ -40,6 +40,23 @@ Body = Callable[[], Iterable[bytes]]
 """Makes a request's body; called once for each time it is sent."""
 
 
+class Question(NamedTuple):
+    """One request.
+
+    :ivar url: an absolute http or https URL.
+    :ivar body: made anew each time it is sent; its ``length`` is announced.
+    :ivar silence: seconds that nothing may happen for.
+    """
+
+    method: str
+    url: str
+    deadline: Deadline
+    headers: Mapping[str, str] = {}
+    body: Body | None = None
+    length: int = 0
+    silence: float | None = None
+
+
 class Connection(NamedTuple):
     """A stream to a server, and the proxy that it goes through."""
 
@@ -130,31 +147,26 @@ class Session:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def ask(
-        self, method: str, url: str, headers: Mapping[str, str], deadline: Deadline, body: Body | None = None,
-        length: int = 0, silence: float | None = None,
-    ) -> Reply:  # fmt: skip
+    def ask(self, question: Question) -> Reply:
         """Ask once. A kept connection that the server has closed meanwhile is replaced by a new one.
 
-        :param url: an absolute http or https URL.
-        :param body: made anew each time it is sent; its ``length`` is announced.
-        :param silence: seconds that nothing may happen for.
         :raises AddressError: if the URL names no server.
         :raises RegistryFailure: if no answer comes.
         """
+        method, url, deadline, headers, body, length, silence = question
         origin = bare_origin_of(url)
         fields = {"Host": origin.netloc, "User-Agent": AGENT, "Accept-Encoding": "identity", **headers}
         if body is not None or method in ("POST", "PUT"):
             fields["Content-Length"] = str(length)
 
         def speak(connection: Connection) -> Reply:
-            connection.stream.within(deadline, silence)
-            connection.stream.doing = method
-            given = body() if body is not None else ()
+            stream, proxy = connection
+            stream.within(deadline, silence)
+            stream.doing = method
             try:
-                response = ask(connection.stream, method, url, fields, given, connection.proxy)
+                response = ask(stream, method, url, fields, body() if body is not None else (), proxy)
             except BaseException:
-                connection.stream.close()
+                stream.close()
                 raise
             release = _once(lambda reusable: self._released(origin, connection, reusable))
             return Reply(response, url, origin, self._explain, release, fields.get("Authorization", ""))

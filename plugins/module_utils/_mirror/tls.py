@@ -5,20 +5,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import ssl
-import stat
-import tempfile
 import threading
-from typing import Iterator
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import client_pair
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin
 
-_LARGEST_FILE = 1 << 20
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -58,7 +53,7 @@ class TlsSettings:
                 # People write remarks between certificates, which OpenSSL skips in a file and not in a text.
                 context.load_verify_locations(cadata="\n".join(_CERTIFICATE.findall(ca)))
             if cert:
-                _load_pair(context, cert, key)
+                client_pair.load_texts(context, cert.encode("utf-8"), (key or cert).encode("utf-8"))
         except (ssl.SSLError, OSError, ValueError) as error:
             raise RegistryFailure(
                 "ca_invalid", access.host, advice="its CA or client certificate cannot be used: %s" % error, whole=True
@@ -69,51 +64,17 @@ class TlsSettings:
         return context
 
 
-def _load_pair(context: ssl.SSLContext, cert: str, key: str) -> None:
-    """OpenSSL takes a client certificate from files only."""
-    with _file_with(cert) as cert_path, _file_with(key or cert) as key_path:
-        # Without a password of ours OpenSSL would ask for one on the terminal.
-        context.load_cert_chain(cert_path, key_path, password=lambda: "")
-
-
-@contextlib.contextmanager
-def _file_with(text: str) -> Iterator[str]:
-    """A path at which a text can be read by this process alone, while the block runs.
-
-    On Linux it is memory without a name in any folder: it ends with the process, however that ends. Elsewhere it is a
-    file of mode 0600 in a folder of mode 0700.
-    """
-    content = text.encode("utf-8")
-    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
-        with os.fdopen(os.memfd_create("k3sfleet-mirror"), "wb") as memory:
-            memory.write(content)
-            memory.flush()
-            yield "/proc/self/fd/%d" % memory.fileno()
-        return
-    with tempfile.TemporaryDirectory(prefix="k3sfleet-mirror-") as folder:
-        path = os.path.join(folder, "pem")
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
-            handle.write(content)
-        yield path
-
-
 def _read(host: str, key: str, path: str) -> str:
     if not path:
         return ""
     try:
-        # A pipe in a file's place must not hold the run.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as handle:
-            if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
-                raise OSError("it is no file")
-            content = handle.read(_LARGEST_FILE + 1)
-        if len(content) > _LARGEST_FILE:
-            raise OSError("it is larger than 1 MiB")
-        return content.decode("utf-8")
+        return client_pair.content_of(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RegistryFailure(
             "ca_unreadable",
             host,
-            advice='%s (configs."%s".tls.%s) cannot be read on the machine that copies: %s. Ship it from the controller '
-            "with %s, or run the mirror where the file is" % (path, host, key, error, key.replace("_file", "_src")),
+            advice='%s (configs."%s".tls.%s) cannot be read on the machine that copies: %s. Ship it from the '
+            "controller with %s, or run the mirror where the file is"
+            % (path, host, key, error, key.replace("_file", "_src")),
             whole=True,
         ) from error

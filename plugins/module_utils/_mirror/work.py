@@ -18,6 +18,14 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import LONGEST_WAIT
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.download import fetched
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.ends import Ends
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import (
+    Answer,
+    Item,
+    Request,
+    Source,
+    decoded,
+    encoded,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import (
     MANIFEST_FILE,
@@ -33,42 +41,43 @@ class MirrorProblem(Exception):
     """The request as a whole cannot be met; the text says why and what to do."""
 
 
-def answer(request: Mapping[str, Any]) -> dict[str, Any]:
+def answer(given: Mapping[str, Any]) -> dict[str, Any]:
     """Do what the controller asks for.
 
-    :param request: ``operation`` (``gather``, ``plan``, ``copy``, ``finish``, ``clean``) and what goes with it.
+    :param given: a :class:`exchange.Request`, encoded as its answer is.
     :raises MirrorProblem: where nothing of it can be done.
     """
-    operation: Callable[[Mapping[str, Any], archive.Workspace], dict[str, Any]] = {
+    request = decoded(Request, given)
+    operation: Callable[[Request, archive.Workspace], Answer] = {
         "gather": _gather, "plan": _plan, "copy": _copy, "finish": _finish, "clean": _clean,
-    }[request["operation"]]  # fmt: skip
-    messages = Messages(request.get("access", {}))
+    }[request.operation]  # fmt: skip
+    messages = Messages(request.access.values())
     try:
-        return messages.of_answer(operation(request, archive.Workspace(request["token"])))
+        found: dict[str, Any] = encoded(messages.clean(operation(request, archive.Workspace(request.token))))
+        return found
     except MirrorProblem as problem:
         raise MirrorProblem(messages.text(str(problem))) from None
     except (archive.ArchiveProblem, LayoutProblem, OSError) as error:
         raise MirrorProblem(messages.text(str(error))) from error
 
 
-def _gather(request: Mapping[str, Any], workspace: archive.Workspace) -> dict[str, Any]:
+def _gather(request: Request, workspace: archive.Workspace) -> Answer:
     """The lists behind URLs, and the images in tarballs and layouts."""
-    images: list[dict[str, Any]] = []
-    for path in request.get("archives", ()):
+    images: list[Item] = []
+    for path in request.archives:
         tar = archive.plain_tar(path, workspace)
         saved = archive.saved_images(tar, path)
         if saved is None:
             images += _of_layout(archive.unpack_layout(tar, workspace, path), path)
         else:
-            for item in saved:
-                source = {"kind": "archive", "path": tar, "name": item.name, "config": item.config}
-                images.append({"image": item.image, "source": source})
-    for path in request.get("layouts", ()):
+            images += [
+                Item(item.image, Source("archive", path=tar, name=item.name, config=item.config)) for item in saved
+            ]
+    for path in request.layouts:
         images += _of_layout(_folder_of(path, workspace), path)
-    for path in request.get("imports", ()):
+    for path in request.imports:
         images += _of_import(_folder_of(path, workspace), path)
-    timeout = float(request.get("timeout", 30.0))
-    return {"texts": [_fetched(url, timeout) for url in request.get("urls", ())], "images": images}
+    return Answer(images, texts=[_fetched(url, request.timeout) for url in request.urls])
 
 
 def _folder_of(path: str, workspace: archive.Workspace) -> str:
@@ -77,28 +86,27 @@ def _folder_of(path: str, workspace: archive.Workspace) -> str:
     return archive.unpack_layout(archive.plain_tar(path, workspace), workspace, path)
 
 
-def _of_layout(folder: str, where: str) -> list[dict[str, Any]]:
+def _of_layout(folder: str, where: str) -> list[Item]:
     layout = Layout(folder)
     if not layout.images:
         raise MirrorProblem("%s names no image: its index.json has no full names as annotations" % where)
     return [
-        {"image": name, "source": {
-            "kind": "layout", "path": folder, "digest": item["digest"], "media_type": item["mediaType"]
-        }} for name, item in layout.images.items()
-    ]  # fmt: skip
+        Item(name, Source("layout", path=folder, digest=item["digest"], media_type=item["mediaType"]))
+        for name, item in layout.images.items()
+    ]
 
 
-def _of_import(folder: str, where: str) -> list[dict[str, Any]]:
+def _of_import(folder: str, where: str) -> list[Item]:
     """The images of an export, and those of its manifest that are not as it says."""
-    wanted, found = Layout(folder).read_manifest(), {item["image"]: item for item in _of_layout(folder, where)}
+    wanted, found = Layout(folder).read_manifest(), {item.image: item for item in _of_layout(folder, where)}
     images = []
     for name, digest in wanted.items():
         item = found.pop(name, None)
-        if item is None or item["source"]["digest"] != digest:
-            has = "lacks it" if item is None else "has %s" % item["source"]["digest"]
+        if item is None or item.source.digest != digest:
+            has = "lacks it" if item is None else "has %s" % item.source.digest
+            item = Item(name, Source("layout", path=folder, digest=digest))
             message = "%s: the manifest says %s, the index %s: copy the export again" % (where, digest, has)
-            item = {"image": name, "source": {"kind": "layout", "path": folder, "digest": digest, "media_type": ""},
-                    "state": copy_plan.FAILED, "cause": "digest_mismatch", "message": message}  # fmt: skip
+            item.fail("digest_mismatch", message)
         images.append(item)
     if found:
         raise MirrorProblem("%s: not in the manifest of the export: %s" % (where, ", ".join(sorted(found))))
@@ -116,111 +124,105 @@ def _fetched(url: str, timeout: float) -> str:
         ) from problem
 
 
-def _plan(request: Mapping[str, Any], workspace: archive.Workspace) -> dict[str, Any]:
-    check_export(request.get("export", ""), request.get("export_tar", ""))
+def _plan(request: Request, workspace: archive.Workspace) -> Answer:
+    check_export(request.export, request.export_tar)
+    items = request.items
     with Ends(request, workspace) as ends, _stopped_by_signals(ends):
-        items = [dict(item) for item in request["items"]]
         _each(lambda item: _inspect(ends, item), _first_of_each_side(items), 1)
-        _each(lambda item: _inspect(ends, item), items, int(request.get("lookups", 16)))
-        needed = any(copy_plan.state_has_work(item) and item["source"]["kind"] == "archive" for item in items)
+        _each(lambda item: _inspect(ends, item), items, request.lookups)
+        needed = any(copy_plan.state_has_work(item) and item.source.kind == "archive" for item in items)
         tool = skopeo.version() if needed else ""
-        return {
-            "items": items, "broken": _told(ends), "skopeo": tool, "skopeo_needed": needed,
-            "unfinished": _unfinished(request),
-        }  # fmt: skip
+        return Answer(items, ends.broken, skopeo=tool, skopeo_needed=needed, unfinished=_unfinished(request))
 
 
-def _unfinished(request: Mapping[str, Any]) -> bool:
+def _unfinished(request: Request) -> bool:
     """Whether an earlier export of the same images was struck before its end."""
-    root = request.get("export", "")
-    if request.get("export_tar"):
+    root = request.export
+    if request.export_tar:
         return os.path.isdir(root)
     return bool(root) and os.path.isdir(root) and not os.path.exists(os.path.join(root, MANIFEST_FILE))
 
 
-def _open_export(request: Mapping[str, Any]) -> None:
+def _open_export(request: Request) -> None:
     """Where the tarball of an earlier export is all there is, it is what the export goes on from."""
-    root, tar = request.get("export", ""), request.get("export_tar", "")
+    root, tar = request.export, request.export_tar
     if tar and os.path.exists(tar) and not os.path.isdir(root):
         archive.unpack(tar, root, tar)
 
 
-def _first_of_each_side(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _first_of_each_side(items: Iterable[Item]) -> list[Item]:
     """One image for each pair of sides: where a side fails as a whole, nothing else is asked there."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Item] = {}
     for item in items:
-        source, target = item["source"], item["target"]
-        if "state" not in item and source["kind"] == "registry" and "place" in target:
-            found.setdefault(source["place"][1], item)
-            found.setdefault("to " + target["place"][1], item)
+        source, target = item.source.place, item.target.place
+        if not item.state and source is not None and target is not None:
+            found.setdefault(source.host, item)
+            found.setdefault("to " + target.host, item)
     return list({id(item): item for item in found.values()}.values())
 
 
-def _inspect(ends: Ends, item: dict[str, Any]) -> None:
+def _inspect(ends: Ends, item: Item) -> None:
     """Enter an image's state and the digests on both sides."""
-    if "state" in item:
-        return
-    with _one_image(ends, item, {"state": copy_plan.FAILED}):
-        _compare(ends, item)
+    if not item.state and not _succeeds(ends, item, lambda: _compare(ends, item)):
+        item.state = copy_plan.FAILED
 
 
-def _compare(ends: Ends, item: dict[str, Any]) -> None:
-    source, target = item["source"], item["target"]
-    pinned = source["kind"] == "registry" and ":" in source["place"][3] and source["place"][3]
-    if pinned and "place" in target and ends.present(item, None) == pinned:
-        item.update(state=copy_plan.SAME, digest=pinned, target_digest=pinned)
+def _compare(ends: Ends, item: Item) -> None:
+    place = item.source.place
+    pinned = place.reference if place is not None and ":" in place.reference else ""
+    if pinned and item.target.place is not None and ends.present(item, None) == pinned:
+        item.state, item.digest, item.target_digest = copy_plan.SAME, pinned, pinned
         return
-    offer = ends.offer(source)
+    offer = ends.offer(item.source)
     there = ends.present(item, offer)
+    item.target_digest = there or ""
     if offer is None:
-        where = "%s/%s" % tuple(source["place"][1:3])
-        item.update(state=copy_plan.SOURCE_MISSING, cause="not_found", target_digest=there or "", message=(
-            "%s has no %s%s" % (where, source["place"][3], "; the target has it (%s)" % there if there else "")
-        ))  # fmt: skip
+        what = "%s/%s has no %s" % place[1:] if place is not None else "it is not there"
+        item.fail("not_found", what + ("; the target has it (%s)" % there if there else ""))
+        item.state = copy_plan.SOURCE_MISSING
         return
     if there is not None and offer.whole_digest == there:
         # The whole index is there: more than was asked for.
-        item.update(state=copy_plan.SAME, digest=there, target_digest=there)
+        item.state, item.digest = copy_plan.SAME, there
         return
-    item.update(
-        state=copy_plan.state_of(offer.digest, there), digest=offer.digest, whole_digest=offer.whole_digest,
-        target_digest=there or "",
-    )  # fmt: skip
+    item.state = copy_plan.state_of(offer.digest, there)
+    item.digest, item.whole_digest = offer.digest, offer.whole_digest
     if offer.left_out:
-        item["note"] = (
+        item.is_part = True
+        item.note = (
             "the index's digest changes from %s to %s, since it names fewer platforms (without %s): what pins the "
             "digest of the whole index does not find it" % (offer.whole_digest, offer.digest, ", ".join(offer.left_out))
         )
         if pinned:
-            item.update(state=copy_plan.FAILED, cause="platform_missing", message=(
-                "it is asked for by its digest, which a part of its platforms cannot keep: copy all platforms"
-            ))  # fmt: skip
+            part = "it is asked for by its digest, which a part of its platforms cannot keep: copy all platforms"
+            item.fail("platform_missing", part)
     elif offer.by_config:
-        item["note"] = "from a tarball of one platform: its digest in the registry is not that of the published index"
+        item.note = "from a tarball of one platform: its digest in the registry is not that of the published index"
 
 
-@contextlib.contextmanager
-def _one_image(ends: Ends, item: dict[str, Any], failed: Mapping[str, Any]) -> Iterator[None]:
-    """Whatever goes wrong in here is that image's failure, and does not keep the others from theirs."""
+def _succeeds(ends: Ends, item: Item, work: Callable[[], None]) -> bool:
+    """Whatever goes wrong in it is that image's failure, and does not keep the others from theirs."""
     try:
-        yield
+        work()
+        return True
     except RegistryFailure as problem:
         ends.note(item, problem)
-        item.update(failed, cause=problem.cause, message=str(problem))
+        item.cause, item.message = problem.cause, str(problem)
     except Failure as problem:
-        item.update(failed, cause=problem.cause, message="this machine: %s" % problem)
+        item.cause, item.message = problem.cause, "this machine: %s" % problem
     except OSError as error:
-        item.update(failed, cause="unknown", message="this machine: %s" % error)
+        item.cause, item.message = "unknown", "this machine: %s" % error
     except Exception as error:  # noqa: BLE001  # a fault of ours, which some odd answer brings out, fails one image too
-        item.update(failed, cause="unknown", message="unexpected %s: %s" % (type(error).__name__, error))
+        item.cause, item.message = "unknown", "unexpected %s: %s" % (type(error).__name__, error)
+    return False
 
 
-def _copy(request: Mapping[str, Any], workspace: archive.Workspace) -> dict[str, Any]:
+def _copy(request: Request, workspace: archive.Workspace) -> Answer:
     """Copy for ``seconds``: no copy is begun after that. Returns what has been done; the rest is asked for again."""
-    waiting, lock = [dict(item) for item in request["items"]], threading.Lock()
-    done: list[dict[str, Any]] = []
-    until = time.monotonic() + float(request.get("seconds", 10.0))
-    check_export(request.get("export", ""), request.get("export_tar", ""))
+    waiting, lock = list(request.items), threading.Lock()
+    done: list[Item] = []
+    until = time.monotonic() + request.seconds
+    check_export(request.export, request.export_tar)
     _open_export(request)
     with Ends(request, workspace) as ends, _stopped_by_signals(ends):
 
@@ -231,14 +233,14 @@ def _copy(request: Mapping[str, Any], workspace: archive.Workspace) -> dict[str,
                     if not waiting or ends.stopped.is_set() or (done and time.monotonic() >= until):
                         return
                     item = waiting.pop(0)
-                _copy_one(ends, item, int(request.get("retries", 3)))
+                _copy_one(ends, item, request.retries)
                 with lock:
                     done.append(item)
 
-        parallel = max(1, int(request.get("parallel", 4)))
+        parallel = max(1, request.parallel)
         with ThreadPoolExecutor(parallel) as pool:
             list(pool.map(work, range(parallel)))
-        return {"items": done, "broken": _told(ends)}
+        return Answer(done, ends.broken)
 
 
 @contextlib.contextmanager
@@ -260,20 +262,22 @@ def _stopped_by_signals(ends: Ends) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _copy_one(ends: Ends, item: dict[str, Any], retries: int) -> None:
+def _copy_one(ends: Ends, item: Item, retries: int) -> None:
     """Copy an image, try again where that may help, and enter how it ended."""
     began = time.monotonic()
-    with _one_image(ends, item, {"action": "failed"}):
-        for end, side in ((item["source"], "src"), (item["target"], "dest")):
-            if end.get("place"):
+
+    def copy() -> None:
+        for place, side in ((item.source.place, "src"), (item.target.place, "dest")):
+            if place is not None:
                 # Nothing is asked of a side that has failed as a whole.
-                ends.client(side, *end["place"][:2])
-        digest, size = _tried(ends, item, retries)
-        item.update(action="copied", digest=digest, bytes=size)
-    item["seconds"] = round(time.monotonic() - began, 2)
+                ends.client(side, place)
+        item.digest, item.bytes = _tried(ends, item, retries)
+
+    item.action = "copied" if _succeeds(ends, item, copy) else "failed"
+    item.seconds = round(time.monotonic() - began, 2)
 
 
-def _tried(ends: Ends, item: Mapping[str, Any], retries: int) -> tuple[str, int]:
+def _tried(ends: Ends, item: Item, retries: int) -> tuple[str, int]:
     attempt = 0
     while True:
         try:
@@ -287,29 +291,24 @@ def _tried(ends: Ends, item: Mapping[str, Any], retries: int) -> tuple[str, int]
             ends.stopped.wait(wait)
 
 
-def _finish(request: Mapping[str, Any], workspace: archive.Workspace) -> dict[str, Any]:
+def _finish(request: Request, workspace: archive.Workspace) -> Answer:
     """Close an export, and pack it where a tarball is wanted."""
-    root, tar = request["export"], request.get("export_tar", "")
+    root, tar = request.export, request.export_tar
     check_export(root, tar)
     with Ends(request, workspace) as ends:
         ends.close(root)
     if tar:
-        if request.get("pack") or not os.path.exists(tar):
+        if request.pack or not os.path.exists(tar):
             archive.pack(root, tar)
         shutil.rmtree(root, ignore_errors=True)
-    return {"bytes": os.path.getsize(tar) if tar else 0}
+    return Answer()
 
 
-def _clean(unused: Mapping[str, Any], workspace: archive.Workspace) -> dict[str, Any]:
+def _clean(unused: Request, workspace: archive.Workspace) -> Answer:
     workspace.remove()
-    return {}
+    return Answer()
 
 
-def _each(work: Callable[[dict[str, Any]], None], items: Iterable[dict[str, Any]], parallel: int) -> None:
+def _each(work: Callable[[Item], None], items: Iterable[Item], parallel: int) -> None:
     with ThreadPoolExecutor(parallel) as pool:
         list(pool.map(work, items))
-
-
-def _told(ends: Ends) -> dict[str, dict[str, str]]:
-    fields = ("cause", "host", "seen", "said", "advice")
-    return {key: {field: getattr(problem, field) for field in fields} for key, problem in ends.broken.items()}

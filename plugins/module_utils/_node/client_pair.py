@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import ssl
+import tempfile
 from typing import Iterator
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
@@ -25,25 +26,43 @@ def load(context: ssl.SSLContext, certificate: str, key: str) -> None:
     :raises OSError: when one cannot be read, is no regular file or is larger than a megabyte.
     :raises ssl.SSLError: when they are no pair. ``reason`` says why.
     """
-    with contextlib.ExitStack() as stack:
-        certificate, key = (stack.enter_context(_in_memory(path)) for path in (certificate, key))
-        # Without a password of ours OpenSSL would ask for one on the terminal.
-        context.load_cert_chain(certificate, key, password=lambda: "")
+    load_texts(context, content_of(certificate), content_of(key))
 
 
-@contextlib.contextmanager
-def _in_memory(path: str) -> Iterator[str]:
-    """A path under which a copy of the file can be opened for as long as the block runs, and by this process only."""
+def content_of(path: str) -> bytes:
+    """:raises OSError: when it cannot be read, is no regular file or is larger than a megabyte."""
     with open(path, "rb", opener=regular_only) as file:
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise OSError("it is larger than %d KiB" % (LARGEST >> 10))
-    if not hasattr(os, "memfd_create"):
-        # Not Linux, so not a node: the file has been looked at, and nobody is to be kept from exchanging it.
-        yield path
+    return content
+
+
+def load_texts(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """:func:`load` for what the two files hold.
+
+    :raises ssl.SSLError: when they are no pair.
+    """
+    with _file_with(certificate) as certificate_path, _file_with(key) as key_path:
+        # Without a password of ours OpenSSL would ask for one on the terminal.
+        context.load_cert_chain(certificate_path, key_path, password=lambda: "")
+
+
+@contextlib.contextmanager
+def _file_with(content: bytes) -> Iterator[str]:
+    """A path under which a content can be opened for as long as the block runs, and by this process only.
+
+    On Linux it is memory without a name in any folder: it ends with the process, however that ends. Elsewhere it is a
+    file of mode 0600 in a folder of mode 0700.
+    """
+    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
+        with os.fdopen(os.memfd_create("k3sfleet"), "wb") as memory:
+            memory.write(content)
+            memory.flush()
+            yield "/proc/self/fd/%d" % memory.fileno()
         return
-    descriptor = os.memfd_create("k3sfleet")
-    with os.fdopen(descriptor, "wb") as copy:
-        copy.write(content)
-        copy.flush()
-        yield "/proc/self/fd/%d" % descriptor
+    with tempfile.TemporaryDirectory(prefix="k3sfleet-") as folder:
+        path = os.path.join(folder, "pem")
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+        yield path

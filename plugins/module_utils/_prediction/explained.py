@@ -30,7 +30,8 @@ _MOST_LINES = 1000
 
 def sentences(differences: Iterable[Difference]) -> list[str]:
     """One sentence each, which names the registry and what is there instead."""
-    return [_sentence(item) for item in differences]
+    # A registry's name may be "admin:password@host", which K3s makes a folder of.
+    return [visible(redact(_sentence(item))) for item in differences]
 
 
 def _sentence(item: Difference) -> str:
@@ -58,8 +59,10 @@ def listed(differences: Iterable[Difference], certs_d: str, config_toml: str) ->
     """``{file, kind, diff}`` for each, from what was generated to what was predicted."""
     return [
         {
-            "file": {CONFIG_TOML: config_toml, CERTS_D: certs_d}.get(
-                item.file, os.path.join(certs_d, item.registry, "hosts.toml")
+            "file": redact(
+                {CONFIG_TOML: config_toml, CERTS_D: certs_d}.get(
+                    item.file, os.path.join(certs_d, item.registry, "hosts.toml")
+                )
             ),
             "kind": item.kind,
             "diff": "".join(line + "\n" for line in _diff(item, "generated", "predicted", 3)),
@@ -89,11 +92,10 @@ def _diff(item: Difference, found_name: str, wanted_name: str, context: int) -> 
             if item.kind in (MISSING, DIFFERS)
             else []
         )
-        return lines
+        return [visible(redact(line)) for line in lines]
     found, wanted = _lines(item.found), _lines(item.wanted)
-    return [
-        visible(line) for line in difflib.unified_diff(found, wanted, found_name, wanted_name, lineterm="", n=context)
-    ]
+    names = redact(found_name), redact(wanted_name)
+    return [visible(line) for line in difflib.unified_diff(found, wanted, *names, lineterm="", n=context)]
 
 
 def _lines(text: str) -> list[str]:

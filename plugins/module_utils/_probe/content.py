@@ -181,8 +181,18 @@ def _blobs(fields: dict[str, Any]) -> dict[str, int]:
     for entry in [config, *(layers[:_MOST_LAYERS] if isinstance(layers, list) else [])]:
         # Layers with URLs of their own are not the registry's.
         if isinstance(entry, dict) and isinstance(entry.get("digest"), str) and not entry.get("urls"):
-            found.setdefault(entry["digest"], entry["size"] if isinstance(entry.get("size"), int) else -1)
+            found.setdefault(entry["digest"], _size(entry.get("size")))
     return found
+
+
+def _size(value: Any) -> int:
+    """-1 where it is not said.
+
+    :raises ValueError: where it is no whole number, such as 1e400: containerd reads no such manifest.
+    """
+    if isinstance(value, float):
+        raise ValueError("a size that is no whole number")
+    return value if isinstance(value, int) else -1
 
 
 def _check_blob(place: Place, digest: str, size: int, is_config: bool) -> None:

@@ -49,6 +49,7 @@ class _Problem(NamedTuple):
     :ivar broken: since when it is there; None means since ever.
     :ivar only: the releases that have it, as (minor, patch), where it is not simply all before ``fixed``.
     :ivar paths: the places of a configuration that run into it.
+    :ivar distribution: the one that has it, "" if both have.
     """
 
     fixed: Gate
@@ -56,9 +57,10 @@ class _Problem(NamedTuple):
     only: frozenset[tuple[int, int]]
     message: str
     paths: Callable[[_Situation], Iterator[str]]
+    distribution: str = ""
 
     def concerns(self, release: Release) -> bool:
-        if self.fixed.passed(release):
+        if self.fixed.passed(release) or self.distribution not in ("", release.distribution):
             return False
         if self.only:
             return (release.minor, release.patch) in self.only
@@ -91,6 +93,25 @@ def known_problems(
             _finding("bare_endpoint", message, path, release, fixed_in, source) for path in _bare_endpoints(situation)
         ]
     return found
+
+
+def releases_of(name: str) -> str:
+    """From which release on a problem was there, and in which it is gone, as a sentence."""
+    if name == "bare_endpoint":
+        return "Only in the first builds (+k3s1) of %s." % _each(CONTAINERD_HOSTS_DIRECTORY.first)
+    problem = _PROBLEMS[name]
+    whose = " of RKE2" if problem.distribution == "rke2" else ""
+    fixed = _each(problem.fixed.first)
+    if problem.only:
+        return "Only in %s%s; fixed in %s." % (_each(dict(sorted(problem.only))), whose, fixed)
+    if problem.broken is None:
+        return "Its source names no first release%s; fixed in %s." % (whose, fixed)
+    return "First in %s%s; fixed in %s." % (_each(problem.broken.first), whose, fixed)
+
+
+def _each(first: dict[int, int]) -> str:
+    texts = ["v1.%d.%d" % (minor, patch) for minor, patch in first.items()]
+    return " and ".join(part for part in (", ".join(texts[:-1]), texts[-1]) if part)
 
 
 def _finding(name: str, message: str, path: str, release: Release, fixed_in: str, source: str) -> KnownProblem:
@@ -202,6 +223,29 @@ def _embedded_registry(situation: _Situation) -> Iterator[str]:
         yield "embedded-registry"
 
 
+def _embedded_wildcard(situation: _Situation) -> Iterator[str]:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
+
+    if situation.embedded_registry and WILDCARD in situation.config["mirrors"]:
+        yield f"mirrors.{WILDCARD}"
+
+
+def _shares_something(situation: _Situation) -> bool:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
+
+    return any(not is_localhost(name) for name in situation.config["mirrors"])
+
+
+def _embedded_with_mirrors(situation: _Situation) -> Iterator[str]:
+    if situation.embedded_registry and _shares_something(situation):
+        yield "embedded-registry"
+
+
+def _embedded_without_mirrors(situation: _Situation) -> Iterator[str]:
+    if situation.embedded_registry and not _shares_something(situation):
+        yield "embedded-registry"
+
+
 _NONE: frozenset[tuple[int, int]] = frozenset()
 _PROBLEMS = {
     "duplicate_endpoint": _Problem(
@@ -252,5 +296,27 @@ _PROBLEMS = {
         _NONE,
         "the embedded registry mirror is experimental",
         _embedded_registry,
+    ),
+    "embedded_wildcard": _Problem(
+        Gate({32: 12, 33: 8, 34: 4, 35: 1}, "https://github.com/k3s-io/k3s/issues/13526"),
+        None,
+        _NONE,
+        "under the wildcard alone the embedded registry shares no images",
+        _embedded_wildcard,
+    ),
+    "embedded_imports": _Problem(
+        Gate({32: 11, 33: 7, 34: 3, 35: 0}, "https://github.com/k3s-io/k3s/issues/13222"),
+        Gate({31: 14, 32: 10, 33: 6, 34: 2}, "k3s-io/k3s#12943 (Spegel 0.4.0, in the releases of November 2025)"),
+        _NONE,
+        "the embedded registry does not share images that were imported from files",
+        _embedded_with_mirrors,
+    ),
+    "embedded_without_mirrors": _Problem(
+        Gate({32: 13, 33: 9, 34: 5, 35: 2}, "https://github.com/rancher/rke2/issues/9755"),
+        Gate({32: 11, 33: 7, 34: 3, 35: 0}, "rancher/rke2#9198 (in the releases of December 2025)"),
+        _NONE,
+        "with the embedded registry and no mirror RKE2 waits for a registry that never starts, and then fails to start",
+        _embedded_without_mirrors,
+        "rke2",
     ),
 }

@@ -39,15 +39,10 @@ STATES = {
 #: Without a running K3s there are no endpoints to ask and nothing to pull with.
 IDLE = ("stopped", "not_set_up", "not_installed")
 #: Problems that say of a certificate what the certificate's own level says.
-OF_CERTIFICATES = frozenset(
-    (
-        "certificate_unreadable",
-        "certificate_not_yet_valid",
-        "certificate_expired",
-        "certificate_expiring",
-        "key_mismatch",
-    )
-)
+OF_CERTIFICATES = (
+    "certificate_unreadable", "certificate_not_yet_valid", "certificate_expired", "certificate_expiring",
+    "key_mismatch",
+)  # fmt: skip
 
 
 class Reason(NamedTuple):

@@ -21,6 +21,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.docu
 
 _COMMENT = re.compile(r"(?:^|(?<=\s))#\s*k3s-lint:\s*(?P<verb>\w*)\s*(?P<rest>.*?)\s*$", re.IGNORECASE)
 _CODES = re.compile(r"\s*(?P<codes>K3R\d{3}\b(?:[\s,]+K3R\d{3}\b)*)[\s:,;.-]*(?P<reason>.*)", re.IGNORECASE)
+_PART = re.compile(r'"(?:[^"\\]|\\.)*"|\[\d+\]|[^."\[\]]+')
 _KEYS = ("rule", "reason", "file", "path")
 _VARIABLE = "k3s_registries_lint_ignore"
 
@@ -47,8 +48,7 @@ class Ignore(NamedTuple):
         if self.file and not any(fnmatch.fnmatch(name, self.file) for name in (file, os.path.basename(file))):
             return False
         # Whoever writes a path need not know which of its keys lint quotes.
-        wanted, found = (text.replace('"', "") for text in (self.path, finding["path"]))
-        return not wanted or found == wanted or found.startswith((wanted + ".", wanted + "["))
+        return not self.path or self.path.replace('"', "") in _above(finding["path"])
 
 
 class Ignored(NamedTuple):
@@ -64,6 +64,16 @@ class Heeded(NamedTuple):
     findings: list[dict[str, Any]]
     ignored: list[Ignored]
     unused: list[Ignore]
+
+
+def _above(where: str) -> set[str]:
+    """A path and all above it, without quotes; a dot in a name is no step."""
+    found = set()
+    so_far = ""
+    for part in _PART.findall(where):
+        so_far += part if part.startswith("[") or not so_far else "." + part
+        found.add(so_far.replace('"', ""))
+    return found
 
 
 def heed(

@@ -11,7 +11,12 @@ from typing import Any, Mapping, NamedTuple, Sequence
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import text as rules
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import examine
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import UNKNOWN, NodeFacts
-from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.shape import NOT_A_BOOLEAN, WRONG_TYPE, Reader
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.shape import (
+    NOT_A_BOOLEAN,
+    PLACEHOLDER,
+    WRONG_TYPE,
+    Reader,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.document import Document
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.places import Places
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.tree import Duplicate, Tree
@@ -19,7 +24,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode i
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 
 # The rules that name what the decoder refuses better than the decoder does.
-_NAMED = (WRONG_TYPE.code, NOT_A_BOOLEAN.code)
+_NAMED = (WRONG_TYPE.code, NOT_A_BOOLEAN.code, PLACEHOLDER.code)
 
 
 def lint_text(source: str | bytes, nodes: NodeFacts = UNKNOWN) -> list[dict[str, Any]]:
@@ -63,15 +68,14 @@ def lint_document(document: Document, nodes: NodeFacts = UNKNOWN) -> Linted:
         found += _dropped(document)
     second = 0 if problem is not None else document.second_document()
     if second:
-        finding = rules.SECOND_DOCUMENT.finding("", "what follows the second --- is not read")
-        found.append(_at(finding, second, 1))
+        found.append(_at(rules.SECOND_DOCUMENT.finding("", "what follows the second --- is not read"), second, 1))
     read = config if config is not None else reader.config
     findings = examine(found, read, {}, nodes)
     places = Places(document.root)
     for finding in findings:
         place = None if "line" in finding else places.of(finding["path"])
         if place is not None:
-            finding.update(line=place.line, column=place.column)
+            finding["line"], finding["column"] = place
     return Linted(findings, read)
 
 

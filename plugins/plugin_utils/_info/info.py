@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
 
 # The rules of the linter that this result says in its own words, from what it knows better.
-_SAID_HERE = ("K3R262", "K3R263")
+_SAID_HERE = ("K3R229", "K3R262", "K3R263")
 # Reading YAML as K3s reads it takes some seconds for as much.
 _LARGEST_FILE = 256 << 10
 
@@ -67,7 +67,7 @@ class Observation:
             try:
                 self.config = decode(self.bytes)
             except DecodeError as error:
-                self.error = error.message
+                self.error = problems.brief(error.message)
 
     @property
     def bytes(self) -> bytes:
@@ -112,6 +112,7 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
         *problems.of_settings(settings, unreadable, too_large),
         *problems.of_proxies(proxies),
         *problems.of_certificates(facts),
+        *problems.of_credentials(seen.config, now.timestamp(), _written(said["registries"])),
         *_lint(seen, settings),
     ]
     result = {
@@ -150,6 +151,10 @@ def _state(said: Mapping[str, Any], registries: Mapping[str, Any], found: list[d
     if not running:
         return "stopped"
     return next((code for code in ("drifted", "pending") if code in codes), "loaded")
+
+
+def _written(registries: Mapping[str, Any]) -> float:
+    return float(registries["changed_at"]) if registries["exists"] else 0.0
 
 
 def _release(text: str) -> Release | None:
@@ -264,6 +269,7 @@ def _lint(seen: Observation, settings: Settings) -> list[dict[str, str]]:
         NodeFacts(
             k3s_version=seen.said["release"] if _release(seen.said["release"]) else "",
             default_endpoint=not settings.flag("disable-default-registry-endpoint"),
+            embedded_mirror=_embedded_mirror(seen, settings),
         ),
     )
     return [
@@ -276,6 +282,14 @@ def _lint(seen: Observation, settings: Settings) -> list[dict[str, str]]:
         for item in found
         if item["code"] not in _SAID_HERE
     ]
+
+
+def _embedded_mirror(seen: Observation, settings: Settings) -> str:
+    """Where the node has its embedded registry, "" if it is off: mirrors without endpoints depend on it."""
+    said = seen.said
+    hosts = said["generated"]["hosts"]
+    around = circumstances(settings, said["role"], said["distribution"], said["agent_dir"], said["release"], hosts)
+    return next((address for address in around.embedded if address), "")
 
 
 def _stamp(epoch: float) -> str:

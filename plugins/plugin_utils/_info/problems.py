@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.lifetime import lifetime, stamp
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import expiry
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.yaml_entries import LARGEST
@@ -15,12 +16,18 @@ if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
 
+_LONGEST = 2000
 _SITE = "run k3sfleet.registries.site"
 
 
 def problem(code: str, level: str, message: str, fix: str) -> dict[str, str]:
     """One problem. ``level`` is ``error``, ``warning`` or ``info``."""
-    return {"code": code, "level": level, "message": message, "fix": fix}
+    return {"code": code, "level": level, "message": brief(message), "fix": brief(fix)}
+
+
+def brief(text: str) -> str:
+    """A sentence that quotes a node's file, which may have a name of 200 KB in it, at a length that somebody reads."""
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
 
 
 def of_registries(registries: Mapping[str, Any], has_secrets: bool) -> Iterator[dict[str, str]]:
@@ -211,6 +218,30 @@ def of_proxies(proxies: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]
             % (entry["variable"], entry["source"], ", ".join(entry["registries"])),
             "Add them to NO_PROXY in the service's environment file and restart K3s, unless the proxy is meant.",
         )
+
+
+def of_credentials(config: Config | None, now: float, written: float) -> Iterator[dict[str, str]]:
+    """Those of the credentials: which have ended, and which will.
+
+    :param now: the node's time, and ``written`` when its registries.yaml was last changed, 0 if there is none: what
+        lives for hours was made before that.
+    """
+    for host, settings in (config["configs"] if config else {}).items():
+        life = lifetime(settings["auth"]) if settings["auth"] is not None else None
+        if life is None or not life.is_near(now):
+            continue
+        place = 'configs."%s".auth' % host
+        deadline = life.deadline(written)
+        if deadline and deadline <= now:
+            since = "" if life.ends else ": it was written before %s, and has ended" % stamp(written)
+            yield problem(
+                "credential_expired",
+                "error",
+                "%s: %s%s." % (place, life.sentence(now), since),
+                life.kind.instead,
+            )
+        else:
+            yield problem("credential_expiring", "warning", "%s: %s." % (place, life.sentence(now)), life.kind.instead)
 
 
 def of_certificates(certificates: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:

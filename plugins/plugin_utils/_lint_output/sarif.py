@@ -19,7 +19,7 @@ _HOME = "https://github.com/k3sfleet/registries"
 
 def text(outcome: Outcome) -> str:
     """The log, with a line break at its end. Ignored findings are in it as suppressed results."""
-    results = [(finding, []) for finding in outcome.findings]
+    results: list[tuple[Mapping[str, Any], list[dict[str, Any]]]] = [(finding, []) for finding in outcome.findings]
     results += [(finding, [_suppression(finding)]) for finding in outcome.ignored]
     codes = sorted({finding["code"] for finding, _suppressions in results})
     driver = {

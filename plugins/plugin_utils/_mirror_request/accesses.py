@@ -9,6 +9,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any, Callable, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import sources
@@ -34,12 +35,12 @@ class Accesses:
         self._shipped = sources.collect(config, read_file)
         self._configs = normalise({"configs": config.get("configs")})["configs"]
 
-    def of(self, host: str, scheme: str) -> dict[str, Any]:
+    def of(self, host: str, scheme: str) -> Access:
         """What the machine that copies needs for one host.
 
         :raises AccessProblem: where ``auth`` is not base64 of a user's name and password.
         """
-        found: dict[str, Any] = {"scheme": scheme}
+        found: dict[str, Any] = {}
         for key in credential_keys(host):
             if key in self._configs:
                 settings = self._configs[key]
@@ -49,7 +50,7 @@ class Accesses:
                 found.update({item.part: item.text for item in self._shipped if item.registry == key})
                 found["insecure"] = bool(tls.get("insecure_skip_verify"))
                 break
-        return found
+        return Access(host, scheme, **found)
 
 
 def _credentials(key: str, settings: HostSettings) -> dict[str, str]:

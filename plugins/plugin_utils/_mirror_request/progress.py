@@ -18,7 +18,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.copy_p
     SAME,
     SOURCE_MISSING,
     STATES,
+    to_copy,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import Item
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 
 _HUB = "docker.io/"
@@ -41,33 +43,33 @@ def short(image: str) -> str:
     return image[len(_HUB):] if image.startswith(_HUB) else image  # fmt: skip
 
 
-def progress_line(number: int, total: int, item: Mapping[str, Any]) -> str:
+def progress_line(number: int, total: int, item: Item) -> str:
     """``[12/48] rancher/mirrored-pause:3.6 copied 4.1 MB in 0.8 s``."""
-    start = "[%*d/%d] %s " % (len(str(total)), number, total, visible(short(item["image"])))
-    if item.get("action") == "copied":
-        return start + "copied %s in %.1f s" % (size_text(item.get("bytes", 0)), item.get("seconds", 0.0))
-    return start + "FAILED: %s" % visible(item.get("message", ""))
+    start = "[%*d/%d] %s " % (len(str(total)), number, total, visible(short(item.image)))
+    if item.action == "copied":
+        return start + "copied %s in %.1f s" % (size_text(item.bytes or 0), item.seconds or 0.0)
+    return start + "FAILED: %s" % visible(item.message)
 
 
-def plan_line(items: Iterable[Mapping[str, Any]], copies: int) -> str:
+def plan_line(items: Iterable[Item], copies: int) -> str:
     """``48 images: 36 unchanged, 12 to copy``."""
-    states = [item["state"] for item in items]
+    states = [item.state for item in items]
     parts = ["%d %s" % (states.count(state), _WORDS[state]) for state in STATES if states.count(state)]
     if copies > states.count(MISSING):
         parts.append("%d to overwrite" % (copies - states.count(MISSING)))
     return "%d image%s: %s" % (len(states), "" if len(states) == 1 else "s", ", ".join(parts))
 
 
-def totals(items: Iterable[Mapping[str, Any]], seconds: float) -> dict[str, Any]:
+def totals(items: Iterable[Item], seconds: float) -> dict[str, Any]:
     """Counts of how the images ended, the bytes of those that were copied, and the seconds that it took."""
-    actions = [item["action"] for item in items]
+    actions = [item.action for item in items]
     return {
         "images": len(actions),
         "copied": actions.count("copied"),
         "would_copy": actions.count("would_copy"),
         "unchanged": actions.count("none"),
         "failed": actions.count("failed"),
-        "bytes": sum(item.get("bytes", 0) for item in items if item["action"] == "copied"),
+        "bytes": sum(item.bytes or 0 for item in items if item.action == "copied"),
         "seconds": round(seconds, 1),
     }
 
@@ -83,12 +85,33 @@ def totals_line(counts: Mapping[str, Any]) -> str:
     )  # fmt: skip
 
 
-def failure_text(items: Iterable[Mapping[str, Any]], shown: int = 10) -> str:
+def result_of(item: Item) -> dict[str, Any]:
+    """An image as the task returns it; what is not known is left out."""
+    told = ("image", "state", "action", "digest", "target_digest", "bytes", "seconds", "cause", "message", "note")
+    found = {name: getattr(item, name) for name in told if getattr(item, name) not in ("", None)}
+    return {**found, "source": item.source.text, "target": item.target.text}
+
+
+def notes(items: Iterable[Item], platforms: Iterable[str]) -> list[str]:
+    """What changes digests, the same for many images said once."""
+    noted = [item for item in items if item.note]
+    found = sorted({visible(item.note) for item in noted if not item.is_part})
+    parts = [visible(short(item.image)) for item in noted if item.is_part]
+    if parts:
+        found.append(
+            "With platforms %s the digest of the index changes for %d image(s), such as %s: pods that pin the "
+            "published digest do not find it. Copy all platforms to keep digests."
+            % (", ".join(platforms), len(parts), parts[0])
+        )
+    return found
+
+
+def failure_text(items: Iterable[Item], shown: int = 10) -> str:
     """The message of a mirror that could not do all: what was in the way, and for which images."""
     by_message: dict[str, list[str]] = {}
     for item in items:
-        if item["action"] == "failed":
-            by_message.setdefault(visible(item["message"]), []).append(visible(short(item["image"])))
+        if item.action == "failed":
+            by_message.setdefault(visible(item.message), []).append(visible(short(item.image)))
     failed = sum(map(len, by_message.values()))
     lines = ["%d image%s could not be mirrored:" % (failed, "" if failed == 1 else "s")]
     for message, names in by_message.items():
@@ -97,15 +120,15 @@ def failure_text(items: Iterable[Mapping[str, Any]], shown: int = 10) -> str:
     return "\n".join(lines)
 
 
-def diff(items: Iterable[Mapping[str, Any]], overwrite: bool) -> dict[str, str]:
+def diff(items: Iterable[Item], overwrite: bool) -> dict[str, str]:
     """Image, place and digest of what changes, as Ansible shows differences."""
     before, after = [], []
     for item in items:
-        if item["state"] == MISSING or (item["state"] == DIFFERS and overwrite):
-            target = visible(item["target"])
-            if item["state"] == DIFFERS:
-                before.append("%s %s" % (target, visible(str(item.get("target_digest")))))
-            after.append("%s %s" % (target, visible(item["digest"])))
+        if to_copy(item, overwrite):
+            target = visible(item.target.text)
+            if item.state == DIFFERS:
+                before.append("%s %s" % (target, visible(item.target_digest)))
+            after.append("%s %s" % (target, visible(item.digest)))
     return {
         "before": "".join(line + "\n" for line in before),
         "after": "".join(line + "\n" for line in after),

@@ -9,7 +9,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.copy_plan import FAILED
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import Answer, Item, Source, Target
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists import (
     LIST_LIMIT,
     NO_USER,
@@ -21,7 +21,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists 
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import is_checkable
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.places import (
-    Place,
     TargetProblem,
     source_of,
     target_of,
@@ -96,13 +95,13 @@ def urls_of(arguments: Mapping[str, Any]) -> list[str]:
 def wanted(
     arguments: Mapping[str, Any],
     config: Config,
-    gathered: Mapping[str, Any],
+    gathered: Answer,
     read_file: Callable[[str], bytes],
     engine: Any = None,
-) -> list[dict[str, Any]]:
-    """Every image once, with ``source`` and ``target``; those without a target have ``state: failed`` already.
+) -> list[Item]:
+    """Every image once, with its two places; those without a target have failed already.
 
-    :param gathered: ``texts`` of the lists behind :func:`urls_of`, ``images`` of tarballs and layouts.
+    :param gathered: ``texts`` of the lists behind :func:`urls_of`, ``items`` of tarballs and layouts.
     :raises ListProblem: where a list cannot be understood.
     :raises WantedProblem: where a name is no image.
     """
@@ -110,16 +109,14 @@ def wanted(
         images = unique(list(_names(arguments, gathered, read_file)))
     except ImageError as error:
         raise WantedProblem("images: %s" % error) from error
-    items: dict[str, dict[str, Any]] = {}
-    for found in gathered.get("images", ()):
-        items[found["image"]] = dict(found)
+    items = {found.image: found for found in gathered.items}
     for image in images:
         if image.text not in items:
             try:
                 place = source_of(image, arguments["source_registries"])
             except TargetProblem as error:
                 raise WantedProblem(str(error)) from error
-            items[image.text] = {"image": image.text, "source": {"kind": "registry", "place": list(place)}}
+            items[image.text] = Item(image.text, Source("registry", place))
     for item in items.values():
         _aim(item, arguments, config, engine)
         _keep_pinned(item)
@@ -127,9 +124,7 @@ def wanted(
     return list(items.values())
 
 
-def _names(
-    arguments: Mapping[str, Any], gathered: Mapping[str, Any], read_file: Callable[[str], bytes]
-) -> Iterable[str]:
+def _names(arguments: Mapping[str, Any], gathered: Answer, read_file: Callable[[str], bytes]) -> Iterable[str]:
     yield from arguments["images"]
     for path in arguments["image_files"]:
         try:
@@ -139,7 +134,7 @@ def _names(
         except (OSError, ValueError) as error:
             raise ListProblem("image_files: %s cannot be read on the controller: %s" % (path, error)) from error
         yield from read_list(text, path)
-    for url, text in zip(urls_of(arguments), gathered.get("texts", ())):
+    for url, text in zip(urls_of(arguments), gathered.texts):
         yield from read_list(text, url)
 
 
@@ -150,70 +145,52 @@ def export_folder(path: str) -> tuple[str, str]:
     return os.path.normpath(path), ""
 
 
-def _aim(item: dict[str, Any], arguments: Mapping[str, Any], config: Config, engine: Any) -> None:
+def _aim(item: Item, arguments: Mapping[str, Any], config: Config, engine: Any) -> None:
     if arguments["export_to"]:
-        item["target"] = {"layout": export_folder(arguments["export_to"])[0]}
+        item.target = Target(layout=export_folder(arguments["export_to"])[0])
         return
     try:
-        place = target_of(
-            parse_image(item["image"]), config, arguments["mapping"], arguments["endpoint"],
+        item.target.place = target_of(
+            parse_image(item.image), config, arguments["mapping"], arguments["endpoint"],
             arguments["system_default_registry"], engine,
         )  # fmt: skip
     except (TargetProblem, ImageError) as error:
-        item.update(target={"place": None}, state=FAILED, cause="no_target", message=str(error))
-        return
-    item["target"] = {"place": list(place)}
+        item.fail("no_target", str(error))
 
 
-def _keep_pinned(item: dict[str, Any]) -> None:
+def _keep_pinned(item: Item) -> None:
     """An image that is asked for by its digest is that, or fails: whatever else goes by its name is another."""
-    pinned, source = parse_image(item["image"]).digest, item["source"]
-    if not pinned or "state" in item:
+    pinned, source = parse_image(item.image).digest, item.source
+    if not pinned or item.state:
         return
     why = ""
     if not is_checkable(pinned):
         why = "only SHA-256 digests can be checked: ask for it by its sha256 digest"
-    elif source["kind"] == "archive":
+    elif source.kind == "archive":
         why = "a tarball of one platform has no digest of an index: take it from a registry or an export"
-    elif source["kind"] == "layout" and source["digest"] != pinned:
-        why = "%s has %s under this name" % (source["path"], source["digest"])
+    elif source.kind == "layout" and source.digest != pinned:
+        why = "%s has %s under this name" % (source.path, source.digest)
     if why:
-        item.update(state=FAILED, cause="digest_mismatch", message="it is asked for by its digest: " + why)
+        item.fail("digest_mismatch", "it is asked for by its digest: " + why)
 
 
-def _refuse_collisions(items: Iterable[dict[str, Any]]) -> None:
+def _refuse_collisions(items: Iterable[Item]) -> None:
     """Two images that a rewrite sends to one place would overwrite each other, run after run."""
     taken: dict[str, str] = {}
     for item in items:
-        place = item["target"].get("place")
-        if place is None or "layout" in item["target"]:
+        if item.target.place is None:
             continue
-        first = taken.setdefault(Place(*place).text, item["image"])
-        if first != item["image"]:
-            item.update(state=FAILED, cause="no_target", message=(
-                "it would go to the same place as %s (%s): the rewrites make them one" % (first, Place(*place).text)
-            ))  # fmt: skip
+        first = taken.setdefault(item.target.text, item.image)
+        if first != item.image:
+            why = "it would go to the same place as %s (%s): the rewrites make them one" % (first, item.target.text)
+            item.fail("no_target", why)
 
 
-def hosts_of(items: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def hosts_of(items: Iterable[Item]) -> dict[str, str]:
     """``src:host`` and ``dest:host`` of all images, with the scheme of each."""
     found = {}
     for item in items:
-        if item["source"]["kind"] == "registry":
-            found["src:" + item["source"]["place"][1]] = item["source"]["place"][0]
-        if item["target"].get("place"):
-            found["dest:" + item["target"]["place"][1]] = item["target"]["place"][0]
+        for side, place in (("src", item.source.place), ("dest", item.target.place)):
+            if place is not None:
+                found["%s:%s" % (side, place.host)] = place.scheme
     return found
-
-
-def target_text(item: Mapping[str, Any]) -> str:
-    """Where an image goes, in words."""
-    if "layout" in item["target"]:
-        return str(item["target"]["layout"])
-    return Place(*item["target"]["place"]).text if item["target"]["place"] else ""
-
-
-def source_text(item: Mapping[str, Any]) -> str:
-    """Where an image comes from, in words."""
-    source = item["source"]
-    return Place(*source["place"]).text if source["kind"] == "registry" else str(source["path"])

@@ -105,7 +105,7 @@ def _certificate(group: list[certificates.Certificate]) -> Finding:
         if len(group) > 1 and first.days_left != group[-1].days_left:
             happens += " or later"
     if first.kind == "server":
-        fix = f"Renew the certificate on {where}; the nodes need no change if its authority stays."
+        fix = f"Renew the certificate on {where}; the nodes need no change if its CA stays the same."
     else:
         fix = "Renew it and run k3sfleet.registries.site: a changed certificate reaches the nodes without a restart."
     finding = Finding(first.level, "certificate", f"{words.first_upper(what)} {happens}")
@@ -121,7 +121,7 @@ def _of_host(name: str, host: Mapping[str, Any]) -> Iterator[Seen]:
             "unknown",
             "unreachable",
             "Unreachable",
-            "See that Ansible can log in there, and run the report again: nothing is known about these nodes.",
+            "Make sure that Ansible can log in, then run the report again: nothing is known about these nodes.",
             str(host["unreachable"]).replace(name, "this node"),
             "",
         )
@@ -131,7 +131,7 @@ def _of_host(name: str, host: Mapping[str, Any]) -> Iterator[Seen]:
             "unknown",
             "module_failed",
             f"{error.get('module')} failed",
-            "Fix what it says, and run the report again.",
+            "Fix what it says, then run the report again.",
             str(error.get("message") or ""),
             "",
         )

@@ -22,39 +22,20 @@ class Cell(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A row of the matrix. ``reasons``: what is not well, in short, beside the condition's own label."""
+    """A row of the matrix. ``reasons``: what is not well, in short, beside the condition's own label. ``expiry``: the
+    level of the certificate that expires first."""
 
     name: str
     group: str
-    found: assess.Node
+    condition: str
+    level: str
+    label: str
     reasons: list[str]
     release: str
     cells: dict[str, Cell]
-
-    @property
-    def condition(self) -> str:
-        return self.found.condition
-
-    @property
-    def level(self) -> str:
-        return self.found.level
-
-    @property
-    def label(self) -> str:
-        return words.CONDITIONS[self.condition]
-
-    @property
-    def troubled(self) -> bool:
-        return self.found.troubled
-
-    @property
-    def days_left(self) -> int | None:
-        return self.found.days_left
-
-    @property
-    def expiry(self) -> str:
-        """The level of the certificate that expires first."""
-        return expiry.level(self.days_left)
+    days_left: int | None
+    expiry: str
+    troubled: bool
 
 
 NOT_CONFIGURED = Cell("none", "not configured", "")
@@ -84,13 +65,19 @@ def node(name: str, host: Mapping[str, Any]) -> Node:
     info: Mapping[str, Any] = host["info"] or {}
     found = assess.assess(host)
     told = [text for reason in found.reasons for text in _told(reason, found.days_left)]
+    label = words.CONDITIONS[found.condition]
     return Node(
         name=name,
         group=str(host["group"]),
-        found=found,
-        reasons=[text for text in told if text != words.CONDITIONS[found.condition]],
+        condition=found.condition,
+        level=found.level,
+        label=label,
+        reasons=[text for text in told if text != label],
         release=str(info.get("release") or ""),
         cells={registry: _cell(result) for registry, result in found.registries.items()},
+        days_left=found.days_left,
+        expiry=expiry.level(found.days_left),
+        troubled=found.troubled,
     )
 
 

@@ -42,20 +42,20 @@ STATES: dict[str, State] = {
     "pending": State(
         "restart pending",
         "Restart pending",
-        "registries.yaml has changed since K3s last started: what runs is the configuration before.",
-        "Run k3sfleet.registries.site, which restarts these nodes one after another, each on proven health.",
+        "registries.yaml has changed since K3s started, so K3s still runs the previous configuration.",
+        "Run k3sfleet.registries.site, which restarts these nodes one by one, each once the last one is healthy.",
     ),
     "drifted": State(
         "drifted",
         "Drifted",
-        "What K3s generated for containerd is not what its registries.yaml leads to: someone has edited files by hand.",
-        "Look at the difference, keep what is wanted in k3s_registries, and run k3sfleet.registries.site.",
+        "What K3s generated for containerd does not match its registries.yaml: someone has edited files by hand.",
+        "Review the difference, copy what you want to keep into k3s_registries, and run k3sfleet.registries.site.",
     ),
     "foreign": State(
         "not ours",
         "registries.yaml is not ours",
-        "The node has a registries.yaml that this collection has not written.",
-        "Take what is wanted from it into k3s_registries and run k3sfleet.registries.site, which keeps the file.",
+        "The node has a registries.yaml that this collection did not write.",
+        "Copy what you want to keep into k3s_registries and run k3sfleet.registries.site, which keeps the old file.",
     ),
     "unreadable": State(
         "registries.yaml unreadable",
@@ -66,19 +66,19 @@ STATES: dict[str, State] = {
     "stopped": State(
         "stopped",
         "K3s is stopped",
-        "K3s is installed and does not run: the configuration comes into force at its next start.",
-        "Start K3s where it ought to run.",
+        "K3s is installed but not running: the configuration takes effect when it next starts.",
+        "Start K3s if it should be running.",
     ),
     "not_set_up": State(
         "not set up",
         "K3s is not set up",
-        "There is a K3s on these nodes, and no service that runs it was ever enabled or started.",
+        "These nodes have K3s, but no service that runs it was ever enabled or started.",
         "Set K3s up, or take the hosts out of the groups server and agent.",
     ),
     "not_installed": State(
         "not installed",
         "K3s is not installed",
-        "There is no K3s on these nodes: the configuration comes into force at its first start.",
+        "These nodes do not have K3s: the configuration takes effect when it first starts.",
         "Install K3s, or take the hosts out of the groups server and agent.",
     ),
 }
@@ -128,7 +128,9 @@ PROBLEMS: dict[str, str] = {
     "template_overrides": "A template drops what K3s writes",
     "config_unreadable": "K3s' configuration cannot be read",
     "external_runtime": "Another container runtime",
-    "proxy": "A proxy stands before a mirror",
+    "proxy": "A proxy is in front of a mirror",
+    "credential_expired": "Credentials have expired",
+    "credential_expiring": "Credentials that expire soon",
 }
 
 
@@ -181,11 +183,11 @@ def days(number: int) -> str:
 
 
 def days_left(number: int, things: int = 1) -> str:
-    """The same as the end of a sentence about one or more `things`: ``ends today``, ``end in 11 days``, ``expired 3
-    days ago``."""
+    """The same as the end of a sentence about one or more `things`: ``expires today``, ``expire in 11 days``,
+    ``expired 3 days ago``."""
     if number < 0:
         return days(number)
-    verb = "ends" if things == 1 else "end"
+    verb = "expires" if things == 1 else "expire"
     return f"{verb} today" if number == 0 else f"{verb} in {days(number)}"
 
 

@@ -12,7 +12,6 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shorten
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.pulls import FailingPulls, failing_pulls
 
-_MOST_NAMES = 8
 _MOST_IMAGES = 5
 _MOST_EVIDENCE = 4
 _LONGEST_LINE = 400
@@ -91,9 +90,9 @@ def _lines(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> list[str]:
 
 def _group(number: int, group: FailingPulls) -> list[str]:
     where = " at %s" % group.endpoint if group.endpoint else ""
-    text = ["%d. %s (%s)%s, on %s" % (number, group.label, group.cause, where, _names(group.nodes, _MOST_NAMES))]
+    text = ["%d. %s (%s)%s, on %s" % (number, group.label, group.cause, where, _names(group.nodes))]
     for image, nodes in group.by_image[:_MOST_IMAGES]:
-        only = "" if len(nodes) == len(group.nodes) else " on %s" % _names(nodes, _MOST_NAMES)
+        only = "" if len(nodes) == len(group.nodes) else " on %s" % _names(nodes)
         text.append("   image    %s%s" % (image, only))
     if len(group.images) > _MOST_IMAGES:
         text.append("            and %d more" % (len(group.images) - _MOST_IMAGES))
@@ -107,10 +106,9 @@ def _group(number: int, group: FailingPulls) -> list[str]:
     return [*text, ""]
 
 
-def _names(names: Iterable[str], most: int) -> str:
+def _names(names: Iterable[str]) -> str:
     listed = list(names)
-    more = " and %d more" % (len(listed) - most) if len(listed) > most else ""
-    return ("%s " % _count(len(listed), "node")) + "(" + ", ".join(listed[:most]) + more + ")"
+    return "%s (%s)" % (_count(len(listed), "node"), shortened(listed))
 
 
 def _count(number: int, noun: str) -> str:

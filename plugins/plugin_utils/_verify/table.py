@@ -37,7 +37,7 @@ def table(verdicts: Iterable[Mapping[str, Any]], reasons: bool = True) -> list[s
         lines = _grid(found, endpoints, numbers)
         lines += ["", *("%s %s" % pair for pair in zip(numbers, endpoints))]
     if any("(" in cell for item in found for cell in item["cells"].values()):
-        lines.append("(in brackets: a fallback, which nothing needs as long as the mirrors before it answer)")
+        lines.append("(in brackets: a fallback, which is not needed as long as the mirrors before it answer)")
     if reasons:
         lines += _reasons(found, "failures", "FAILED") + _reasons(found, "warnings", "warning")
     lines += ["", _sum(found)]
@@ -52,7 +52,8 @@ def _sum(found: list[Mapping[str, Any]]) -> str:
     idle = fleet.idle(found)
     if not idle:
         return passed
-    return "%s, but K3s does not run on %d of them, where nothing was asked: %s" % (passed, len(idle), shortened(idle))
+    asked = "K3s is not running on %d of them, so nothing was asked there" % len(idle)
+    return "%s, but %s: %s" % (passed, asked, shortened(idle))
 
 
 def _grid(found: list[Mapping[str, Any]], endpoints: list[str], heads: list[str]) -> list[str]:

@@ -59,11 +59,6 @@ def verdict(
     return cleaned
 
 
-def beyond_judging(host: str, why: str) -> dict[str, Any]:
-    """The verdict on a node whose answers nothing can be made of."""
-    return verdict(host, {"msg": why}, {}, {}, False)
-
-
 def _of_the_rest(
     row: dict[str, Any], applied: Mapping[str, Any], probe: Mapping[str, Any], canary: Mapping[str, Any]
 ) -> list[Finding]:

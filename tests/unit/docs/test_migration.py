@@ -24,7 +24,7 @@ CONFIG: dict[str, Any] = {
     },
     "configs": {
         "mycustomreg:5000": {
-            "auth": {"username": "xxxxxx", "password": "p: '#1\""},
+            "auth": {"username": "fleet", "password": "p: '#1\""},
             "tls": {"ca_file": "/etc/ssl/registry.crt", "insecure_skip_verify": True},
         }
     },

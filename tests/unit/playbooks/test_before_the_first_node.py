@@ -94,3 +94,22 @@ def test_a_wrong_type_in_the_variables_of_one_host_stops_all(tmp_path: Path, pla
 def test_remove_needs_no_configuration(tmp_path: Path) -> None:
     done = run(tmp_path, "remove", FLEET, variables={"k3s_registries": {"mirrors": None, "configs": None}})
     assert done.status == 0, done.output
+
+
+@pytest.mark.parametrize("playbook", ["site", "verify"])
+def test_a_text_is_taken_and_read_strictly(tmp_path: Path, playbook: str) -> None:
+    """Where a filter or the argument spec would have dropped a key, or dumped the configuration."""
+    text = "mirrors:\n  docker.io:\n    endpoints: [https://a.b]\nconfigs:\n  a.b:\n    auth: {token: c4n4ry}\n"
+    done = run(tmp_path, playbook, {"server": ["a"]}, variables={"k3s_registries": text})
+    assert done.status != 0
+    if playbook == "site":
+        assert 'K3R101 error line 3, column 5: mirrors."docker.io".endpoints' in done.output
+        assert "    |     endpoints: [********]\n    |     ^~~~~~~~~" in done.output
+        assert "K3R106 error line 6, column 12" in done.output
+    assert "c4n4ry" not in done.output
+
+
+def test_neither_a_mapping_nor_text(tmp_path: Path) -> None:
+    done = run(tmp_path, "site", {"server": ["a"]}, variables={"k3s_registries": ["mirrors"]})
+    assert done.status != 0
+    assert "k3s_registries is a list: give the content of registries.yaml" in done.output

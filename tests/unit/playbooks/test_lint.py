@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -72,17 +73,23 @@ def test_without_the_default_endpoint_there_is_no_such_attempt(tmp_path: Path) -
 def test_a_warning_is_shown_and_is_no_failure(tmp_path: Path) -> None:
     done = lint(tmp_path, WARNING)
     assert done.status == 0
-    assert r"warning  K3R215  mirrors.\"docker.io\".endpoint[0]" in done.output
-    assert "fix: Use" in done.output
-    assert "no errors, 1 warning(s)" in done.output
+    assert 'registries.yaml:1:34: warning K3R215 mirrors."docker.io".endpoint[0]\n' in done.output
+    assert "  fix: Use" in done.output
+    assert "1 file: 0 errors, 1 warning\n" in done.output
+
+
+def test_the_line_is_shown_with_a_caret(tmp_path: Path) -> None:
+    done = lint(tmp_path, WARNING)
+    line = f"  1 | {WARNING}\n"
+    assert line + "    | " + " " * WARNING.index('"https') + "^" + "~" * 30 in done.output
 
 
 def test_an_error_is_a_failure_with_its_fix(tmp_path: Path) -> None:
     done = lint(tmp_path, ERROR, "-e", "image=nginx")
     assert done.status != 0
-    assert "error    K3R106" in done.output
+    assert "error K3R106" in done.output
     assert "identity_token" in done.output
-    assert "1 error(s)" in done.output
+    assert "1 file: 1 error, " in done.output
     assert "registry-1.docker.io" not in done.output
 
 
@@ -92,7 +99,7 @@ def test_an_error_is_a_failure_with_its_fix(tmp_path: Path) -> None:
 def test_bytes_that_are_no_yaml_are_a_finding(tmp_path: Path, content: bytes) -> None:
     done = lint(tmp_path, content)
     assert done.status != 0
-    assert "error    K3R" in done.output
+    assert "error K3R" in done.output
     assert "Traceback" not in done.output
     assert CANARY not in done.output
 
@@ -107,7 +114,7 @@ def test_a_template_in_the_file_is_not_run(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     done = lint(tmp_path, None)
     assert done.status != 0
-    assert f"{tmp_path}/registries.yaml cannot be read" in done.output
+    assert "registries.yaml cannot be read: No such file or directory" in done.output
 
 
 def test_the_nodes_path_in_an_inventory_is_not_taken_for_a_file_of_this_machine(tmp_path: Path) -> None:
@@ -115,7 +122,7 @@ def test_the_nodes_path_in_an_inventory_is_not_taken_for_a_file_of_this_machine(
     (tmp_path / "inventory.yml").write_text("all: {vars: {k3s_registries_file: /etc/registries.yaml}, hosts: {a: }}")
     done = lint(tmp_path, WARNING, "-i", "inventory.yml")
     assert done.status == 0
-    assert "no errors, 1 warning(s)" in done.output
+    assert "1 file: 0 errors, 1 warning\n" in done.output
     without = lint(tmp_path, WARNING, "-i", "inventory.yml", "-e", "k3s_registries_lint_file=")
     assert without.status != 0
     assert "k3s_registries_lint_file=registries.yaml" in without.output
@@ -125,4 +132,69 @@ def test_the_nodes_path_in_an_inventory_is_not_taken_for_a_file_of_this_machine(
 def test_no_secret_is_in_the_output_however_much_is_asked_for(tmp_path: Path, content: str) -> None:
     done = lint(tmp_path, content, "-vvv", "-e", "image=nginx")
     assert CANARY not in done.output
-    assert "Show the findings" in done.output
+    assert "1 file: " in done.output
+
+
+def test_several_files_folders_and_patterns(tmp_path: Path) -> None:
+    for name in ("a/registries.yaml", "b/prod-registries.yml", "b/.hidden/registries.yaml", "c/other.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(WARNING)
+    done = lint(tmp_path, None, "-e", "k3s_registries_lint_file=a/registries.yaml,b,*/other.yaml")
+    assert "3 files: 0 errors, 3 warnings\n" in done.output
+    for name in ("a/registries.yaml", "b/prod-registries.yml", "c/other.yaml"):
+        assert f"{name}:1:34: warning K3R215" in done.output
+    done = lint(tmp_path, None, "-e", "k3s_registries_lint_file=c")
+    assert done.status != 0
+    assert "c: the folder holds no file" in done.output
+
+
+def test_the_variable_and_the_embedded_registry(tmp_path: Path) -> None:
+    bare = {"k3s_registries_lint_file": "", "k3s_registries": {"mirrors": {"docker.io": None}}}
+    release = {"k3s_version": "v1.25.4+k3s1"}
+    done = lint(tmp_path, None, "-e", json.dumps({**bare, **release}))
+    assert "K3R402" not in done.output
+    done = lint(tmp_path, None, "-e", json.dumps({**bare, **release, "k3s_registries_embedded_registry": True}))
+    assert "K3R402" in done.output
+    assert done.status != 0
+    done = lint(
+        tmp_path, None, "-e", json.dumps({**bare, "k3s_registries": "mirrors:\n  docker.io: {endpoints: []}\n"})
+    )
+    assert "k3s_registries:2:15: error K3R101" in done.output
+
+
+def test_github_annotations_begin_their_lines(tmp_path: Path) -> None:
+    done = lint(tmp_path, WARNING, "-e", "k3s_registries_lint_output=github")
+    assert "\n::warning file=registries.yaml,line=1,col=34,title=K3R215 " in done.output
+
+
+@pytest.mark.parametrize("output", ["json", "sarif"])
+def test_documents_go_to_a_file(tmp_path: Path, output: str) -> None:
+    done = lint(tmp_path, ERROR, "-e", f"k3s_registries_lint_output={output}")
+    assert done.status != 0
+    assert "k3s_registries_lint_report=lint." in done.output
+    report = tmp_path / "out.json"
+    wanted = f"k3s_registries_lint_output={output} k3s_registries_lint_report=out.json"
+    done = lint(tmp_path, ERROR, "-e", wanted)
+    assert done.status != 0
+    assert "K3R106" in str(json.loads(report.read_text()))
+    assert "K3R106" not in done.output
+    assert CANARY not in report.read_text()
+    assert lint(tmp_path, ERROR, "-e", wanted + " k3s_registries_lint_fail_on=never").status == 0
+    done = lint(tmp_path, ERROR, "-e", "k3s_registries_lint_report=out.json")
+    assert "set k3s_registries_lint_output too" in done.output
+
+
+def test_levels_ignores_and_what_fails(tmp_path: Path) -> None:
+    def run(**variables: object) -> Done:
+        return lint(tmp_path, WARNING, "-e", json.dumps(variables))
+
+    assert run(k3s_registries_lint_fail_on="warning").status != 0
+    assert run(k3s_registries_lint_levels={"K3R215": "error"}).status != 0
+    ignored = run(
+        k3s_registries_lint_fail_on="warning",
+        k3s_registries_lint_ignore=[{"rule": "K3R215", "path": "mirrors.docker.io", "reason": "ours"}],
+    )
+    assert ignored.status == 0
+    assert "1 file: no findings (1 ignored)" in ignored.output
+    assert "K3R999: there is no such rule" in run(k3s_registries_lint_levels={"K3R999": "error"}).output
+    assert "must be a mapping with rule and reason" in run(k3s_registries_lint_ignore=["K3R215"]).output

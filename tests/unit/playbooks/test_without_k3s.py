@@ -45,7 +45,7 @@ def test_verify_passes_without_k3s_where_that_is_allowed(tmp_path: Path) -> None
     allowed = {**CONFIG, "k3s_registries_verify_not_installed": "allow"}
     done = run(tmp_path, "verify", SMALL, variables=allowed)
     assert done.status == 0, done.output
-    assert "the node passes, but K3s does not run on 1 of them, where nothing was asked: server-1" in done.output
+    assert "the node passes, but K3s is not running on 1 of them, so nothing was asked there: server-1" in done.output
     mistyped = run(tmp_path, "verify", SMALL, variables={**CONFIG, "k3s_registries_verify_not_installed": "allowed"})
     assert mistyped.status != 0
 

@@ -89,6 +89,13 @@ def test_proxy_variables_of_containerd_come_first():
     assert "s3cret" not in json.dumps(finding)
 
 
+def test_mirrors_without_endpoints_may_belong_to_an_embedded_registry_that_nobody_has_told_of():
+    bare = {"mirrors": {"docker.io": None}}
+    assert [finding["code"] for finding in lint(bare)] == ["K3R273"]
+    assert lint(bare, NodeFacts(embedded_unknown=True)) == []
+    assert lint(bare, NodeFacts(embedded_mirror="127.0.0.1:6443")) == []
+
+
 def test_catalogue_is_complete():
     for rule in CATALOGUE.values():
         assert all((rule.title, rule.why, rule.source, rule.fix))

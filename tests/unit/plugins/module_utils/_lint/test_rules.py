@@ -46,6 +46,7 @@ def both(mirrors, configs):
 
 
 M = {"endpoint": [f"https://{R}"]}
+EMBEDDED = {"embedded_mirror": "127.0.0.1:6443"}
 OLD = {"k3s_version": "v1.24.1+k3s1"}
 
 # code: (fires, does not fire, arguments of lint for both)
@@ -56,9 +57,10 @@ CASES = {
     "K3R104": (auth(username="u", password=83), auth(username="u", password="83"), {}),
     "K3R105": ({"mirrors": {"docker.io": M, "configs": {R: {}}}}, both({"docker.io": M}, {R: {}}), {}),
     "K3R106": (auth(token="x"), auth(identity_token="x"), {}),
-    "K3R107": ({"auths": {}}, {"configs": {}}, {}),
+    "K3R107": ({"auths": {R: {"auth": GOOD}}}, {"configs": {}}, {}),
     "K3R108": ({"\u00a0mirrors": {}}, {"mirrors": {}}, {}),
     "K3R109": (mirror("https://{{ registry }}"), mirror("https://registry"), {}),
+    "K3R120": ({"auths": {}}, {"configs": {}}, {}),
     "K3R110": (tls(ca_src="files/ca.crt"), tls(ca_file="/etc/ca.crt"), {}),
     "K3R201": (mirror(f"https://{R}", name="https://docker.io"), mirror(f"https://{R}"), {}),
     "K3R202": (mirror(f"https://{R}", name="index.docker.io"), mirror(f"https://{R}"), {}),
@@ -77,6 +79,8 @@ CASES = {
     "K3R215": (mirror("https://a.b/project"), mirror("https://a.b/v2/project"), {}),
     "K3R216": (mirror("https://a.b/v2/"), mirror("https://a.b/v2"), {}),
     "K3R217": (mirror("https://a.b", "a.b/v2"), mirror("https://a.b", "http://a.b"), {}),
+    "K3R218": (mirror("https://hub.docker.com"), mirror("https://registry-1.docker.io"), {}),
+    "K3R219": (mirror("https://k8s.gcr.io"), mirror("https://registry.k8s.io", name="k8s.gcr.io"), {}),
     "K3R220": (host("*", auth={"username": "u", "password": "s3cret"}), host("*", tls={}), {}),
     "K3R221": (auth(auth="ghp_token"), auth(auth=GOOD), {}),
     "K3R222": (auth(password="s3cret"), auth(username="u", password="s3cret"), {}),
@@ -90,6 +94,7 @@ CASES = {
     ),
     "K3R227": (auth(username="u", password="s3cret\n"), auth(username="u", password="s3 cret"), {}),
     "K3R228": (auth(username="a:b", password="p"), auth(username="a", password="b:p"), {}),
+    "K3R229": (auth(username="AWS", password="s3cret"), auth(username="aws", password="s3cret"), {}),
     "K3R230": (tls(ca_file="ca.crt"), tls(ca_file="/ca.crt"), {}),
     "K3R231": (tls(cert_file="/c.crt"), tls(cert_file="/c.crt", key_file="/c.key"), {}),
     "K3R232": (tls(ca_src="a", ca_file="/a"), tls(ca_src="a"), {"shipping_keys": True}),
@@ -125,6 +130,7 @@ CASES = {
     ),
     "K3R246": (rewrite("^nginx$", "x/nginx"), rewrite("^library/nginx$", "x/nginx"), {}),
     "K3R247": (rewrite("^a/(.*)", "/Project/$1"), rewrite("^a/(.*)", "project/$1"), {}),
+    "K3R249": (rewrite("^a/(.*)", f"{R}/a/$1"), rewrite("^a/(.*)", "registry.example.com/a/$1"), {}),
     "K3R250": (
         both({"docker.io": M}, {"docker.io": None}),
         both({"docker.io": M}, {R: None}),
@@ -138,11 +144,26 @@ CASES = {
         {"environment": {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".internal,10.0.0.0/8"}},
     ),
     "K3R263": (auth(auth=GOOD), tls(), {"config_template": "/var/lib/rancher/k3s/config-v3.toml.tmpl"}),
+    "K3R270": (
+        both({"icr.io": M}, {"icr.io": {"auth": {"auth": GOOD}}}),
+        both({"icr.io": M}, {R: {"auth": {"auth": GOOD}}}),
+        {"default_endpoint": False},
+    ),
+    "K3R271": (both({"icr.io": M}, {"icr.io": {"auth": {"auth": GOOD}}}), both({"icr.io": M}, {"icr.io": None}), {}),
+    "K3R272": (mirror("a.b"), mirror("https://a.b"), {}),
+    "K3R273": ({"mirrors": {"quay.io": None}}, {"mirrors": {"quay.io": M}}, {}),
+    "K3R275": (mirror("http://a.b"), mirror("http://10.0.0.1:5000", "http://registry.lan", "http://cache:5000"), {}),
+    "K3R276": (mirror("https://a.b/v2/v2/c"), mirror("https://a.b/v2/c"), {}),
     "K3R403": (mirror("https://a.b", name="*"), mirror("https://a.b"), OLD),
     "K3R404": (
         both({}, {"docker.io": {"auth": {"auth": GOOD}}}),
         both({}, {"registry-1.docker.io": {"auth": {"auth": GOOD}}}),
         {"k3s_version": "v1.31.4+k3s1"},
+    ),
+    "K3R407": (
+        both({}, {"docker.io": {"auth": {"auth": GOOD}}}),
+        both({}, {"registry-1.docker.io": {"auth": {"auth": GOOD}}}),
+        {},
     ),
     "K3R411": (mirror("https://a.b", "https://a.b"), mirror("https://a.b"), {"k3s_version": "v1.29.1+k3s1"}),
     "K3R412": (mirror("https://docker.io"), mirror("https://a.b"), {"k3s_version": "v1.29.1+k3s1"}),
@@ -162,10 +183,14 @@ CASES = {
     "K3R415": (mirror("https://a.b", name="*"), mirror("https://a.b"), {"k3s_version": "v1.31.6+k3s1"}),
     "K3R416": (mirror("https://[fd00::1]:5000"), mirror("https://a.b"), {"k3s_version": "v1.30.1+k3s1"}),
     "K3R418": (mirror("a.b"), mirror("https://a.b"), {"k3s_version": "v1.29.1+k3s1"}),
+    "K3R419": ({"mirrors": {"*": None}}, {"mirrors": {"docker.io": None}}, {"k3s_version": "v1.34.3+k3s1", **EMBEDDED}),
+    "K3R420": (mirror("https://a.b"), mirror(name="localhost:5000"), {"k3s_version": "v1.34.2+k3s1", **EMBEDDED}),
+    "K3R421": ({"mirrors": {}}, mirror("https://a.b"), {"k3s_version": "v1.34.3+rke2r1", **EMBEDDED}),
 }
 # Rules that look at an argument, not at the configuration: (arguments that fire, arguments that do not).
 ARGUMENTS = {
     "K3R261": ({"images": ["docker.io/UPPER"]}, {"images": ["lower/case"]}),
+    "K3R274": ({"embedded_mirror": "127.0.0.1:6443"}, {}),
     "K3R401": ({**OLD, "default_endpoint": False}, {"k3s_version": "v1.31.4+k3s1", "default_endpoint": False}),
     "K3R402": ({**OLD, "embedded_mirror": "127.0.0.1:6443"}, OLD),
     "K3R405": ({"k3s_version": "newest"}, {"k3s_version": "1.31.4"}),
@@ -196,8 +221,9 @@ def test_rule(code):
 @pytest.mark.parametrize("code", ARGUMENTS)
 def test_rule_about_an_argument(code):
     fires, quiet = ARGUMENTS[code]
-    assert code in found(mirror("https://a.b"), **fires)
-    assert code not in found(mirror("https://a.b"), **quiet)
+    config = mirror("https://a.b") if code != "K3R274" else {"mirrors": {}}
+    assert code in found(config, **fires)
+    assert code not in found(config, **quiet)
 
 
 def test_unchecked_pattern_is_a_warning_without_re2(monkeypatch):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import copy_plan
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import Item, Source
 
 
 def descriptor(number: int, platform: str, **more: Any) -> dict[str, Any]:
@@ -54,5 +55,6 @@ def test_a_platform_that_is_not_there_is_said_with_those_that_are() -> None:
 )  # fmt: skip
 def test_digests_on_both_sides_are_a_state(source: str | None, target: str | None, state: str) -> None:
     assert copy_plan.state_of(source, target) == state
-    assert copy_plan.to_copy({"state": state}, overwrite=False) is (state == "missing")
-    assert copy_plan.to_copy({"state": state}, overwrite=True) is (state in ("missing", "differs"))
+    item = Item("a", Source("registry"), state=state)
+    assert copy_plan.to_copy(item, overwrite=False) is (state == "missing")
+    assert copy_plan.to_copy(item, overwrite=True) is (state in ("missing", "differs"))

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.archive import Workspace
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.ends import Ends
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import Item, Request, Source, Target
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
     RegistryFailure,
     cause_of,
     of_status,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.places import Place
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.skopeo import lacking
 
 
@@ -47,18 +49,16 @@ def test_a_missing_skopeo_is_said_with_the_remedy() -> None:
 
 def test_a_failing_host_breaks_no_other_whose_name_begins_alike(tmp_path: Path) -> None:
     """What fails carries its side and host; nothing is concluded from a sentence."""
-    ends = Ends({"parallel": 1}, Workspace("t", str(tmp_path)))
-    item = {
-        "image": "docker.io/a:1", "source": {"kind": "registry", "place": ["https", "registry.example.com", "a", "1"]},
-        "target": {"place": ["https", "registry.example.com:5000", "a", "1"]},
-    }  # fmt: skip
+    ends = Ends(Request(parallel=1), Workspace("t", str(tmp_path)))
+    source, target = (Place("https", host, "a", "1") for host in ("registry.example.com", "registry.example.com:5000"))
+    item = Item("docker.io/a:1", Source("registry", source), Target(target))
     refused = RegistryFailure("unauthorized", "registry.example.com:5000", side="dest")
     ends.note(item, refused)
     assert list(ends.broken) == ["dest:registry.example.com:5000"]
-    ends.client("src", "https", "registry.example.com")
-    ends.client("src", "https", "registry.example.com:5000")
+    ends.client("src", source)
+    ends.client("src", target)
     with pytest.raises(RegistryFailure) as caught:
-        ends.client("dest", "https", "registry.example.com:5000")
+        ends.client("dest", target)
     assert (caught.value.cause, caught.value.host, caught.value.side) == ("unauthorized", refused.host, "dest")
     # Where the registry has sent us says nothing of it, and what is neither side's breaks none.
     for problem in (

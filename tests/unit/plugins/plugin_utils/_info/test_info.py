@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -338,3 +339,31 @@ def test_others_can_read_the_credentials(node: Node) -> None:
 def test_the_linter_has_its_say(node: Node) -> None:
     node.write("mirrors: {docker.io: {endpoint: [https://r], rewrite: {'^(': x}}}\n")
     assert any(item["code"].startswith("K3R") for item in node.info()["problems"])
+
+
+def test_credentials_that_end_are_told_by_what_the_node_knows(node: Node) -> None:
+    """An ECR password lives 12 hours: one in a file that was written two days ago has ended for certain."""
+    config = {"configs": {"1.dkr.ecr.example.com": {"auth": {"username": "AWS", "password": CANARY}}}}
+    node.apply(config)
+    node.start()
+    registries = Path(node.info()["registries"]["path"])
+    now = NOW.timestamp()
+    expected = ((3600, "credential_expiring", "warning"), (2 * DAY.total_seconds(), "credential_expired", "error"))
+    for age, code, level in expected:
+        os.utime(registries, (now - age, now - age))
+        found = node.info()
+        (item,) = (item for item in found["problems"] if item["code"].startswith("credential_"))
+        assert (item["code"], item["level"]) == (code, level)
+        assert "12 hours" in item["message"]
+        assert "kubelet" in item["fix"]
+        assert "K3R229" not in codes(found)
+        assert CANARY not in json.dumps(found)
+
+
+def test_mirrors_of_the_embedded_registry_need_no_endpoint(node: Node) -> None:
+    node.apply({"mirrors": {"docker.io": None}})
+    node.start()
+    assert "K3R273" in codes(node.info())
+    node.embedded = "127.0.0.1:6443"
+    node.start()
+    assert "K3R273" not in codes(node.info())

@@ -32,14 +32,14 @@ def test_a_fleet_without_trouble_has_no_findings() -> None:
 
 def test_the_same_problem_of_many_nodes_is_one_finding() -> None:
     troubled = host(info=info(problems=[PROBLEM]))
-    assert titles(**{"n-10": troubled, "n-9": troubled}) == [("A proxy stands before a mirror", ["n-9", "n-10"])]
+    assert titles(**{"n-10": troubled, "n-9": troubled}) == [("A proxy is in front of a mirror", ["n-9", "n-10"])]
 
 
 def test_errors_come_before_warnings_and_many_nodes_before_few() -> None:
     bad = host(info=info(problems=[{**PROBLEM, "level": "error", "code": "broken"}]))
     found = titles(a=host(info=info(state="pending")), b=host(info=info(state="pending")), c=bad,
                    d=host(info=info(problems=[PROBLEM])))  # fmt: skip
-    assert [title for title, _nodes in found] == ["Broken", "Restart pending", "A proxy stands before a mirror"]
+    assert [title for title, _nodes in found] == ["Broken", "Restart pending", "A proxy is in front of a mirror"]
 
 
 def test_drift_is_shown_once_per_difference() -> None:
@@ -83,7 +83,7 @@ def test_problems_have_the_headline_of_their_state_of_their_rule_or_of_their_own
 def test_what_a_problem_says_of_a_certificate_is_said_once() -> None:
     problem = {"code": "certificate_expiring", "level": "warning", "message": "m", "fix": "f"}
     one = host(info=info(certificates=[certificate(12)], problems=[problem]))
-    assert titles(a=one) == [("CA certificate of r:5000 ends in 12 days", ["a"])]
+    assert titles(a=one) == [("CA certificate of r:5000 expires in 12 days", ["a"])]
 
 
 def test_a_hosts_toml_that_cannot_be_read_has_no_endpoint() -> None:
@@ -112,7 +112,7 @@ def test_a_certificate_about_to_end_is_a_finding_with_all_its_nodes() -> None:
     two = host(info=info(certificates=[certificate(-3, kind="client")]))
     assert titles(a=one, b=one, c=two) == [
         ("Client certificate of r:5000 expired 3 days ago", ["c"]),
-        ("Server certificate of mirror.example.com ends in 9 days", ["a", "b"]),
+        ("Server certificate of mirror.example.com expires in 9 days", ["a", "b"]),
     ]
 
 
@@ -120,7 +120,7 @@ def test_a_certificate_for_each_node_is_one_finding_for_all() -> None:
     hosts = {
         f"n{days}": host(info=info(certificates=[certificate(days, f"f{days}", kind="client")])) for days in (0, 5)
     }
-    assert titles(**hosts) == [("2 client certificates of r:5000 end today or later", ["n0", "n5"])]
+    assert titles(**hosts) == [("2 client certificates of r:5000 expire today or later", ["n0", "n5"])]
 
 
 def pull(image: str, cause: str = "not_found", fix: str = "push it") -> dict[str, Any]:

@@ -36,7 +36,8 @@ def test_the_worst_condition_wins_and_the_reasons_name_all() -> None:
     )
     assert row.condition == "failing"
     assert row.reasons == [
-        "docker.io fails", "2 failing pulls", "restart pending", "certificate 3 days", "a proxy stands before a mirror",
+        "docker.io fails", "2 failing pulls", "restart pending", "certificate 3 days",
+        "a proxy is in front of a mirror",
     ]  # fmt: skip
 
 

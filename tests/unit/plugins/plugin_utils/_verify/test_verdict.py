@@ -154,7 +154,7 @@ def test_nodes_of_which_nothing_was_asked_are_not_hidden_among_those_that_pass()
     states = {"edge-1": "loaded", "edge-2": "stopped", "edge-3": "not_installed"}
     found = [verdict(host, info(state), {}, {}, True, {}, "allow") for host, state in states.items()]
     assert table(found)[-1] == (
-        "all 3 nodes pass, but K3s does not run on 2 of them, where nothing was asked: edge-2, edge-3"
+        "all 3 nodes pass, but K3s is not running on 2 of them, so nothing was asked there: edge-2, edge-3"
     )
     assert table(found[:1])[-1] == "the node passes"
 

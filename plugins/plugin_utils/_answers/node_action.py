@@ -1,0 +1,48 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Action plugins whose module runs on a node, and a node that is somebody else's.
+
+Ansible acts on keys of any module's answer: ``ansible_facts`` become variables of the host, above those of the
+inventory, and with ``run_once`` those of the first host count for all - for the path of a report on the controller,
+too. What comes beside the answer, keys that it does not expect and the answer's warnings it prints as they are, escape
+sequences and line breaks included. So an answer is looked at before Ansible sees it, and what is shown is cleaned.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.alone import OddOutput, answer_alone
+
+
+class NodeAction(ActionBase):  # type: ignore[misc]
+    """Everything of a node's output but the module's own answer is kept from Ansible."""
+
+    def _low_level_execute_command(self, *arguments: Any, **more: Any) -> dict[str, Any]:
+        found: dict[str, Any] = super()._low_level_execute_command(*arguments, **more)
+        try:
+            said = answer_alone(found.get("stdout") or "")
+        except OddOutput as odd:
+            raise AnsibleActionFail(
+                "the node's answer is none that a module gives: %s. Nothing of it is used; see whether the node is "
+                "still yours" % odd
+            ) from None
+        found.update(stdout=said, stdout_lines=said.splitlines())
+        return found
+
+
+class ShownAction(NodeAction):
+    """The module alone does the work; what it answers is cleaned before anybody sees it."""
+
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        del tmp
+        result.update(answer_of(self._execute_module(task_vars=task_vars)))
+        return result
