@@ -93,14 +93,14 @@ def _run(environment: dict[str, str], tool: str, *words: object) -> None:
 
 
 def _leave_out_internal(pages: Path) -> None:
-    """Ansible has no private modules. Those that may change with any release are no reference for anybody."""
-    internal = [page for page in pages.rglob("*_module.rst") if _INTERNAL.search(page.read_text(encoding="utf-8"))]
+    """Ansible has no private modules or lookups. Those that may change with any release are no reference for anybody."""
+    internal = [page for page in pages.rglob("*.rst") if _INTERNAL.search(page.read_text(encoding="utf-8"))]
     for page in internal:
         page.unlink()
-    names = "|".join(page.name[: -len("_module.rst")] for page in internal)
+    names = "|".join(page.stem.replace("_module", "").replace("_lookup", "") for page in internal)
     for index in pages.rglob("index*.rst") if internal else ():
         text = index.read_text(encoding="utf-8")
-        listed = r"^(\* :ansplugin:`.*\b(%s)#module.*| +(%s)_module)\n" % (names, names)
+        listed = r"^(\* :ansplugin:`.*\b(%s)#(module|lookup).*| +(%s)_(module|lookup))\n" % (names, names)
         index.write_text(re.sub(listed, "", text, flags=re.MULTILINE), encoding="utf-8")
 
 
