@@ -93,7 +93,7 @@ def _run(environment: dict[str, str], tool: str, *words: object) -> None:
 
 
 def _leave_out_internal(pages: Path) -> None:
-    """Ansible has no private modules or lookups. Those that may change with any release are no reference for anybody."""
+    """Ansible has no private plugins. Those that may change with any release are no reference for anybody."""
     internal = [page for page in pages.rglob("*.rst") if _INTERNAL.search(page.read_text(encoding="utf-8"))]
     for page in internal:
         page.unlink()
