@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: configuration_problem
-short_description: "Internal: what is wrong with the variables of the role k3s_registries"
+short_description: "Internal to the role k3s_registries: what is wrong with its variables"
 version_added: 1.0.0
 description:
   - Internal. The tasks of the role C(k3s_registries) use it; its name and its result may change.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: rollout_duty
-short_description: "Internal: when a host takes its turn, and whether it takes and releases the Lease"
+short_description: "Internal to the role k3s_registries: a host's turn, and who takes the Lease"
 version_added: 1.0.0
 description:
   - Internal. The tasks of the role C(k3s_registries) use it; its name and its result may change.

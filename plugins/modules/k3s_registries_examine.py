@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: k3s_registries_examine
-short_description: "Internal: ask a node everything in one task"
+short_description: "Internal to the role k3s_registries: ask a node everything in one task"
 version_added: 1.0.0
 description:
   - Internal to the role P(k3sfleet.registries.k3s_registries#role), whose entry points C(verify), C(report) and

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: k3s_registries_lint
-short_description: "Internal: print what the playbook lint finds"
+short_description: "Internal to the playbook lint: print what it finds"
 version_added: 1.0.0
 description:
   - Internal to the playbook C(lint) of this collection, whose variables are the interface; it may change at any time.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: k3s_registries_report
-short_description: "Internal: write what is known about a fleet as HTML and JSON"
+short_description: "Internal to the role k3s_registries: write what is known about a fleet as HTML and JSON"
 version_added: 1.0.0
 description:
   - Internal to the role P(k3sfleet.registries.k3s_registries#role), whose entry point C(report) uses it. Its options

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: k3s_registries_summary
-short_description: "Internal: print what was found about the registries of a whole fleet"
+short_description: "Internal to the role k3s_registries: print what was found about the registries of a whole fleet"
 version_added: 1.0.0
 description:
   - Internal. The tasks of the role C(k3s_registries) use it; its name, its options and its result may change.

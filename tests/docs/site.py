@@ -25,7 +25,7 @@ NAME = "k3sfleet.registries"
 REPOSITORY = "https://github.com/k3sfleet/registries/blob/main/"
 BIN = Path(sys.executable).parent
 _LINK = re.compile(r"(?<=\]\()(?![\w+.-]+:|#)([^)\s#]+)")
-_INTERNAL = re.compile(r"(?m)^k3sfleet\.registries\.\w+ (?:module|lookup|filter) -- Internal: ")
+_INTERNAL = re.compile(r"^\S+ (?:module|lookup) -- Internal to the (?:role|playbook) ", re.MULTILINE)
 _INDEX = """\
 %(name)s
 %(line)s
@@ -74,7 +74,7 @@ def build(collections: Path, folder: Path) -> Path:
         "PATH": "%s:%s" % (BIN, os.environ["PATH"]),
     }
     _run(environment, "antsibull-docs", "collection", "--use-current", "--fail-on-error", "--dest-dir", source, NAME)
-    _leave_out_internals(source)
+    _leave_out_internal(source / "collections")
     _guides(collections / "ansible_collections" / Path(*NAME.split(".")), source)
     settings = Path(__file__).with_name("sphinx")
     words = ("-b", "html", "-c", settings, "--fail-on-warning", "--keep-going", "--quiet", source, site)
@@ -85,23 +85,23 @@ def build(collections: Path, folder: Path) -> Path:
     return site / "index.html"
 
 
-def _leave_out_internals(source: Path) -> None:
-    """What only the collection's own roles use says so in its first words, and has no page."""
-    internal = {page.stem for page in source.rglob("*.rst") if _INTERNAL.search(page.read_text(encoding="utf-8"))}
-    for page in source.rglob("*.rst"):
-        if page.stem in internal:
-            page.unlink()
-            continue
-        lines = page.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [line for line in lines if "-- Internal: " not in line and line.strip() not in internal]
-        page.write_text("".join(kept), encoding="utf-8")
-
-
 def _run(environment: dict[str, str], tool: str, *words: object) -> None:
     subprocess.run(
         [str(BIN / tool), *map(str, words)],
         env=environment, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
+
+
+def _leave_out_internal(pages: Path) -> None:
+    """Ansible has no private plugins. Those that may change with any release are no reference for anybody."""
+    internal = [page for page in pages.rglob("*.rst") if _INTERNAL.search(page.read_text(encoding="utf-8"))]
+    for page in internal:
+        page.unlink()
+    names = "|".join(page.stem.replace("_module", "").replace("_lookup", "") for page in internal)
+    for index in pages.rglob("index*.rst") if internal else ():
+        text = index.read_text(encoding="utf-8")
+        listed = r"^(\* :ansplugin:`.*\b(%s)#(module|lookup).*| +(%s)_(module|lookup))\n" % (names, names)
+        index.write_text(re.sub(listed, "", text, flags=re.MULTILINE), encoding="utf-8")
 
 
 def _guides(collection: Path, source: Path) -> None:

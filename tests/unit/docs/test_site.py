@@ -58,16 +58,17 @@ def test_links_out_of_the_site_lead_to_the_repository_and_broken_ones_stay_broke
     assert "docs/guide\n" in (source / "index.rst").read_text(encoding="utf-8")
 
 
-def test_internal_plugins_have_no_page(tmp_path: Path) -> None:
-    pages = {
-        "index": "* :ansplugin:`a module <x.a#module>` -- What\n* :ansplugin:`b lookup <x.b#lookup>` -- Internal: b\n\n"
-        "    a_module\n    b_lookup\n",
-        "a_module": "k3sfleet.registries.a module -- What\n",
-        "b_lookup": "k3sfleet.registries.b lookup -- Internal: what\n",
-    }
-    for name, text in pages.items():
-        (tmp_path / (name + ".rst")).write_text(text, encoding="utf-8")
-    site._leave_out_internals(tmp_path)
-    assert sorted(path.stem for path in tmp_path.iterdir()) == ["a_module", "index"]
-    left = (tmp_path / "index.rst").read_text(encoding="utf-8")
-    assert left == "* :ansplugin:`a module <x.a#module>` -- What\n\n    a_module\n"
+def test_internal_modules_are_left_out(tmp_path: Path) -> None:
+    pages = tmp_path / "k3sfleet" / "registries"
+    pages.mkdir(parents=True)
+    (pages / "one_module.rst").write_text("k.r.one module -- Internal to the role k3s\\_registries: ask\n", "utf-8")
+    (pages / "two_module.rst").write_text("k.r.two module -- Ask\n", "utf-8")
+    index = (
+        "* :ansplugin:`one module <k.r.one#module>` -- Internal\n* :ansplugin:`two module <k.r.two#module>` -- Ask\n"
+        "\n.. toctree::\n\n    one_module\n    two_module\n"
+    )
+    (pages / "index.rst").write_text(index, "utf-8")
+    site._leave_out_internal(tmp_path)
+    assert sorted(page.name for page in pages.iterdir()) == ["index.rst", "two_module.rst"]
+    assert "one" not in (pages / "index.rst").read_text("utf-8")
+    assert (pages / "index.rst").read_text("utf-8").count("two_module\n") == 1
