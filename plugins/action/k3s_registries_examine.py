@@ -17,7 +17,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import INFO
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.nodes import IDLE
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verdict import verdict
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.row import verdict
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "node": {"type": "dict", "default": {}},

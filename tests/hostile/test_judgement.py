@@ -11,8 +11,8 @@ import pytest
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import page
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.findings import findings
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.row import verdict
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.table import table
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verdict import verdict
 
 from tests.hostile import answers, registries
 from tests.hostile.bounds import bounded

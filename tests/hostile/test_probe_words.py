@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verdict import verdict
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.row import verdict
 
 from tests.hostile import answers, registries
 from tests.hostile.bounds import bounded

@@ -24,8 +24,8 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.summary import summary
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify import failing
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.row import verdict
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.table import table
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verdict import verdict
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 from hypothesis import HealthCheck, given, settings

@@ -22,8 +22,8 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.summary import summary
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify import failing
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.row import verdict
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.table import table
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verdict import verdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

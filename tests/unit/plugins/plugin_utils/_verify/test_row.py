@@ -9,8 +9,8 @@ import json
 from typing import Any
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.row import verdict
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.table import table
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verdict import verdict
 
 CANARY = "c4n4ry-Pa55"
 

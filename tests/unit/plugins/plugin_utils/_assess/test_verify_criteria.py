@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import verification
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import verify_criteria
 
 from tests.unit.plugins.plugin_utils._report.hosts import endpoint
 
@@ -33,21 +33,21 @@ def facts(state: str = "loaded", *problems: tuple[str, str]) -> dict[str, Any]:
     ],
 )
 def test_what_a_node_has_loaded(seen: dict[str, Any], managed: bool, failing: list[str]) -> None:
-    found = verification.of_info(seen, managed, "fail")
+    found = verify_criteria.of_info(seen, managed, "fail")
     assert [finding.code for finding in found if finding.fails] == failing
 
 
 def test_a_node_without_k3s_may_be_allowed() -> None:
     for state in ("not_installed", "not_set_up"):
-        assert not [finding for finding in verification.of_info(facts(state), True, "allow") if finding.fails]
+        assert not [finding for finding in verify_criteria.of_info(facts(state), True, "allow") if finding.fails]
 
 
 def test_what_the_inventory_says() -> None:
     files = [{"path": "/etc/r.yaml", "action": "update"}]
-    assert [item.code for item in verification.of_inventory(files, {"restart": True}, True)] == ["not_applied"]
-    assert [item.code for item in verification.of_inventory([], {"restart": True}, True)] == ["disagreement"]
-    assert not [*verification.of_inventory([], {"restart": True}, False)]
-    assert not [*verification.of_inventory([], {}, True)]
+    assert [item.code for item in verify_criteria.of_inventory(files, {"restart": True}, True)] == ["not_applied"]
+    assert [item.code for item in verify_criteria.of_inventory([], {"restart": True}, True)] == ["disagreement"]
+    assert not [*verify_criteria.of_inventory([], {"restart": True}, False)]
+    assert not [*verify_criteria.of_inventory([], {}, True)]
 
 
 def test_what_endpoints_answer() -> None:
@@ -57,7 +57,7 @@ def test_what_endpoints_answer() -> None:
         endpoint("dns_failure", registry="x"),
         endpoint("not_found", registry="x", image="a:1"),
     ]  # fmt: skip
-    found = [*verification.of_endpoints(entries)]
+    found = [*verify_criteria.of_endpoints(entries)]
     assert [(item.code, item.fails) for item in found] == [
         ("tls_expired", False), ("dns_failure", True), ("not_found", True), ("not_found", True),
     ]  # fmt: skip
@@ -65,15 +65,15 @@ def test_what_endpoints_answer() -> None:
 
 
 def test_credentials_that_leave_are_a_warning_where_pulls_work() -> None:
-    [found] = verification.of_endpoints([endpoint(findings=["containerd will send it elsewhere"])])
+    [found] = verify_criteria.of_endpoints([endpoint(findings=["containerd will send it elsewhere"])])
     assert (found.fails, found.message) == (False, "containerd will send it elsewhere")
 
 
 def test_what_was_pulled_and_what_could_not_be_asked() -> None:
     pulls = [{"image": "a", "ok": True}, {"image": "b", "ok": False, "cause": "not_found", "message": "No b."}]
-    [found] = verification.of_canaries(pulls)
+    [found] = verify_criteria.of_canaries(pulls)
     assert (found.fails, found.code, found.message) == (True, "not_found", "b cannot be pulled: No b.")
     answers = {"one": {"failed": True}, "two": {"unreachable": True, "msg": "gone"}, "three": {"skipped": True}}
-    assert [(item.fails, item.code, item.message) for item in verification.of_modules(answers)] == [
+    assert [(item.fails, item.code, item.message) for item in verify_criteria.of_modules(answers)] == [
         (True, "one failed", "no reason given"), (True, "two failed", "gone"),
     ]  # fmt: skip

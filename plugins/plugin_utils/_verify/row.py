@@ -15,8 +15,8 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shape
     FILES,
     INFO,
 )
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import registries, verification
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.verification import Finding
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import registries, verify_criteria
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.verify_criteria import Finding
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
 
 
@@ -33,7 +33,7 @@ def verdict(
 
     :param info: what k3s_registries_info has returned, failed or unreachable results too; the same for ``probe`` and
         ``canary`` ({} where they were not asked), and ``applied``, k3s_registries in check mode.
-    :param managed: see ``verification.of_info``, also for ``not_installed``.
+    :param managed: see ``verify_criteria.of_info``, also for ``not_installed``.
     :returns: ``cells``: endpoint to what it is to the node in a few words; ``failures`` and ``warnings``: sentences.
     """
     row: dict[str, Any] = {"host": host, "state": "", "release": "", "cells": {}, "canary": ""}
@@ -44,10 +44,10 @@ def verdict(
         found = [Finding(True, "unreachable", str(info.get("msg") or "no reason given"))]
     elif facts is None:
         row["state"] = "not examined"
-        found = found or [*verification.of_modules({"k3s_registries_info": {"failed": True, **info}})]
+        found = found or [*verify_criteria.of_modules({"k3s_registries_info": {"failed": True, **info}})]
     else:
         row.update(state=str(facts.get("state") or ""), release=str(facts.get("release") or ""))
-        found += verification.of_info(facts, managed, not_installed)
+        found += verify_criteria.of_info(facts, managed, not_installed)
         found += _of_the_rest(row, applied or {}, probe, canary)
     sentences: dict[bool, list[str]] = {True: [], False: []}
     for finding in found:
@@ -66,14 +66,14 @@ def _of_the_rest(
         # k3s_registries_info has said so already.
         applied = {}
     answers = {"k3s_registries": applied, "k3s_registry_probe": probe, "k3s_canary_pull": canary}
-    found = [*verification.of_modules(answers)]
+    found = [*verify_criteria.of_modules(answers)]
     files = _part(found, applied, "files", FILES, "k3s_registries")
     entries = _part(found, probe, "endpoints", ENDPOINTS, "k3s_registry_probe") or []
     pulls = _part(found, canary, "pulls", CANARIES, "k3s_canary_pull") or []
     loaded = row["state"] == "loaded"
-    found += verification.of_inventory(files or [], applied, loaded)
-    found += verification.of_endpoints(entries)
-    found += verification.of_canaries(pulls)
+    found += verify_criteria.of_inventory(files or [], applied, loaded)
+    found += verify_criteria.of_endpoints(entries)
+    found += verify_criteria.of_canaries(pulls)
     if files and loaded:
         row["state"] = "not applied"
     row["cells"] = _cells(entries)
