@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The condition of a node and its level, out of everything that was asked of it: one word, and all the reasons for it.
 
-What ``verify`` fails for is in ``verification.py``.
+What ``verify`` fails for is in ``verify_criteria.py``.
 """
 
 from __future__ import annotations
