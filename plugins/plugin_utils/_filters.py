@@ -47,8 +47,21 @@ def decoded(source: str | bytes, name: str, strict: bool = True) -> Config:
     try:
         return decode(source, strict=strict)
     except DecodeError as error:
+        if strict and _loses_nothing(source):
+            return decode(source)
         verb = "refuses or partly ignores" if strict else "refuses"
         raise AnsibleFilterError(f"{name}: K3s {verb} this text: {error.message}") from None
+
+
+def _loses_nothing(source: str | bytes) -> bool:
+    """Whether the keys that K3s ignores are none that lint calls an error: helpers of anchors that begin with ``x-``."""
+    # Only a text that a strict reader refuses needs the rules.
+    from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.document import Document
+    from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_document
+
+    findings, config = lint_document(Document(source))
+    of_the_shape = [finding for finding in findings if finding["code"].startswith("K3R1")]
+    return config is not None and all(finding["level"] != "error" for finding in of_the_shape)
 
 
 def text(value: Any, name: str, argument: str) -> str:

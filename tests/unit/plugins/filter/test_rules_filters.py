@@ -47,6 +47,24 @@ def test_strict_refuses_what_k3s_ignores() -> None:
 
 
 @pytest.mark.parametrize(
+    "more", ["x-tls: &tls {ca_file: /ca.crt}\nconfigs: {m: {tls: *tls}}\n", "auths: {}\n", "x-note: ours\n"]
+)
+def test_a_key_that_loses_nothing_is_no_error(more: str) -> None:
+    text = "mirrors: {quay.io: {endpoint: [https://m]}}\n"
+    read = from_registries_yaml(more + text)
+    assert read["mirrors"] == from_registries_yaml(text)["mirrors"]
+    assert read == from_registries_yaml(more + text, strict=False)
+
+
+@pytest.mark.parametrize(
+    "more", ["auths: {r: {username: u}}\n", "x-a: 1\nx-a: 2\nmirror: {r: {endpoint: [https://a]}}\n"]
+)
+def test_a_key_that_loses_something_is_an_error_beside_it(more: str) -> None:
+    with pytest.raises(AnsibleFilterError, match="line"):
+        from_registries_yaml(more + "x-note: ours\nmirrors: {quay.io: {endpoint: [https://m]}}\n")
+
+
+@pytest.mark.parametrize(
     "function", [host_configs, hosts_toml, to_registries_yaml, lambda config: resolve_image("a", config)]
 )
 def test_a_wrong_configuration_is_an_error_with_its_path(function: Any) -> None:
