@@ -12,7 +12,8 @@ version_added: 1.0.0
 description:
   - Decodes the text of a C(registries.yaml) exactly as K3s and RKE2 do, which is not what C(from_yaml) does.
   - A text that K3s refuses is an error that names the line and the path, but never a value.
-  - Everything that K3s ignores silently, such as a misspelt key, is an error, too, unless O(strict=false).
+  - Everything that K3s ignores silently, such as a misspelt key, is an error, too, unless O(strict=false). Keys that
+    lose nothing are not, such as a helper of an anchor whose name begins with C(x-).
 author:
   - the k3sfleet.registries authors (@k3sfleet)
 positional: strict

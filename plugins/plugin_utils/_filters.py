@@ -54,7 +54,7 @@ def decoded(source: str | bytes, name: str, strict: bool = True) -> Config:
 
 
 def _loses_nothing(source: str | bytes) -> bool:
-    """Whether the keys that K3s ignores are none that lint calls an error: helpers of anchors that begin with ``x-``."""
+    """Whether lint calls none of the keys that K3s ignores an error, such as helpers of anchors, ``x-...``."""
     # Only a text that a strict reader refuses needs the rules.
     from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.document import Document
     from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_document
