@@ -73,7 +73,11 @@ def _newer_than_start(path: str, service: str, desired: Desired, started: float)
         return ["%s will be changed" % path]
     if wanted is None and placing.is_ours(content):
         return ["%s will be removed" % path]
-    if wanted is not None and started and os.stat(path).st_mtime > started + 1:
+    return _newer(path, service, started) if wanted is not None else []
+
+
+def _newer(path: str, service: str, started: float) -> list[str]:
+    if started and os.stat(path).st_mtime > started + 1:
         return ["%s is newer than the running %s" % (path, service)]
     return []
 
@@ -107,11 +111,18 @@ def stage(node: Identity, desired: Desired, *, in_place: bool, check_mode: bool,
     :raises NodeBusy: when another run is changing this node.
     """
     memory = Memory(node.paths)
-    desired = desired.at(node.paths)
+    desired = _without_what_is_not_ours(node.paths, desired).at(node.paths)
     if check_mode:
         return _stage(node, memory, desired, in_place, check_mode, adopt)
     with memory.locked():
         return _stage(node, memory, desired, in_place, check_mode, adopt)
+
+
+def _without_what_is_not_ours(paths: NodePaths, desired: Desired) -> Desired:
+    """A removal leaves somebody else's registries.yaml where it is, and what K3s makes of that is not known here."""
+    if desired.absent and placing.is_foreign(paths):
+        return replace(desired, config=None)
+    return desired
 
 
 def _stage(
@@ -134,7 +145,7 @@ def _stage(
         "embedded_mirror": expectation.server_address(node, desired),
         "release": "",
         "node_name": "",
-        "foreign": placing.is_foreign(paths, record),
+        "foreign": placing.is_foreign(paths),
         "registries": list(desired.registries),
         "generation": record["generation"],
         "health": {},
@@ -156,6 +167,9 @@ def _stage(
         if transaction is not None:
             reasons.append("an earlier run ended in the middle (%s)" % transaction["step"])
         reasons.extend(pending_reasons(node, desired, result["release"]))
+        if changes and desired.absent and result["foreign"]:
+            # K3s may still run with ours, and with certificates that go now.
+            reasons.extend(_newer(paths.registries_yaml, paths.service, state.started))
         hanging = not reasons and _hangs_on_registries_yaml(paths, changes, state)
         if hanging:
             reasons.append("%s runs no containerd with the %s in place" % (paths.service, paths.registries_yaml))
