@@ -1,7 +1,8 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a node keeps for the next run is broken or edited: half a file, another type in every place of it.
+"""What a node keeps for the next run is broken, edited or no file at all: half of one, another type in every place of it,
+a link, a FIFO, a folder.
 
 A run ends as it would without that file, or with one of its own sentences, and the run after it converges.
 """
@@ -143,3 +144,35 @@ def test_another_value_in_every_place(node: Node, k3s: FakeK3s, kept: Path, name
         what = "%s with %s in %s" % (run, change, name)
         _ends(node, runs[run], what)
         _converges(node, k3s, what)
+
+
+PLANTED: dict[str, Callable[[Path, Path], object]] = {
+    "a FIFO": lambda path, _victim: os.mkfifo(path, 0o600),
+    "a folder": lambda path, _victim: path.mkdir(),
+    "a folder with something in it": lambda path, _victim: (path / "a" / "b").mkdir(parents=True),
+    "a link": lambda path, victim: path.symlink_to(victim),
+    "a link to nothing": lambda path, victim: path.symlink_to(victim.parent / "nothing"),
+    "a link to itself": lambda path, _victim: path.symlink_to(path),
+    "a hard link": lambda path, victim: os.link(victim, path),
+    "a file for everybody": lambda path, _victim: (path.write_bytes(b"{}"), path.chmod(0o666)),
+}
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+@pytest.mark.parametrize("name", [*NAMES, "release.json", "generations", "generations/2"])
+def test_what_is_no_file_of_ours(node: Node, k3s: FakeK3s, kept: Path, tmp_path: Path, name: str, kind: str) -> None:
+    """No run waits for it or writes through it. What stops a run is named, and what does not is no obstacle."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine", encoding="utf-8")
+    path = Path(node.paths.state_dir) / name
+    for run in _runs(node):
+        _again(kept, k3s)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+        PLANTED[kind](path, victim)
+        _ends(node, _runs(node)[run], "%s with %s for %s" % (run, kind, name))
+        assert victim.read_text(encoding="utf-8") == "mine"
+        # A folder that root has moved elsewhere is root's to make.
+        assert name == "generations" or list(tmp_path.glob("nothing")) == []
