@@ -19,7 +19,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.drop_in 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.kept_shapes import (
     fits,
     is_mode,
-    is_number,
     is_path,
     is_text,
     optional,
@@ -41,7 +40,7 @@ registries.yaml left as it is; nothing of the collection's; files that were foun
 
 def _are_settings(value: Any) -> bool:
     return isinstance(value, dict) and all(
-        is_number(item) if key == "keep_generations" else item is None or type(item) is bool or is_text(item)
+        type(item) is int if key == "keep_generations" else item is None or type(item) is bool or is_text(item)
         for key, item in value.items()
     )
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
@@ -25,7 +25,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import SETTINGS, Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.drop_in import drop_in_entries
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generated import read_generated
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import Generations
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
+    GenerationDamaged,
+    Generations,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
@@ -73,13 +76,22 @@ def _newer_than_start(path: str, service: str, desired: Desired, started: float)
         return ["%s will be changed" % path]
     if wanted is None and placing.is_ours(content):
         return ["%s will be removed" % path]
-    return _newer(path, service, started) if wanted is not None else []
-
-
-def _newer(path: str, service: str, started: float) -> list[str]:
-    if started and os.stat(path).st_mtime > started + 1:
+    if wanted is not None and started and os.stat(path).st_mtime > started + 1:
         return ["%s is newer than the running %s" % (path, service)]
     return []
+
+
+def _ours_is_loaded(node: Identity, record: Mapping[str, Any], release: str) -> bool:
+    """Whether K3s has what it made of the state that the record describes, although another file lies there now."""
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
+
+    try:
+        ours = Generations(node.paths).desired(record["generation"])
+    except GenerationDamaged:
+        return False
+    found = read_generated(node.paths)
+    wanted = expectation.prediction(node, ours, release, found)
+    return wanted.certain and found.complete and not compare(found, wanted)
 
 
 def previous_state(paths: NodePaths) -> Desired | None:
@@ -167,9 +179,8 @@ def _stage(
         if transaction is not None:
             reasons.append("an earlier run ended in the middle (%s)" % transaction["step"])
         reasons.extend(pending_reasons(node, desired, result["release"]))
-        if changes and desired.absent and result["foreign"]:
-            # K3s may still run with ours, and with certificates that go now.
-            reasons.extend(_newer(paths.registries_yaml, paths.service, state.started))
+        if changes and desired.absent and result["foreign"] and _ours_is_loaded(node, record, result["release"]):
+            reasons.append("%s still runs with the configuration that is removed" % paths.service)
         hanging = not reasons and _hangs_on_registries_yaml(paths, changes, state)
         if hanging:
             reasons.append("%s runs no containerd with the %s in place" % (paths.service, paths.registries_yaml))
