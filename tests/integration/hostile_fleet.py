@@ -129,7 +129,8 @@ class HostileFleet:
         return {
             "k3s_registries": {
                 "mirrors": {
-                    self._name(name): {"endpoint": [target.direct], "rewrite": {"^(.*)$": name + "/$1"}} for name in hosts
+                    self._name(name): {"endpoint": [target.direct], "rewrite": {"^(.*)$": name + "/$1"}}
+                    for name in hosts
                 },
                 "configs": {target.direct.partition("://")[2]: self._settings("target")},
             },

@@ -1,8 +1,9 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a node keeps for the next run is broken, edited or no file at all: half of one, another type in every place of it,
-a link, a FIFO, a folder.
+"""What a node keeps for the next run is broken, edited or no file at all.
+
+Half a file, another type in every place of it, a link, a FIFO, a folder.
 
 A run ends as it would without that file, or with one of its own sentences, and the run after it converges.
 """
@@ -76,13 +77,15 @@ def _roll_back(node: Node) -> None:
         node.apply(earlier)
 
 
-def _ends(node: Node, run: Callable[[], Any], what: str) -> None:
+def _ends(run: Callable[[], Any], what: str) -> None:
+    said = ""
     try:
         run()
     except SAID as problem:
-        assert "pass-word" not in str(problem), what
+        said = str(problem)
     except Exception as problem:
         raise AssertionError("%s: %r" % (what, problem)) from problem
+    assert "pass-word" not in said, what
 
 
 def _runs(node: Node) -> dict[str, Callable[[], Any]]:
@@ -112,7 +115,7 @@ def test_a_file_that_is_none(node: Node, k3s: FakeK3s, kept: Path, name: str) ->
             _again(kept, k3s)
             (Path(node.paths.state_dir) / name).write_bytes(content)
             what = "%s with %s in %s" % (run, kind, name)
-            _ends(node, _runs(node)[run], what)
+            _ends(_runs(node)[run], what)
             _converges(node, k3s, what)
 
 
@@ -142,7 +145,7 @@ def test_another_value_in_every_place(node: Node, k3s: FakeK3s, kept: Path, name
         runs = _runs(node)
         run = list(runs)[number % len(runs)]
         what = "%s with %s in %s" % (run, change, name)
-        _ends(node, runs[run], what)
+        _ends(runs[run], what)
         _converges(node, k3s, what)
 
 
@@ -172,7 +175,7 @@ def test_what_is_no_file_of_ours(node: Node, k3s: FakeK3s, kept: Path, tmp_path:
         else:
             path.unlink(missing_ok=True)
         PLANTED[kind](path, victim)
-        _ends(node, _runs(node)[run], "%s with %s for %s" % (run, kind, name))
+        _ends(_runs(node)[run], "%s with %s for %s" % (run, kind, name))
         assert victim.read_text(encoding="utf-8") == "mine"
         # A folder that root has moved elsewhere is root's to make.
         assert name == "generations" or list(tmp_path.glob("nothing")) == []
