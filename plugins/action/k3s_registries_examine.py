@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
-from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import INFO
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.nodes import IDLE
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.row import verdict
@@ -44,7 +44,7 @@ _WITH_ACTION_PLUGIN = ("info", "applied")
 _TOO_DEEP = "what its modules have answered is nested too deeply"
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(NodeAction):
     _supports_check_mode = True
     _supports_async = False
 

@@ -11,6 +11,8 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options: {}
 attributes:
+  async:
+    description: Can run with C(async), in the background.
   check_mode:
     description: Can run in C(check_mode) and report what would change, without changing it.
   diff_mode:

@@ -23,6 +23,8 @@ author:
 extends_documentation_fragment:
   - k3sfleet.registries.attributes
 attributes:
+  async:
+    support: none
   check_mode:
     support: full
     details:

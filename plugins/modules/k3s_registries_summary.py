@@ -21,6 +21,8 @@ author:
 extends_documentation_fragment:
   - k3sfleet.registries.attributes
 attributes:
+  async:
+    support: none
   check_mode:
     support: full
   diff_mode:

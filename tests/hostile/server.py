@@ -139,6 +139,8 @@ class HostileServer:
     def _serve(self, connection: socket.socket) -> None:
         connection.settimeout(_PATIENCE)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # ``sent`` is to be what clients have taken, not the megabytes that the kernel keeps for them.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
         with self._lock:
             self._open.add(connection)
         try:

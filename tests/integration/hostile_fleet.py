@@ -123,11 +123,15 @@ class HostileFleet:
         return {"tls": {"ca_src": str(self.network.ca)}, **login}
 
     def mirroring(self, target: HostileServer, good: HostileServer) -> dict[str, Any]:
-        """The variables of mirror_images that take every image from its hostile server, by its address."""
+        """The variables of mirror_images that take every image from its hostile server, by its address, each into
+        a folder of its server's name."""
         hosts = {name: server.direct.partition("://")[2] for name, server in {**self.servers, "good": good}.items()}
         return {
             "k3s_registries": {
-                "mirrors": {"*": {"endpoint": [target.direct]}},
+                "mirrors": {
+                    self._name(name): {"endpoint": [target.direct], "rewrite": {"^(.*)$": name + "/$1"}}
+                    for name in hosts
+                },
                 "configs": {target.direct.partition("://")[2]: self._settings("target")},
             },
             "k3s_image_mirror_images": [*self.images.values(), f"good.test/{registries.REPOSITORY}:1"],

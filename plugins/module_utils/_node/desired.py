@@ -13,10 +13,19 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.drop_in import drop_in_text
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.kept_shapes import (
+    fits,
+    is_mode,
+    is_path,
+    is_text,
+    optional,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import DROP_IN_NAME, NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
 
 if TYPE_CHECKING:
@@ -27,6 +36,21 @@ FORMAT = 2
 PRESENT, SETTINGS, ABSENT, FOUND = "present", "settings", "absent", "found"
 """Kinds of wanted states: registries.yaml with all that belongs to it; K3s' settings in the drop-in alone, with
 registries.yaml left as it is; nothing of the collection's; files that were found on the node before the collection."""
+
+
+def _are_settings(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        type(item) is int if key == "keep_generations" else item is None or type(item) is bool or is_text(item)
+        for key, item in value.items()
+    )
+
+
+_SHAPE = {
+    "kind": lambda kind: kind in (PRESENT, SETTINGS, ABSENT, FOUND),
+    "shipped": [{"path": is_path, "content": is_text, "mode": is_mode}], "registries_text": optional(is_text),
+    "config": optional(dict), "settings": _are_settings, "description": is_text, "certificates": [dict],
+    "registries": [is_text], "fingerprints": {"*": is_text},
+}  # fmt: skip
 
 
 class DesiredProblem(ValueError):
@@ -137,28 +161,31 @@ def from_text(text: str) -> Desired:
     :raises DesiredProblem: when it is damaged or was written by an incompatible version.
     """
     try:
-        raw: Mapping[str, Any] = json.loads(text)
+        raw = json_object(text.encode("utf-8"))
     except ValueError:
         # The parser's own message quotes what it read, which is secret here.
         raise DesiredProblem("the prepared state is damaged (no JSON)") from None
-    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+    if raw.get("format") != FORMAT:
         raise DesiredProblem("the prepared state was written by another version of the collection")
+    if not fits(raw, _SHAPE):
+        raise DesiredProblem("the prepared state is damaged (a part is missing)")
     try:
-        return Desired(
-            kind=raw["kind"],
-            shipped=tuple(
-                DesiredFile(item["path"], item["content"].encode("utf-8"), int(item["mode"])) for item in raw["shipped"]
-            ),
-            registries_text=raw["registries_text"],
-            config=raw["config"],
-            settings=raw["settings"],
-            description=raw["description"],
-            certificates=tuple(raw["certificates"]),
-            registries=tuple(raw["registries"]),
-            fingerprints=raw["fingerprints"],
-        )
-    except (KeyError, TypeError, AttributeError):
-        raise DesiredProblem("the prepared state is damaged (a part is missing)") from None
+        config = None if raw["config"] is None else normalise(raw["config"])
+    except ConfigError:
+        raise DesiredProblem("the prepared state is damaged (its configuration)") from None
+    return Desired(
+        kind=raw["kind"],
+        shipped=tuple(
+            DesiredFile(item["path"], item["content"].encode("utf-8"), item["mode"]) for item in raw["shipped"]
+        ),
+        registries_text=raw["registries_text"],
+        config=config,
+        settings=raw["settings"],
+        description=raw["description"],
+        certificates=tuple(raw["certificates"]),
+        registries=tuple(raw["registries"]),
+        fingerprints=raw["fingerprints"],
+    )
 
 
 def inside(path: str, folder: str) -> bool:

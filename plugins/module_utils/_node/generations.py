@@ -25,7 +25,26 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired 
     DesiredProblem,
     from_text,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.kept_shapes import (
+    fits,
+    is_mode,
+    is_path,
+    is_text,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import record_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object
+
+
+def _is_kept_file(entry: Any) -> bool:
+    """A file's entry in a manifest: its path, and where its content lies, unless there was no such file."""
+    if not fits(entry, {"path": is_path}) or "stored" not in entry:
+        return False
+    stored = {"stored": lambda name: is_text(name) and name.isdigit(), "mode": is_mode, "sha256": is_text}
+    return entry["stored"] is None or fits(entry, stored)
+
+
+_MANIFEST = {"files": [_is_kept_file], "record": dict, "saved_at": is_text}
 
 
 class GenerationDamaged(Exception):
@@ -104,15 +123,14 @@ class Generations:
         path = os.path.join(self.folder, str(number), "manifest.json")
         content = files.read_own(path).content
         try:
-            value = json.loads((content or b"").decode("utf-8"))
-            if not isinstance(value["files"], list) or not isinstance(value["record"], dict):
+            manifest = json_object(content or b"")
+            if not fits(manifest, _MANIFEST):
                 raise ValueError
-        except (ValueError, KeyError, TypeError):
+        except ValueError:
             raise GenerationDamaged(
                 "generation %d in %s is missing or damaged (manifest.json)" % (number, self.folder)
             ) from None
-        manifest: dict[str, Any] = value
-        return manifest
+        return dict(manifest, record=record_of(manifest["record"]))
 
     def desired(self, number: int) -> Desired:
         """The wanted state that generation ``number`` stands for.
@@ -157,7 +175,7 @@ class Generations:
                     "generation %d in %s is damaged: the kept copy of %s is not what was saved"
                     % (number, self.folder, entry["path"])
                 )
-            contents.append((entry["path"], content, int(entry["mode"])))
+            contents.append((entry["path"], content, entry["mode"]))
         return sorted(contents, key=lambda item: item[0].endswith(".yaml"))
 
     def intact(self, number: int) -> bool:

@@ -13,15 +13,23 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import fcntl
 import json
 import os
 import stat
 import time
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files, folders
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.kept_shapes import (
+    fits,
+    is_number,
+    is_path,
+    is_text,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object
 
 _EMPTY_RECORD: dict[str, Any] = {
     "managed": [],
@@ -33,7 +41,12 @@ _EMPTY_RECORD: dict[str, Any] = {
     "rolled_back": False,
     "committed_at": "",
 }
-
+_RECORD = {
+    "managed": [is_path], "registries_sha256": is_text, "description": is_text, "certificates": [dict],
+    "generation": is_number, "previous": is_number, "rolled_back": bool, "committed_at": is_text,
+}  # fmt: skip
+_TRANSACTION = {"generation": is_number, "step": is_text, "started": is_text}
+_FILE_READ = {"digest": is_text, "entries": [lambda entry: isinstance(entry, list) and len(entry) == 2]}
 
 LOCK_WAIT = 600.0
 """Seconds that a run waits for a commit which goes on after its controller died."""
@@ -58,10 +71,9 @@ class Memory:
         if content is None:
             return None
         try:
-            value = json.loads(content.decode("utf-8"))
+            return json_object(content)
         except ValueError:
             return None
-        return value if isinstance(value, dict) else None
 
     def _write(self, name: str, value: dict[str, Any]) -> None:
         self.make()
@@ -154,8 +166,7 @@ class Memory:
 
     def record(self) -> dict[str, Any]:
         """What the last finished run put in place, every key present."""
-        stored = self._read("record.json") or {}
-        return {key: stored.get(key, default) for key, default in _EMPTY_RECORD.items()}
+        return record_of(self._read("record.json") or {})
 
     def write_record(self, record: dict[str, Any]) -> None:
         self._write("record.json", record)
@@ -176,7 +187,10 @@ class Memory:
         """The commit that did not end, None when the last one did. A damaged one still counts as one."""
         if files.read_own(self._path("transaction.json")).content is None:
             return None
-        return self._read("transaction.json") or {"generation": 0, "step": "unknown", "started": ""}
+        found = self._read("transaction.json")
+        if found is None or not fits(found, _TRANSACTION):
+            return {"generation": 0, "step": "unknown", "started": ""}
+        return found
 
     def write_transaction(self, generation: int, step: str, started: str) -> None:
         self._write("transaction.json", {"generation": generation, "step": step, "started": started})
@@ -186,7 +200,8 @@ class Memory:
 
     def settings_read(self) -> dict[str, Any]:
         """What the controller has read from K3s' configuration files: see ``_identity/config_files.py``."""
-        return self._read("settings.json") or {}
+        stored = self._read("settings.json") or {}
+        return {path: known for path, known in stored.items() if fits(known, _FILE_READ)}
 
     def write_settings_read(self, value: dict[str, Any]) -> None:
         self._write("settings.json", value)
@@ -194,6 +209,14 @@ class Memory:
     def forget(self) -> None:
         """Remove the state folder with all generations: nothing of ours is left on the node."""
         files.remove_tree(self.paths.state_dir)
+
+
+def record_of(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with every key present, what is missing or of another type as in an empty one."""
+    return {
+        key: stored[key] if fits(stored.get(key), _RECORD[key]) else copy.copy(default)
+        for key, default in _EMPTY_RECORD.items()
+    }
 
 
 def _names_in(folder: str) -> list[str]:

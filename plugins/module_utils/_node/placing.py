@@ -84,7 +84,7 @@ def changes(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list[
     return found
 
 
-def is_foreign(paths: NodePaths, record: dict[str, Any]) -> bool:
+def is_foreign(paths: NodePaths) -> bool:
     """Whether registries.yaml is there and was not written by the collection."""
     content = files.read(paths.registries_yaml).content
     return content is not None and not is_ours(content)
@@ -137,7 +137,7 @@ def save_found(paths: NodePaths, memory: Memory, desired: Desired, record: dict[
     if not edited and generations.intact(record["generation"]):
         return int(record["generation"])
     memory.make()
-    foreign = is_foreign(paths, record)
+    foreign = is_foreign(paths)
     found = dict(
         record,
         registries_sha256=_digest(paths),

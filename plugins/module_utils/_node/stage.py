@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
@@ -25,7 +25,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import SETTINGS, Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.drop_in import drop_in_entries
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generated import read_generated
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import Generations
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
+    GenerationDamaged,
+    Generations,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
@@ -78,6 +81,19 @@ def _newer_than_start(path: str, service: str, desired: Desired, started: float)
     return []
 
 
+def _ours_is_loaded(node: Identity, record: Mapping[str, Any], release: str) -> bool:
+    """Whether K3s has what it made of the state that the record describes, although another file lies there now."""
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
+
+    try:
+        ours = Generations(node.paths).desired(record["generation"])
+    except GenerationDamaged:
+        return False
+    found = read_generated(node.paths)
+    wanted = expectation.prediction(node, ours, release, found)
+    return wanted.certain and found.complete and not compare(found, wanted)
+
+
 def previous_state(paths: NodePaths) -> Desired | None:
     """The wanted state of the node before the last change, None when none is kept.
 
@@ -107,11 +123,18 @@ def stage(node: Identity, desired: Desired, *, in_place: bool, check_mode: bool,
     :raises NodeBusy: when another run is changing this node.
     """
     memory = Memory(node.paths)
-    desired = desired.at(node.paths)
+    desired = _without_what_is_not_ours(node.paths, desired).at(node.paths)
     if check_mode:
         return _stage(node, memory, desired, in_place, check_mode, adopt)
     with memory.locked():
         return _stage(node, memory, desired, in_place, check_mode, adopt)
+
+
+def _without_what_is_not_ours(paths: NodePaths, desired: Desired) -> Desired:
+    """A removal leaves somebody else's registries.yaml where it is, and what K3s makes of that is not known here."""
+    if desired.absent and placing.is_foreign(paths):
+        return replace(desired, config=None)
+    return desired
 
 
 def _stage(
@@ -134,7 +157,7 @@ def _stage(
         "embedded_mirror": expectation.server_address(node, desired),
         "release": "",
         "node_name": "",
-        "foreign": placing.is_foreign(paths, record),
+        "foreign": placing.is_foreign(paths),
         "registries": list(desired.registries),
         "generation": record["generation"],
         "health": {},
@@ -156,6 +179,8 @@ def _stage(
         if transaction is not None:
             reasons.append("an earlier run ended in the middle (%s)" % transaction["step"])
         reasons.extend(pending_reasons(node, desired, result["release"]))
+        if changes and desired.absent and result["foreign"] and _ours_is_loaded(node, record, result["release"]):
+            reasons.append("%s still runs with the configuration that is removed" % paths.service)
         hanging = not reasons and _hangs_on_registries_yaml(paths, changes, state)
         if hanging:
             reasons.append("%s runs no containerd with the %s in place" % (paths.service, paths.registries_yaml))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from typing import Any, Iterable, Iterator, Mapping
+from typing import Any, Iterable, Iterator, Mapping, Match
 from urllib.parse import quote, quote_plus
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.urls import MASK, credentials_in
@@ -22,6 +22,7 @@ _DISTINCT = 8
 # Of some hundred registries. Each text is searched for each of them, which somebody else's file could make a matter of
 # minutes; what stands as a credential is masked by its place all the same.
 _MOST = 2000
+_GO_ESCAPED = re.compile("[<>&\u2028\u2029]")
 _SECRET_KEYS = ("password", "auth", "identity_token", "identitytoken", "registrytoken", "token")
 
 
@@ -60,8 +61,11 @@ def longest_first(secrets: Iterable[str]) -> list[str]:
 
 
 def without_known(text: str, secrets: Iterable[str]) -> str:
-    """``text`` with these secrets masked."""
-    for secret in longest_first([secret for secret in secrets if secret in text and secret not in MASK]):
+    """``text`` with these secrets masked, also where a line break cuts one in two."""
+    secrets = [secret for secret in secrets if secret not in MASK]
+    if "\n" in text:
+        text = _without_split(text, secrets)
+    for secret in longest_first([secret for secret in secrets if secret in text]):
         if len(secret) >= _DISTINCT:
             text = text.replace(secret, MASK)
         else:
@@ -70,13 +74,43 @@ def without_known(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
+def _without_split(text: str, secrets: list[str]) -> str:
+    """Without the secrets that go on in the next line: journald cuts long lines, and base64 comes in lines of 76."""
+    joined = text.replace("\n", "")
+    cut = [secret for secret in secrets if len(secret) >= _DISTINCT and secret in joined]
+    for secret in longest_first(cut):
+        if joined.count(secret) == text.count(secret):
+            continue
+        text = re.sub("\n?".join(map(re.escape, secret)), _masked_in_lines, text)
+        joined = text.replace("\n", "")
+    return text
+
+
+def _masked_in_lines(match: Match[str]) -> str:
+    return MASK + "\n" * match.group(0).count("\n")
+
+
 def _mapping(value: Any) -> Mapping[Any, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def _within_base64(secret: str) -> Iterator[str]:
+    """What the base64 of any text with the secret in it holds, at each of the three places where it may begin."""
+    content = secret.encode("utf-8", "replace")
+    for shift in range(3):
+        encoded = base64.b64encode(b"." * shift + content).decode("ascii")
+        # A character has six bits: those at the ends are not the secret's alone.
+        core = encoded[-(-shift * 8 // 6) : (shift + len(content)) * 8 // 6]
+        if len(core) >= _DISTINCT:
+            yield core
+            yield core.replace("+", "-").replace("/", "_")
+
+
 def _forms(secret: str, username: str) -> Iterator[str]:
     yield secret
-    for encoded in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+    once = quote(secret, safe="")
+    # Go escapes less in user information, and whoever puts a URL into a parameter of another one escapes twice.
+    for encoded in (once, quote(secret), quote_plus(secret), quote(secret, safe="$&+,;="), quote(once, safe="")):
         yield encoded
         yield re.sub("%[0-9A-F]{2}", lambda match: match.group(0).lower(), encoded)
     quoted = secret
@@ -84,7 +118,12 @@ def _forms(secret: str, username: str) -> Iterator[str]:
         # A log line quotes, and the kubelet quotes that line again.
         quoted = quoted.replace("\\", "\\\\").replace('"', '\\"')
         yield quoted
-    yield json.dumps(secret)[1:-1]
+    escaped = json.dumps(secret)[1:-1]
+    yield escaped
+    # Go's JSON is made for web pages, and some write a slash as "\\/".
+    yield _GO_ESCAPED.sub(lambda match: "\\u%04x" % ord(match.group(0)), escaped)
+    yield escaped.replace("/", "\\/")
+    yield from _within_base64(secret)
     yield base64.b64encode((username + ":" + secret).encode("utf-8", "replace")).decode("ascii")
     yield base64.b64encode(secret.encode("utf-8", "replace")).decode("ascii")
     try:

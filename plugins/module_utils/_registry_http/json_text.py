@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from typing import Any, Callable, TypeVar
 
@@ -34,7 +35,7 @@ def json_object(content: bytes) -> dict[str, Any]:
 def read_json(content: bytes) -> Any:
     """:raises ValueError: where it is no JSON: no depth and no number in it can cost more than its reading."""
     try:
-        return json.loads(content.decode("utf-8"), parse_int=_number)
+        return json.loads(content.decode("utf-8"), parse_int=_number, parse_float=_finite, parse_constant=_refused)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -44,6 +45,18 @@ def _number(digits: str) -> int:
     if len(digits) > 20:
         raise ValueError(f"it holds a number of {len(digits)} digits")
     return int(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("it holds a number that is too large")
+    return number
+
+
+def _refused(name: str) -> Any:
+    # Python reads NaN and Infinity; JSON, and so everybody else who reads the same text, does not have them.
+    raise ValueError(f"it holds {name}, which is no JSON")
 
 
 def text_of(value: Any) -> str:

@@ -113,9 +113,13 @@ def _response(stream: Stream, method: str, limit: int | None) -> http.client.HTT
         raise Failure("not_http", f"{stream.doing}: the answer is not HTTP") from None
     if response.status < 200:
         raise Failure("not_http", f"{stream.doing}: the answer {response.status} ends no request")
-    # What chunks need around their content, and trailers after it.
-    reader.left = sys.maxsize if limit is None else 2 * limit + _LARGEST_HEAD
+    reader.left = sys.maxsize if limit is None else _with_chunks(limit)
     return response
+
+
+def _with_chunks(limit: int) -> int:
+    """A body's bytes with what chunks need around their content, and trailers after it."""
+    return 2 * limit + _LARGEST_HEAD
 
 
 def pieces_of(response: http.client.HTTPResponse, doing: str, limit: int | None = None) -> Iterator[bytes]:
@@ -146,6 +150,10 @@ def content_of(response: http.client.HTTPResponse, doing: str, limit: int) -> tu
 
     :raises Failure: as :func:`pieces_of`.
     """
+    reader = getattr(response.fp, "raw", None)
+    if isinstance(reader, Reader):
+        # Whoever has asked need not have known yet how much of the answer would be read.
+        reader.left = min(reader.left, _with_chunks(limit))
     content = b"".join(pieces_of(response, doing, limit))
     return content, len(content) < limit or response.isclosed()
 

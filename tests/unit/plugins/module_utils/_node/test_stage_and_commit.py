@@ -297,7 +297,28 @@ def test_absent_leaves_a_file_that_is_not_ours(node: Node, k3s: FakeK3s) -> None
     Path(node.paths.registries_yaml).write_bytes(content)
     k3s.restart()
     result = node.stage(nothing_wanted())
-    assert not result["changed"]
+    assert (result["changed"], result["restart"]) == (False, False)
+    assert node.registries() == content
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_absent_after_a_way_back_to_a_file_that_is_not_ours(node: Node, k3s: FakeK3s, loaded: bool) -> None:
+    """It stays, and what K3s makes of it is as it should be. What is still loaded of ours is not."""
+    other, one = wanted(node.paths, "other", "pass-word-1"), wanted(node.paths, "one", "pass-word-2", "CA")
+    content = other.files[-1].content.replace(MARKER.encode(), b"# mine")
+    k3s.knows(one)
+    k3s.known[content] = other
+    Path(node.paths.registries_yaml).write_bytes(content)
+    k3s.restart()
+    node.apply(one)
+    Path(node.paths.registries_yaml).write_bytes(content)
+    if loaded:
+        k3s.restart()
+    restarts = k3s.restarts
+    node.apply(nothing_wanted())
+    assert k3s.restarts == restarts + (0 if loaded else 1)
+    assert k3s.has_loaded("other")
+    assert list(node.tree()) == ["registries.yaml"]
     assert node.registries() == content
 
 

@@ -49,6 +49,11 @@ def test_escapes_can_be_read() -> None:
         b'{"a":' + b"[" * 300_000,
         b'{"a":' + b"9" * 1000 + b"}",
         b'{"a":-' + b"9" * 99 + b"}",
+        b'{"a":NaN}',
+        b'{"a":Infinity}',
+        b'{"a":[-Infinity]}',
+        b'{"a":1e400}',
+        b'{"a":-1' + b"0" * 400 + b".5}",
     ],
 )
 def test_json_that_is_none(content: bytes) -> None:

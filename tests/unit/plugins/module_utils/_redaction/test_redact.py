@@ -184,6 +184,41 @@ def test_known_secrets_never_stay_in_any_form(secret, before, after):
         assert form in MASK or form not in text.replace(before, "").replace(after, "")
 
 
+PASSWORD = "pa&ss/w<o>rd+7f3a91c4"
+AROUND = json.dumps({"configs": {"h": {"auth": {"password": PASSWORD}}}})
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        PASSWORD,
+        PASSWORD.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"),
+        PASSWORD.replace("/", "\\/"),
+        quote(PASSWORD, safe=""),
+        quote(PASSWORD, safe="$&+,;="),
+        quote(quote(PASSWORD, safe=""), safe=""),
+        *(base64.b64encode(b"x" * shift + AROUND.encode()).decode() for shift in range(3)),
+        *(base64.urlsafe_b64encode(b"x" * shift + AROUND.encode()).decode() for shift in range(3)),
+    ],
+)
+def test_a_known_secret_within_what_others_make_of_it(form):
+    known = known_secrets({"configs": {"h": {"auth": {"username": "robot", "password": PASSWORD}}}})
+    for text in (f"it says {form} here", *(f"{form[:at]}\n{form[at:]}" for at in range(1, len(form)))):
+        shown = redact(text, known)
+        assert "rd+7f3a" not in shown
+        assert "7f3a91c4" not in shown
+        if not form.startswith("pa"):
+            for start in range(3):
+                encoded = base64.b64encode(b"x" * start + PASSWORD.encode()).decode()[4:-4]
+                assert encoded not in shown.replace("\n", "")
+
+
+def test_lines_that_hold_no_secret_stay_apart():
+    assert redact("CANARY7f\n3a91c4\nand more\n\nCANARY7f3a91c4 more", [CANARY]) == (
+        "********\n\nand more\n\n******** more"
+    )
+
+
 def test_the_parts_of_a_url_are_known():
     known = known_secrets(
         {"mirrors": {f"https://a:{CANARY}@m": {"endpoint": [f"admin:1234/{CANARY}@h", f"https://h/?token={CANARY}-2"]}}}
