@@ -66,7 +66,8 @@ def _cut(node: str, moment: Moment) -> Callable[[Scene], Run]:
 
 def _plug(node: str, moment: Moment) -> Callable[[Scene], Run]:
     def act(scene: Scene) -> Run:
-        if moment is _putting_back:
+        if moment in (_waiting, _putting_back):
+            # The wait lasts until somebody has pulled the plug, however busy the machine is.
             scene.fault(node, "never-ready")
 
         def mend() -> None:
