@@ -38,7 +38,7 @@ NO_OBJECT = {
 OTHERS: list[Any] = [None, True, -1, "x", [None], {"x": 1}, "/etc/a\0b", ["/\ud800"]]
 NAMES = (
     "record.json", "candidate.json", "transaction.json", "settings.json", "generations/2/manifest.json",
-    "generations/2/desired.json", "generations/3/manifest.json", "generations/1/manifest.json", "generations/2/0",
+    "generations/2/desired.json", "generations/2/0",
 )  # fmt: skip
 
 
@@ -110,13 +110,14 @@ def _converges(node: Node, k3s: FakeK3s, what: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_that_is_none(node: Node, k3s: FakeK3s, kept: Path, name: str) -> None:
-    for kind, content in NO_OBJECT.items():
-        for run in _runs(node):
-            _again(kept, k3s)
-            (Path(node.paths.state_dir) / name).write_bytes(content)
-            what = "%s with %s in %s" % (run, kind, name)
-            _ends(_runs(node)[run], what)
-            _converges(node, k3s, what)
+    for number, (kind, content) in enumerate(NO_OBJECT.items(), NAMES.index(name)):
+        _again(kept, k3s)
+        (Path(node.paths.state_dir) / name).write_bytes(content)
+        runs = _runs(node)
+        run = list(runs)[number % len(runs)]
+        what = "%s with %s in %s" % (run, kind, name)
+        _ends(runs[run], what)
+        _converges(node, k3s, what)
 
 
 def _edited(value: Any) -> Iterator[tuple[str, Any]]:
@@ -162,13 +163,13 @@ PLANTED: dict[str, Callable[[Path, Path], object]] = {
 
 
 @pytest.mark.parametrize("kind", PLANTED)
-@pytest.mark.parametrize("name", [*NAMES, "release.json", "generations", "generations/2"])
+@pytest.mark.parametrize("name", ["record.json", "candidate.json", "release.json", "generations", "generations/2"])
 def test_what_is_no_file_of_ours(node: Node, k3s: FakeK3s, kept: Path, tmp_path: Path, name: str, kind: str) -> None:
     """No run waits for it or writes through it. What stops a run is named, and what does not is no obstacle."""
     victim = tmp_path / "victim"
     victim.write_text("mine", encoding="utf-8")
     path = Path(node.paths.state_dir) / name
-    for run in _runs(node):
+    for run in ("a rollout", "a commit", "a removal"):
         _again(kept, k3s)
         if path.is_dir():
             shutil.rmtree(path)
