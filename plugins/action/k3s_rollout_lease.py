@@ -12,7 +12,6 @@ import uuid
 from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import lease as names
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import LEASE_ARGUMENTS
@@ -24,6 +23,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import
     plain,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import LEASED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import (
     lease_keeper,
@@ -44,7 +44,7 @@ _NO_SERVERS = (
 display = Display()
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(NodeAction):
     _supports_check_mode = True
     _supports_async = False
 

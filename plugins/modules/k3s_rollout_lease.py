@@ -25,6 +25,8 @@ extends_documentation_fragment:
   - k3sfleet.registries.attributes
   - k3sfleet.registries.node
 attributes:
+  async:
+    support: none
   check_mode:
     support: full
   diff_mode:
