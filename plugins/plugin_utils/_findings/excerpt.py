@@ -98,7 +98,7 @@ class Excerpts:
         if self._scalars is None:
             self._scalars = {}
             for node, shown in _scalars(self._document.root):
-                self._enter(node, shown)
+                self._enter(self._scalars, node, shown)
         pieces = []
         done = 0
         for scalar in sorted(self._scalars.get(line, ())):
@@ -110,8 +110,7 @@ class Excerpts:
             done = scalar.end
         return [*pieces, *_between(text, done, len(text))]
 
-    def _enter(self, node: Node, shown: str | None) -> None:
-        assert self._scalars is not None
+    def _enter(self, scalars: dict[int, list[_Scalar]], node: Node, shown: str | None) -> None:
         (last, end), first = node.end, node.line
         for number in range(first, last + 1):
             length = len(self._document.line(number))
@@ -125,7 +124,7 @@ class Excerpts:
                 kept = None
             elif kept is not None:
                 kept = visible(kept)
-            self._scalars.setdefault(number, []).append(_Scalar(start, stop, kept))
+            scalars.setdefault(number, []).append(_Scalar(start, stop, kept))
 
 
 def _scalars(root: Node) -> Iterable[tuple[Node, str]]:
