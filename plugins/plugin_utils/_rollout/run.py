@@ -92,8 +92,13 @@ class Run:
 
 
 def begin(run: Run, host: str) -> None:
-    """Enter that ``host`` has been staged, whatever came of it: nothing of an earlier run of the role counts for it."""
-    run.failed.pop(host, None)
+    """Enter that ``host`` has been staged, whatever came of it.
+
+    If the play has applied the role before, the host is judged anew. A node that failed after that, in its commit, still
+    stops the rollout: whoever applies the role again in the same play has not looked at that node.
+    """
+    if host not in run.hosts:
+        run.failed.pop(host, None)
     run.refused = [name for name in run.refused if name != host]
     run.lease.refusal, run.lease.asked, run.lease.taker = "", [], ""
     if host in run.staged:
