@@ -94,7 +94,7 @@ class Run:
 def begin(run: Run, host: str) -> None:
     """Enter that ``host`` has been staged, whatever came of it.
 
-    If the play has applied the role before, the host is judged anew. A node that failed after that, in its commit, still
+    If the play has applied the role before, the host is judged anew. If it failed after that, in its commit, it still
     stops the rollout: whoever applies the role again in the same play has not looked at that node.
     """
     if host not in run.hosts:
