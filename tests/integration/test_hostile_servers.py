@@ -161,7 +161,7 @@ def test_what_containerd_would_give_away_is_said(played: Played) -> None:
 def test_a_site_that_fails_says_why_and_puts_the_node_back(played: Played) -> None:
     said = " ".join(played.runs["site that fails"].output.split())
     assert "server-1 FAILED" in said
-    assert "and put back as it was" in said
+    assert ", rolled back (last step: " in said
     assert f"{played.fleet.servers['words'].host} knows the caller but does not let it read team/app" in said
 
 

@@ -40,7 +40,7 @@ registries.yaml left as it is; nothing of the collection's; files that were foun
 
 def _are_settings(value: Any) -> bool:
     return isinstance(value, dict) and all(
-        type(item) is int if key == "keep_generations" else item is None or type(item) is bool or is_text(item)
+        fits(item, int) if key == "keep_generations" else item is None or isinstance(item, bool) or is_text(item)
         for key, item in value.items()
     )
 

@@ -25,8 +25,7 @@ def fits(value: Any, shape: Any) -> bool:
             return all(fits(item, shape["*"]) for item in value.values())
         return all(key in value and fits(value[key], wanted) for key, wanted in shape.items())
     if isinstance(shape, type):
-        # True is an int to isinstance().
-        return type(value) is shape
+        return isinstance(value, shape) and (shape is bool or not isinstance(value, bool))
     return bool(shape(value))
 
 
@@ -52,7 +51,7 @@ def is_path(value: Any) -> bool:
 
 def is_number(value: Any) -> bool:
     """A number of a generation, or of them."""
-    return type(value) is int and value >= 0
+    return fits(value, int) and value >= 0
 
 
 def is_mode(value: Any) -> bool:

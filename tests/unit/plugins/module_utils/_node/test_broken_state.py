@@ -93,7 +93,7 @@ def _runs(node: Node) -> dict[str, Callable[[], Any]]:
     return {
         "a check": lambda: node.stage(three, check_mode=True),
         "a rollout": lambda: node.apply(three),
-        "a commit": lambda: node.commit(),
+        "a commit": node.commit,
         "a rollback": lambda: _roll_back(node),
         "a removal": lambda: node.apply(nothing_wanted()),
     }
