@@ -47,6 +47,13 @@ def test_a_configuration_with_nothing_in_it(tmp_path: Path, config: dict[str, An
     assert "Nothing has been touched" in done.output
 
 
+def test_variables_may_be_made_by_filters(tmp_path: Path) -> None:
+    mirrors = "{{ dict(['r.example.com'] | product([{'endpoint': ['https://a.example.com'], 'rewrites': {}}])) }}"
+    done = refused(tmp_path, "site", **{"": {"mirrors": mirrors}})
+    assert "K3R101" in done.output
+    assert 'mirrors."r.example.com".rewrites' in done.output
+
+
 def test_settings_do_not_make_up_for_it(tmp_path: Path) -> None:
     done = refused(tmp_path, "site", **{"": {"mirrors": None, "configs": None}, "embedded_registry": True})
     assert "k3s_registries has nothing in it" in done.output
