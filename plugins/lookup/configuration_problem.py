@@ -67,8 +67,8 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         wrong = self._wrong_types(variables)
         if wrong:
             return ["%s. Nothing has been touched." % "; ".join(wrong)]
-        # As plain values: the check of the arguments copies them. A value that ansible-core 2.19 templates only when it is
-        # read would be copied with the templating engine, and the copy does not work.
+        # As plain values: the check of the arguments copies them. A value that ansible-core 2.19 templates only when it
+        # is read would be copied with the templating engine, and the copy does not work.
         arguments = {key: plain(value) for key, value in terms[0].items() if not _is_omitted(value, variables)}
         task = SimpleNamespace(args=arguments, get_search_path=lambda: list(variables["ansible_search_path"]))
         action = ActionModule(task, None, None, self._loader, self._templar, None)
