@@ -165,9 +165,9 @@ def test_of_two_units_the_one_that_runs_counts_and_two_that_might_are_refused(sh
 
     shaped.sh("agent-1", "systemctl stop k3s-agent")
     said = _refused(shaped)
-    assert "agent-1 is not what the inventory says: several services run or are enabled" in said
+    assert "agent-1 is not what the inventory says: several services of K3s or RKE2 run or are enabled" in said
     assert "k3s-agent.service, k3s-old.service" in said
-    assert "name the one that is with k3s_registries_service" in said
+    assert "name the right one in k3s_registries_service" in said
 
     shaped.sh("agent-1", "systemctl --quiet disable k3s-old; systemctl start k3s-agent")
     _unchanged(shaped.play())
