@@ -90,7 +90,7 @@ def documented(collections: Path, cache: Path) -> None:
                 "%ss in the tree: %s\nansible-doc lists %s\nand shows %s" % (kind, *map(sorted, (full, listed, found)))
             )
         # What only the collection's own roles and playbooks use may change with any release, and has no page.
-        public = {name.rsplit(".", 1)[1] for name, doc in found.items() if not is_internal(doc["doc"])}
+        public = {name.rsplit(".", 1)[1] for name, doc in found.items() if not is_internal(doc)}
         paged = {name for name in names if (pages / ("%s_%s.html" % (name, kind))).is_file()}
         if paged != public:
             sys.exit("the docs site has pages of the %ss %s, not of %s" % (kind, sorted(paged), sorted(public)))
@@ -100,8 +100,8 @@ def documented(collections: Path, cache: Path) -> None:
 
 
 def is_internal(doc: dict[str, Any]) -> bool:
-    """Whether a plugin's first documented line says so."""
-    return str(doc["short_description"]).startswith("Internal to the ")
+    """Whether the first documented line of a plugin says so. Roles, which have entry points instead, are public."""
+    return str(doc.get("doc", {}).get("short_description")).startswith("Internal to the ")
 
 
 def imported(tarball: Path, collections: Path, cache: Path) -> None:
