@@ -51,7 +51,7 @@ def test_variables_may_be_made_by_filters(tmp_path: Path) -> None:
     mirrors = "{{ dict(['r.example.com'] | product([{'endpoint': ['https://a.example.com'], 'rewrites': {}}])) }}"
     done = refused(tmp_path, "site", **{"": {"mirrors": mirrors}})
     assert "K3R101" in done.output
-    assert 'mirrors."r.example.com".rewrites' in done.output
+    assert 'mirrors."r.example.com".rewrites' in done.output.replace('\\"', '"')
 
 
 def test_settings_do_not_make_up_for_it(tmp_path: Path) -> None:
@@ -110,9 +110,12 @@ def test_a_text_is_taken_and_read_strictly(tmp_path: Path, playbook: str) -> Non
     done = run(tmp_path, playbook, {"server": ["a"]}, variables={"k3s_registries": text})
     assert done.status != 0
     if playbook == "site":
-        assert 'K3R101 error line 3, column 5: mirrors."docker.io".endpoints' in done.output
-        assert "    |     endpoints: [********]\n    |     ^~~~~~~~~" in done.output
-        assert "K3R106 error line 6, column 12" in done.output
+        # ansible-core 2.16 prints a message as JSON, later ones as text.
+        said = done.output.replace('\\"', '"').replace("\\n", "\n")
+        assert 'K3R101 error line 3, column 5: mirrors."docker.io".endpoints' in said
+        assert "|     endpoints: [********]\n" in said
+        assert "|     ^~~~~~~~~" in said
+        assert "K3R106 error line 6, column 12" in said
     assert "c4n4ry" not in done.output
 
 
