@@ -14,8 +14,8 @@ from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import steps
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of, ledger_of, plain
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import ledger_of, plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import ROLLED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import (
@@ -194,20 +194,10 @@ class ActionModule(NodeAction):
             return plan.progress_line(run, host, result)
 
     def _module(self, arguments: dict[str, Any], task_vars: Any) -> dict[str, Any]:
-        answer = answer_of(
-            self._execute_module(
-                module_name="k3sfleet.registries.k3s_rollout",
-                module_args={
-                    key: value for key, value in arguments.items() if key not in _CONTROLLER_ONLY and value is not None
-                },
-                task_vars=task_vars,
-            )
-        )
         try:
-            conform(answer, ROLLED, "the node's answer")
+            return self._answer_of("k3s_rollout", arguments, _CONTROLLER_ONLY, ROLLED, task_vars)
         except OddAnswer as odd:
             return {"failed": True, "changed": True, "step": steps.UNKNOWN, "msg": "k3s_rollout: %s" % odd}
-        return answer
 
 
 def _staged_agents(ledger: Ledger) -> int:

@@ -17,12 +17,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import l
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import LEASE_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import (
-    answer_of,
     cluster_groups,
     ledger_of,
     plain,
 )
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import LEASED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import (
@@ -164,20 +163,10 @@ class ActionModule(NodeAction):
             result.update(answer)
 
     def _module(self, arguments: dict[str, Any], task_vars: Any) -> dict[str, Any]:
-        answer = answer_of(
-            self._execute_module(
-                module_name="k3sfleet.registries.k3s_rollout_lease",
-                module_args={
-                    key: value for key, value in arguments.items() if key not in _CONTROLLER_ONLY and value is not None
-                },
-                task_vars=task_vars,
-            )
-        )
         try:
-            conform(answer, LEASED, "the node's answer")
+            return self._answer_of("k3s_rollout_lease", arguments, _CONTROLLER_ONLY, LEASED, task_vars)
         except OddAnswer as odd:
             return {"failed": True, "lease": names.UNAVAILABLE, "msg": "k3s_rollout_lease: %s" % odd}
-        return answer
 
     def _quietly(self, arguments: dict[str, Any], task_vars: Any) -> None:
         """For the keeper, which must not talk to a main process that may be gone."""

@@ -11,12 +11,13 @@ sequences and line breaks included. So an answer is looked at before Ansible see
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Collection, Mapping
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.alone import OddOutput, answer_alone
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import conform
 
 
 class NodeAction(ActionBase):  # type: ignore[misc]
@@ -33,6 +34,20 @@ class NodeAction(ActionBase):  # type: ignore[misc]
             ) from None
         found.update(stdout=said, stdout_lines=said.splitlines())
         return found
+
+    def _answer_of(
+        self, module: str, arguments: Mapping[str, Any], not_sent: Collection[str], shape: Any, task_vars: Any
+    ) -> dict[str, Any]:
+        """What the collection's ``module`` answers to the arguments that are set and are the node's business.
+
+        :raises OddAnswer: if it has not the ``shape`` that the module's answers have.
+        """
+        sent = {key: value for key, value in arguments.items() if key not in not_sent and value is not None}
+        answer = answer_of(
+            self._execute_module(module_name="k3sfleet.registries." + module, module_args=sent, task_vars=task_vars)
+        )
+        conform(answer, shape, "the node's answer")
+        return answer
 
 
 class ShownAction(NodeAction):

@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
 
 ACTIONS = Path(__file__).parents[5] / "plugins" / "action"
-ASKING = sorted(path.stem for path in ACTIONS.glob("*.py") if "_execute_module(" in path.read_text(encoding="utf-8"))
+ASKS = re.compile(r"\b_execute_module\(|\b_answer_of\(")
+ASKING = sorted(path.stem for path in ACTIONS.glob("*.py") if ASKS.search(path.read_text(encoding="utf-8")))
 
 
 def test_they_are_found() -> None:
