@@ -227,7 +227,7 @@ ODD: dict[str, App] = {
     "long challenge": lambda _request: Reply(401, {"WWW-Authenticate": "Bearer " + "a=" * 30_000}),
     "long Retry-After": _saying(b"", 429, **{"Retry-After": "9" * 400}),
     "Retry-After in the year 9999": _saying(b"", 503, **{"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}),
-    "Retry-After of no date": _saying(b"", 429, **{"Retry-After": "Fri, 99 Foo 0000 99:99:99 XXX"}),
+    "Retry-After of no date": _saying(b"", 429, **{"Retry-After": "Fri, 99 Foo 0000 99:99:99 ABC"}),
     "deep errors": _saying(b'{"errors":[{"message":"m","detail":' + b"[" * 60_000, 400),
     "many errors": _saying(b'{"errors":[' + b'{"message":["x"],"detail":{"a":"y"}},' * 20_000 + b"{}]}", 400),
     "half a character": _saying(b'{"errors":[{"message":"\\ud800 \\udfff","code":"\\ud800"}]}', 400),

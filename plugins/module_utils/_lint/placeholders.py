@@ -41,7 +41,7 @@ _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]{2,})\}")
 
 
 # One of these stands in every placeholder of a name: looking for them first takes no time.
-_SIGNS = ("<", "$", "%%", "__", "@", "xxx", "XXX", "path/to", "YOUR", "hange", "HANGE")
+_SIGNS = ("<", "$", "%%", "__", "@", "xx", "XX", "path/to", "YOUR", "hange", "HANGE")
 
 
 def in_name(text: str) -> bool:
