@@ -49,7 +49,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings impo
 
 _CONTROLLER_ONLY = (
     "config", "validate_only", "disable_default_endpoint", "embedded_registry", "system_default_registry",
-    "cluster", "keep_generations", "limits", "rollout",
+    "cluster", "keep_generations", "rollout",
 )  # fmt: skip
 
 _SETTINGS = ("disable_default_endpoint", "embedded_registry", "system_default_registry")
@@ -85,15 +85,18 @@ class ActionModule(NodeAction):
 
         return self._on_the_node(arguments, prepared.desired, result, task_vars or {}, began)
 
-    def checked(self, task_vars: Mapping[str, Any]) -> tuple[dict[str, Any], Prepared, list[str]]:
+    def checked(
+        self, task_vars: Mapping[str, Any], of_the_role: Mapping[str, Any] | None = None
+    ) -> tuple[dict[str, Any], Prepared, list[str]]:
         """Check everything that the controller knows, without a question to the node.
 
+        :param of_the_role: the role's variables, if it is the role that asks: their limits are checked, too.
         :returns: the task's arguments, what is to be shipped or why it must not be, and what there is to warn of.
         :raises AnsibleActionFail: if something else than the configuration itself is wrong.
         """
-        arguments = self._arguments(task_vars)
+        arguments = self._arguments(task_vars, of_the_role or {})
         if arguments["node_role"] == "both":
-            self._refuse(arguments, task_vars)
+            self.refuse(arguments, task_vars)
             raise AnsibleActionFail(
                 "the host is in both groups, %r and %r: a node is a server or an agent of its cluster. Take it out of "
                 "one of them. Nothing has been touched." % cluster_groups(arguments["cluster"])
@@ -101,7 +104,7 @@ class ActionModule(NodeAction):
         warnings = self._check_rollout(arguments, task_vars)
         prepared = self._prepare(arguments, task_vars)
         if prepared.errors:
-            self._refuse(arguments, task_vars)
+            self.refuse(arguments, task_vars)
         return arguments, prepared, warnings + describe.finding_lines(prepared.warnings)
 
     def _on_the_node(
@@ -171,7 +174,7 @@ class ActionModule(NodeAction):
         said = "; ".join(sentence(item, *cluster_groups(arguments["cluster"])) for item in contradictions)
         return "%s is not what the inventory says: %s. Nothing on it has been touched." % (host, said)
 
-    def _arguments(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+    def _arguments(self, task_vars: Mapping[str, Any], of_the_role: Mapping[str, Any]) -> dict[str, Any]:
         """The task's arguments, checked and converted by the module's own specification and by what it cannot say.
 
         :raises AnsibleActionFail: for values with which no run can end well.
@@ -179,9 +182,7 @@ class ActionModule(NodeAction):
         _validated, arguments = self.validate_argument_spec(argument_spec=STAGE_ARGUMENTS)
         converted: dict[str, Any] = plain(arguments)
         converted["system_default_registry"] = converted["system_default_registry"] or None
-        found = limits.problems(
-            {"k3s_registries_keep_generations": converted["keep_generations"], **(converted["limits"] or {})}
-        )
+        found = limits.problems({"k3s_registries_keep_generations": converted["keep_generations"], **of_the_role})
         if converted["state"] == "present":
             settings = {key: converted[key] for key in _SETTINGS}
             try:
@@ -195,13 +196,13 @@ class ActionModule(NodeAction):
             found.append(default_registry.problem(converted["system_default_registry"], converted["distribution"]))
         found = [sentence for sentence in found if sentence]
         if found:
-            self._refuse(converted, task_vars)
+            self.refuse(converted, task_vars)
             raise AnsibleActionFail("%s. Nothing has been touched." % "; ".join(found))
         converted.pop("prepared")
         return converted
 
     @staticmethod
-    def _refuse(arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> None:
+    def refuse(arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> None:
         """Where the strategy lets hosts run on by themselves, any_errors_fatal does not stop the others. This does."""
         with ledger_of(arguments).opened() as run:
             run.refused = sorted({*run.refused, str(task_vars.get("inventory_hostname", ""))})
@@ -235,7 +236,7 @@ class ActionModule(NodeAction):
             return []
         found = check(arguments["rollout"], arguments["cluster"], task_vars or {})
         if found.errors:
-            self._refuse(arguments, task_vars or {})
+            self.refuse(arguments, task_vars or {})
             raise AnsibleActionFail("%s. Nothing has been touched." % "; ".join(found.errors))
         return found.warnings
 

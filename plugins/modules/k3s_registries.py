@@ -115,11 +115,6 @@ options:
         ones count like any other state.
     type: int
     default: 3
-  limits:
-    description:
-      - Timeouts, counts and durations of the run, by the names of the role's variables. They are checked with the rest
-        before any node is touched. The role sets this.
-    type: dict
   rollout:
     description:
       - Settings of the rollout that follows. They are checked before the first node is touched, and decide in

@@ -11,7 +11,7 @@ import time
 from typing import Dict, Iterable, Iterator
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.lifetime import lifetime
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB_HOST, WILDCARD
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB_HOST, WILDCARD
 
 from .catalogue import ERROR, WARNING, checks, declare
 from .naming import listed, path, quoted

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterable, Iterator
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB_HOST, Endpoint
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB_HOST
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import Endpoint
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
 
 from . import api_paths

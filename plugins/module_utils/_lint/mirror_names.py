@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import (
     DOCKER_HUB,
     DOCKER_HUB_HOST,
     WILDCARD,
-    EndpointError,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import EndpointError
 
 from .catalogue import ERROR, WARNING, checks, declare
 from .known_registries import can_be_named, is_public_cache, public_registry

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import (
     DOCKER_HUB,
     DOCKER_HUB_HOST,
     WILDCARD,

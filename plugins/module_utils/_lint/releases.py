@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB, DOCKER_HUB_HOST
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB, DOCKER_HUB_HOST
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.known_problems import (
     known_problems,
     releases_of,

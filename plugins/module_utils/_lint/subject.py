@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB, WILDCARD
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
-    DOCKER_HUB,
-    WILDCARD,
     Endpoint,
     EndpointError,
     normalise_endpoint,

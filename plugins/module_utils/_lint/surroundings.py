@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import WILDCARD
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.no_proxy import proxy_of_containerd

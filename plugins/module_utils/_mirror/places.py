@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, Mapping, NamedTuple
 from urllib.parse import urlsplit
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB, DOCKER_HUB_HOST
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB, DOCKER_HUB_HOST
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image, ImageError, parse_image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import resolve_image
 

@@ -37,7 +37,6 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     embedded_registry={"type": "bool"},
     system_default_registry={"type": "str"},
     keep_generations={"type": "int", "default": 3},
-    limits={"type": "dict"},
     rollout={
         "type": "dict",
         "options": {

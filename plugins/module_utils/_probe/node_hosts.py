@@ -20,6 +20,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.hosts_f
     hosts_from,
     hosts_in,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import WILDCARD, WILDCARD_DIRECTORY
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import (
     AuthTableError,
     auth_tables,
@@ -30,7 +31,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.contain
     directory_for,
     hosts_of,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD, WILDCARD_DIRECTORY
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
 

@@ -9,8 +9,8 @@ from typing import Any, Iterable, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.endpoint_checks import api_url
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import WILDCARD
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import object_url
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.rewrite import rewrite

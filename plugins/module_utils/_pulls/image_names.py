@@ -9,11 +9,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
-    DOCKER_HUB,
-    DOCKER_HUB_HOST,
-    default_host,
-)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB, DOCKER_HUB_HOST
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import default_host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import parse_image as normalised_image
 

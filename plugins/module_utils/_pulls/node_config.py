@@ -17,10 +17,12 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.ci
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import DOCKER_HUB_HOSTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import known_secrets
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import (
     DOCKER_HUB,
     DOCKER_HUB_HOST,
     WILDCARD,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
     EndpointError,
     normalise_endpoint,
 )

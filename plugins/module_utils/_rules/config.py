@@ -51,6 +51,13 @@ if TYPE_CHECKING:
         configs: dict[str, HostSettings]
 
 
+#: Names of registries with a meaning of their own, and the folder of certs.d in which K3s puts the wildcard.
+DOCKER_HUB = "docker.io"
+DOCKER_HUB_HOST = "registry-1.docker.io"
+WILDCARD = "*"
+WILDCARD_DIRECTORY = "_default"
+
+
 AUTH_KEYS = ("username", "password", "auth", "identity_token")
 TLS_FILE_KEYS = ("ca_file", "cert_file", "key_file")
 

@@ -9,14 +9,10 @@ containerd's, ``core/remotes/docker/resolver.go``.
 
 from __future__ import annotations
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB, DOCKER_HUB_HOST
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import from_go_bytes
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_url import GoUrlError, parse
-
-DOCKER_HUB = "docker.io"
-DOCKER_HUB_HOST = "registry-1.docker.io"
-WILDCARD = "*"
-WILDCARD_DIRECTORY = "_default"
 
 EndpointError = GoUrlError
 """K3s ignores this endpoint, because Go cannot parse it; the message is Go's own."""

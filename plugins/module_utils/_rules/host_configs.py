@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import WILDCARD, WILDCARD_DIRECTORY
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
-    WILDCARD,
-    WILDCARD_DIRECTORY,
     EndpointError,
     default_host,
     normalise_endpoint,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import Address, parse_ip
 
 _OTHER_DOCKER_HUB = "index.docker.io"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import WILDCARD
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import (
     CONTAINERD_2,
     CONTAINERD_HOSTS_DIRECTORY,
@@ -173,7 +174,6 @@ def _url(endpoint: str) -> str | None:
 
 
 def _tls_without_mirror(situation: _Situation) -> Iterator[str]:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
 
     hosts, _problems = merge(situation.config, situation.default_endpoint)
@@ -206,8 +206,6 @@ def _registry(endpoint: str) -> str:
 
 
 def _wildcard_fallback(situation: _Situation) -> Iterator[str]:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
-
     if WILDCARD in situation.config["mirrors"] and situation.default_endpoint:
         yield f"mirrors.{WILDCARD}"
 
@@ -224,8 +222,6 @@ def _embedded_registry(situation: _Situation) -> Iterator[str]:
 
 
 def _embedded_wildcard(situation: _Situation) -> Iterator[str]:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
-
     if situation.embedded_registry and WILDCARD in situation.config["mirrors"]:
         yield f"mirrors.{WILDCARD}"
 

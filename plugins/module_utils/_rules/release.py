@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import (
     DOCKER_HUB,
     DOCKER_HUB_HOST,
     WILDCARD,

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB, DOCKER_HUB_HOST
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import (
     Host,
     HostsFileError,
@@ -20,7 +21,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.contain
     directory_for,
     hosts_of,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB, DOCKER_HUB_HOST
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import from_go_bytes
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_url import GoUrlError, parse
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
