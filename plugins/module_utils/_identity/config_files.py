@@ -9,8 +9,9 @@ import hashlib
 import os
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import KEYS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
+
+from .settings import KEYS
 
 _LARGEST = 1 << 20
 
@@ -72,7 +73,7 @@ def read_config_files(main: str, read: Callable[[], Mapping[str, Any]]) -> list[
             continue
         text = content[:_LARGEST].decode("utf-8", "surrogateescape")
         # Imported here: most agents have no such file.
-        from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.flat_yaml import Unsure, read_flat
+        from .flat_yaml import Unsure, read_flat
 
         item = ConfigFile(path, text, changed_at, None)
         try:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity, Stated, find
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
+
+from .contradictions import sentence
+from .identity import Identity, Stated, find
 
 
 class Contradicted(Exception):

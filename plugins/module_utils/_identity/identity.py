@@ -12,19 +12,16 @@ from __future__ import annotations
 import os
 from typing import Any, Mapping, NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.config_files import (
-    ConfigFile,
-    main_config_file,
-    read_config_files,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import Contradiction
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.units import Unit, find_units
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
     ABSENT,
     ServiceState,
 )
+
+from .config_files import ConfigFile, main_config_file, read_config_files
+from .contradictions import Contradiction
+from .settings import Settings
+from .units import Unit, find_units
 
 NEITHER = "neither"
 """The role that the inventory gives to a host which is in neither of the cluster's groups."""
@@ -123,7 +120,7 @@ def find(stated: Stated, root: str = "/", read: Mapping[str, Any] | None = None)
 
 def _running_without_service(root: str) -> list[Contradiction]:
     # Imported here: on hardly any node is there anything to look for.
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._identity import processes
+    from . import processes
 
     return processes.running_without_service(root)
 

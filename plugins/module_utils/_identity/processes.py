@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import Contradiction
+from .contradictions import Contradiction
 
 # Both set their process title to the program and the command: "/usr/local/bin/k3s server".
 _TITLE = re.compile(rb"\A(?:/[^\s\0]*/)?(k3s|rke2)(?:[\s\0]+|-)(server|agent)(?:[\s\0]|\Z)")

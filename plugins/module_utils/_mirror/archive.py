@@ -21,10 +21,11 @@ import time
 import zlib
 from typing import Any, BinaryIO, Iterator, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import STAGING, open_file, open_new
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import is_checkable
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import read_json
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
+
+from .layout import STAGING, open_file, open_new
+from .manifest import is_checkable
 
 _WORK = "k3sfleet-mirror-work-"
 _ABANDONED = 86400.0

@@ -8,13 +8,6 @@ Sources: distribution's ``docs/spec/auth/token.md`` and ``oauth.md``.
 
 from __future__ import annotations
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
-    RegistryFailure,
-    of_status,
-    retry_after,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import AGENT, Question, Reply, Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import (
     TOKEN_LIMIT,
     Challenge,
@@ -30,6 +23,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     bare_origin_of,
     leaves_tls,
 )
+
+from .access import Access
+from .failures import RegistryFailure, of_status, retry_after
+from .session import AGENT, Question, Reply, Session
 
 
 class Authorization:

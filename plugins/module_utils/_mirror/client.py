@@ -18,25 +18,6 @@ import time
 import urllib.parse
 from typing import Any, Callable, Iterable, Iterator, TypeVar
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.authorization import Authorization
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
-    ADVICE,
-    RegistryFailure,
-    of_failure,
-    of_status,
-    retry_after,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
-    MANIFEST_LIMIT,
-    Descriptor,
-    Manifest,
-    digest_of,
-    document_of,
-    is_checkable,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Body, Question, Reply, Session
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, TooLarge
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import read_json
@@ -56,6 +37,13 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     joined,
     leaves_tls,
 )
+
+from .access import Access
+from .authorization import Authorization
+from .failures import ADVICE, RegistryFailure, of_failure, of_status, retry_after
+from .manifest import MANIFEST_LIMIT, Descriptor, Manifest, digest_of, document_of, is_checkable
+from .session import Body, Question, Reply, Session
+from .tls import TlsSettings
 
 _ACCEPT = ", ".join(INDEX_TYPES + MANIFEST_TYPES)
 _MOST_REDIRECTS = 5

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, Iterable, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import Item
+from .exchange import Item
 
 SAME, MISSING, DIFFERS, SOURCE_MISSING, FAILED = "same", "missing", "differs", "source_missing", "failed"
 STATES = (SAME, MISSING, DIFFERS, SOURCE_MISSING, FAILED)

@@ -13,32 +13,24 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.archive import Workspace, packed_file
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import RegistryClient
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.copy_plan import PlatformMissing, subset
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import Item, Request, Source, Target
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import STAGING, Layout, named
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
-    Descriptor,
-    Manifest,
-    digest_of,
-    document_of,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.places import Place
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.skopeo import Skopeo
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.transfer import (
-    LayoutPlace,
-    RegistryPlace,
-    transfer,
-)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import (
     ONE_AT_A_TIME,
     read_json,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.media_types import INDEX_TYPES
+
+from .access import Access
+from .archive import Workspace, packed_file
+from .client import RegistryClient
+from .copy_plan import PlatformMissing, subset
+from .exchange import Item, Request, Source, Target
+from .failures import RegistryFailure
+from .layout import STAGING, Layout, named
+from .manifest import Descriptor, Manifest, digest_of, document_of
+from .places import Place
+from .skopeo import Skopeo
+from .transfer import LayoutPlace, RegistryPlace, transfer
 
 _BLOBS_AT_ONCE = 2
 """Per image that is copied at the same time."""

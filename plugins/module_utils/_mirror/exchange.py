@@ -9,9 +9,9 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, TypeVar
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import Trouble
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.places import Place
+from .access import Access
+from .failures import Trouble
+from .places import Place
 
 _Made = TypeVar("_Made")
 

@@ -19,16 +19,11 @@ import threading
 import uuid
 from typing import Any, BinaryIO, Iterable, Iterator
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
-    DEEPEST,
-    MANIFEST_LIMIT,
-    Descriptor,
-    document_of,
-    is_checkable,
-)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import read_json
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
+
+from .failures import RegistryFailure
+from .manifest import DEEPEST, MANIFEST_LIMIT, Descriptor, document_of, is_checkable
 
 REFERENCE = "org.opencontainers.image.ref.name"
 IMAGE_NAME = "io.containerd.image.name"

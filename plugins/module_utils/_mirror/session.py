@@ -11,8 +11,6 @@ import threading
 import weakref
 from typing import Callable, Generator, Iterable, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.dial import connect, resolve
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, TooLarge
@@ -30,6 +28,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     proxy_for,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.wire import Stream, Tls
+
+from .failures import RegistryFailure
+from .tls import TlsSettings
 
 AGENT = "k3sfleet.registries"
 _REST = 64 << 10

@@ -17,7 +17,7 @@ import signal
 import subprocess
 import threading
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure, cause_of
+from .failures import RegistryFailure, cause_of
 
 _HERE = "this machine"
 _EXPANSION = 20

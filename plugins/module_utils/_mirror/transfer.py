@@ -13,16 +13,12 @@ import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Callable, Iterable, Iterator
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import RegistryClient
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import Layout
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
-    DEEPEST,
-    Descriptor,
-    Manifest,
-    document_of,
-)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+
+from .client import RegistryClient
+from .failures import RegistryFailure
+from .layout import Layout
+from .manifest import DEEPEST, Descriptor, Manifest, document_of
 
 
 class RegistryPlace:

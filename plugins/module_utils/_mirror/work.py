@@ -14,27 +14,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Iterable, Iterator, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import archive, copy_plan, skopeo
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import LONGEST_WAIT
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.download import fetched
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.ends import Ends
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import (
-    Answer,
-    Item,
-    Request,
-    Source,
-    decoded,
-    encoded,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import (
-    MANIFEST_FILE,
-    Layout,
-    LayoutProblem,
-    check_export,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.messages import Messages
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
+
+from . import archive, copy_plan, skopeo
+from .client import LONGEST_WAIT
+from .download import fetched
+from .ends import Ends
+from .exchange import Answer, Item, Request, Source, decoded, encoded
+from .failures import RegistryFailure
+from .layout import MANIFEST_FILE, Layout, LayoutProblem, check_export
+from .messages import Messages
 
 
 class MirrorProblem(Exception):

@@ -18,8 +18,8 @@ import ssl
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from . import files
+from .paths import NodePaths
 
 _LONGEST = 4 * 1024 * 1024
 

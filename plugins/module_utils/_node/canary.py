@@ -8,9 +8,6 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.certs_d import configured_mirrors
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import parse_image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.loaded_secrets import loaded_secrets
@@ -20,6 +17,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_fil
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader import PullReader
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
+
+from . import kubernetes
+from .files import regular_only
+from .paths import NodePaths
 
 # containerd stamps its lines with its own clock reading; a pull's first line may carry the second it was asked in.
 _CLOCKS_DIFFER = 1.0

@@ -11,7 +11,7 @@ import ssl
 import tempfile
 from typing import Iterator
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
+from .files import regular_only
 
 LARGEST = 1 << 20
 """Bytes that are read of either file."""

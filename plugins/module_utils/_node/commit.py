@@ -16,39 +16,17 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
-    canary,
-    expectation,
-    health,
-    installed_release,
-    lease,
-    live,
-    placing,
-    steps,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
-    Desired,
-    DesiredProblem,
-    from_text,
-    inside,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generated import read_generated
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
-    GenerationDamaged,
-    Generations,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
-    OpenRC,
-    ServiceProblem,
-    ServiceState,
-    Systemd,
-    service_of,
-)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import explained
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
+
+from . import canary, expectation, health, installed_release, lease, live, placing, steps
+from .desired import Desired, DesiredProblem, from_text, inside
+from .files import FileProblem
+from .generated import read_generated
+from .generations import GenerationDamaged, Generations
+from .memory import Memory
+from .service import OpenRC, ServiceProblem, ServiceState, Systemd, service_of
 
 # K3s reads a registries.yaml that it could not read anew every 5 to 11 s, and a server is healthy some 10 s after that.
 _RELOAD_LOOP = 30.0
@@ -239,8 +217,9 @@ class Commit:
             return ()
         # Imported here: TLS, HTTP and threads take longer than all of this collection's code, and only a server that
         # restarts needs them.
-        from ansible_collections.k3sfleet.registries.plugins.module_utils._node import members, proof
         from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import circumstances
+
+        from . import members, proof
 
         supervisor = int(circumstances.supervisor_port(self.node.settings, self.paths.distribution))
         found = proof.prove(

@@ -15,18 +15,13 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.drop_in import drop_in_text
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.kept_shapes import (
-    fits,
-    is_mode,
-    is_path,
-    is_text,
-    optional,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import DROP_IN_NAME, NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
+
+from .drop_in import drop_in_text
+from .kept_shapes import fits, is_mode, is_path, is_text, optional
+from .paths import DROP_IN_NAME, NodePaths
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config

@@ -9,7 +9,7 @@ import re
 import shlex
 from typing import Iterable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
+from . import files
 
 _ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
 

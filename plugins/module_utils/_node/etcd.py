@@ -14,8 +14,8 @@ import ssl
 from typing import Iterator, NamedTuple
 from urllib.parse import urlsplit
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import grpc_call
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from . import grpc_call
+from .paths import NodePaths
 
 CLIENT_PORT = 2379
 _MEMBER_LIST = "/etcdserverpb.Cluster/MemberList"

@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import FOUND, Desired
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.drop_in import drop_in_entries
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.installed_release import parsed
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import (
     Circumstances,
     circumstances,
@@ -23,6 +20,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.fi
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules import release as rules
+
+from .desired import FOUND, Desired
+from .drop_in import drop_in_entries
+from .installed_release import parsed
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import Prediction

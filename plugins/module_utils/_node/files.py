@@ -16,7 +16,7 @@ import os
 import stat
 from typing import IO, Iterator, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import folders
+from . import folders
 
 TEMPORARY_SUFFIX = ".k3sfleet-new"
 """Ends the name of a file that is being written, and of a folder that is being removed. On a node the name is fixed per

@@ -16,24 +16,13 @@ import os
 import time
 from typing import Any, Iterable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files, managed
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
-    ABSENT,
-    FOUND,
-    Desired,
-    DesiredFile,
-    DesiredProblem,
-    from_text,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.kept_shapes import (
-    fits,
-    is_mode,
-    is_path,
-    is_text,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import record_of
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object
+
+from . import files, managed
+from .desired import ABSENT, FOUND, Desired, DesiredFile, DesiredProblem, from_text
+from .kept_shapes import fits, is_mode, is_path, is_text
+from .memory import record_of
+from .paths import NodePaths
 
 
 def _is_kept_file(entry: Any) -> bool:

@@ -10,11 +10,12 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Mapping, cast
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import run
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules import release as rules
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.known_problems import known_problems
+
+from . import files
+from .command import run
+from .paths import NodePaths
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config

@@ -18,9 +18,9 @@ import socket
 import time
 from typing import Any
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome, run
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from . import files
+from .command import Outcome, run
+from .paths import NodePaths
 
 _QUESTION_TIMEOUT = 10.0
 # On ::1 where the node's first address is of IPv6: pkg/daemons/agent/agent_linux.go of k3s-io/k3s.

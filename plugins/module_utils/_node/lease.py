@@ -16,8 +16,8 @@ import random
 import time
 from typing import Any, Callable, Iterator, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from . import kubernetes
+from .paths import NodePaths
 
 NAME = "k3sfleet-registries-rollout"
 NAMESPACE = "kube-system"

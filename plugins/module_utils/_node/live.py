@@ -18,21 +18,14 @@ from dataclasses import replace
 from typing import Any, Mapping, NamedTuple, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
-    expectation,
-    files,
-    installed_release,
-    placing,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
-    GenerationDamaged,
-    Generations,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import generated_address
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
+
+from . import expectation, files, installed_release, placing
+from .desired import Desired
+from .generations import GenerationDamaged, Generations
+from .paths import NodePaths
 
 
 class LivePlan(NamedTuple):

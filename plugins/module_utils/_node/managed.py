@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
+from . import files
 
 _CERTIFICATE_NAMES = ("ca.crt", "client.crt", "client.key")
 

@@ -17,9 +17,9 @@ import socket
 import ssl
 from typing import Any, NamedTuple, Tuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import admin, etcd, kubernetes
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.quorum import Own, Server, View
+from . import admin, etcd, kubernetes
+from .paths import NodePaths
+from .quorum import Own, Server, View
 
 _SECONDS = 3.0
 """For each question. A server that takes longer has not answered."""

@@ -21,15 +21,11 @@ import stat
 import time
 from typing import Any, Callable, Iterator, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files, folders
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.kept_shapes import (
-    fits,
-    is_number,
-    is_path,
-    is_text,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object
+
+from . import files, folders
+from .kept_shapes import fits, is_number, is_path, is_text
+from .paths import NodePaths
 
 _EMPTY_RECORD: dict[str, Any] = {
     "managed": [],

@@ -11,14 +11,11 @@ import os
 import time
 from typing import Any, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files, managed
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
-    GenerationDamaged,
-    Generations,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER, NodePaths
+from . import files, managed
+from .desired import Desired
+from .generations import GenerationDamaged, Generations
+from .memory import Memory
+from .paths import MARKER, NodePaths
 
 _BEFORE = ".before-k3sfleet"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Callable, Collection, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import quorum
+from . import quorum
 
 _PAUSE = 1.0
 

@@ -10,8 +10,8 @@ import re
 import time
 from typing import Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome, run
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
+from .command import Outcome, run
+from .files import regular_only
 
 # No call here waits for the service itself, so one that takes longer means that the init system is stuck.
 _CALL_TIMEOUT = 30.0

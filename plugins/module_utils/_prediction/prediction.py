@@ -11,19 +11,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import (
-    Circumstances,
-    usual_address,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.fingerprint import (
-    circumstances_key,
-    fingerprint,
-    settings_of,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import HostsTomlError, hosts_toml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import ReleaseError, parse_release
+
+from .circumstances import Circumstances, usual_address
+from .fingerprint import circumstances_key, fingerprint, settings_of
+from .generated import Generated
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config

@@ -10,13 +10,6 @@ from __future__ import annotations
 
 from typing import Callable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.answer import Answer
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import (
-    Credentials,
-    CredentialsError,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import NO_KEY, Key, Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import (
     TOKEN_LIMIT,
     Challenge,
@@ -34,6 +27,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     Origin,
     origin_of,
 )
+
+from .answer import Answer
+from .failure import Exposure
+from .node_hosts import Credentials, CredentialsError
+from .session import NO_KEY, Key, Session
 
 _WITHOUT_POST = (400, 401, 404)
 """Token servers that know no POST answer with one of these, and are asked by GET then."""

@@ -12,15 +12,6 @@ from __future__ import annotations
 import time
 from typing import Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import (
-    Certificate,
-    CertificateError,
-    decode,
-    name_problem,
-    utc_text,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import status_failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Contexts, Shake
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http import dial, wire
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import (
@@ -39,6 +30,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     proxy_for,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.wire import Stream
+
+from .certificate import Certificate, CertificateError, decode, name_problem, utc_text
+from .failure import status_failure
+from .trust import Contexts, Shake
 
 USER_AGENT = "containerd/2.1"
 """Some registries and firewalls look at it, so it has to begin as containerd's own."""

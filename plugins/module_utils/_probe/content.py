@@ -10,9 +10,6 @@ import re
 import threading
 from typing import Any, Callable, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.answer import Answer
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import status_failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import best_of, platform_text
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import taken, text_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.media_types import (
@@ -20,6 +17,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     MANIFEST_TYPES,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import shown
+
+from .answer import Answer
+from .failure import status_failure
+from .platform import best_of, platform_text
 
 ACCEPT = ", ".join((MANIFEST_TYPES[1], INDEX_TYPES[1], MANIFEST_TYPES[0], INDEX_TYPES[0], "*/*"))
 _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+"

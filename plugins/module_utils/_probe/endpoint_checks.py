@@ -7,21 +7,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.answer import Answer
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.authorization import Authorization
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.content import (
-    ACCEPT,
-    Place,
-    check_content,
-    check_promise,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import status_failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import shown
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import object_url
+
+from .answer import Answer
+from .authorization import Authorization
+from .content import ACCEPT, Place, check_content, check_promise
+from .failure import status_failure
+from .session import Session
 
 # nginx answers a missing or wrong client certificate, and plain HTTP, with a page and 400: Go's servers the last one.
 _BAD_REQUESTS = (

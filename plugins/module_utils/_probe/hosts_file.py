@@ -13,7 +13,6 @@ import os
 from typing import Any, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.toml import TomlError, parse_toml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import (
     Host,
     clean_path,
@@ -21,6 +20,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.contain
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import from_go_bytes
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_url import GoUrlError, parse
+
+from .toml import TomlError, parse_toml
 
 _CAPABILITIES = ("pull", "resolve", "push", "referrers")
 _LARGEST = 1 << 20

@@ -15,11 +15,6 @@ from typing import TYPE_CHECKING, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import is_embedded
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.hosts_file import (
-    RegistryHosts,
-    hosts_from,
-    hosts_in,
-)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import (
     AuthTableError,
     auth_tables,
@@ -33,6 +28,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.contain
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD, WILDCARD_DIRECTORY
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
+
+from .hosts_file import RegistryHosts, hosts_from, hosts_in
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config

@@ -8,10 +8,6 @@ from __future__ import annotations
 import time
 from typing import Any, Iterable, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import Certificate, utc_text
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.connections import PHASES
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import Target
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import (
@@ -21,6 +17,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.red
     visible,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
+
+from .certificate import Certificate, utc_text
+from .connections import PHASES
+from .node_hosts import NodeHosts
+from .targets import Target
 
 _LONGEST_DETAIL = 500
 _HELD_BACK = "The probe has not sent it, so it cannot say whether pulls work."

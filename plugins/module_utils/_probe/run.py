@@ -10,21 +10,18 @@ import queue
 import threading
 from typing import Any, Mapping, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.authorization import Authorization
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.endpoint_checks import (
-    Asker,
-    check_api,
-    check_image,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import node_platform
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.result import Describer, Probed
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Session
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import Target
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Trust
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
+
+from .authorization import Authorization
+from .endpoint_checks import Asker, check_api, check_image
+from .failure import Exposure
+from .node_hosts import NodeHosts
+from .platform import node_platform
+from .result import Describer, Probed
+from .session import Session
+from .targets import Target
+from .trust import Trust
 
 MOST_AT_ONCE = 128
 # What a probe may need beyond its deadline to notice that it has passed.

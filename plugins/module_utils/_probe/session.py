@@ -17,15 +17,6 @@ from __future__ import annotations
 import time
 from typing import Callable, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.answer import Answer
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import Certificate
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.connections import (
-    USER_AGENT,
-    Connection,
-    Connections,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Contexts, Shake
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import (
@@ -45,6 +36,12 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     origin_of,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.proxy import Proxy
+
+from .answer import Answer
+from .certificate import Certificate
+from .connections import USER_AGENT, Connection, Connections
+from .failure import Exposure
+from .trust import Contexts, Shake
 
 _MOST_REDIRECTS = 10
 _MOST_FINDINGS = 10

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Any, Iterable, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.endpoint_checks import api_url
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import object_url
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.rewrite import rewrite
+
+from .endpoint_checks import api_url
+from .node_hosts import NodeHosts
 
 # How a pattern is refused that is not known to be wrong: a node has no RE2.
 _CANNOT_TELL = "without google-re2"

@@ -12,13 +12,9 @@ from __future__ import annotations
 import re
 from typing import Iterable, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import Finding, classify
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.events import Event
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import (
-    ImageName,
-    RequestUrl,
-    parse_request,
-)
+from .causes import Finding, classify
+from .events import Event
+from .image_names import ImageName, RequestUrl, parse_request
 
 _MAX_ATTEMPTS = 32
 _UNRESOLVED = re.compile(r'failed to resolve reference "[^"]*": ')

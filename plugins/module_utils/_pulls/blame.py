@@ -13,21 +13,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import Attempt, Pull
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import (
-    ANSWER_CAUSES,
-    FILE_CAUSES,
-    Finding,
-    classify,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import (
-    parse_request,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.own_registry import (
-    answered_as_mirror,
-    of_mirrors,
-)
+from .attempts import Attempt, Pull
+from .causes import ANSWER_CAUSES, FILE_CAUSES, Finding, classify
+from .image_names import parse_request
+from .node_config import NodeConfig
+from .own_registry import answered_as_mirror, of_mirrors
 
 
 class Verdict(NamedTuple):

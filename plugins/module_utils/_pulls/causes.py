@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import mask_urls, parse_request
+from .image_names import mask_urls, parse_request
 
 # Files on the node: no endpoint was asked, so none is to blame.
 FILE_CAUSES = frozenset(

@@ -14,8 +14,9 @@ from typing import Any
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import is_embedded
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import url_host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD, WILDCARD_DIRECTORY
+
+from .image_names import url_host
 
 _HOST = re.compile(
     r'^[ \t]{0,64}\[[ \t]{0,9}host[ \t]{0,9}\.[ \t]{0,9}["\']([^"\'\n]{1,4096})["\'][ \t]{0,9}\][ \t\r]{0,64}$',

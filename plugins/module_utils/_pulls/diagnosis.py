@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import Pull
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.blame import Verdict, judge
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.explanation import explain
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import DOCKER_HUB_HOSTS
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
+
+from .advice import ADVICE
+from .attempts import Pull
+from .blame import Verdict, judge
+from .explanation import explain
+from .image_names import DOCKER_HUB_HOSTS
+from .node_config import NodeConfig
 
 _MAX_EVIDENCE_LINES = 12
 _MAX_EVIDENCE_LENGTH = 4096

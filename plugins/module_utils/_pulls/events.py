@@ -15,7 +15,7 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import Callable, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.logfmt import flatten, parse_line
+from .logfmt import flatten, parse_line
 
 STARTED = "started"
 SUCCEEDED = "succeeded"

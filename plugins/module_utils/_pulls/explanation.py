@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import Pull
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.blame import Verdict
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
+from .attempts import Pull
+from .blame import Verdict
+from .node_config import NodeConfig
 
 
 class Explanation(NamedTuple):

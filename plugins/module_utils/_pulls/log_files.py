@@ -16,8 +16,9 @@ import zlib
 from typing import Callable, Iterator
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.events import parse_time
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader import MAX_LINE
+
+from .events import parse_time
+from .reader import MAX_LINE
 
 _STAMP = r"-(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?)"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)?")

@@ -15,7 +15,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.ci
     on_loopback,
     usual_addresses,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import DOCKER_HUB_HOSTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import known_secrets
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
     DOCKER_HUB,
@@ -24,6 +23,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoin
     EndpointError,
     normalise_endpoint,
 )
+
+from .image_names import DOCKER_HUB_HOSTS
 
 
 class ConfiguredEndpoint(NamedTuple):

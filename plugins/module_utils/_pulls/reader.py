@@ -12,25 +12,12 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from typing import Any, Iterable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls import events
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import (
-    Affinity,
-    Attempt,
-    Pull,
-    contradicts,
-    explains,
-    match,
-    says_it_all,
-    unresolved,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.diagnosis import diagnose
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.events import Event
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import (
-    RequestUrl,
-    parse_image,
-    parse_request,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
+from . import events
+from .attempts import Affinity, Attempt, Pull, contradicts, explains, match, says_it_all, unresolved
+from .diagnosis import diagnose
+from .events import Event
+from .image_names import RequestUrl, parse_image, parse_request
+from .node_config import NodeConfig
 
 MAX_LINE = 16384
 _MAX_IN_FLIGHT = 256

@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from typing import Match
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.forms import LONGEST
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.urls import MASK
+from .forms import LONGEST
+from .urls import MASK
 
 _SURE = r"passw(?:or)?d|passphrase|pwd|secret|api[_-]?key|access[_-]?key|account[_-]?key|shared[_-]?key|key[_-]content"
 _NAME = re.compile(

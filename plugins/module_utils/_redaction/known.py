@@ -11,7 +11,7 @@ import re
 from typing import Any, Iterable, Iterator, Mapping, Match
 from urllib.parse import quote, quote_plus
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.urls import MASK, credentials_in
+from .urls import MASK, credentials_in
 
 #: A shorter secret is not looked for: it would be found in every other word, and the text that comes back would say
 #: nothing, which a registry could bring about by handing out a token of one letter. Where it stands as a credential,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Iterator, Match
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.forms import LONGEST
+from .forms import LONGEST
 
 MASK = "********"
 

@@ -14,7 +14,7 @@ import re
 from typing import Iterable, NamedTuple, Sequence
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object, text_of
+from .json_text import json_object, text_of
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PARAMETER = re.compile(

@@ -9,12 +9,9 @@ import socket
 import threading
 from typing import Any
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import (
-    Failure,
-    connection_failure,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.wire import Plain
+from .deadline import Deadline
+from .failure import Failure, connection_failure
+from .wire import Plain
 
 # Go gives each address its share of the time, but no less than this, where there is that much.
 _LEAST_PER_ADDRESS = 2.0

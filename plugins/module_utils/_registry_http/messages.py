@@ -12,10 +12,10 @@ import sys
 from typing import Any, Callable, Iterable, Iterator, Mapping, TypeVar
 from urllib.parse import urlsplit
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, http_failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, bracketed
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.proxy import Proxy
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.wire import Reader, Stream
+from .failure import Failure, http_failure
+from .origin import Origin, bracketed
+from .proxy import Proxy
+from .wire import Reader, Stream
 
 REDIRECTS = (301, 302, 303, 307, 308)
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Mapping, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import basic_header
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.no_proxy import is_proxied
+
+from .challenge import basic_header
 
 
 class ProxyError(ValueError):

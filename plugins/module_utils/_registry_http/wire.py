@@ -17,14 +17,8 @@ import ssl
 from functools import partial
 from typing import Any, Callable, Union
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import (
-    Failure,
-    TooLarge,
-    Unverified,
-    connection_failure,
-    tls_failure,
-)
+from .deadline import Deadline
+from .failure import Failure, TooLarge, Unverified, connection_failure, tls_failure
 
 _CHUNK = 1 << 16
 

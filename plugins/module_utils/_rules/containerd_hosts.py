@@ -13,23 +13,16 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
-    DOCKER_HUB,
-    DOCKER_HUB_HOST,
-    WILDCARD_DIRECTORY,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost, split_host_port
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import from_go_bytes, go_quote
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_url import GoUrlError, parse
+from .endpoint import DOCKER_HUB, DOCKER_HUB_HOST, WILDCARD_DIRECTORY
+from .go_ip import is_localhost, split_host_port
+from .go_text import from_go_bytes, go_quote
+from .go_url import GoUrlError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import (
-        MergedEndpoint,
-        MergedHost,
-    )
+    from .host_configs import MergedEndpoint, MergedHost
 
 # A TOML basic string: no control characters but tab, and only TOML's own escapes.
 _TOML_STRING = re.compile(r'(?:[^\x00-\x08\x0a-\x1f\x7f"\\]|\\(?:["\\bfnrte]|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}))*')

@@ -9,9 +9,9 @@ containerd's, ``core/remotes/docker/resolver.go``.
 
 from __future__ import annotations
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import from_go_bytes
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_url import GoUrlError, parse
+from .go_ip import is_localhost
+from .go_text import from_go_bytes
+from .go_url import GoUrlError, parse
 
 DOCKER_HUB = "docker.io"
 DOCKER_HUB_HOST = "registry-1.docker.io"

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import parse_ip
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import cut, go_quote, to_go_bytes
+from .go_ip import parse_ip
+from .go_text import cut, go_quote, to_go_bytes
 
 
 class GoUrlError(ValueError):

@@ -11,19 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
-    WILDCARD,
-    WILDCARD_DIRECTORY,
-    EndpointError,
-    default_host,
-    normalise_endpoint,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
+from .endpoint import WILDCARD, WILDCARD_DIRECTORY, EndpointError, default_host, normalise_endpoint
+from .go_ip import is_localhost
 
 if TYPE_CHECKING:
     from typing import Any, TypedDict
 
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config, HostSettings, Mirror
+    from .config import Config, HostSettings, Mirror
 
     class HostEndpoint(TypedDict):
         """One host that containerd tries. ``auth``, ``tls`` and ``rewrites`` hold only what is set.

@@ -13,17 +13,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import go_quote
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import HostsTomlStyle, hosts_toml_style
+from .go_text import go_quote
+from .host_configs import merge
+from .release import HostsTomlStyle, hosts_toml_style
 
 if TYPE_CHECKING:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import (
-        MergedEndpoint,
-        MergedHost,
-    )
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import Release
+    from .config import Config
+    from .host_configs import MergedEndpoint, MergedHost
+    from .release import Release
 
 _BLANK = re.compile("[\\t\\n\\v\\f\\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*\\Z")
 _LONGEST_LINE = 64 * 1024

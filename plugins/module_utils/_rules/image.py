@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import Address, parse_ip
+from .endpoint import DOCKER_HUB
+from .go_ip import Address, parse_ip
 
 _OTHER_DOCKER_HUB = "index.docker.io"
 _PATH = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"

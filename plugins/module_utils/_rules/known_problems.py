@@ -8,21 +8,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import (
-    CONTAINERD_2,
-    CONTAINERD_HOSTS_DIRECTORY,
-    EMBEDDED_REGISTRY_GA,
-    FINAL,
-    PRECISE_MERGE,
-    Gate,
-    Release,
-)
+from .release import CONTAINERD_2, CONTAINERD_HOSTS_DIRECTORY, EMBEDDED_REGISTRY_GA, FINAL, PRECISE_MERGE, Gate, Release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypedDict
 
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
+    from .config import Config
 
     class KnownProblem(TypedDict):
         """A release's fault that a configuration runs into."""
@@ -146,7 +138,7 @@ def _endpoints(config: Config) -> Iterator[tuple[str, int, str]]:
 
 def _duplicate_endpoints(situation: _Situation) -> Iterator[str]:
     # Imported here, as below: a node of a current release has none of these problems and does without the rules.
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
+    from .host_configs import merge
 
     _hosts, problems = merge(situation.config, situation.default_endpoint)
     for path, problem in problems:
@@ -161,10 +153,7 @@ def _listed_default_endpoints(situation: _Situation) -> Iterator[str]:
 
 
 def _url(endpoint: str) -> str | None:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
-        EndpointError,
-        normalise_endpoint,
-    )
+    from .endpoint import EndpointError, normalise_endpoint
 
     try:
         return normalise_endpoint(endpoint).url
@@ -173,8 +162,8 @@ def _url(endpoint: str) -> str | None:
 
 
 def _tls_without_mirror(situation: _Situation) -> Iterator[str]:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
+    from .endpoint import WILDCARD
+    from .host_configs import merge
 
     hosts, _problems = merge(situation.config, situation.default_endpoint)
     for name, settings in situation.config["configs"].items():
@@ -194,10 +183,7 @@ def _rewrites_with_credentials(situation: _Situation) -> Iterator[str]:
 
 
 def _registry(endpoint: str) -> str:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
-        EndpointError,
-        normalise_endpoint,
-    )
+    from .endpoint import EndpointError, normalise_endpoint
 
     try:
         return normalise_endpoint(endpoint).registry
@@ -206,7 +192,7 @@ def _registry(endpoint: str) -> str:
 
 
 def _wildcard_fallback(situation: _Situation) -> Iterator[str]:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
+    from .endpoint import WILDCARD
 
     if WILDCARD in situation.config["mirrors"] and situation.default_endpoint:
         yield f"mirrors.{WILDCARD}"
@@ -224,14 +210,14 @@ def _embedded_registry(situation: _Situation) -> Iterator[str]:
 
 
 def _embedded_wildcard(situation: _Situation) -> Iterator[str]:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
+    from .endpoint import WILDCARD
 
     if situation.embedded_registry and WILDCARD in situation.config["mirrors"]:
         yield f"mirrors.{WILDCARD}"
 
 
 def _shares_something(situation: _Situation) -> bool:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
+    from .go_ip import is_localhost
 
     return any(not is_localhost(name) for name in situation.config["mirrors"])
 

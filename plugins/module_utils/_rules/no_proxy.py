@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost, split_host_port
+from .go_ip import is_localhost, split_host_port
 
 
 def variable_of_containerd(environment: Mapping[str, str], name: str) -> str:

@@ -13,17 +13,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
-    DOCKER_HUB,
-    DOCKER_HUB_HOST,
-    WILDCARD,
-)
+from .endpoint import DOCKER_HUB, DOCKER_HUB_HOST, WILDCARD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TypedDict
 
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
+    from .config import Config
 
     class LackingFeature(TypedDict):
         """A feature that a configuration asks for and a release does not have."""

@@ -13,24 +13,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import (
-    Host,
-    HostsFileError,
-    clean_path,
-    directory_for,
-    hosts_of,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB, DOCKER_HUB_HOST
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import from_go_bytes
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_url import GoUrlError, parse
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image, parse_image
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.rewrite import rewrite
+from .containerd_hosts import Host, HostsFileError, clean_path, directory_for, hosts_of
+from .endpoint import DOCKER_HUB, DOCKER_HUB_HOST
+from .go_text import from_go_bytes
+from .go_url import GoUrlError, parse
+from .host_configs import merge
+from .image import Image, parse_image
+from .rewrite import rewrite
 
 if TYPE_CHECKING:
     from typing import Any, TypedDict
 
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Auth, Config
+    from .config import Auth, Config
 
     class _AttemptKeys(TypedDict):
         kind: str
