@@ -15,6 +15,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.dial import connect, resolve
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, TooLarge
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import (
+    Connection,
     ask,
     content_of,
     pieces_of,
@@ -56,13 +57,6 @@ class Question(NamedTuple):
     body: Body | None = None
     length: int = 0
     silence: float | None = None
-
-
-class Connection(NamedTuple):
-    """A stream to a server, and the proxy that it goes through."""
-
-    stream: Stream
-    proxy: Proxy | None
 
 
 class Reply:

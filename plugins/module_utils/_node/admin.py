@@ -18,7 +18,7 @@ import ssl
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from . import files
+from . import client_pair, files
 from .paths import NodePaths
 
 _LONGEST = 4 * 1024 * 1024
@@ -102,27 +102,12 @@ def _credentials(text: str) -> Credentials:
     if not authority:
         raise ValueError("it names no certificate authority")
     context.load_verify_locations(cadata=authority.decode("ascii"))
-    certificate, key, token = _value(text, "client-certificate"), _value(text, "client-key"), _value(text, "token")
+    certificate, key, token = _content(text, "client-certificate"), _content(text, "client-key"), _value(text, "token")
     if certificate and key:
-        context.load_cert_chain(certificate, key)
-    elif _value(text, "client-key-data"):
-        _load(context, _content(text, "client-certificate") + b"\n" + _content(text, "client-key"))
+        client_pair.load_texts(context, certificate, key)
     elif not token:
         raise ValueError("it has no client certificate")
     return Credentials((address.hostname or "127.0.0.1", address.port or 6443), context, token)
-
-
-def _load(context: ssl.SSLContext, pem: bytes) -> None:
-    """Give the context a certificate and its key. Python takes them from a file only: this one has no name, lies in
-    memory, and goes when it is closed."""
-    if not hasattr(os, "memfd_create"):
-        raise ValueError("this Python cannot load a certificate that is in no file")
-    descriptor = os.memfd_create("k3sfleet", os.MFD_CLOEXEC)
-    try:
-        os.write(descriptor, pem)
-        context.load_cert_chain("/proc/self/fd/%d" % descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _content(text: str, key: str) -> bytes:

@@ -144,7 +144,7 @@ class Commit:
                 return self.result
             began = self.now()
             base = self._base(desired, record, state)
-            self.memory.write_transaction(base, "putting files in place", _stamp(began))
+            self.memory.write_transaction(base, "putting files in place", began)
             try:
                 self._bring_into_force(desired, record, state, base)
             except (Failure, FileProblem, ServiceProblem) as problem:
@@ -318,7 +318,7 @@ class Commit:
             return
         if missing:
             raise NotProven("within %d s these servers were not seen well: %s" % (patience, "; ".join(missing)))
-        self.memory.write_transaction(base, "restarting %s" % self.paths.service, _stamp(self.now()))
+        self.memory.write_transaction(base, "restarting %s" % self.paths.service, self.now())
         old = self.service.state()
         since = self.now()
         mark = self.service.mark()
@@ -403,7 +403,7 @@ class Commit:
         try:
             with contextlib.suppress(FileProblem):
                 # On a full disk the older note has to do: it names the same generation.
-                self.memory.write_transaction(base, "putting generation %d back" % base, _stamp(self.now()))
+                self.memory.write_transaction(base, "putting generation %d back" % base, self.now())
             state = self.service.state()
             hanging = state.alive and not health.observe(self.paths, state).proven
             shipped = [item.path for item in desired.files if inside(item.path, self.paths.cert_dir)]
@@ -429,7 +429,3 @@ class Commit:
         self.result.update(changed=False, rolled_back=True, step=reached, log=log)
         hangs_on = isinstance(problem, NotProven) and hanging
         raise Failure("%s. The node was put back as it was%s" % (said, "" if hangs_on else " and is healthy"))
-
-
-def _stamp(moment: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))

@@ -21,7 +21,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
 from . import files, managed
 from .desired import ABSENT, FOUND, Desired, DesiredFile, DesiredProblem, from_text
 from .kept_shapes import fits, is_mode, is_path, is_text
-from .memory import record_of
+from .memory import record_of, stamp
 from .paths import NodePaths
 
 
@@ -88,7 +88,7 @@ class Generations:
             files.write(path, desired_text.encode("utf-8"), 0o600, through_link=False)
         manifest = {
             "number": number,
-            "saved_at": _now(),
+            "saved_at": stamp(time.time()),
             "foreign": foreign,
             "files": entries,
             "record": dict(record, generation=number),
@@ -189,7 +189,7 @@ class Generations:
         contents = self._contents(number)
         writes = files.Writes()
         for path, content, mode in contents:
-            if content is not None and not files.matches(path, content, mode):
+            if content is not None:
                 managed.add(writes, path, content, mode)
         writes.finish()
         for path, content, _mode in contents:
@@ -229,7 +229,3 @@ class Generations:
             return bool(self.manifest(number).get("foreign"))
         except GenerationDamaged:
             return False
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -100,9 +100,9 @@ def node_name(paths: NodePaths) -> str:
     return socket.gethostname().lower()
 
 
-def get_object(paths: NodePaths, *arguments: str, kubeconfig: str = "") -> dict[str, Any] | None:
+def get_object(paths: NodePaths, *arguments: str) -> dict[str, Any] | None:
     """``kubectl get ... -o json``, None when it was refused or did not answer."""
-    outcome = kubectl(paths, "get", *arguments, "--output=json", kubeconfig=kubeconfig)
+    outcome = kubectl(paths, "get", *arguments, "--output=json")
     if not outcome.ok:
         return None
     try:

@@ -28,10 +28,13 @@ def may_be_linked(path: str) -> bool:
 
 
 def add(writes: files.Writes, path: str, content: bytes, mode: int) -> None:
-    """Prepare a managed file; folders of certificates that are missing are made for root alone.
+    """Prepare a managed file, unless it is there already; folders of certificates that are missing are made for root
+    alone.
 
     :raises FileProblem: when it cannot be written.
     """
+    if files.matches(path, content, mode):
+        return
     if is_certificate(path):
         files.make_directory(os.path.dirname(os.path.dirname(path)), 0o700)
         files.make_directory(os.path.dirname(path), 0o700)

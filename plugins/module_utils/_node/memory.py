@@ -188,8 +188,8 @@ class Memory:
             return {"generation": 0, "step": "unknown", "started": ""}
         return found
 
-    def write_transaction(self, generation: int, step: str, started: str) -> None:
-        self._write("transaction.json", {"generation": generation, "step": step, "started": started})
+    def write_transaction(self, generation: int, step: str, started: float) -> None:
+        self._write("transaction.json", {"generation": generation, "step": step, "started": stamp(started)})
 
     def end_transaction(self) -> None:
         files.remove(self._path("transaction.json"), through_link=False)
@@ -205,6 +205,11 @@ class Memory:
     def forget(self) -> None:
         """Remove the state folder with all generations: nothing of ours is left on the node."""
         files.remove_tree(self.paths.state_dir)
+
+
+def stamp(moment: float) -> str:
+    """A moment as the files of the memory have it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
 def record_of(stored: Mapping[str, Any]) -> dict[str, Any]:

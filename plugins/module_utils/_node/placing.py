@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from . import files, managed
 from .desired import Desired
 from .generations import GenerationDamaged, Generations
-from .memory import Memory
+from .memory import Memory, stamp
 from .paths import MARKER, NodePaths
 
 _BEFORE = ".before-k3sfleet"
@@ -108,8 +108,7 @@ def place(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> None:
     _note_what_will_be_ours(paths, desired, record)
     writes = files.Writes()
     for item in desired.files:
-        if not files.matches(item.path, item.content, item.mode):
-            managed.add(writes, item.path, item.content, item.mode)
+        managed.add(writes, item.path, item.content, item.mode)
     writes.finish()
     for path in obsolete(paths, desired, record):
         managed.remove(path)
@@ -202,7 +201,7 @@ def remember(paths: NodePaths, memory: Memory, desired: Desired, previous: int) 
         "generation": 0,
         "previous": previous,
         "rolled_back": bool(desired.settings.get("rolled_back")),
-        "committed_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "committed_at": stamp(time.time()),
     }
     record["generation"] = generations.save(managed_paths(paths, desired, record), record, desired_text=desired.text())
     memory.write_record(record)

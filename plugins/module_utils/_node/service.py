@@ -10,7 +10,7 @@ import re
 import time
 from typing import Mapping, NamedTuple
 
-from .command import Outcome, run
+from .command import run
 from .files import regular_only
 
 # No call here waits for the service itself, so one that takes longer means that the init system is stuck.
@@ -76,8 +76,7 @@ def systemd_state(values: Mapping[str, str]) -> ServiceState:
     if state == "stopped" and values.get("Job", "0") not in ("", "0"):
         # In a restart a unit is inactive for a moment, with the job of its start waiting: nobody has stopped it.
         state = "starting"
-    started = process_started(main_pid) if main_pid else 0.0
-    return ServiceState(state, main_pid, started, int(values.get("NRestarts") or 0))
+    return ServiceState(state, main_pid, process_started(main_pid), int(values.get("NRestarts") or 0))
 
 
 class Systemd:
@@ -88,15 +87,8 @@ class Systemd:
 
     def state(self) -> ServiceState:
         """One ``systemctl show``: some 5 ms."""
-        outcome = run(
-            [
-                "systemctl",
-                "show",
-                "--property=LoadState,ActiveState,Job,MainPID,NRestarts",
-                self.service + ".service",
-            ],
-            _CALL_TIMEOUT,
-        )
+        wanted = "--property=LoadState,ActiveState,Job,MainPID,NRestarts"
+        outcome = run(["systemctl", "show", wanted, self.service + ".service"], _CALL_TIMEOUT)
         if not outcome.ok:
             raise ServiceProblem("systemctl show %s failed: %s" % (self.service, outcome.err.strip()))
         return systemd_state(dict(line.split("=", 1) for line in outcome.out.splitlines() if "=" in line))
@@ -105,7 +97,9 @@ class Systemd:
         """Ask for a restart and return at once: with a configuration that K3s cannot read, ``systemctl restart k3s``
         waits for ever (Type=notify, TimeoutStartSec=0)."""
         run(["systemctl", "reset-failed", self.service + ".service"], _CALL_TIMEOUT)
-        self._must(run(["systemctl", "restart", "--no-block", self.service + ".service"], _CALL_TIMEOUT))
+        outcome = run(["systemctl", "restart", "--no-block", self.service + ".service"], _CALL_TIMEOUT)
+        if not outcome.ok:
+            raise ServiceProblem("systemd refused to restart %s: %s" % (self.service, outcome.err.strip()))
 
     def mark(self) -> float:
         """This moment in the log, for :meth:`log`: the epoch time."""
@@ -121,10 +115,6 @@ class Systemd:
             _CALL_TIMEOUT,
         )  # fmt: skip
         return outcome.out.splitlines()
-
-    def _must(self, outcome: Outcome) -> None:
-        if not outcome.ok:
-            raise ServiceProblem("systemd refused to restart %s: %s" % (self.service, outcome.err.strip()))
 
 
 class OpenRC:
@@ -150,7 +140,7 @@ class OpenRC:
         else:
             raise ServiceProblem("rc-service %s status says: %s" % (self.service, text.strip()))
         pid = self._main_pid()
-        return ServiceState(state, pid, process_started(pid) if pid else 0.0, 0)
+        return ServiceState(state, pid, process_started(pid), 0)
 
     def _main_pid(self) -> int:
         """The supervised process: the child of supervise-daemon, whose own id is in the pid file."""

@@ -10,7 +10,7 @@ sent through it depends on nothing that another connection has done.
 from __future__ import annotations
 
 import time
-from typing import Mapping, NamedTuple
+from typing import Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http import dial, wire
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
@@ -22,7 +22,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     Unverified,
     status_text,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import tunnel
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import Connection, tunnel
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, bracketed
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.proxy import (
     Proxy,
@@ -38,13 +38,6 @@ from .trust import Contexts, Shake
 USER_AGENT = "containerd/2.1"
 """Some registries and firewalls look at it, so it has to begin as containerd's own."""
 PHASES = ("dns", "tcp", "tls", "http", "total")
-
-
-class Connection(NamedTuple):
-    """A stream to an origin, and the proxy that it goes through."""
-
-    stream: Stream
-    proxy: Proxy | None
 
 
 class Connections:

@@ -15,8 +15,9 @@ from typing import Any, Mapping, NamedTuple
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import (
     Host,
-    clean_path,
+    HostsFileError,
     registry_itself,
+    request_path,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import from_go_bytes
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_url import GoUrlError, parse
@@ -25,10 +26,6 @@ from .toml import TomlError, parse_toml
 
 _CAPABILITIES = ("pull", "resolve", "push", "referrers")
 _LARGEST = 1 << 20
-
-
-class HostsFileError(ValueError):
-    """containerd cannot read the file and goes on without it; the message says why, without secrets."""
 
 
 class RegistryHosts(NamedTuple):
@@ -106,16 +103,10 @@ def _host(name: str, table: Mapping[str, Any], directory: str, registry: str, de
     override = table.get("override_path", False)
     if not isinstance(override, bool):
         raise HostsFileError("override_path must be true or false")
-    path = from_go_bytes(url.path)
-    if path:
-        path = clean_path(path)
-        path += "" if path.endswith("/v2") or override else "/v2"
-    elif not override:
-        path = "/v2"
     rewrites = {} if default else _table(table.get("rewrite"), "rewrite")
     if not all(isinstance(value, str) for value in rewrites.values()):
         raise HostsFileError("a rewrite must be a string")
-    host = Host(default, name, url.scheme, from_go_bytes(url.host), path, tls, rewrites)
+    host = Host(default, name, url.scheme, from_go_bytes(url.host), request_path(url.path, override), tls, rewrites)
     return host if usable else None
 
 

@@ -25,7 +25,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.contain
     directory_for,
     hosts_of,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD, WILDCARD_DIRECTORY
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
+    WILDCARD,
+    WILDCARD_DIRECTORY,
+    registry_of,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
 
@@ -72,7 +76,7 @@ class NodeHosts:
 
     def registries(self) -> list[str]:
         """The registries that have settings of their own, ``*`` for the wildcard's."""
-        return list(dict.fromkeys(_registry(name) for name in self.directories))
+        return list(dict.fromkeys(registry_of(name) for name in self.directories))
 
     def hosts(self, registry: str) -> RegistryHosts:
         """The hosts that containerd asks for images of a registry (``*``: of any without settings of its own)."""
@@ -139,13 +143,6 @@ def read_node(certs_d: str, config_toml: str) -> NodeHosts:
         return NodeHosts(certs_d, read_auth_tables(text))
     except AuthTableError:
         return NodeHosts(certs_d, {}, auth_readable=False)
-
-
-def _registry(directory: str) -> str:
-    if directory == WILDCARD_DIRECTORY:
-        return WILDCARD
-    head, _underscore, port = directory[:-1].rpartition("_")
-    return f"{head}:{port}" if directory.endswith("_") and head and port.isdigit() else directory
 
 
 def _parsed(auth: Mapping[str, str], key: str) -> Credentials | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any, Iterable, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE, filled
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import (
     MASK,
@@ -115,7 +115,7 @@ class Describer:
             return f"The embedded registry's certificate is not for {host}. ({detail})", _NO_NAME
         values = self._values(target, host, probed)
         advice = ADVICE[probed.cause]
-        message, fix = _filled(advice.message, values), _filled(advice.fix, values)
+        message, fix = filled(advice.message, values), filled(advice.fix, values)
         more, instead = self._explained(target, host, probed)
         more += target.note
         if probed.proxy:
@@ -201,9 +201,3 @@ def _without(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, MASK)
     return text
-
-
-def _filled(template: str, values: dict[str, str]) -> str:
-    for name, value in values.items():
-        template = template.replace("{" + name + "}", value)
-    return template[:1].upper() + template[1:] if template.startswith("the ") else template

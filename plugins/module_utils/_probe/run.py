@@ -123,18 +123,19 @@ class Prober:
             cause, detail, code, at_proxy = "unknown", f"the probe failed: {type(error).__name__}", 0, False
         finally:
             session.close()
-        session.times["total"] = round(deadline.passed_ms(), 1)
+        seen = session.connections
+        seen.times["total"] = round(deadline.passed_ms(), 1)
         return Probed(
             cause,
             detail,
             code or None,
             authorization.scheme,
-            session.times,
-            session.certificate,
-            session.protocol,
+            seen.times,
+            seen.certificate,
+            seen.protocol,
             authorization.secrets,
             authorization.credentials is not None,
-            session.proxy.text if session.proxy is not None else "",
+            seen.proxy.text if seen.proxy is not None else "",
             at_proxy,
             held_back,
             tuple(session.findings),

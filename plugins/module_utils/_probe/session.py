@@ -21,6 +21,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import (
     REDIRECTS,
+    Connection,
     ask,
     content_of,
     host_of,
@@ -35,11 +36,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     joined,
     origin_of,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.proxy import Proxy
 
 from .answer import Answer
-from .certificate import Certificate
-from .connections import USER_AGENT, Connection, Connections
+from .connections import USER_AGENT, Connections
 from .failure import Exposure
 from .trust import Contexts, Shake
 
@@ -59,14 +58,11 @@ NO_KEY = Key("", "")
 Keys = Callable[[Origin], Key]
 
 
-def no_keys(_origin: Origin) -> Key:
-    """Nothing for anybody."""
-    return NO_KEY
-
-
 class Session:
     """Requests to an endpoint, and to whatever it refers to; its TLS settings are for itself.
 
+    :ivar connections: with what the first of them has shown, and how long its phases took; ``http`` is the sum of all
+        requests.
     :ivar findings: to whom containerd would have given credentials that were kept here.
     """
 
@@ -85,7 +81,7 @@ class Session:
         """
         self._contexts = contexts
         self._deadline = deadline
-        self._connections = Connections(contexts, environment, deadline)
+        self.connections = Connections(contexts, environment, deadline)
         self._own = {_origin(endpoint)}
         self._https_first: Origin | None = None
         if https_first:
@@ -95,26 +91,6 @@ class Session:
         self.findings: list[str] = []
         self._takes_clear = endpoint.startswith("http://")
         self._http = 0.0
-
-    @property
-    def times(self) -> dict[str, float | None]:
-        """Milliseconds of the phases of the first connection; ``http`` is the sum of all requests."""
-        return self._connections.times
-
-    @property
-    def certificate(self) -> Certificate | None:
-        """What the first server with TLS showed, None without TLS."""
-        return self._connections.certificate
-
-    @property
-    def protocol(self) -> str:
-        """The version of TLS, "" without."""
-        return self._connections.protocol
-
-    @property
-    def proxy(self) -> Proxy | None:
-        """The proxy that was used last, None without."""
-        return self._connections.proxy
 
     def left(self, doing: str) -> float:
         """The seconds that are left.
@@ -151,7 +127,7 @@ class Session:
         body: bytes = b"",
         limit: int = 1 << 20,
         follow: bool = True,
-        keys: Keys = no_keys,
+        keys: Keys = lambda _origin: NO_KEY,
         form_of: str = "",
         strict: bool = False,
     ) -> Answer:
@@ -215,7 +191,7 @@ class Session:
         return next((keys(twin).name for twin in twins if keys(twin).name), "")
 
     def close(self) -> None:
-        self._connections.close()
+        self.connections.close()
 
     def _asked(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int, keys: Keys, strict: bool
@@ -242,8 +218,8 @@ class Session:
         shake = self._shake(origin, strict or bool(key))
         fields = {**headers, "Authorization": key} if key else dict(headers)
         return said_on(
-            self._connections.kept(origin, shake),
-            lambda: self._connections.made(origin, shake),
+            self.connections.kept(origin, shake),
+            lambda: self.connections.made(origin, shake),
             lambda connection: self._spoken(connection, shake, method, url, fields, body, limit),
         )
 
@@ -281,9 +257,9 @@ class Session:
             raise
         finally:
             self._http += time.monotonic() - started
-            self.times["http"] = round(self._http * 1000, 1)
+            self.connections.times["http"] = round(self._http * 1000, 1)
         if complete and not response.will_close:
-            self._connections.keep(origin, shake, connection)
+            self.connections.keep(origin, shake, connection)
         else:
             stream.close()
         return Answer(response.status, response.headers, content, url, complete)

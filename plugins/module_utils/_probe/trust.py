@@ -32,10 +32,6 @@ _SYSTEM_FILES = (
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 # Any certificate in the pool is an anchor to Go, not only self-signed ones. Python names the flag from 3.10 on.
 _PARTIAL_CHAIN = 0x80000
-_PAIR_PROBLEMS = (
-    ("MISMATCH", "client_key_mismatch"),
-    ("DIFFERENT", "client_key_mismatch"),
-)
 
 
 class Trust:
@@ -142,7 +138,8 @@ def _load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
         client_pair.load(context, certificate, key)
     except (ssl.SSLError, OSError, ValueError) as error:
         reason = str(getattr(error, "reason", "") or "")
-        cause = next((cause for word, cause in _PAIR_PROBLEMS if word in reason), "client_cert_unreadable")
+        mismatch = "MISMATCH" in reason or "DIFFERENT" in reason
+        cause = "client_key_mismatch" if mismatch else "client_cert_unreadable"
         raise Failure(cause, f"{certificate}, {key}: {reason.lower().replace('_', ' ') or 'no PEM'}") from None
 
 

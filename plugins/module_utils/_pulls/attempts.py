@@ -51,19 +51,6 @@ class Attempt:
 class Pull:
     """A pull between its start and its end, with the lines that belong to it."""
 
-    __slots__ = (
-        "attempts",
-        "cancelled",
-        "from_kubelet",
-        "from_sandbox",
-        "image",
-        "last_line",
-        "number",
-        "outcome",
-        "own_hosts",
-        "undecoded",
-    )
-
     def __init__(self, image: ImageName, number: int) -> None:
         self.image = image
         self.own_hosts = frozenset((image.default_host, image.registry))
@@ -96,6 +83,11 @@ class Pull:
     def is_default(self, host: str) -> bool:
         """Whether `host` is the registry's own: its default endpoint, or a mirror there, see own_registry.py."""
         return host in self.own_hosts
+
+
+def is_of_content(error: str) -> bool:
+    """Whether the error that ended a pull is about the image's content: a host had resolved it."""
+    return "failed to pull and unpack image" in error and "failed to resolve reference" not in error
 
 
 def unresolved(error: str) -> str:

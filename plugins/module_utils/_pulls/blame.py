@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .attempts import Attempt, Pull
+from .attempts import Attempt, Pull, is_of_content
 from .causes import ANSWER_CAUSES, FILE_CAUSES, Finding, classify
 from .image_names import parse_request
 from .node_config import NodeConfig
@@ -45,7 +45,7 @@ def _judged(pull: Pull, config: NodeConfig) -> Verdict:
     final = _with_scheme(classify(error), pull, config)
     if final.cause in FILE_CAUSES:
         return Verdict(final.cause, None, error, final)
-    fetched = "failed to pull and unpack image" in error and "failed to resolve reference" not in error
+    fetched = is_of_content(error)
     host = "" if final.token else final.host
     mirrors = of_mirrors(pull, config, final, fetched)
     if pull.undecoded and not mirrors and not _asked_a_mirror(pull, host, fetched):

@@ -27,41 +27,6 @@ FILE_CAUSES = frozenset(
 ANSWER_CAUSES = frozenset(
     ("unauthorized", "forbidden", "not_found", "rate_limited", "server_error", "blob_missing", "not_a_registry")
 )
-CAUSES = (
-    "tls_unknown_authority",
-    "tls_expired",
-    "tls_not_yet_valid",
-    "tls_name_mismatch",
-    "tls_no_san",
-    "http_server_https_client",
-    "not_tls",
-    "client_cert_required",
-    "client_cert_rejected",
-    "client_key_mismatch",
-    "client_cert_unreadable",
-    "ca_unreadable",
-    "ca_invalid",
-    "connection_refused",
-    "connection_reset",
-    "dns_failure",
-    "timeout",
-    "unauthorized",
-    "forbidden",
-    "token_refused",
-    "token_server_unavailable",
-    "not_found",
-    "blob_missing",
-    "platform_missing",
-    "manifest_unsupported",
-    "digest_mismatch",
-    "not_a_registry",
-    "not_http",
-    "no_route",
-    "rate_limited",
-    "server_error",
-    "hosts_toml_invalid",
-    "unknown",
-)
 
 
 class Finding(NamedTuple):

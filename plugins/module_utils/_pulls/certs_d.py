@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import is_embedded
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD, WILDCARD_DIRECTORY
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import registry_of
 
 from .image_names import url_host
 
@@ -24,7 +24,6 @@ _HOST = re.compile(
 )
 _CLIENT = re.compile(r"^[ \t]{0,64}client[ \t]{0,9}=([^\n]{0,4096})", re.MULTILINE)
 _PATH = re.compile(r"[\"']([^\"']{1,4096})[\"']")
-_WITH_PORT = re.compile(r"(.+)_(\d+)_")
 _LARGEST = 1 << 20
 
 
@@ -50,7 +49,7 @@ def configured_mirrors(certs_d: str) -> dict[str, Any]:
             continue
         # The text before the first table, then each host's URL with what stands in its table.
         _before, *hosts = _HOST.split(text)
-        mirrors[_registry(directory)] = {"endpoint": hosts[::2]}
+        mirrors[registry_of(directory)] = {"endpoint": hosts[::2]}
         for url, table in zip(hosts[::2], hosts[1::2]):
             client = _CLIENT.search(table)
             if client:
@@ -59,10 +58,3 @@ def configured_mirrors(certs_d: str) -> dict[str, Any]:
         return {}
     embedded = sorted(host for host, files in with_client.items() if is_embedded(host, files))
     return {"mirrors": mirrors, "configs": None, "client_hosts": sorted(with_client), "embedded_hosts": embedded}
-
-
-def _registry(directory: str) -> str:
-    if directory == WILDCARD_DIRECTORY:
-        return WILDCARD
-    with_port = _WITH_PORT.fullmatch(directory)
-    return ":".join(with_port.groups()) if with_port else directory

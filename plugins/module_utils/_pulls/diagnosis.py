@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
-from .advice import ADVICE
+from .advice import ADVICE, filled
 from .attempts import Pull
 from .blame import Verdict, judge
 from .explanation import explain
@@ -40,8 +40,8 @@ def diagnose(pull: Pull, config: NodeConfig) -> dict[str, Any]:
     verdict = judge(pull, config)
     values = _values(pull, verdict, config)
     advice = ADVICE[verdict.cause]
-    message = _fill(advice.message, values)
-    fix = _fill(advice.fix, values)
+    message = filled(advice.message, values)
+    fix = filled(advice.fix, values)
     explanation = explain(pull, verdict, config)
     if explanation:
         message += " " + explanation.message
@@ -60,12 +60,6 @@ def diagnose(pull: Pull, config: NodeConfig) -> dict[str, Any]:
         "fix": redactor.text(fix),
         "evidence": [line[:_MAX_EVIDENCE_LENGTH] for line in redactor.lines(_evidence(pull))],
     }
-
-
-def _fill(template: str, values: dict[str, str]) -> str:
-    for name, value in values.items():
-        template = template.replace("{" + name + "}", value)
-    return template[:1].upper() + template[1:] if template.startswith("the ") else template
 
 
 def _values(pull: Pull, verdict: Verdict, config: NodeConfig) -> dict[str, str]:

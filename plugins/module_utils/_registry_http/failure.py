@@ -45,7 +45,7 @@ _SHOWN_CERTIFICATE = ("client_cert_required", "ALERT_BAD_CERTIFICATE")
 class Failure(Exception):
     """There is no answer, or none that can be used.
 
-    :ivar cause: one of the causes of ``_pulls.causes.CAUSES``.
+    :ivar cause: one of the causes of ``_pulls.advice.ADVICE``.
     :ivar detail: what was seen. Names and addresses in it may be the other side's: it is shown through
         :mod:`visible` only.
     :ivar status: the HTTP status where there was one.

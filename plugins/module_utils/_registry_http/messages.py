@@ -9,7 +9,7 @@ import http.client
 import io
 import re
 import sys
-from typing import Any, Callable, Iterable, Iterator, Mapping, TypeVar
+from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from .failure import Failure, http_failure
@@ -42,6 +42,13 @@ def location_of(headers: http.client.HTTPMessage) -> str:
         return text.encode("latin-1").decode("utf-8")
     except UnicodeError:
         return text
+
+
+class Connection(NamedTuple):
+    """A stream to a server, and the proxy that it goes through."""
+
+    stream: Stream
+    proxy: Proxy | None
 
 
 class _Socket:

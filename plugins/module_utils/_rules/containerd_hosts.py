@@ -97,20 +97,19 @@ def _host(endpoint: MergedEndpoint, default: bool) -> Host:
         url = parse(url_text)
     except GoUrlError as error:
         raise HostsFileError(f"unable to parse server {text}: {error}") from None
-    path = from_go_bytes(url.path)
-    override_path = endpoint.override_path and not default
-    if path:
-        path = clean_path(path)
-        if not path.endswith("/v2") and not override_path:
-            path += "/v2"
-    elif not override_path:
-        path = "/v2"
+    path = request_path(url.path, endpoint.override_path and not default)
     rewrites: dict[str, str] = {}
     for pattern, replacement in {} if default else endpoint.rewrites.items():
         rewrites[_toml_text(pattern, "rewrite")] = _toml_text(replacement, "rewrite")
     if not default and len(rewrites) != len(endpoint.rewrites):
         raise HostsFileError("two rewrites are the same to TOML")
     return Host(default, text, url.scheme, from_go_bytes(url.host), path, _tls(endpoint), rewrites)
+
+
+def request_path(path: str, override_path: bool) -> str:
+    """The path at which containerd asks, from that of a host's URL, which Go has parsed."""
+    cleaned = clean_path(from_go_bytes(path)) if path else ""
+    return cleaned if cleaned.endswith("/v2") or override_path else cleaned + "/v2"
 
 
 def registry_itself(registry: str, tls: Mapping[str, Any]) -> Host:

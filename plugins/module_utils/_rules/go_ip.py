@@ -6,20 +6,18 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 _IPV4 = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})\Z")
 _GROUP = re.compile(r"[0-9A-Fa-f]{1,4}\Z")
 
 
-class Address:
+class Address(NamedTuple):
     """A parsed IP address: ``version`` 4 or 6, ``value`` as a number, ``zone`` (IPv6 only)."""
 
-    __slots__ = ("value", "version", "zone")
-
-    def __init__(self, version: int, value: int, zone: str = "") -> None:
-        self.version = version
-        self.value = value
-        self.zone = zone
+    version: int
+    value: int
+    zone: str = ""
 
     @property
     def is_loopback(self) -> bool:

@@ -45,10 +45,10 @@ class _Problem(NamedTuple):
     """
 
     fixed: Gate
-    broken: Gate | None
-    only: frozenset[tuple[int, int]]
     message: str
     paths: Callable[[_Situation], Iterator[str]]
+    broken: Gate | None = None
+    only: frozenset[tuple[int, int]] = frozenset()
     distribution: str = ""
 
     def concerns(self, release: Release) -> bool:
@@ -148,17 +148,19 @@ def _duplicate_endpoints(situation: _Situation) -> Iterator[str]:
 
 def _listed_default_endpoints(situation: _Situation) -> Iterator[str]:
     for name, index, endpoint in _endpoints(situation.config):
-        if _url(endpoint) == _url(name):
+        if _read(endpoint)[0] == _read(name)[0]:
             yield f"mirrors.{name}.endpoint[{index}]"
 
 
-def _url(endpoint: str) -> str | None:
+def _read(endpoint: str) -> tuple[str | None, str]:
+    """The URL that K3s makes of an endpoint, and the name under which it looks for its settings; none if it cannot."""
     from .endpoint import EndpointError, normalise_endpoint
 
     try:
-        return normalise_endpoint(endpoint).url
+        found = normalise_endpoint(endpoint)
     except EndpointError:
-        return None
+        return None, ""
+    return found.url, found.registry
 
 
 def _tls_without_mirror(situation: _Situation) -> Iterator[str]:
@@ -177,18 +179,9 @@ def _rewrites_with_credentials(situation: _Situation) -> Iterator[str]:
     for name, mirror in situation.config["mirrors"].items():
         if not mirror["rewrite"]:
             continue
-        registries = [_registry(endpoint) for endpoint in mirror["endpoint"][1:]]
+        registries = [_read(endpoint)[1] for endpoint in mirror["endpoint"][1:]]
         if any(registry in configs and configs[registry]["auth"] for registry in registries):
             yield f"mirrors.{name}.rewrite"
-
-
-def _registry(endpoint: str) -> str:
-    from .endpoint import EndpointError, normalise_endpoint
-
-    try:
-        return normalise_endpoint(endpoint).registry
-    except EndpointError:
-        return ""
 
 
 def _wildcard_fallback(situation: _Situation) -> Iterator[str]:
@@ -232,77 +225,66 @@ def _embedded_without_mirrors(situation: _Situation) -> Iterator[str]:
         yield "embedded-registry"
 
 
-_NONE: frozenset[tuple[int, int]] = frozenset()
 _PROBLEMS = {
     "duplicate_endpoint": _Problem(
         Gate(PRECISE_MERGE.first, "https://github.com/k3s-io/k3s/issues/9693"),
-        CONTAINERD_HOSTS_DIRECTORY,
-        _NONE,
         "containerd refuses the whole hosts.toml when an endpoint is listed twice",
         _duplicate_endpoints,
+        broken=CONTAINERD_HOSTS_DIRECTORY,
     ),
     "listed_default_endpoint": _Problem(
         Gate(PRECISE_MERGE.first, "https://github.com/k3s-io/k3s/issues/9637"),
-        CONTAINERD_HOSTS_DIRECTORY,
-        _NONE,
         "listing the registry's own default endpoint can drop the mirror's whole hosts.toml",
         _listed_default_endpoints,
+        broken=CONTAINERD_HOSTS_DIRECTORY,
     ),
     "tls_without_mirror": _Problem(
         Gate({27: 13, 28: 9, 29: 4}, "https://github.com/k3s-io/k3s/issues/9839"),
-        None,
-        frozenset({(27, 12), (28, 8), (29, 3)}),
         "TLS settings of a registry without mirror endpoints are ignored (containerd: invalid `host` tree)",
         _tls_without_mirror,
+        only=frozenset({(27, 12), (28, 8), (29, 3)}),
     ),
     "rewrite_token_scope": _Problem(
         Gate({29: 12, 30: 8, 31: 4}, "https://github.com/k3s-io/k3s/issues/11191"),
-        None,
-        _NONE,
         "with rewrites, the token for a second endpoint with credentials is asked for the wrong repository",
         _rewrites_with_credentials,
     ),
     "wildcard_fallback": _Problem(
         Gate({31: 7, 32: 3}, "https://github.com/k3s-io/k3s/issues/11857"),
-        None,
-        frozenset({(31, 6), (32, 2)}),
         "images that the wildcard mirror lacks are not looked for at their own registry",
         _wildcard_fallback,
+        only=frozenset({(31, 6), (32, 2)}),
     ),
     "ipv6_endpoint": _Problem(
         Gate(CONTAINERD_2.first, "https://github.com/k3s-io/k3s/issues/9897"),
-        CONTAINERD_HOSTS_DIRECTORY,
-        _NONE,
         "containerd 1.x refuses the whole hosts.toml when an endpoint is an IPv6 address",
         _ipv6_endpoints,
+        broken=CONTAINERD_HOSTS_DIRECTORY,
     ),
     "embedded_registry_experimental": _Problem(
         EMBEDDED_REGISTRY_GA,
-        CONTAINERD_HOSTS_DIRECTORY,
-        _NONE,
         "the embedded registry mirror is experimental",
         _embedded_registry,
+        broken=CONTAINERD_HOSTS_DIRECTORY,
     ),
     "embedded_wildcard": _Problem(
         Gate({32: 12, 33: 8, 34: 4, 35: 1}, "https://github.com/k3s-io/k3s/issues/13526"),
-        None,
-        _NONE,
         "under the wildcard alone the embedded registry shares no images",
         _embedded_wildcard,
     ),
     "embedded_imports": _Problem(
         Gate({32: 11, 33: 7, 34: 3, 35: 0}, "https://github.com/k3s-io/k3s/issues/13222"),
-        Gate({31: 14, 32: 10, 33: 6, 34: 2}, "k3s-io/k3s#12943 (Spegel 0.4.0, in the releases of November 2025)"),
-        _NONE,
         "the embedded registry does not share images that were imported from files",
         _embedded_with_mirrors,
+        broken=Gate(
+            {31: 14, 32: 10, 33: 6, 34: 2}, "k3s-io/k3s#12943 (Spegel 0.4.0, in the releases of November 2025)"
+        ),
     ),
     "embedded_without_mirrors": _Problem(
         Gate({32: 13, 33: 9, 34: 5, 35: 2}, "https://github.com/rancher/rke2/issues/9755"),
-        Gate({32: 11, 33: 7, 34: 3, 35: 0}, "rancher/rke2#9198 (in the releases of December 2025)"),
-        _NONE,
         "with the embedded registry and no mirror RKE2 waits for a registry that never starts, and then fails to start",
         _embedded_without_mirrors,
-        "rke2",
+        broken=Gate({32: 11, 33: 7, 34: 3, 35: 0}, "rancher/rke2#9198 (in the releases of December 2025)"),
+        distribution="rke2",
     ),
 }

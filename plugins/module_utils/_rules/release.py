@@ -87,6 +87,14 @@ def parse_release(text: str) -> Release:
     )
 
 
+def known_release(text: str) -> Release | None:
+    """A release, None for one that nobody has told or that is none of K3s or RKE2."""
+    try:
+        return parse_release(text) if text else None
+    except ReleaseError:
+        return None
+
+
 class Gate(NamedTuple):
     """Since when something holds: the first patch release of each minor line that has it.
 
