@@ -3,7 +3,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pulls images on a node to prove that it can, and says why where it cannot."""
+"""Pulls images on a node to prove that it can, and says why if it cannot."""
 
 from __future__ import annotations
 

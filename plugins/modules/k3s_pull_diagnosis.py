@@ -154,7 +154,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = dict(
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
-    """The module's result; fails through `module` where there is no log or an option cannot be understood."""
+    """The module's result; fails through `module` if there is no log or an option cannot be understood."""
     config = take_config(module)
     parameters = module.params
     paths = places(parameters)

@@ -63,7 +63,8 @@ def read_config_files(main: str, read: Callable[[], Mapping[str, Any]]) -> list[
         text is the one that it has read.
     """
     found = []
-    for path in [main, *_drop_ins(main + ".d")]:
+    drop_ins = [name for name in files.names_in(main + ".d") if name.lower().endswith((".yaml", ".yml"))]
+    for path in [main, *(os.path.join(main + ".d", name) for name in drop_ins)]:
         try:
             content = files.read(path).content
             changed_at = os.stat(path).st_mtime
@@ -84,11 +85,3 @@ def read_config_files(main: str, read: Callable[[], Mapping[str, Any]]) -> list[
                 item = item._replace(entries=tuple((str(key), value) for key, value in known["entries"]))
         found.append(item)
     return found
-
-
-def _drop_ins(folder: str) -> list[str]:
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return []
-    return [os.path.join(folder, name) for name in sorted(names) if name.lower().endswith((".yaml", ".yml"))]

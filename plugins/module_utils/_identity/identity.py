@@ -72,7 +72,7 @@ def find(stated: Stated, root: str = "/", read: Mapping[str, Any] | None = None)
     :param read: what the controller has read from configuration files that the node could not: see
         :func:`config_files.read_config_files`.
     :raises Unsafe: for a path that must not be used.
-    :raises ServiceProblem: when the init system does not answer.
+    :raises ServiceProblem: if the init system does not answer.
     """
     units = find_units(root)
     unit, ambiguous = _the_one(units, stated)

@@ -9,7 +9,7 @@ registry of that name itself. Most people who write it mean the endpoints above 
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, Mapping
+from typing import Any, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
     DOCKER_HUB,
@@ -17,13 +17,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoin
     WILDCARD,
 )
 
-from .catalogue import ERROR, WARNING, checks, declare
+from .catalogue import ERROR, WARNING, Findings, checks, declare
 from .known_registries import can_be_named, is_public_cache, public_registry
 from .mirror_names import is_url
 from .naming import listed, path, quoted
 from .subject import Subject
-
-Findings = Iterable[Dict[str, str]]
 
 _SOURCE = (
     "k3s-io/k3s pkg/agent/containerd/config.go configForHost; https://github.com/k3s-io/k3s/issues/11185, "

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What K3s' decoder refuses or drops without a word: unknown keys, wrong types, sections in the wrong place.
+"""What K3s' decoder refuses or drops silently: unknown keys, wrong types, sections in the wrong place.
 
-K3s reads registries.yaml with gopkg.in/yaml.v2, non-strict: an unknown key is dropped in silence, a wrong type
+K3s reads registries.yaml with gopkg.in/yaml.v2, non-strict: an unknown key is dropped silently, a wrong type
 rejects the whole file, and a K3s that rejects the file does not stop: it waits for it to become right.
 """
 

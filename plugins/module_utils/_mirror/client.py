@@ -124,7 +124,8 @@ class RegistryClient:
         if ":" in reference and said and said != reference:
             raise self._other(reference, said if is_checkable(said) else "another digest")
         if _number(reply.header("Content-Length")) > MANIFEST_LIMIT:
-            raise self._too_large()
+            seen = "it is larger than %d MiB" % (MANIFEST_LIMIT >> 20)
+            raise RegistryFailure("manifest_unsupported", self.access.host, seen=seen)
         digest = reference if ":" in reference else said
         if not is_checkable(digest):
             return self.get(repository, reference)
@@ -286,7 +287,9 @@ class RegistryClient:
 
     def _exchanged(self, question: Question, scopes: tuple[str, ...]) -> Reply:
         """The answer to a request, with the authorization that the registry asks for."""
-        with self._first_alone():
+        # Until it is known which authentication the registry wants, one request at a time.
+        alone: contextlib.AbstractContextManager[Any] = contextlib.nullcontext() if self._met else self._lock
+        with alone:
             try:
                 reply = self._followed(question, scopes)
                 if reply.status == 401 and reply.origin == self._origin:
@@ -296,10 +299,6 @@ class RegistryClient:
                 return reply
             finally:
                 self._met = True
-
-    def _first_alone(self) -> Any:
-        """Until it is known which authentication the registry wants, one request at a time."""
-        return contextlib.nullcontext() if self._met else self._lock
 
     def _followed(self, question: Question, scopes: tuple[str, ...]) -> Reply:
         """Ask, and go where a registry says that something it has is to be read. Only it itself gets credentials."""
@@ -366,11 +365,6 @@ class RegistryClient:
 
     def _damaged(self, part: Descriptor, what: str) -> RegistryFailure:
         return RegistryFailure("digest_mismatch", self.access.host, seen="%s of %s" % (what, part.digest))
-
-    def _too_large(self) -> RegistryFailure:
-        return RegistryFailure(
-            "manifest_unsupported", self.access.host, seen="it is larger than %d MiB" % (MANIFEST_LIMIT >> 20)
-        )
 
 
 class _There(Reply):

@@ -42,8 +42,8 @@ class Offer(NamedTuple):
     """What a source has.
 
     :ivar digest: of the index or manifest that the target is to have; of the configuration where ``by_config``.
-    :ivar top: its bytes where it is not the source's own index but a part of it, otherwise b"".
-    :ivar whole_digest: of the source's own index; that of ``digest`` where nothing is left out.
+    :ivar top: its bytes if it is not the source's own index but a part of it, otherwise b"".
+    :ivar whole_digest: of the source's own index; that of ``digest`` if nothing is left out.
     :ivar left_out: platforms of the source's index that are not copied.
     """
 
@@ -74,7 +74,7 @@ class Ends:
     # Sides are "src:<host>" and "dest:<host>".
 
     def client(self, side: str, place: Place) -> RegistryClient:
-        """:raises RegistryFailure: where this side has failed as a whole, or cannot be reached at all."""
+        """:raises RegistryFailure: if this side has failed as a whole, or cannot be reached at all."""
         key = "%s:%s" % (side, place.host)
         if key in self.broken:
             raise RegistryFailure(*self.broken[key], side=side, whole=True)
@@ -101,7 +101,7 @@ class Ends:
             return self._layouts[root]
 
     def _packed(self, image: str) -> str | None:
-        """The digest of an image in the tarball that an earlier export made; None where there is none."""
+        """The digest of an image in the tarball that an earlier export made; None if there is none."""
         with self._lock:
             if self._described is None:
                 tar = self._request.export_tar
@@ -120,7 +120,7 @@ class Ends:
             self.broken.setdefault("%s:%s" % (problem.side, place.host), problem.trouble)
 
     def offer(self, source: Source, digest: str = "") -> Offer | None:
-        """What the source has, None where it does not have it.
+        """What the source has, None if it does not have it.
 
         :param digest: what it had when it was asked first: it is asked for that then.
         :raises RegistryFailure: on anything else.
@@ -154,7 +154,7 @@ class Ends:
         return Offer(digest_of(top), found.media_type, top, found.digest, tuple(left_out))
 
     def present(self, item: Item, offer: Offer | None) -> str | None:
-        """The digest that the target has under the image's name; None where it has none.
+        """The digest that the target has under the image's name; None if it has none.
 
         What an image of a tarball is known by is its configuration: the target's digest then counts as the offer's.
         """
@@ -181,7 +181,7 @@ class Ends:
     def write(self, item: Item) -> tuple[str, int]:
         """Copy one image; returns the digest that the target now has and the bytes of all its parts.
 
-        :raises RegistryFailure: where it does not work; nothing stands under the image's name then that did not before.
+        :raises RegistryFailure: if it does not work; nothing stands under the image's name then that did not before.
         """
         deadline, target = Deadline(self._request.copy_timeout), item.target
         with contextlib.ExitStack() as until_done:

@@ -136,7 +136,9 @@ def _copy_parts(
             continue
         deadline.left("copy")
         child = source.manifest(part)
-        _check_size(source, part, len(child.body))
+        if len(child.body) != part.size:
+            what = "%s has %d bytes, and what names it says %d" % (part.digest, len(child.body), part.size)
+            raise RegistryFailure("digest_mismatch", source.name, advice=what)
         sizes[part.digest] = part.size
         _copy_parts(source, target, child, sizes, pool, deadline, depth + 1)
         target.finish(child)
@@ -149,12 +151,6 @@ def _copy_blob(source: Place, target: Place, part: Descriptor, deadline: Deadlin
     deadline.left("copy")
     if not target.has(part):
         target.take(part, lambda: source.content(part, deadline), deadline)
-
-
-def _check_size(source: Place, part: Descriptor, size: int) -> None:
-    if size != part.size:
-        what = "%s has %d bytes, and what names it says %d" % (part.digest, size, part.size)
-        raise RegistryFailure("digest_mismatch", source.name, advice=what)
 
 
 def _all(futures: list[Future[None]]) -> None:

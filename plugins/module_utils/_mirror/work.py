@@ -34,7 +34,7 @@ def answer(given: Mapping[str, Any]) -> dict[str, Any]:
     """Do what the controller asks for.
 
     :param given: a :class:`exchange.Request`, encoded as its answer is.
-    :raises MirrorProblem: where nothing of it can be done.
+    :raises MirrorProblem: if nothing of it can be done.
     """
     request = decoded(Request, given)
     operation: Callable[[Request, archive.Workspace], Answer] = {
@@ -119,7 +119,7 @@ def _plan(request: Request, workspace: archive.Workspace) -> Answer:
     with Ends(request, workspace) as ends, _stopped_by_signals(ends):
         _each(lambda item: _inspect(ends, item), _first_of_each_side(items), 1)
         _each(lambda item: _inspect(ends, item), items, request.lookups)
-        needed = any(copy_plan.state_has_work(item) and item.source.kind == "archive" for item in items)
+        needed = any(copy_plan.to_copy(item, overwrite=True) and item.source.kind == "archive" for item in items)
         tool = skopeo.version() if needed else ""
         return Answer(items, ends.broken, skopeo=tool, skopeo_needed=needed, unfinished=_unfinished(request))
 

@@ -31,7 +31,7 @@ class Answer(NamedTuple):
     text: str
 
     def json(self) -> Any:
-        """The answer as JSON, None where it is none or no success."""
+        """The answer as JSON, None if it is none or no success."""
         if self.status != 200:
             return None
         try:
@@ -56,7 +56,7 @@ def credentials(paths: NodePaths) -> Credentials:
     """Read them from the admin kubeconfig, or from the one that the server has for itself below its data directory,
     which is there where the other has another place or is not written at all.
 
-    :raises NoCredentials: when neither serves.
+    :raises NoCredentials: if neither serves.
     """
     why = ""
     own = os.path.join(paths.data_dir, "server", "cred", "admin.kubeconfig")
@@ -87,7 +87,7 @@ def get(found: Credentials, address: tuple[str, int], path: str, timeout: float)
 
 
 def reason_of(problem: Exception) -> str:
-    """``Connection refused``, without the number; the type where it has no text."""
+    """``Connection refused``, without the number; the type if it has no text."""
     text = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
     return "no answer in time" if "timed out" in text else str(text)
 

@@ -19,7 +19,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
 from . import kubernetes
-from .files import regular_only
+from .files import last_lines
 from .paths import NodePaths
 
 # containerd stamps its lines with its own clock reading; a pull's first line may carry the second it was asked in.
@@ -67,7 +67,7 @@ def pull(
         if outcome.status is None:
             # containerd logs a pull's failure when it has failed; this one was given up on before.
             result.update(cause="timeout", fix=_HELD_UP)
-        result["evidence"] = redactor.lines(_tail(paths.containerd_log))
+        result["evidence"] = redactor.lines(last_lines(paths.containerd_log, _LOG_LINES, _LOG_BYTES))
     result.update(found)
     return result
 
@@ -85,15 +85,3 @@ def _diagnosis(
         return {}
     found = reader.diagnoses()
     return dict(found[-1]) if found else {}
-
-
-def _tail(path: str) -> list[str]:
-    try:
-        with open(path, "rb", opener=regular_only) as handle:
-            start = max(0, handle.seek(0, 2) - _LOG_BYTES)
-            handle.seek(start)
-            lines = handle.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return []
-    # Half a line may end with a credential that only its beginning would give away.
-    return lines[1 if start else 0 :][-_LOG_LINES:]

@@ -119,10 +119,10 @@ class Commit:
     def run(self) -> dict[str, Any]:
         """Bring the staged state into force.
 
-        :raises Refused: when the other servers of the cluster are not seen well; nothing has been touched.
-        :raises Failure: when it did not come into force; ``result`` says whether the node was put back.
-        :raises FileProblem: when a file could not be written before anything was changed.
-        :raises NodeBusy: when another run is changing this node.
+        :raises Refused: if the other servers of the cluster are not seen well; nothing has been touched.
+        :raises Failure: if it did not come into force; ``result`` says whether the node was put back.
+        :raises FileProblem: if a file could not be written before anything was changed.
+        :raises NodeBusy: if another run is changing this node.
         """
         with self.memory.locked():
             return self._run()
@@ -159,7 +159,7 @@ class Commit:
 
         The commit goes on when the controller dies, and no other run may restart a server meanwhile.
 
-        :raises Refused: when another run has taken the Lease.
+        :raises Refused: if another run has taken the Lease.
         """
         if self.paths.node_role != "server" or not self.options.lease_holder:
             yield
@@ -193,7 +193,7 @@ class Commit:
         """Before anything is touched: whether the other servers are seen well, or will be within ``quorum_timeout``.
 
         :returns: False when the person at the terminal is to be told first for whom this would wait.
-        :raises Refused: when they are not; nothing has been touched.
+        :raises Refused: if they are not; nothing has been touched.
         """
         self.asks_until = self.clock() + self.options.quorum_timeout
         missing = self._prove(0.0 if self.options.announce else self.options.quorum_timeout, not self.options.announce)
@@ -266,7 +266,7 @@ class Commit:
         self._remember(desired, base)
 
     def _changes_live(self, desired: Desired, record: dict[str, Any], base: int) -> bool:
-        """Bring a change into force without a restart where there is no doubt about it; whether it was."""
+        """Bring a change into force without a restart if there is no doubt about it; whether it was."""
         texts = self._live_texts(desired, record)
         if texts is None:
             return False
@@ -300,8 +300,8 @@ class Commit:
 
         :param hanging: whether containerd was not up before the files were put in place.
         :param patience: seconds to wait for the other servers before a restart.
-        :raises NotProven: when it was not restarted, because other servers were not seen well within ``patience``.
-        :raises Failure: when the node is not healthy within ``restart_timeout``.
+        :raises NotProven: if it was not restarted, because other servers were not seen well within ``patience``.
+        :raises Failure: if the node is not healthy within ``restart_timeout``.
         """
         if hanging and self._heals_by_itself(self.now()):
             return

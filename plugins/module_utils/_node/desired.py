@@ -153,7 +153,7 @@ class Desired:
 def from_text(text: str) -> Desired:
     """Read the shipped form back, for no certain node yet: see :meth:`Desired.at`.
 
-    :raises DesiredProblem: when it is damaged or was written by an incompatible version.
+    :raises DesiredProblem: if it is damaged or was written by an incompatible version.
     """
     try:
         raw = json_object(text.encode("utf-8"))

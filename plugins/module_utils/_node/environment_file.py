@@ -15,7 +15,7 @@ _ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
 
 
 def read(path: str) -> dict[str, str]:
-    """The variables of a file; none where it cannot be read."""
+    """The variables of a file; none if it cannot be read."""
     try:
         content = files.read(path).content or b""
     except files.FileProblem:

@@ -49,11 +49,7 @@ class Generations:
 
     def numbers(self) -> list[int]:
         """The kept numbers, oldest first."""
-        try:
-            names = os.listdir(self.folder)
-        except OSError:
-            return []
-        return sorted(int(name) for name in names if name.isdigit())
+        return sorted(int(name) for name in files.names_in(self.folder) if name.isdigit())
 
     def save(
         self, paths: Iterable[str], record: dict[str, Any], *, desired_text: str = "", foreign: bool = False
@@ -63,7 +59,7 @@ class Generations:
         :param desired_text: the wanted state that it came from, as shipped; "" when it is not known.
         :param foreign: what is kept was not made by the collection.
         :returns: the new generation's number; it stands in the kept record too.
-        :raises FileProblem: when it cannot be read or written; nothing has been kept then.
+        :raises FileProblem: if it cannot be read or written; nothing has been kept then.
         """
         number = max(self.numbers(), default=0) + 1
         temporary = os.path.join(self.folder, "unfinished" + files.TEMPORARY_SUFFIX)
@@ -107,7 +103,7 @@ class Generations:
     def manifest(self, number: int) -> dict[str, Any]:
         """What generation ``number`` holds.
 
-        :raises GenerationDamaged: when it is missing or cannot be read.
+        :raises GenerationDamaged: if it is missing or cannot be read.
         """
         path = os.path.join(self.folder, str(number), "manifest.json")
         content = files.read_own(path).content
@@ -127,7 +123,7 @@ class Generations:
         For what was found on the node and not made by the collection it is made of the kept files, without a
         configuration: what K3s makes of them is not known here.
 
-        :raises GenerationDamaged: when a part is missing or not what was kept.
+        :raises GenerationDamaged: if a part is missing or not what was kept.
         """
         folder = os.path.join(self.folder, str(number))
         manifest = self.manifest(number)
@@ -177,13 +173,13 @@ class Generations:
         return True
 
     def restore(self, number: int, unwanted: Iterable[str] = ()) -> dict[str, Any]:
-        """Put every file of generation ``number`` back, or away where there was none, and return its record.
+        """Put every file of generation ``number`` back, or away if there was none, and return its record.
 
         Everything is read and checked before the first file is touched. registries.yaml and the drop-in go
         last, after the certificates they name; then ``unwanted`` files that the generation does not know go.
 
-        :raises GenerationDamaged: when a content is missing or not what was kept; nothing has been touched then.
-        :raises FileProblem: when a file cannot be written.
+        :raises GenerationDamaged: if a content is missing or not what was kept; nothing has been touched then.
+        :raises FileProblem: if a file cannot be written.
         """
         manifest = self.manifest(number)
         contents = self._contents(number)

@@ -23,7 +23,7 @@ from .command import Outcome, run
 from .paths import NodePaths
 
 _QUESTION_TIMEOUT = 10.0
-# On ::1 where the node's first address is of IPv6: pkg/daemons/agent/agent_linux.go of k3s-io/k3s.
+# On ::1 if the node's first address is of IPv6: pkg/daemons/agent/agent_linux.go of k3s-io/k3s.
 _KUBELETS = (("127.0.0.1", 10248), ("::1", 10248))
 
 
@@ -84,7 +84,7 @@ def api_ready(paths: NodePaths) -> bool:
 def node_name(paths: NodePaths) -> str:
     """The node's name in the cluster: what its kubelet's certificate says, else the host name in lower case.
 
-    The two differ where K3s runs with ``--node-name`` or ``--with-node-id``.
+    The two differ if K3s runs with ``--node-name`` or ``--with-node-id``.
     """
     pem = files.read(os.path.join(paths.agent_dir, "client-kubelet.crt")).content or b""
     block = re.search(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", pem, re.DOTALL)

@@ -31,7 +31,7 @@ def add(writes: files.Writes, path: str, content: bytes, mode: int) -> None:
     """Prepare a managed file, unless it is there already; folders of certificates that are missing are made for root
     alone.
 
-    :raises FileProblem: when it cannot be written.
+    :raises FileProblem: if it cannot be written.
     """
     if files.matches(path, content, mode):
         return
@@ -42,9 +42,9 @@ def add(writes: files.Writes, path: str, content: bytes, mode: int) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove a managed file, with what it leads to where it is a link, and certificates' folders that it leaves empty.
+    """Remove a managed file, with what it leads to if it is a link, and certificates' folders that it leaves empty.
 
-    :raises FileProblem: when it cannot be removed.
+    :raises FileProblem: if it cannot be removed.
     """
     files.remove(path, through_link=may_be_linked(path))
     if is_certificate(path):

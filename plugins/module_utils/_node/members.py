@@ -86,7 +86,7 @@ def look(paths: NodePaths, supervisor: int) -> View:
 
 
 def _etcd(paths: NodePaths, found: admin.Credentials, supervisor: int) -> _Etcd:
-    """The members, from this server's own etcd, or from its supervisor where it has none but its cluster does."""
+    """The members, from this server's own etcd, or from its supervisor if it has none but its cluster does."""
     own, problem = etcd.own_name(paths), ""
     try:
         context: ssl.SSLContext | None = etcd.tls(paths)

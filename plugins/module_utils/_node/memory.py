@@ -79,7 +79,7 @@ class Memory:
     def make(self) -> None:
         """Make the state folder, root-only.
 
-        :raises FileProblem: when it cannot be made, or somebody else could change what lies in it.
+        :raises FileProblem: if it cannot be made, or somebody else could change what lies in it.
         """
         files.make_directory(self.paths.config_dir, 0o755)
         files.make_directory(self.paths.state_dir, 0o700)
@@ -91,8 +91,8 @@ class Memory:
         The lock is on the state folder: nobody but root can open that, so nobody else can hold a run up, and the kernel
         gives it back when the process ends in whatever way. A folder made only for that goes again at the end.
 
-        :raises NodeBusy: when another run still has it after ``wait`` seconds.
-        :raises FileProblem: when the state folder is somebody else's, or a leftover cannot be removed.
+        :raises NodeBusy: if another run still has it after ``wait`` seconds.
+        :raises FileProblem: if the state folder is somebody else's, or a leftover cannot be removed.
         """
         if not os.path.isdir(self.paths.config_dir):
             # K3s is not installed, and there is nothing two runs could break.
@@ -152,9 +152,9 @@ class Memory:
         places.extend(os.path.dirname(os.path.realpath(path)) for path in beside if os.path.islink(path))
         places.extend([self.paths.config_dir, self.paths.state_dir, self._path("generations")])
         for parent in (self.paths.cert_dir, self.paths.certs_d):
-            places.extend(os.path.join(parent, name) for name in _names_in(parent))
+            places.extend(os.path.join(parent, name) for name in files.names_in(parent))
         for place in dict.fromkeys(places):
-            if any(name.endswith(files.TEMPORARY_SUFFIX) for name in _names_in(place)):
+            if any(name.endswith(files.TEMPORARY_SUFFIX) for name in files.names_in(place)):
                 files.remove_leftovers(place)
                 # A folder that a run died in before its first file was there is not left either.
                 if os.path.dirname(place) == self.paths.cert_dir:
@@ -218,10 +218,3 @@ def record_of(stored: Mapping[str, Any]) -> dict[str, Any]:
         key: stored[key] if fits(stored.get(key), _RECORD[key]) else copy.copy(default)
         for key, default in _EMPTY_RECORD.items()
     }
-
-
-def _names_in(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []

@@ -11,7 +11,7 @@ import time
 from typing import Mapping, NamedTuple
 
 from .command import run
-from .files import regular_only
+from .files import last_lines
 
 # No call here waits for the service itself, so one that takes longer means that the init system is stuck.
 _CALL_TIMEOUT = 30.0
@@ -170,16 +170,7 @@ class OpenRC:
 
     def log(self, mark: float, lines: int) -> list[str]:
         """The last ``lines`` lines of the service's log file since ``mark``; 0.0 takes any."""
-        try:
-            with open(self._log_file(), "rb", opener=regular_only) as handle:
-                size = handle.seek(0, os.SEEK_END)
-                # A file that has become smaller is another one: logrotate has been here.
-                begin = int(mark) if mark <= size else 0
-                handle.seek(max(begin, size - _LOG_BYTES))
-                text = handle.read().decode("utf-8", "replace")
-        except OSError:
-            return []
-        return text.splitlines()[-lines:]
+        return last_lines(self._log_file(), lines, _LOG_BYTES, int(mark))
 
     def _log_file(self) -> str:
         return os.path.join(self.root, "var/log", self.service + ".log")

@@ -5,7 +5,7 @@
 
 Safe at once is what no running K3s has to be restarted for: a change of certificate contents (containerd
 reads them at every pull), of the text of registries.yaml that leaves the loaded configuration equal, and
-everything on a node where K3s is not installed or was stopped on purpose.
+everything on a node on which K3s is not installed or was stopped on purpose.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def previous_state(paths: NodePaths) -> Desired | None:
     On a node that has gone back already it is the one in place, so that a rollback over a fleet which was
     interrupted can be run again: it goes back once, not once more.
 
-    :raises GenerationDamaged: when it cannot be read.
+    :raises GenerationDamaged: if it cannot be read.
     """
     record = Memory(paths).record()
     number = record["generation"] if record["rolled_back"] else record["previous"]
@@ -105,10 +105,10 @@ def stage(node: Identity, desired: Desired, *, in_place: bool, check_mode: bool,
     :param in_place: put everything in place, whatever runs; the caller sees to the restart.
     :param adopt: refuse a registries.yaml of someone else's unless it is equal in effect.
     :returns: the module's result without its diff: see RETURN of the module k3s_registries.
-    :raises StageRefused: when the node's release, its settings or its containerd template cannot do what is wanted.
-    :raises FileProblem: when a file cannot be read or written.
-    :raises ServiceProblem: when the init system does not answer.
-    :raises NodeBusy: when another run is changing this node.
+    :raises StageRefused: if the node's release, its settings or its containerd template cannot do what is wanted.
+    :raises FileProblem: if a file cannot be read or written.
+    :raises ServiceProblem: if the init system does not answer.
+    :raises NodeBusy: if another run is changing this node.
     """
     memory = Memory(node.paths)
     desired = _without_what_is_not_ours(node.paths, desired).at(node.paths)

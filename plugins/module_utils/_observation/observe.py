@@ -75,7 +75,7 @@ def observe(
 
 
 def _changed_at(path: str) -> float:
-    """When a file was last written, seconds since 1970; 0.0 where there is none."""
+    """When a file was last written, seconds since 1970; 0.0 if there is none."""
     try:
         return os.stat(path).st_mtime
     except OSError:

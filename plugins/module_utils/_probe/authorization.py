@@ -43,7 +43,7 @@ class Authorization:
     its own.
 
     :ivar scheme: what was asked for last: ``none``, ``basic`` or ``bearer``.
-    :ivar credentials: those that were used last, None where there were none to use.
+    :ivar credentials: those that were used last, None if there were none to use.
     """
 
     def __init__(self, session: Session, lookup: Callable[[str], Credentials | None], repository: str = "") -> None:
@@ -69,8 +69,8 @@ class Authorization:
     def answer(self, refused: Answer) -> None:
         """Prepares what a 401 asks for.
 
-        :raises Failure: where that cannot be had.
-        :raises Exposure: where containerd would give the credentials away for it.
+        :raises Failure: if that is not available.
+        :raises Exposure: if containerd would give the credentials away for it.
         """
         status, origin = refused.status, refused.origin
         for challenge in parse_challenges(refused.headers.get_all("WWW-Authenticate") or []):

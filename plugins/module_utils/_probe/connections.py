@@ -73,7 +73,7 @@ class Connections:
     def made(self, origin: Origin, shake: Shake) -> Connection:
         """A new connection.
 
-        :raises Failure: where there is none, or the certificate is not for it.
+        :raises Failure: if there is none, or the certificate is not for it.
         """
         try:
             proxy = proxy_for(self._environment, origin.scheme, _written(origin))
@@ -204,7 +204,7 @@ def _written(origin: Origin) -> str:
 
 
 def _check_tunnel(status: int, doing: str) -> None:
-    """:raises Failure: where a proxy does not connect to a host."""
+    """:raises Failure: if a proxy does not connect to a host."""
     if status != 200:
         if status < 500 and status not in (403, 407, 429):
             raise Failure("server_error", f"{doing}: {status_text(status)}", status)
@@ -214,7 +214,7 @@ def _check_tunnel(status: int, doing: str) -> None:
 def _check_name(der: bytes, name: str) -> None:
     """Fails closed: a certificate that cannot be read is for nobody.
 
-    :raises Failure: where a certificate is not for a name.
+    :raises Failure: if a certificate is not for a name.
     """
     certificate = _decoded(der)
     if certificate is None:

@@ -45,7 +45,7 @@ class Asker:
         self._authorization = authorization
 
     def __call__(self, method: str, url: str, accept: str = "", limit: int = 1 << 20, follow: bool = True) -> Answer:
-        """:raises Failure: where no answer came, or where credentials do not help."""
+        """:raises Failure: if no answer came, or credentials do not help."""
         for _number in range(_MOST_CHALLENGES):
             answer = self._ask(method, url, accept, limit, follow)
             if answer.status == 400:
@@ -65,7 +65,7 @@ class Asker:
     def _explain(self, url: str) -> None:
         """Asks again for the words of a 400, which a HEAD comes without.
 
-        :raises Failure: where they name a cause.
+        :raises Failure: if they name a cause.
         """
         try:
             body = self._ask("GET", url, "", 1 << 14, False).body
@@ -92,7 +92,7 @@ def api_url(host: Host) -> str:
 def check_api(ask: Asker, authorization: Authorization, url: str) -> Seen:
     """Is there a registry, and does it take the credentials?
 
-    :raises Failure: where not.
+    :raises Failure: if not.
     """
     try:
         answer = ask("GET", url)
@@ -120,7 +120,7 @@ def check_image(
 
     :param repository: as it is after any rewrite.
     :param content: whether the manifest's content is looked at too, and the blobs that it names.
-    :raises Failure: where not.
+    :raises Failure: if not.
     """
 
     def url(kind: str, name: str) -> str:

@@ -9,6 +9,7 @@ import os
 from typing import Iterable, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import environment_file
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import names_in
 
 _WANTED = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _ALSO_WANTED = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -57,17 +58,13 @@ def _chosen(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def _running(data_dir: str, proc: str) -> dict[str, str] | None:
-    """The environment of the containerd that runs for this data directory, None where none does.
+    """The environment of the containerd that runs for this data directory, None if none does.
 
     K3s' own is a program below it and overwrites its arguments with blanks; any other names the configuration there.
     """
     config_toml = os.path.join(data_dir, "agent", "etc", "containerd", "config.toml")
     programs = os.path.join(os.path.realpath(data_dir), "data", "")
-    try:
-        processes = [name for name in os.listdir(proc) if name.isdigit()]
-    except OSError:
-        return None
-    for process in processes:
+    for process in filter(str.isdigit, names_in(proc)):
         try:
             with open(os.path.join(proc, process, "cmdline"), "rb") as file:
                 words = file.read().decode("utf-8", "replace").split("\0")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from typing import Any, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import names_in, regular_only
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import (
     Host,
     HostsFileError,
@@ -29,7 +29,7 @@ _LARGEST = 1 << 20
 
 
 class RegistryHosts(NamedTuple):
-    """The hosts that containerd asks for a registry; ``error`` where it cannot read its hosts.toml at ``path``."""
+    """The hosts that containerd asks for a registry; ``error`` if it cannot read its hosts.toml at ``path``."""
 
     hosts: list[Host]
     error: str
@@ -68,8 +68,8 @@ def parse_hosts_file(text: str, directory: str, registry: str) -> list[Host]:
 
     :param directory: where the file is; relative paths in it start there.
     :param registry: as it stands in the image's name: the default endpoint where ``server`` is empty.
-    :raises TomlError: where it is no TOML.
-    :raises HostsFileError: where a setting is not what containerd takes.
+    :raises TomlError: if it is no TOML.
+    :raises HostsFileError: if a setting is not what containerd takes.
     """
     document = parse_toml(text)
     tables = _table(document.values.get("host"), "host")
@@ -91,7 +91,7 @@ def parse_hosts_file(text: str, directory: str, registry: str) -> list[Host]:
 
 
 def _host(name: str, table: Mapping[str, Any], directory: str, registry: str, default: bool) -> Host | None:
-    """One host, or None where it may neither resolve nor pull."""
+    """One host, or None if it may neither resolve nor pull."""
     tls = _tls(table, directory)
     usable = _is_usable(table.get("capabilities"))
     if not name:
@@ -130,7 +130,7 @@ def _table(value: Any, name: str) -> dict[str, Any]:
 
 
 def _tls(table: Mapping[str, Any], directory: str) -> dict[str, Any]:
-    """``ca_files``, ``client_pairs`` and ``insecure_skip_verify``, each only where it is set."""
+    """``ca_files``, ``client_pairs`` and ``insecure_skip_verify``, each only if it is set."""
     found: dict[str, Any] = {}
     ca = table.get("ca")
     if ca is not None:
@@ -147,7 +147,7 @@ def _tls(table: Mapping[str, Any], directory: str) -> dict[str, Any]:
 
 
 def _pair(item: Any, directory: str) -> tuple[str, str]:
-    """A client's certificate and key; the key is "" where both are in one file."""
+    """A client's certificate and key; the key is "" if both are in one file."""
     if isinstance(item, str):
         return _absolute(item, directory, "client"), ""
     if isinstance(item, list) and len(item) == 2:
@@ -164,10 +164,7 @@ def _absolute(path: Any, directory: str, setting: str) -> str:
 
 def _by_certificates(directory: str, registry: str) -> list[Host]:
     """The registry itself with the files of Docker's layout: ``*.crt`` for CAs, ``*.cert`` with ``*.key``."""
-    try:
-        names = sorted(os.listdir(directory))
-    except OSError:
-        names = []
+    names = names_in(directory)
     tls: dict[str, Any] = {}
     authorities = [os.path.join(directory, name) for name in names if name.endswith(".crt")]
     pairs = []

@@ -55,7 +55,7 @@ class NodeHosts:
     """Which hosts are asked for which registry, with which credentials.
 
     :ivar directories: the names below certs.d, or those that K3s would make of a configuration.
-    :ivar auth_readable: false where config.toml is not as K3s' own templates write it.
+    :ivar auth_readable: false if config.toml is not as K3s' own templates write it.
     """
 
     def __init__(self, certs_d: str, auth: Mapping[str, Mapping[str, str]], auth_readable: bool = True) -> None:
@@ -96,9 +96,9 @@ class NodeHosts:
         return hosts_in(os.path.join(self._certs_d, directory), registry)
 
     def credentials(self, host: str) -> Credentials | None:
-        """What containerd sends to a host that asks, by the precedence of its ``ParseAuth``; None where nothing.
+        """What containerd sends to a host that asks, by the precedence of its ``ParseAuth``; None if nothing.
 
-        :raises CredentialsError: where it cannot decode them, and fails the pull.
+        :raises CredentialsError: if it cannot decode them, and fails the pull.
         """
         for key in credential_keys(host):
             if key in self.auth:

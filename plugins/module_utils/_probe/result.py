@@ -143,7 +143,7 @@ class Describer:
         return next((key for key in keys if key in self._node.auth), keys[0])
 
     def _explained(self, target: Target, host: str, probed: Probed) -> tuple[str, str]:
-        """What the node's settings add: a sentence for the message, and a better fix where there is one."""
+        """What the node's settings add: a sentence for the message, and a better fix if there is one."""
         tls = target.host.tls if target.host is not None else {}
         if probed.cause == "tls_unknown_authority" and tls.get("ca_files"):
             files = ", ".join(tls["ca_files"])

@@ -6,7 +6,7 @@
 
 containerd keeps credentials by host and asks anew at every hop; Go's HTTP client under it takes them along to other
 ports and schemes of the same name, and repeats a form wherever a 307 or 308 leads. Where that would happen the probe
-says so, see :class:`failure.Exposure`, and goes on without it where it can.
+says so, see :class:`failure.Exposure`, and goes on without it if it can.
 
 Source: ``request.do`` and ``authorize`` in containerd's ``core/remotes/docker/resolver.go``, ``redirectBehavior`` and
 ``shouldCopyHeaderOnRedirect`` in Go's ``net/http/client.go``.
@@ -48,7 +48,7 @@ _MOST_FINDINGS = 10
 
 class Key(NamedTuple):
     """A credential as it is sent: the value of ``Authorization``, and what it is in words, such as ``the password of
-    registry.example.com``. Both "" where there is none; without a name it is no secret."""
+    registry.example.com``. Both "" if there is none; without a name it is no secret."""
 
     header: str
     name: str
@@ -77,7 +77,7 @@ class Session:
         """
         :param endpoint: ``scheme://host[:port]``.
         :param https_first: an http endpoint with TLS settings: containerd 1.7 and later try https there first.
-        :raises Failure: where the endpoint cannot be asked.
+        :raises Failure: if the endpoint cannot be asked.
         """
         self._contexts = contexts
         self._deadline = deadline
@@ -95,7 +95,7 @@ class Session:
     def left(self, doing: str) -> float:
         """The seconds that are left.
 
-        :raises Failure: when none are.
+        :raises Failure: if none are.
         """
         return self._deadline.left(doing)
 
@@ -134,10 +134,10 @@ class Session:
         """Asks, and follows redirects; each hop gets the credentials that are its own.
 
         :param limit: how much of an answer's body is read, in bytes.
-        :param form_of: the name of the credential in the body, "" where there is none.
+        :param form_of: the name of the credential in the body, "" if there is none.
         :param strict: whatever is asked elsewhere is verified, even if nothing secret goes there.
-        :raises Failure: where no answer came.
-        :raises Exposure: where a redirect would lead containerd to give a credential away.
+        :raises Failure: if no answer came.
+        :raises Exposure: if a redirect would lead containerd to give a credential away.
         """
         _origin(url)
         first: Origin | None = None
@@ -177,7 +177,7 @@ class Session:
 
     @staticmethod
     def _given_away(carried: Key, keys: Keys, here: Origin, there: Origin) -> str:
-        """The name of the credential that containerd would take along, "" where it would not."""
+        """The name of the credential that containerd would take along, "" if it would not."""
         if keys(there).header or _is_upgrade(here, there):
             return ""
         if carried.name:

@@ -23,9 +23,9 @@ _CANNOT_TELL = "without google-re2"
 class Target(NamedTuple):
     """One thing to probe.
 
-    :ivar image: None where the endpoint itself is meant.
+    :ivar image: None if the endpoint itself is meant.
     :ivar kind: ``embedded``, ``mirror`` or ``default``.
-    :ivar host: None where ``problem`` says why containerd has none.
+    :ivar host: None if ``problem`` says why containerd has none.
     :ivar url: what is asked first.
     :ivar repository: of the image, after any rewrite.
     :ivar note: what may make the repository another one than containerd asks for; "" usually.
@@ -56,7 +56,7 @@ def endpoint_targets(node: NodeHosts) -> list[Target]:
     """Every endpoint of every registry that the node has settings for.
 
     K3s writes settings for its embedded registry, too, as if it were one that images are named after. None are, so what
-    it answers counts where it is a mirror.
+    it answers counts if it is a mirror.
     """
     targets = []
     for registry in node.registries():

@@ -50,7 +50,7 @@ class Trust:
 
         Taking in the system's CAs takes longer than a handshake, so hosts with the same settings share them.
 
-        :raises Failure: where a file of theirs cannot be used.
+        :raises Failure: if a file of theirs cannot be used.
         """
         key = repr(sorted(settings.items()))
         with self._locks.setdefault(key, threading.Lock()):
@@ -62,7 +62,7 @@ class Trust:
 class Shake(NamedTuple):
     """How to shake hands with one side.
 
-    :ivar verifies: false where its certificate is taken as it is.
+    :ivar verifies: false if its certificate is taken as it is.
     :ivar shows_certificate: whether it is shown a client certificate.
     """
 
@@ -79,7 +79,7 @@ class Contexts:
 
     :ivar own: the host itself.
     :ivar look: only to see what certificate is shown: nothing is verified, nothing shown, nothing may be sent.
-    :ivar verifies: false where the host's certificate is to be taken as it is (``skip_verify``).
+    :ivar verifies: false if the host's certificate is to be taken as it is (``skip_verify``).
     """
 
     def __init__(self, system: bytes, settings: Mapping[str, Any]) -> None:

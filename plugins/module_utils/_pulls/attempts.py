@@ -91,7 +91,7 @@ def is_of_content(error: str) -> bool:
 
 
 def unresolved(error: str) -> str:
-    """Why no host resolved the image, out of the error that ended its pull; "" where that is not what happened."""
+    """Why no host resolved the image, out of the error that ended its pull; "" if that is not what happened."""
     parts = _UNRESOLVED.split(error, maxsplit=1)
     return parts[1] if len(parts) > 1 else ""
 

@@ -90,7 +90,7 @@ def _served_by_default(pull: Pull, config: NodeConfig, error: str) -> bool:
 def _mirror_error(
     pull: Pull, mirrors: list[Attempt], config: NodeConfig, error: str, final: Finding, host: str
 ) -> Verdict | None:
-    """The worst error of the mirrors by containerd 2.x's order, or None where no mirror has one."""
+    """The worst error of the mirrors by containerd 2.x's order, or None if no mirror has one."""
     found = [Verdict(attempt.finding.cause, attempt.host, attempt.error, attempt.finding) for attempt in mirrors]
     as_mirror = not pull.is_default(host) or answered_as_mirror(error, pull)
     if host and as_mirror and not config.is_embedded(host):
@@ -115,7 +115,7 @@ def _final_error(pull: Pull, config: NodeConfig, error: str, final: Finding, hos
 
 
 def _host_of(pull: Pull, error: str, final: Finding) -> str:
-    """The host of the attempt that the final error is about, '' where none is."""
+    """The host of the attempt that the final error is about, '' if none is."""
     for attempt in pull.attempts:
         if attempt.error and error.endswith(attempt.error):
             return attempt.host

@@ -12,7 +12,7 @@ import os
 import re
 from typing import Any
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import names_in, regular_only
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import is_embedded
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import registry_of
 
@@ -28,7 +28,7 @@ _LARGEST = 1 << 20
 
 
 def configured_mirrors(certs_d: str) -> dict[str, Any]:
-    """``{"mirrors": {registry: {"endpoint": [...]}}, "configs": None}`` of a certs.d folder; {} where there is none.
+    """``{"mirrors": {registry: {"endpoint": [...]}}, "configs": None}`` of a certs.d folder; {} if there is none.
 
     ``configs`` is None because hosts.toml does not tell of credentials: nothing may be concluded from it.
     ``client_hosts`` are the hosts that are shown a client certificate, ``embedded_hosts`` those of them that are K3s'
@@ -36,11 +36,7 @@ def configured_mirrors(certs_d: str) -> dict[str, Any]:
     """
     mirrors: dict[str, Any] = {}
     with_client: dict[str, list[str]] = {}
-    try:
-        directories = sorted(os.listdir(certs_d))
-    except OSError:
-        return {}
-    for directory in directories:
+    for directory in names_in(certs_d):
         try:
             path = os.path.join(certs_d, directory, "hosts.toml")
             with open(path, encoding="utf-8", errors="replace", opener=regular_only) as file:

@@ -33,7 +33,7 @@ _WRAPPING = re.compile(
 def diagnose(pull: Pull, config: NodeConfig) -> dict[str, Any]:
     """``{image, cause, endpoint, message, fix, evidence}`` of a failed pull, without secrets.
 
-    ``endpoint`` is None where a file of the node is the cause or the log does not decide. ``evidence`` are the lines
+    ``endpoint`` is None if a file of the node is the cause or the log does not decide. ``evidence`` are the lines
     of the log that led to it, oldest first.
     """
     redactor = Redactor(config.secrets)

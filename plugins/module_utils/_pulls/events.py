@@ -154,7 +154,7 @@ def _kubelet_event(text: str, line: str) -> Event | None:
 
 
 def parse_time(text: str) -> float | None:
-    """Seconds since 1970 of an RFC 3339 time, UTC where it names no offset; None where it is none."""
+    """Seconds since 1970 of an RFC 3339 time, UTC if it names no offset; None if it is none."""
     match = _TIME.match(text)
     if not match:
         return None

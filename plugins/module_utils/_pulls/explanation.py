@@ -20,7 +20,7 @@ class Explanation(NamedTuple):
 
 
 def explain(pull: Pull, verdict: Verdict, config: NodeConfig) -> Explanation | None:
-    """What the configuration explains about a verdict, or None where it explains nothing."""
+    """What the configuration explains about a verdict, or None if it explains nothing."""
     if not config.known:
         return None
     host = verdict.endpoint

@@ -31,7 +31,7 @@ _SURE = 3
 class PullReader:
     """Takes the lines of one node's logs, oldest first, and says which pulls fail and why.
 
-    :param config: the node's registries configuration, ``{"mirrors": {...}, "configs": {...}}``; {} or None where it
+    :param config: the node's registries configuration, ``{"mirrors": {...}, "configs": {...}}``; {} or None if it
         is not known, ``"configs": None`` where only its mirrors are.
     :param images: only these images, in any spelling; all where empty.
     :param since: seconds since 1970; lines with an earlier time are passed over.

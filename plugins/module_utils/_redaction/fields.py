@@ -27,7 +27,7 @@ _REST = re.compile(
 )
 _INDENTATION = re.compile(r"[ \t+-]{0,%d}[\"']?" % LONGEST)
 _WORD_BEFORE = re.compile(r"\w{0,20}[_-]?\Z")
-# A comma or bracket ends a value only where something else begins behind it.
+# A comma or bracket ends a value only if something else begins behind it.
 _BARE = re.compile(r"(?:[^\s\"'`,;&)}\]|]|[,;&)}\]|](?![\s,;&)}\]|]|\Z|[\w.-]{1,40}\\{0,4}[\"']?[=:])){1,%d}" % LONGEST)
 _BYTES = re.compile(r"[\[{][^\]}]{0,%d}" % LONGEST)
 _KINDS = ("none", "basic", "bearer")
@@ -79,7 +79,7 @@ def _without_fields(line: str) -> str:
 
 
 def _value_end(line: str, name: Match[str], rest: Match[str], first: int) -> int:
-    """Where the value that begins at the end of ``rest`` ends, -1 where it is no credential.
+    """Where the value that begins at the end of ``rest`` ends, -1 if it is no credential.
 
     :param first: where the first word of the line begins.
     """

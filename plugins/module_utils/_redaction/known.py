@@ -61,7 +61,7 @@ def longest_first(secrets: Iterable[str]) -> list[str]:
 
 
 def without_known(text: str, secrets: Iterable[str]) -> str:
-    """``text`` with these secrets masked, also where a line break cuts one in two."""
+    """``text`` with these secrets masked, also if a line break cuts one in two."""
     secrets = [secret for secret in secrets if secret not in MASK]
     if "\n" in text:
         text = _without_split(text, secrets)

@@ -64,7 +64,7 @@ def _parameters(header: str, position: int) -> dict[str, str]:
 def scopes(repository: str, challenge: Challenge) -> list[str]:
     """The scopes that a token is asked for: pulling the repository, and those of the challenge.
 
-    :param repository: "" where none is to be pulled.
+    :param repository: "" if none is to be pulled.
     """
     wanted = {f"repository:{repository}:pull"} if repository else set()
     wanted.update(scope for scope in challenge.parameters.get("scope", "").split(" ") if scope)

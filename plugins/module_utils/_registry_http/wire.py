@@ -114,7 +114,7 @@ class Tls:
         """
         :param check: gets the server's certificate and raises where it will not do. With TLS 1.3 that is before the
             server has seen anything of a client certificate: what the handshake has to say last is still in memory.
-        :raises Unverified: where the server's certificate does not verify.
+        :raises Unverified: if the server's certificate does not verify.
         :raises Failure: for everything else.
         """
         self.doing = f"TLS handshake with {self._host}"
@@ -128,7 +128,7 @@ class Tls:
 
     @property
     def certificate(self) -> bytes:
-        """The server's certificate, DER; b"" where it has none."""
+        """The server's certificate, DER; b"" if it has none."""
         return self._object.getpeercert(True) or b""
 
     @property
@@ -181,7 +181,7 @@ class Tls:
 
 
 def _server_name(host: str) -> str | None:
-    """Go names the server in the handshake only where it is a name."""
+    """Go names the server in the handshake only if it is a name."""
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

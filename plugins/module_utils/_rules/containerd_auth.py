@@ -40,7 +40,7 @@ def auth_tables(config: Config) -> AuthTables:
 
     :param config: a normalised configuration.
     :returns: every key of ``configs`` that has ``auth``, even an empty one, to its ``username``,
-        ``password``, ``auth`` and ``identitytoken``, each "" where it is not set.
+        ``password``, ``auth`` and ``identitytoken``, each "" if it is not set.
     """
     tables: AuthTables = {}
     for name, settings in config["configs"].items():

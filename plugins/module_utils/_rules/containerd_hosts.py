@@ -40,7 +40,7 @@ class Host(NamedTuple):
     :ivar default: it is the registry itself, not one of the mirror's endpoints.
     :ivar url: the endpoint as it stands in hosts.toml, or as it is implied.
     :ivar tls: the TLS settings that apply: ``ca_file``, ``cert_file``, ``key_file``,
-        ``insecure_skip_verify``, each only where set.
+        ``insecure_skip_verify``, each only if set.
     """
 
     default: bool
@@ -58,7 +58,7 @@ class Host(NamedTuple):
 
 
 def directory_for(registry: str, directories: Mapping[str, Any]) -> str | None:
-    """The directory below ``certs.d`` that containerd reads for a registry; None where there is none."""
+    """The directory below ``certs.d`` that containerd reads for a registry; None if there is none."""
     colon = registry.rfind(":")
     candidates = [registry, WILDCARD_DIRECTORY]
     if colon > 0:
@@ -70,8 +70,8 @@ def hosts_of(registry: str, merged: MergedHost | None) -> list[Host]:
     """The hosts that containerd asks for a registry, in order.
 
     :param registry: as it stands in the image's name.
-    :param merged: what K3s writes into the registry's hosts.toml, or None where it writes none.
-    :raises HostsFileError: where containerd cannot read that file; ``hosts_of(registry, None)`` is
+    :param merged: what K3s writes into the registry's hosts.toml, or None if it writes none.
+    :raises HostsFileError: if containerd cannot read that file; ``hosts_of(registry, None)`` is
         then what it does.
     """
     if merged is None:
@@ -113,7 +113,7 @@ def request_path(path: str, override_path: bool) -> str:
 
 
 def registry_itself(registry: str, tls: Mapping[str, Any]) -> Host:
-    """The default endpoint of a registry where no host is named."""
+    """The default endpoint of a registry if no host is named."""
     host, scheme = registry, "https"
     if registry == DOCKER_HUB:
         host = DOCKER_HUB_HOST
@@ -137,7 +137,7 @@ def _tls(endpoint: MergedEndpoint) -> dict[str, Any]:
 
 
 def _toml_text(text: str, what: str) -> str:
-    """What TOML reads where K3s wrote ``text`` between double quotes without escaping it."""
+    """What TOML reads between the double quotes that K3s puts around ``text``, which it does not escape."""
     if not _TOML_STRING.fullmatch(text):
         raise HostsFileError(f"the {what} holds a quote, a backslash or a control character that makes it invalid TOML")
     if "\\" not in text:

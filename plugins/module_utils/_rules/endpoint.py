@@ -67,7 +67,7 @@ def normalise_endpoint(endpoint: str, embedded_mirror: str = "") -> Endpoint:
     kept and overrides it.
 
     :param endpoint: what stands in ``endpoint:``, or a key of ``mirrors`` or ``configs``.
-    :param embedded_mirror: ``host:port`` of the embedded registry mirror, "" where it is off.
+    :param embedded_mirror: ``host:port`` of the embedded registry mirror, "" if it is off.
     :raises EndpointError: if Go's ``url.Parse`` refuses it.
     """
     url = parse(endpoint if "://" in endpoint else "//" + endpoint)

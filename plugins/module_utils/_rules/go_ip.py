@@ -92,7 +92,7 @@ def _groups(text: str, may_end_in_ipv4: bool) -> list[int] | None:
 
 
 def split_host_port(text: str) -> tuple[str, str] | None:
-    """Go's ``net.SplitHostPort``: (host without brackets, port), or None where Go returns an error."""
+    """Go's ``net.SplitHostPort``: (host without brackets, port), or None if Go returns an error."""
     colon = text.rfind(":")
     if colon < 0:
         return None

@@ -97,7 +97,7 @@ class GoUrl:
 
     @staticmethod
     def _escaped(mode: str, decoded: str, raw: str) -> str:
-        """The user's own escaping where it is a valid one of the decoded text, else Go's own."""
+        """The user's own escaping if it is a valid one of the decoded text, else Go's own."""
         if raw and _VALID_ENCODED[mode].match(raw):
             try:
                 if _unescape(raw, mode) == decoded:
@@ -112,7 +112,7 @@ class GoUrl:
 def parse(text: str) -> GoUrl:
     """Go's ``url.Parse``.
 
-    :raises GoUrlError: where Go returns an error, with its text.
+    :raises GoUrlError: if Go returns an error, with its text.
     """
     raw = to_go_bytes(text)
     main, _sign, fragment = raw.partition("#")

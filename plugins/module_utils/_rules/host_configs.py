@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     class HostEndpoint(TypedDict):
         """One host that containerd tries. ``auth``, ``tls`` and ``rewrites`` hold only what is set.
 
-        ``url`` is "" for the wildcard's own registry and None where no ``server`` line is written.
+        ``url`` is "" for the wildcard's own registry and None if no ``server`` line is written.
         """
 
         url: str | None
@@ -94,9 +94,9 @@ def host_configs(
     """The host configuration K3s generates for each registry; registries without one are absent.
 
     :param config: a normalised configuration.
-    :param default_endpoint: false where the node sets ``disable-default-registry-endpoint``.
+    :param default_endpoint: false if the node sets ``disable-default-registry-endpoint``.
     :param embedded_mirror: ``host:port`` of the embedded registry mirror, such as
-        ``127.0.0.1:6443``; "" where ``embedded-registry`` is off.
+        ``127.0.0.1:6443``; "" if ``embedded-registry`` is off.
     :param embedded_mirror_tls: the embedded mirror's ``ca_file``, ``cert_file`` and ``key_file``;
         placeholders (:data:`EMBEDDED_MIRROR_TLS`) by default.
     :returns: directory name below ``certs.d`` (``_default`` for ``*``) to its endpoints.

@@ -42,8 +42,8 @@ def hosts_toml(
     """The text of every hosts.toml that a configuration leads to.
 
     :param config: a normalised configuration.
-    :param default_endpoint: false where the node sets ``disable-default-registry-endpoint``.
-    :param embedded_mirror: ``host:port`` of the embedded registry mirror, "" where it is off.
+    :param default_endpoint: false if the node sets ``disable-default-registry-endpoint``.
+    :param embedded_mirror: ``host:port`` of the embedded registry mirror, "" if it is off.
     :param program: ``k3s`` or ``rke2``; it stands in the first line.
     :param release: the node's release; None is a current one.
     :param embedded_mirror_tls: see ``host_configs``.

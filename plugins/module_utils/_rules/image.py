@@ -31,7 +31,7 @@ class Image(NamedTuple):
 
     :ivar registry: the registry's host, with port where the name has one: the key of ``mirrors``.
     :ivar repository: the name within the registry, ``library/nginx`` for ``nginx``.
-    :ivar tag: "" where there is a digest, for containerd then ignores the tag.
+    :ivar tag: "" if there is a digest, for containerd then ignores the tag.
     :ivar digest: such as ``sha256:...``; "" without one.
     """
 

@@ -39,7 +39,7 @@ class _Problem(NamedTuple):
 
     :ivar fixed: since when it is gone.
     :ivar broken: since when it is there; None means since ever.
-    :ivar only: the releases that have it, as (minor, patch), where it is not simply all before ``fixed``.
+    :ivar only: the releases that have it, as (minor, patch), if it is not simply all before ``fixed``.
     :ivar paths: the places of a configuration that run into it.
     :ivar distribution: the one that has it, "" if both have.
     """
@@ -65,7 +65,7 @@ def known_problems(
     """What a release is known to do badly with a configuration; warnings that name the fixed release.
 
     :param config: a normalised configuration.
-    :param default_endpoint: false where ``disable-default-registry-endpoint`` is set.
+    :param default_endpoint: false if ``disable-default-registry-endpoint`` is set.
     :param embedded_registry: ``embedded-registry`` is set.
     """
     situation = _Situation(config, default_endpoint, embedded_registry)

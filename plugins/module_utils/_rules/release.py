@@ -48,8 +48,8 @@ class Release(NamedTuple):
     """A release; comparable, so ``v1.31.4-rc1+k3s1`` < ``v1.31.4+k3s1`` < ``v1.31.4+k3s2``.
 
     :ivar candidate: the number of the release candidate, :data:`FINAL` for a release.
-    :ivar build: the number after ``+k3s`` or ``+rke2r``; 1 where none is given.
-    :ivar distribution: ``k3s`` or ``rke2``; ``k3s`` where none is given.
+    :ivar build: the number after ``+k3s`` or ``+rke2r``; 1 if none is given.
+    :ivar distribution: ``k3s`` or ``rke2``; ``k3s`` if none is given.
     """
 
     major: int
@@ -191,7 +191,7 @@ def lacking_features(
     """What a configuration asks for that a release does not have.
 
     :param config: a normalised configuration.
-    :param default_endpoint: false where ``disable-default-registry-endpoint`` is asked for.
+    :param default_endpoint: false if ``disable-default-registry-endpoint`` is asked for.
     :param embedded_registry: ``embedded-registry`` is asked for.
     :returns: for each, the feature, the release it came with, the path in the configuration (or the
         option's name) and a message that names both releases. Errors, not warnings: the release

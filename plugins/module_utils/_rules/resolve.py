@@ -61,8 +61,8 @@ def resolve_image(
 
     :param image: as a pod names it, such as ``nginx`` or ``quay.io/org/app:1@sha256:...``.
     :param config: a normalised configuration.
-    :param default_endpoint: false where the node sets ``disable-default-registry-endpoint``.
-    :param embedded_mirror: ``host:port`` of the embedded registry mirror, "" where it is off.
+    :param default_endpoint: false if the node sets ``disable-default-registry-endpoint``.
+    :param embedded_mirror: ``host:port`` of the embedded registry mirror, "" if it is off.
     :param engine: the module ``re2`` of google-re2; see :mod:`rewrite`.
     :returns: for each attempt ``kind`` (``embedded``, ``mirror`` or ``default``), ``endpoint`` (as in
         hosts.toml), ``url`` (of the manifest, ``?ns=`` included where the host is not the
