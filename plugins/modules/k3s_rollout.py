@@ -264,6 +264,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from
     confirmed,
     identify,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import placing
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import (
     Commit,
@@ -303,9 +304,7 @@ def main() -> None:
     except (Contradicted, Failure, FileProblem, NodeBusy, Refused, ServiceProblem, Unsafe) as problem:
         module.fail_json(msg=str(problem), **result)
     if result.get("kept"):
-        module.warn(
-            "The registries.yaml from before the collection is kept in %s, which K3s does not read" % result["kept"]
-        )
+        module.warn(placing.KEPT % result["kept"])
     module.exit_json(**result)
 
 

@@ -86,7 +86,7 @@ def find(stated: Stated, root: str = "/", read: Mapping[str, Any] | None = None)
     settings = Settings(
         distribution, command, environment, [(item.path, item.entries) for item in config_files if item.entries]
     )
-    # A service that is in use has K3s' defaults where it was told nothing else. Until then, what was set is for later.
+    # A service in use has K3s' defaults unless it was told something else. Until then, what was set is for later.
     in_use = unit is not None and (unit.state.alive or unit.enabled)
     data_dir, registries_yaml = os.path.join(root, "var/lib/rancher", distribution), config_dir + "/registries.yaml"
     if not in_use:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whom an entry of `configs` reaches: the endpoints of its own host[:port], and no others.
+"""What an entry of `configs` reaches: the endpoints of its own host[:port], and no others.
 
 An entry under the name of a mirror is legal, and reaches the one endpoint that nobody lists: the default one, the
 registry of that name itself. Most people who write it mean the endpoints above it.

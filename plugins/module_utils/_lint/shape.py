@@ -127,7 +127,7 @@ _INVISIBLE = re.compile("[\\s\x00-\x1f\x7f-\xa0\u00ad\u200b-\u200f\u2028-\u202f\
 class Scalar(str):
     """A scalar of a YAML text, with its spelling and the kind K3s' decoder resolves it to (`bool`, `int`, `str` ...).
 
-    In a text K3s takes the spelling of any scalar where text is wanted; in a value of Ansible it is lost.
+    In a text K3s takes the spelling of any scalar if text is wanted; in a value of Ansible it is lost.
     """
 
     kind = "str"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the checks look at: the configuration as K3s keeps it, its endpoints parsed once, and its surroundings."""
+"""What the checks look at: the configuration as K3s keeps it, its endpoints parsed once, and what else is known."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Listed:
     """One item of an endpoint list.
 
     `endpoint` is None if K3s ignores it, `problem` then says why, or if it holds a placeholder (`is_open`), so that
-    nobody knows what it will be.
+    its value is unknown.
     """
 
     __slots__ = ("endpoint", "index", "is_open", "mirror", "problem", "text")

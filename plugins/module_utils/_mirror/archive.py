@@ -164,7 +164,7 @@ def saved_images(tar: str, where: str) -> list[Saved] | None:
     :raises ArchiveProblem: if it is damaged or names no image.
     """
     try:
-        with _opened(tar) as archive:
+        with _open(tar) as archive:
             content = None
             # To its end: skopeo reads all of it.
             for member in _members(archive, where):
@@ -208,7 +208,7 @@ def unpack(tar: str, folder: str, where: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder, mode=0o700)
     try:
-        with _opened(tar) as archive:
+        with _open(tar) as archive:
             for member in _members(archive, where):
                 name = os.path.normpath(member.name)
                 if os.path.isabs(name) or name.startswith("..") or not (member.isfile() or member.isdir()):
@@ -246,7 +246,7 @@ class _Bounded:
 
 
 @contextlib.contextmanager
-def _opened(path: str) -> Iterator[tarfile.TarFile]:
+def _open(path: str) -> Iterator[tarfile.TarFile]:
     """A tarball without compression, to be read within limits."""
     with open_file(path) as handle:
         bounded: Any = _Bounded(handle)
@@ -302,7 +302,7 @@ def _nobody(member: tarfile.TarInfo) -> tarfile.TarInfo:
 def packed_file(tar: str, name: str) -> bytes:
     """One small file of a packed layout, b"" if it has none."""
     try:
-        with _opened(tar) as archive:
+        with _open(tar) as archive:
             for member in _members(archive, tar):
                 if member.name == name:
                     return _small(archive, member)

@@ -227,7 +227,7 @@ class RegistryClient:
         place += ("&" if urllib.parse.urlsplit(place).query else "?") + urllib.parse.urlencode({"digest": part.digest})
         headers = {"Content-Type": "application/octet-stream"}
         upload = Question("PUT", place, deadline, headers, make, part.size, _PATIENCE)
-        reply = self._exchanged(upload, (_scope(repository, "PUT"),))
+        reply = self._exchange(upload, (_scope(repository, "PUT"),))
         if reply.status >= 300:
             raise self._refusal(reply, repository)
         reply.start()
@@ -243,7 +243,7 @@ class RegistryClient:
                 if location_of(begun.headers):
                     place = self._joined(begun, location_of(begun.headers), "the place of an upload")
                     scopes = (_scope(repository, "DELETE"),)
-                    self._exchanged(Question("DELETE", place, Deadline(self._timeout)), scopes).start()
+                    self._exchange(Question("DELETE", place, Deadline(self._timeout)), scopes).start()
             except RegistryFailure as problem:
                 problem.side = self.side
                 return problem
@@ -279,28 +279,28 @@ class RegistryClient:
     def _once(self, question: Question, repository: str, scopes: tuple[str, ...] = ()) -> Reply:
         method = question.method
         question = question._replace(headers={"Accept": _ACCEPT, **question.headers})
-        reply = self._exchanged(question, scopes or (_scope(repository, method),))
+        reply = self._exchange(question, scopes or (_scope(repository, method),))
         if reply.status < 300 or (reply.status == 404 and method in ("GET", "HEAD")):
             self._accepted = self._accepted or bool(reply.sent)
             return reply
         raise self._refusal(reply, repository)
 
-    def _exchanged(self, question: Question, scopes: tuple[str, ...]) -> Reply:
+    def _exchange(self, question: Question, scopes: tuple[str, ...]) -> Reply:
         """The answer to a request, with the authorization that the registry asks for."""
         # Until it is known which authentication the registry wants, one request at a time.
         alone: contextlib.AbstractContextManager[Any] = contextlib.nullcontext() if self._met else self._lock
         with alone:
             try:
-                reply = self._followed(question, scopes)
+                reply = self._follow(question, scopes)
                 if reply.status == 401 and reply.origin == self._origin:
                     reply.start()
                     if self._authorization.learn(reply, scopes):
-                        return self._followed(question, scopes)
+                        return self._follow(question, scopes)
                 return reply
             finally:
                 self._met = True
 
-    def _followed(self, question: Question, scopes: tuple[str, ...]) -> Reply:
+    def _follow(self, question: Question, scopes: tuple[str, ...]) -> Reply:
         """Ask, and go where a registry says that something it has is to be read. Only it itself gets credentials."""
         for _number in range(_MOST_REDIRECTS + 1):
             own = bare_origin_of(question.url) == self._origin
@@ -345,7 +345,7 @@ class RegistryClient:
             # The token was good: this repository is not for this user, or does not exist (Docker Hub says so).
             advice = ADVICE["unauthorized"].replace("credentials", "credentials for " + repository)
             return RegistryFailure("forbidden", host, said=problem.said, advice=advice)
-        # Where others are answered with the same credentials, or it is another host, it is the affair of this image.
+        # If others are answered with the same credentials, or it is another host, only this image is concerned.
         problem.whole = problem.whole and own and not (reply.status == 401 and self._accepted)
         return problem
 
@@ -356,7 +356,7 @@ class RegistryClient:
             return RegistryFailure("not_a_registry", host, seen=str(error))
         problem = of_failure(error, host)
         if not own:
-            # Where the registry has sent us says nothing of it as a whole.
+            # What fails at a place the registry has sent us to says nothing about the registry as a whole.
             problem.whole = False
         return problem
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is to be done about each image, as it travels between controller and the machine that copies."""
+"""What has to be done about each image, as it travels between controller and the machine that copies."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from .tls import TlsSettings
 _MOST_REDIRECTS = 5
 
 
-def fetched(url: str, timeout: float) -> str:
+def fetch(url: str, timeout: float) -> str:
     """The text behind a URL. GitHub redirects downloads to another host.
 
     :param timeout: seconds for all of it.

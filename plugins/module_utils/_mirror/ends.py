@@ -41,7 +41,7 @@ _MOST_LOOKED_AT = 64
 class Offer(NamedTuple):
     """What a source has.
 
-    :ivar digest: of the index or manifest that the target is to have; of the configuration where ``by_config``.
+    :ivar digest: of the index or manifest that the target is to have; of the configuration if ``by_config``.
     :ivar top: its bytes if it is not the source's own index but a part of it, otherwise b"".
     :ivar whole_digest: of the source's own index; that of ``digest`` if nothing is left out.
     :ivar left_out: platforms of the source's index that are not copied.
@@ -185,7 +185,7 @@ class Ends:
         """
         deadline, target = Deadline(self._request.copy_timeout), item.target
         with contextlib.ExitStack() as until_done:
-            source, top = self._opened(item, until_done)
+            source, top = self._open(item, until_done)
             if target.layout:
                 layout = self.layout(target.layout, create=True)
                 size = transfer(source, LayoutPlace(layout), top, self._pool, deadline)
@@ -207,7 +207,7 @@ class Ends:
                 )  # fmt: skip
             return top.digest, size
 
-    def _opened(self, item: Item, until_done: contextlib.ExitStack) -> tuple[Any, Manifest]:
+    def _open(self, item: Item, until_done: contextlib.ExitStack) -> tuple[Any, Manifest]:
         """Where an image is copied from, and its manifest or index, which is what the plan has found."""
         source = item.source
         if source.kind == "archive":

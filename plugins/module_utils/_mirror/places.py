@@ -51,7 +51,7 @@ def target_of(
 
     :param config: the nodes' configuration, normalised.
     :param mapping: images (as in the list, or normalised) to ``host[:port]/repository[:tag]`` for special cases.
-    :param endpoint: which mirror, by its host, where the nodes have several; "" takes the first.
+    :param endpoint: which mirror, by its host, if the nodes have several; "" takes the first.
     :param system_default_registry: what K3s' setting of this name puts before the names of system images.
     :param engine: google-re2, see :func:`resolve_image`.
     :raises TargetProblem: if nothing, or more than one thing, is asked for.
@@ -103,7 +103,7 @@ def _asked_for(image: Image, attempt: Attempt) -> Place:
 
 
 def _mapped(image: Image, target: str, config: Config) -> Place:
-    """A target as the user wrote it; http where the configuration names this host as an http endpoint."""
+    """A target as the user wrote it; http if the configuration names this host as an http endpoint."""
     found = _HOST_PATH.fullmatch(target.strip())
     if not found or not found.group(3):
         raise TargetProblem("mapping: %r is no place for %s: write host[:port]/repository[:tag]" % (target, image.text))
@@ -118,7 +118,7 @@ def _mapped(image: Image, target: str, config: Config) -> Place:
 
 
 def scheme_of(host: str, config: Config) -> str:
-    """``http`` where an endpoint of the configuration says so for this host, otherwise ``https``."""
+    """``http`` if an endpoint of the configuration says so for this host, otherwise ``https``."""
     endpoints = [endpoint for mirror in config["mirrors"].values() for endpoint in mirror["endpoint"]]
     plain = any(urlsplit(item).scheme == "http" and urlsplit(item).netloc == host for item in endpoints)
     return "http" if plain else "https"

@@ -163,21 +163,21 @@ class Session:
             except BaseException:
                 stream.close()
                 raise
-            release = _once(lambda reusable: self._released(origin, connection, reusable))
+            release = _once(lambda reusable: self._keep_or_close(origin, connection, reusable))
             return Reply(response, url, origin, self._explain, release, fields.get("Authorization", ""))
 
         try:
-            return said_on(self._kept().pop(origin, None), lambda: self._connected(origin, deadline), speak)
+            return said_on(self._kept().pop(origin, None), lambda: self._connect(origin, deadline), speak)
         except Failure as error:
             raise self._explain(error, origin) from error
 
-    def _released(self, origin: Origin, connection: Connection, reusable: bool) -> None:
+    def _keep_or_close(self, origin: Origin, connection: Connection, reusable: bool) -> None:
         if reusable and origin not in self._kept():
             self._kept()[origin] = connection
         else:
             connection.stream.close()
 
-    def _connected(self, origin: Origin, deadline: Deadline) -> Connection:
+    def _connect(self, origin: Origin, deadline: Deadline) -> Connection:
         proxy = self._proxy(origin)
         with self._lock:
             if self._stopped:
@@ -188,7 +188,7 @@ class Session:
         try:
             if context is not None:
                 if proxy is not None:
-                    self._tunnelled(stream, origin, proxy)
+                    self._tunnel(stream, origin, proxy)
                 stream = secured = Tls(stream, context, origin.host, self._tls.shows_certificate(origin))
                 secured.shake()
         except BaseException:
@@ -199,7 +199,7 @@ class Session:
         return Connection(stream, proxy)
 
     @staticmethod
-    def _tunnelled(stream: Stream, origin: Origin, proxy: Proxy) -> None:
+    def _tunnel(stream: Stream, origin: Origin, proxy: Proxy) -> None:
         status = tunnel(stream, origin, proxy, AGENT)
         if status != 200:
             wanted = ": it wants a user name and a password" if status == 407 else ""

@@ -18,7 +18,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
 
 from . import archive, copy_plan, skopeo
 from .client import LONGEST_WAIT
-from .download import fetched
+from .download import fetch
 from .ends import Ends
 from .exchange import Answer, Item, Request, Source, decoded, encoded
 from .failures import RegistryFailure
@@ -66,7 +66,7 @@ def _gather(request: Request, workspace: archive.Workspace) -> Answer:
         images += _of_layout(_folder_of(path, workspace), path)
     for path in request.imports:
         images += _of_import(_folder_of(path, workspace), path)
-    return Answer(images, texts=[_fetched(url, request.timeout) for url in request.urls])
+    return Answer(images, texts=[_fetch(url, request.timeout) for url in request.urls])
 
 
 def _folder_of(path: str, workspace: archive.Workspace) -> str:
@@ -102,9 +102,9 @@ def _of_import(folder: str, where: str) -> list[Item]:
     return images
 
 
-def _fetched(url: str, timeout: float) -> str:
+def _fetch(url: str, timeout: float) -> str:
     try:
-        return fetched(url, timeout)
+        return fetch(url, timeout)
     except RegistryFailure as problem:
         advice = "Without internet, download it elsewhere and name the file with image_files"
         raise MirrorProblem(
@@ -133,14 +133,14 @@ def _unfinished(request: Request) -> bool:
 
 
 def _open_export(request: Request) -> None:
-    """Where the tarball of an earlier export is all there is, it is what the export goes on from."""
+    """If only the tarball of an earlier export is left, the export goes on from that."""
     root, tar = request.export, request.export_tar
     if tar and os.path.exists(tar) and not os.path.isdir(root):
         archive.unpack(tar, root, tar)
 
 
 def _first_of_each_side(items: Iterable[Item]) -> list[Item]:
-    """One image for each pair of sides: where a side fails as a whole, nothing else is asked there."""
+    """One image for each pair of sides: if a side fails as a whole, nothing else is asked there."""
     found: dict[str, Item] = {}
     for item in items:
         source, target = item.source.place, item.target.place
@@ -252,7 +252,7 @@ def _stopped_by_signals(ends: Ends) -> Iterator[None]:
 
 
 def _copy_one(ends: Ends, item: Item, retries: int) -> None:
-    """Copy an image, try again where that may help, and enter how it ended."""
+    """Copy an image, try again if that may help, and enter how it ended."""
     began = time.monotonic()
 
     def copy() -> None:
@@ -260,13 +260,13 @@ def _copy_one(ends: Ends, item: Item, retries: int) -> None:
             if place is not None:
                 # Nothing is asked of a side that has failed as a whole.
                 ends.client(side, place)
-        item.digest, item.bytes = _tried(ends, item, retries)
+        item.digest, item.bytes = _try_to_copy(ends, item, retries)
 
     item.action = "copied" if _succeeds(ends, item, copy) else "failed"
     item.seconds = round(time.monotonic() - began, 2)
 
 
-def _tried(ends: Ends, item: Item, retries: int) -> tuple[str, int]:
+def _try_to_copy(ends: Ends, item: Item, retries: int) -> tuple[str, int]:
     attempt = 0
     while True:
         try:
@@ -281,7 +281,7 @@ def _tried(ends: Ends, item: Item, retries: int) -> tuple[str, int]:
 
 
 def _finish(request: Request, workspace: archive.Workspace) -> Answer:
-    """Close an export, and pack it where a tarball is wanted."""
+    """Close an export, and pack it if a tarball is wanted."""
     root, tar = request.export, request.export_tar
     check_export(root, tar)
     with Ends(request, workspace) as ends:

@@ -54,7 +54,7 @@ class NoCredentials(Exception):
 
 def credentials(paths: NodePaths) -> Credentials:
     """Read them from the admin kubeconfig, or from the one that the server has for itself below its data directory,
-    which is there where the other has another place or is not written at all.
+    which is there even if the other has been moved or is not written at all.
 
     :raises NoCredentials: if neither serves.
     """

@@ -308,7 +308,7 @@ class Commit:
         read = hanging and bool(health.observe(self.paths, self.service.state()).proven)
         missing = self._prove(0.0 if read else patience)
         if missing and read:
-            # It runs with these files, and waits for a quorum: where all servers hang on theirs, each has to let the
+            # It runs with these files, and waits for a quorum: if all servers hang on theirs, each has to let the
             # next one have its turn.
             self.end = steps.WAITING_FOR_SERVERS
             self.result["warnings"].append(

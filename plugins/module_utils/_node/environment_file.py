@@ -30,7 +30,7 @@ def assignments(lines: Iterable[str]) -> dict[str, str]:
 
 
 def words(text: str) -> list[str]:
-    """The words of a command line or value, without their quotes; where those do not fit, what blanks part."""
+    """The words of a command line or value, without their quotes; if those do not match, split at blanks."""
     try:
         return shlex.split(text)
     except ValueError:

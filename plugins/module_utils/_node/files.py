@@ -201,7 +201,7 @@ def check(path: str, *, through_link: bool) -> None:
 
 
 def _refuse_to_replace(place: folders.Place, shared: bool) -> None:
-    """Refuse to put a file where another thing than a file of ours lies."""
+    """Refuse to replace anything but a file of ours."""
     status = place.status()
     if status is None:
         return
@@ -258,7 +258,7 @@ class Writes:
     def add(self, path: str, content: bytes, mode: int, *, through_link: bool) -> None:
         """Prepare ``content`` for ``path``.
 
-        :param through_link: whether a symbolic link at ``path`` is written through, as K3s reads through it. Where not,
+        :param through_link: whether a symbolic link at ``path`` is written through, as K3s reads through it. If not,
             one that lies there is refused.
         :raises FileProblem: if it cannot be written; everything prepared so far has been removed again then.
         """
@@ -420,7 +420,7 @@ def _remove_below(folder: int, name: str) -> None:
 
 
 def sync_directory(path: str) -> None:
-    """Make a rename in ``path`` last through a power cut, where the file system can."""
+    """Make a rename in ``path`` last through a power cut, if the file system can."""
     with contextlib.suppress(OSError, folders.Untrusted), folders.opened(path, owned=False) as folder:
         _sync(folder)
 

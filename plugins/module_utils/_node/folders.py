@@ -74,7 +74,7 @@ def place_of(path: str, *, owned: bool, make: int | None = None, through_link: b
 
     :param owned: refuse a folder on the way that somebody else could change. /tmp and its like are passed through
         where the next step is ours, but nothing is placed in them.
-    :param make: the mode of folders that are made where they are missing; None makes none.
+    :param make: the mode of folders that are made if they are missing; None makes none.
     :param through_link: whether a link at ``path`` itself leads on to what is meant.
     :raises Untrusted: if somebody else could decide what is reached.
     :raises OSError: if the way does not go on.
@@ -142,7 +142,7 @@ class _Walk:
         self._check_end()
 
     def _check_end(self) -> None:
-        """Where something is to be placed, nobody else may write, whatever the way there may pass through."""
+        """Nobody else may write to the folder that something is put in, whatever the way there passes through."""
         trouble = trouble_with(self.status, self._name_of()) if self.owned else ""
         if trouble:
             raise Untrusted(trouble)

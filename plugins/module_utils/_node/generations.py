@@ -200,7 +200,7 @@ class Generations:
         """Remove all but the current generation, the ``keep`` before it (one at the least: there has to be a way back),
         and the first one that was not made by the collection.
 
-        That first one is what a removal gives back. Later ones are no different from ours: where something else writes
+        That first one is what a removal gives back. Later ones are no different from ours: if something else writes
         registries.yaml again and again, they would keep every password that has ever been rotated out.
         """
         numbers = self.numbers()

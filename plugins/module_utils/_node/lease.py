@@ -24,7 +24,7 @@ NAMESPACE = "kube-system"
 RENEWED_FOR = 60
 """Seconds from one renewal after which a run counts as gone."""
 
-# Where several parts of one run write at once (its servers that change live, its keeper), all but one meet a conflict.
+# If several parts of one run write at once (its servers that change live, its keeper), all but one meet a conflict.
 _TRIES = 20
 _PAUSE = 0.1
 

@@ -69,7 +69,7 @@ def look(paths: NodePaths, supervisor: int) -> View:
     seen = _etcd(paths, found, supervisor)
     own = next((member for member in seen.members if member.name == seen.own), None)
     serves = admin.get(found, found.address, "/readyz", _SECONDS).status == 200
-    # Where its etcd may be there and does not say who votes, this server may.
+    # If its etcd may run and does not say who votes, this server may be a voter.
     votes = bool(seen.problem) if own is None else not own.learner
     view = View(Own(name, votes, serves), (), sum(1 for member in seen.members if not member.learner), seen.problem)
     if seen.problem or not (votes or serves):

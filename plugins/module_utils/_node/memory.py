@@ -110,7 +110,7 @@ class Memory:
             yield
 
     def _has_a_place(self) -> bool:
-        """Whether there is a state folder, made now where it was missing. Where there is no room for one, or the file
+        """Whether there is a state folder, made now if it was missing. If there is no room for one, or the file
         system is read-only, no run can change anything either."""
         try:
             self.make()

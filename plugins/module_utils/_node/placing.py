@@ -18,6 +18,8 @@ from .memory import Memory, stamp
 from .paths import MARKER, NodePaths
 
 _BEFORE = ".before-k3sfleet"
+KEPT = "The registries.yaml from before the collection is kept in %s, which K3s does not read"
+"""A warning, with the path that :func:`forget` returns."""
 
 
 class Change(NamedTuple):

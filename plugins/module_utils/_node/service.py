@@ -25,7 +25,7 @@ class ServiceState(NamedTuple):
     ``starting`` or ``running``.
     ``started`` is the epoch time at which the main process began, 0.0 when there is none; with ``main_pid``
     it identifies one start of the service.
-    ``restarts`` counts automatic restarts since the last deliberate one, where the init system counts them.
+    ``restarts`` counts automatic restarts since the last deliberate one, if the init system counts them.
     """
 
     state: str

@@ -28,7 +28,7 @@ CERTS_D = "certs.d"
 
 
 class Prediction(NamedTuple):
-    """``hosts`` are the sets of hosts.toml texts that K3s may generate, by directory below certs.d: more than one where
+    """``hosts`` are the sets of hosts.toml texts that K3s may generate, by directory below certs.d: more than one if
     the node cannot tell; none if the release's texts cannot be told. ``auth`` are the tables of credentials.
     ``comes_on`` is set if beside that the embedded registry is to come on, at an address that the node cannot tell."""
 

@@ -89,7 +89,7 @@ class Authorization:
                 self._refuse_clear(origin, refused)
                 self._keys[origin] = Key(header, f"the password of {refused.host}")
             else:
-                token = self._token(challenge, self.credentials, refused)
+                token = self._fetch_token(challenge, self.credentials, refused)
                 # One that everybody gets is no secret.
                 name = f"the token for {refused.host}" if self.credentials is not None else ""
                 self._keys[origin] = Key("Bearer " + token, name)
@@ -114,7 +114,7 @@ class Authorization:
         word = "password" if self.credentials is not None and self.credentials.username else "identity token"
         return f"the {word} of {refused.host}"
 
-    def _token(self, challenge: Challenge, credentials: Credentials | None, refused: Answer) -> str:
+    def _fetch_token(self, challenge: Challenge, credentials: Credentials | None, refused: Answer) -> str:
         realm = challenge.parameters.get("realm", "")
         try:
             place = origin_of(realm)
@@ -129,7 +129,7 @@ class Authorization:
         service = challenge.parameters.get("service", "")
         wanted = scopes(self._repository, challenge)
         try:
-            answer = self._fetched(realm, place, service, wanted, self._name(refused))
+            answer = self._fetch(realm, place, service, wanted, self._name(refused))
         except Exposure:
             raise
         except Failure as failure:
@@ -143,7 +143,7 @@ class Authorization:
             reason = f"whose certificate it will not verify: insecure_skip_verify of {refused.host} counts there too"
             raise Exposure(self._name(refused), place, failure.detail, refused.status, reason) from None
 
-    def _fetched(self, realm: str, place: Origin, service: str, wanted: list[str], name: str) -> Answer:
+    def _fetch(self, realm: str, place: Origin, service: str, wanted: list[str], name: str) -> Answer:
         session, credentials = self._session, self.credentials
         if credentials is None or not credentials.secret:
             return session.request("GET", token_url(realm, service, wanted), limit=TOKEN_LIMIT, strict=True)

@@ -90,7 +90,7 @@ def name_problem(certificate: Certificate, host: str) -> str:
 def _dns_problem(certificate: Certificate, host: str) -> str:
     if any(_matches(pattern.lower().rstrip("."), host) for pattern in certificate.dns):
         return ""
-    # The common name counts for nothing; Go says so where it would have fitted.
+    # The common name counts for nothing; Go says so if it would have fitted.
     if not certificate.has_names and _matches(certificate.common_name.lower(), host):
         return "tls_no_san"
     return "tls_name_mismatch"

@@ -58,8 +58,8 @@ class Connections:
         self.protocol = ""
         self.proxy: Proxy | None = None
 
-    def kept(self, origin: Origin, shake: Shake) -> Connection | None:
-        """A connection that was kept, which is the caller's from now on."""
+    def take(self, origin: Origin, shake: Shake) -> Connection | None:
+        """Take a connection that was kept, if there is one."""
         return self._kept.pop((origin, id(shake.context)), None)
 
     def keep(self, origin: Origin, shake: Shake, connection: Connection) -> None:
@@ -70,8 +70,8 @@ class Connections:
             connection.stream.close()
         self._kept.clear()
 
-    def made(self, origin: Origin, shake: Shake) -> Connection:
-        """A new connection.
+    def connect(self, origin: Origin, shake: Shake) -> Connection:
+        """Make a new connection.
 
         :raises Failure: if there is none, or the certificate is not for it.
         """
@@ -81,8 +81,8 @@ class Connections:
             raise Failure("unknown", f"the proxy of the service: {error}") from None
         self.proxy = proxy
         if origin.scheme != "https":
-            return Connection(self._reached(origin, proxy), proxy)
-        stream = self._reached(origin, proxy)
+            return Connection(self._reach(origin, proxy), proxy)
+        stream = self._reach(origin, proxy)
         secured = wire.Tls(stream, shake.context, origin.host, shake.shows_certificate)
         started = time.monotonic()
 
@@ -103,13 +103,13 @@ class Connections:
             raise
         return Connection(secured, proxy)
 
-    def _reached(self, origin: Origin, proxy: Proxy | None) -> Stream:
-        """A stream to a host, or to its proxy; through the proxy where TLS needs a tunnel."""
+    def _reach(self, origin: Origin, proxy: Proxy | None) -> Stream:
+        """A stream to a host, or to its proxy; through the proxy if TLS needs a tunnel."""
         if proxy is None:
-            return self._dialled(origin.host, origin.port, f"{origin.host}:{origin.port}")
+            return self._dial(origin.host, origin.port, f"{origin.host}:{origin.port}")
         stream: Stream | None = None
         try:
-            stream = self._dialled(proxy.host, proxy.port, f"the proxy {proxy.text}")
+            stream = self._dial(proxy.host, proxy.port, f"the proxy {proxy.text}")
             if proxy.secure:
                 stream = self._secured_proxy(stream, proxy)
             if origin.scheme == "https":
@@ -138,7 +138,7 @@ class Connections:
             raise
         return secured
 
-    def _dialled(self, name: str, port: int, label: str) -> wire.Plain:
+    def _dial(self, name: str, port: int, label: str) -> wire.Plain:
         started = time.monotonic()
         addresses = dial.resolve(name, port, self._deadline)
         found = time.monotonic()
@@ -158,7 +158,7 @@ class Connections:
         looked = None
         try:
             shake = self._contexts.look
-            looked = wire.Tls(self._reached(origin, proxy), shake.context, name, shake.shows_certificate)
+            looked = wire.Tls(self._reach(origin, proxy), shake.context, name, shake.shows_certificate)
             started = time.monotonic()
             looked.shake()
             self._note_tls(looked, started)

@@ -26,7 +26,7 @@ class ServiceEnvironment(NamedTuple):
 def service_environment(data_dir: str, service_names: Iterable[str], root: str = "/") -> ServiceEnvironment:
     """What containerd runs with, or would run with.
 
-    A running containerd has the truth. Where none runs, the files are read that K3s' units and init scripts name, and
+    A running containerd has the truth. If none runs, the files are read that K3s' units and init scripts name, and
     variables that begin with ``CONTAINERD_`` stand for those without, as K3s hands them on.
 
     :param data_dir: of K3s or RKE2, which tells its containerd from others.

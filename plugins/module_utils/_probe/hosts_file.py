@@ -67,7 +67,7 @@ def parse_hosts_file(text: str, directory: str, registry: str) -> list[Host]:
     """The hosts that a hosts.toml names, in the order of their tables, then the ``server``.
 
     :param directory: where the file is; relative paths in it start there.
-    :param registry: as it stands in the image's name: the default endpoint where ``server`` is empty.
+    :param registry: as it stands in the image's name: the default endpoint if ``server`` is empty.
     :raises TomlError: if it is no TOML.
     :raises HostsFileError: if a setting is not what containerd takes.
     """

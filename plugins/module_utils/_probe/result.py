@@ -41,7 +41,7 @@ class Probed(NamedTuple):
     :ivar proxy: the host and port of the proxy that was used, "" without.
     :ivar at_proxy: whether it was the proxy that failed.
     :ivar held_back: to whom containerd would give credentials that are needed to go on; "" usually.
-    :ivar findings: to whom it would give them where it could go on without.
+    :ivar findings: to whom it would give them although it could go on without.
     """
 
     cause: str

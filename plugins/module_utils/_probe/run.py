@@ -74,7 +74,7 @@ class Prober:
                     return
                 done[target.key] = self.probe(target)
 
-        # Left behind where something cannot be interrupted: a name that is looked up, a file on a dead mount.
+        # Left behind if something cannot be interrupted: a name that is looked up, a file on a dead mount.
         threads = [threading.Thread(target=work, daemon=True) for _target in targets[:MOST_AT_ONCE]]
         for thread in threads:
             thread.start()

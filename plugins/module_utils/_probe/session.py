@@ -143,7 +143,7 @@ class Session:
         first: Origin | None = None
         carried = NO_KEY
         for _number in range(_MOST_REDIRECTS):
-            answer = self._asked(method, url, headers or {}, body, limit, keys, strict)
+            answer = self._ask(method, url, headers or {}, body, limit, keys, strict)
             if first is None:
                 first = origin_of(answer.url)
                 carried = keys(first)
@@ -193,13 +193,13 @@ class Session:
     def close(self) -> None:
         self.connections.close()
 
-    def _asked(
+    def _ask(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int, keys: Keys, strict: bool
     ) -> Answer:
         if self._https_first is None or origin_of(url) != self._https_first:
-            return self._exchanged(method, url, headers, body, limit, keys, strict)
+            return self._exchange(method, url, headers, body, limit, keys, strict)
         try:
-            return self._exchanged(method, "https" + url[len("http") :], headers, body, limit, keys, strict)
+            return self._exchange(method, "https" + url[len("http") :], headers, body, limit, keys, strict)
         except Failure as failure:
             without_port = self._https_first.port == default_port("http")
             again = failure.cause == "http_server_https_client" or failure.at_handshake
@@ -208,9 +208,9 @@ class Session:
             if self._deadline.is_over:
                 raise
         self._https_first = None
-        return self._exchanged(method, url, headers, body, limit, keys, strict)
+        return self._exchange(method, url, headers, body, limit, keys, strict)
 
-    def _exchanged(
+    def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int, keys: Keys, strict: bool
     ) -> Answer:
         origin = origin_of(url)
@@ -218,9 +218,9 @@ class Session:
         shake = self._shake(origin, strict or bool(key))
         fields = {**headers, "Authorization": key} if key else dict(headers)
         return said_on(
-            self.connections.kept(origin, shake),
-            lambda: self.connections.made(origin, shake),
-            lambda connection: self._spoken(connection, shake, method, url, fields, body, limit),
+            self.connections.take(origin, shake),
+            lambda: self.connections.connect(origin, shake),
+            lambda connection: self._speak(connection, shake, method, url, fields, body, limit),
         )
 
     def _shake(self, origin: Origin, strict: bool) -> Shake:
@@ -232,7 +232,7 @@ class Session:
             else self._contexts.elsewhere_without_credentials
         )
 
-    def _spoken(
+    def _speak(
         self,
         connection: Connection,
         shake: Shake,

@@ -81,7 +81,7 @@ def image_targets(node: NodeHosts, images: Iterable[Image]) -> list[Target]:
             rewritten = rewrite(image.repository, host.rewrites)
             unsure = [pattern for pattern, reason in rewritten.skipped.items() if _CANNOT_TELL in reason]
             note = " Rewrites that only K3s itself can read were left out: %s." % ", ".join(unsure) if unsure else ""
-            # Where several rewrites fit, K3s takes any of them.
+            # If several rewrites fit, K3s takes any of them.
             for repository in rewritten.alternatives or (rewritten.repository,):
                 url, problem = object_url(image, host, repository, "manifests", image.reference)
                 targets.append(Target(image.registry, _kind(node, host), host, url, image, repository, problem, note))

@@ -165,7 +165,7 @@ def match(attempt: Attempt, pull: Pull, affinity: Affinity) -> int:
     if request.namespace:
         return (5 if same_repository else 4) if request.namespace == image.registry else 0
     if own:
-        # Where the registry is a mirror of itself, a rewrite may have changed the repository.
+        # If the registry is a mirror of itself, a rewrite may have changed the repository.
         return 5 if same_repository else int(affinity.is_mirror(attempt.host, image.registry))
     # containerd adds ?ns= to every request to a mirror, but not every log is the daemon's.
     return 3 if same_repository else 1

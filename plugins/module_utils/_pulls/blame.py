@@ -126,7 +126,7 @@ def _host_of(pull: Pull, error: str, final: Finding) -> str:
 
 
 def _inferred_host(pull: Pull, config: NodeConfig, fetched: bool) -> str | None:
-    """The endpoint that must have answered, where only the configuration can tell.
+    """The endpoint that must have answered, if only the configuration can tell.
 
     The log names hosts that failed to resolve the image. Once it is resolved, the first that did not fail serves it.
     """

@@ -197,7 +197,7 @@ _HOST_STATUS = re.compile(r"pulling from host (\S{1,300}) failed with")
 
 
 def classify(text: str) -> Finding:
-    """The cause that an error text names; ``unknown`` where no rule fits. `text` is unescaped. Never raises."""
+    """The cause that an error text names; ``unknown`` if no rule fits. `text` is unescaped. Never raises."""
     masked = text.replace("\n", " ")
     for image in _IMAGE.findall(text)[:_MOST_IMAGES]:
         # 2.x ends with the bare reference, and a reference may be made of any words.

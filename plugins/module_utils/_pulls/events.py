@@ -57,7 +57,7 @@ _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-
 
 
 class Event(NamedTuple):
-    """One thing a log says about a pull. `image` is as logged; empty strings where the line has no such part."""
+    """One thing a log says about a pull. `image` is as logged; empty strings if the line has no such part."""
 
     kind: str
     image: str

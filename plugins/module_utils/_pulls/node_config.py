@@ -170,7 +170,7 @@ class NodeConfig:
         return None
 
     def half_pair(self) -> str | None:
-        """The setting that is missing where a client certificate has no key, or the reverse."""
+        """The setting that is missing if a client certificate has no key, or the reverse."""
         for key in self.configs:
             tls = _dict(_dict(self.configs[key]).get("tls"))
             if bool(tls.get("cert_file")) != bool(tls.get("key_file")):

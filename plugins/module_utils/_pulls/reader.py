@@ -32,8 +32,8 @@ class PullReader:
     """Takes the lines of one node's logs, oldest first, and says which pulls fail and why.
 
     :param config: the node's registries configuration, ``{"mirrors": {...}, "configs": {...}}``; {} or None if it
-        is not known, ``"configs": None`` where only its mirrors are.
-    :param images: only these images, in any spelling; all where empty.
+        is not known, ``"configs": None`` if only its mirrors are.
+    :param images: only these images, in any spelling; all if empty.
     :param since: seconds since 1970; lines with an earlier time are passed over.
     :param max_images: how many failing images are kept.
     :param secrets: what must not be quoted, beside the credentials in ``config``.
@@ -159,7 +159,7 @@ class PullReader:
         self._waiting.append(attempt)
 
     def _learn(self, request: RequestUrl | None) -> None:
-        """Notes which registry a host is a mirror of, where a URL says so."""
+        """Notes which registry a host is a mirror of, if a URL says so."""
         if not request or not request.namespace or len(self._seen) >= _MAX_HOSTS:
             return
         registries = self._seen.setdefault(request.host, set())

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Credentials that are recognised by what stands before them: ``password=``, ``"auth": "``, ``Authorization: ``.
+"""Credentials that are recognised by what comes before them: ``password=``, ``"auth": "``, ``Authorization: ``.
 
 A name is looked for, and what follows it is walked through once; nothing is tried from every place of a word, so that
 a line takes time in proportion to its length whatever a registry has put into it.

@@ -14,13 +14,13 @@ from urllib.parse import quote, quote_plus
 from .urls import MASK, credentials_in
 
 #: A shorter secret is not looked for: it would be found in every other word, and the text that comes back would say
-#: nothing, which a registry could bring about by handing out a token of one letter. Where it stands as a credential,
+#: nothing, which a registry could bring about by handing out a token of one letter. If it stands as a credential,
 #: in a URL, a header or behind ``password:``, it is masked by its place.
 SHORTEST = 4
 #: From this length on a secret is masked inside of longer words, too.
 _DISTINCT = 8
-# Of some hundred registries. Each text is searched for each of them, which somebody else's file could make a matter of
-# minutes; what stands as a credential is masked by its place all the same.
+# Enough for some hundred registries. Every text is searched for every one of them: without a limit, somebody else's
+# file could make that take minutes. What stands as a credential is masked by its place all the same.
 _MOST = 2000
 _GO_ESCAPED = re.compile("[<>&\u2028\u2029]")
 _SECRET_KEYS = ("password", "auth", "identity_token", "identitytoken", "registrytoken", "token")

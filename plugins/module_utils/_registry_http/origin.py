@@ -29,7 +29,7 @@ class AddressError(ValueError):
 
 
 class Origin(NamedTuple):
-    """``host`` is in lower case, as ASCII and without brackets; ``port`` is there even where the URL leaves it out."""
+    """``host`` is in lower case, as ASCII and without brackets; ``port`` is there even if the URL leaves it out."""
 
     scheme: str
     host: str

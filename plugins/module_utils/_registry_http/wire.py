@@ -42,7 +42,7 @@ class Plain:
         self._deadline, self._silence = deadline, silence
 
     def send(self, data: bytes) -> None:
-        """Sends all of it, or nothing any more where the other side has gone."""
+        """Sends all of it, or nothing any more if the other side has gone."""
         view = memoryview(data)
         try:
             while view and not self.gone:
@@ -112,7 +112,7 @@ class Tls:
 
     def shake(self, check: Callable[[bytes], None] | None = None) -> None:
         """
-        :param check: gets the server's certificate and raises where it will not do. With TLS 1.3 that is before the
+        :param check: gets the server's certificate and raises if it will not do. With TLS 1.3 that is before the
             server has seen anything of a client certificate: what the handshake has to say last is still in memory.
         :raises Unverified: if the server's certificate does not verify.
         :raises Failure: for everything else.

@@ -113,7 +113,7 @@ def split_host_port(text: str) -> tuple[str, str] | None:
 
 
 def is_localhost(host: str) -> bool:
-    """containerd's ``docker.IsLocalhost``: is ``host`` or ``host:port`` this machine?
+    """containerd's ``docker.IsLocalhost``: whether ``host`` or ``host:port`` is this machine.
 
     Only the name ``localhost`` and loopback addresses count; an IPv6 address in brackets without a
     port does not, because Go then fails to split it. Source: containerd

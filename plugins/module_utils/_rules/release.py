@@ -101,14 +101,14 @@ class Gate(NamedTuple):
     Minor lines after the last one named have it from the start; those before the first never got it.
 
     :ivar first: minor to patch.
-    :ivar source: where that can be read.
+    :ivar source: the page that says so.
     """
 
     first: dict[int, int]
     source: str
 
     def passed(self, release: Release) -> bool:
-        """Does it hold for this release? A release candidate counts as its release."""
+        """Whether it holds for this release. A release candidate counts as its release."""
         if release.major != 1 or release.minor > max(self.first):
             return release.major >= 1
         patch = self.first.get(release.minor)
@@ -178,7 +178,7 @@ def hosts_toml_style(release: Release | None) -> HostsTomlStyle:
 
 
 def hosts_toml_is_exact(release: Release | None) -> bool:
-    """Can the text of hosts.toml be compared byte for byte on a node of this release?
+    """Whether the text of hosts.toml can be compared byte for byte on a node of this release.
 
     True since v1.26.15, v1.27.12, v1.28.8 and v1.29.3 (March 2024); before, compare by time only.
     """

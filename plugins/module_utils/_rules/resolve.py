@@ -65,10 +65,10 @@ def resolve_image(
     :param embedded_mirror: ``host:port`` of the embedded registry mirror, "" if it is off.
     :param engine: the module ``re2`` of google-re2; see :mod:`rewrite`.
     :returns: for each attempt ``kind`` (``embedded``, ``mirror`` or ``default``), ``endpoint`` (as in
-        hosts.toml), ``url`` (of the manifest, ``?ns=`` included where the host is not the
-        registry's own), ``repository`` (rewritten), ``reference`` (digest or tag), ``auth`` (do
-        credentials of the configuration apply) and ``tls`` (those settings that apply). Only where
-        it is so: ``rewrite_ambiguous`` with ``repository_alternatives`` (several rewrites change the
+        hosts.toml), ``url`` (of the manifest, ``?ns=`` included if the host is not the
+        registry's own), ``repository`` (rewritten), ``reference`` (digest or tag), ``auth`` (whether
+        credentials of the configuration apply) and ``tls`` (those settings that apply). Only if
+        they apply: ``rewrite_ambiguous`` with ``repository_alternatives`` (several rewrites change the
         name and K3s may take any), ``rewrites_skipped`` (pattern to reason), ``https_first``
         (containerd 1.7 and later try https before this http URL), ``request_error`` (the URL is none, so
         nothing is asked and the next host is tried) and ``hosts_toml_error`` (containerd

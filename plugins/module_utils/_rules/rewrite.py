@@ -114,7 +114,7 @@ class Pattern:
         return frozenset(self._compiled.groupindex)
 
     def matches(self, text: str) -> bool:
-        """Does it match anywhere?"""
+        """Whether it matches anywhere in ``text``."""
         return self._compiled.search(text) is not None
 
     def replace_all(self, text: str, replacement: str) -> str:
@@ -149,7 +149,7 @@ class Pattern:
 
 
 class Reference(NamedTuple):
-    """``$name`` or ``${name}`` in a replacement; ``number`` where the name is one (``$1x`` is none)."""
+    """``$name`` or ``${name}`` in a replacement; ``number`` if the name is one (``$1x`` is not)."""
 
     name: str
     number: int | None
