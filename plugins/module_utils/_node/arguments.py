@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
+from .paths import NodePaths, node_paths
 
 ROLES = ["", "server", "agent", "neither", "both"]
 """What the inventory says of a node's role: nothing, a group, or that it is in neither or in both."""

@@ -7,7 +7,7 @@ containerd reads ``certs.d/*/hosts.toml`` at every pull, so writing there the ve
 next start brings such a change into force at once, and the next start changes nothing. Credentials stand in
 config.toml, which containerd reads at its start only: they need the restart.
 
-It is done only where there is no doubt about what K3s would write, that is, where everything it has written is
+It is done only if there is no doubt about what K3s would write, that is, if everything it has written is
 exactly what was predicted for the configuration before.
 """
 
@@ -18,21 +18,14 @@ from dataclasses import replace
 from typing import Any, Mapping, NamedTuple, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
-    expectation,
-    files,
-    installed_release,
-    placing,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
-    GenerationDamaged,
-    Generations,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import generated_address
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
+
+from . import expectation, files, installed_release, placing
+from .desired import Desired
+from .generations import GenerationDamaged, Generations
+from .paths import NodePaths
 
 
 class LivePlan(NamedTuple):
@@ -101,7 +94,7 @@ def _refused(paths: NodePaths, hosts: Sequence[str]) -> str:
 def write(paths: NodePaths, before: Mapping[str, str], after: Mapping[str, str]) -> None:
     """Put the texts of ``after`` in place of those of ``before``, with the modes that K3s uses.
 
-    :raises FileProblem: when one cannot be written.
+    :raises FileProblem: if one cannot be written.
     """
     writes = files.Writes()
     for host, text in after.items():

@@ -36,7 +36,7 @@ class ImageName(NamedTuple):
 
 
 class RequestUrl(NamedTuple):
-    """A request of containerd's, as its error texts quote it; empty strings where the URL has no such part."""
+    """A request of containerd's, as its error texts quote it; empty strings if the URL has no such part."""
 
     url: str
     host: str

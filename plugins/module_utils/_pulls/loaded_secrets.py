@@ -18,7 +18,7 @@ _LARGEST = 4 << 20
 
 
 def loaded_secrets(config_toml: str) -> list[str]:
-    """Those in the config.toml that K3s has generated; none where it is not there or cannot be read."""
+    """Those in the config.toml that K3s has generated; none if it is not there or cannot be read."""
     try:
         with open(config_toml, encoding="utf-8", errors="replace") as file:
             tables = read_auth_tables(file.read(_LARGEST))

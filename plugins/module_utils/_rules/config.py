@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         insecure_skip_verify: bool
 
     class HostSettings(TypedDict):
-        """What ``configs`` says about one host; None where the key is absent or null."""
+        """What ``configs`` says about one host; None if the key is absent or null."""
 
         auth: Auth | None
         tls: Tls | None
