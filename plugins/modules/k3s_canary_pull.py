@@ -25,19 +25,9 @@ extends_documentation_fragment:
   - k3sfleet.registries.attributes
   - k3sfleet.registries.node
 attributes:
-  async:
-    support: none
   check_mode:
-    support: full
     details:
       - Nothing is pulled.
-  diff_mode:
-    support: none
-  action:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   images:
     description: The images, as C(crictl pull) takes them.

@@ -34,19 +34,10 @@ extends_documentation_fragment:
   - k3sfleet.registries.attributes
   - k3sfleet.registries.node
 attributes:
-  async:
-    support: none
-  check_mode:
-    support: full
   diff_mode:
     support: full
     details:
       - Shows registries.yaml without secrets and the certificates by subject, fingerprint and expiry.
-  action:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   config:
     description:

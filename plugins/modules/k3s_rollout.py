@@ -39,19 +39,9 @@ extends_documentation_fragment:
   - k3sfleet.registries.attributes
   - k3sfleet.registries.node
 attributes:
-  async:
-    support: none
-  check_mode:
-    support: full
   diff_mode:
-    support: none
     details:
       - M(k3sfleet.registries.k3s_registries) shows what changes when it stages.
-  action:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   lease_holder:
     description: Names this run in the Lease. Set by the action plugin.
