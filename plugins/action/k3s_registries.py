@@ -58,15 +58,12 @@ display = Display()
 
 
 class ActionModule(NodeAction):
-    _supports_check_mode = True
-    _supports_async = False
+    _spec = STAGE_ARGUMENTS
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        del tmp
+    def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         began = time.time()
-        arguments, prepared, warnings = self.checked(task_vars or {})
-        hosts = (task_vars or {}).get("ansible_play_hosts") or []
+        prepared, warnings = self._check(arguments, task_vars)
+        hosts = task_vars.get("ansible_play_hosts") or []
         if self._task.run_once and not arguments["validate_only"] and len(hosts) > 1:
             raise AnsibleActionFail(
                 "run_once: one of %d nodes would get the configuration and the others look done. Take run_once away; "
@@ -82,16 +79,20 @@ class ActionModule(NodeAction):
         if arguments["validate_only"]:
             result["changed"] = False
             return result
-
-        return self._on_the_node(arguments, prepared.desired, result, task_vars or {}, began)
+        return self._on_the_node(arguments, prepared.desired, result, task_vars, began)
 
     def checked(self, task_vars: Mapping[str, Any]) -> tuple[dict[str, Any], Prepared, list[str]]:
-        """Check everything that the controller knows, without a question to the node.
+        """Check everything that the controller knows, without asking the node.
 
-        :returns: the task's arguments, what is to be shipped or why it must not be, and what there is to warn of.
-        :raises AnsibleActionFail: if something else than the configuration itself is wrong.
+        :returns: the task's arguments, what will be shipped or why it must not be, and warnings.
+        :raises AnsibleActionFail: if anything but the configuration itself is wrong.
         """
-        arguments = self._arguments(task_vars)
+        arguments = self._checked_arguments()
+        return arguments, *self._check(arguments, task_vars)
+
+    def _check(self, arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> tuple[Prepared, list[str]]:
+        """The same for arguments that fit the specification, which are completed."""
+        self._check_values(arguments, task_vars)
         if arguments["node_role"] == "both":
             self._refuse(arguments, task_vars)
             raise AnsibleActionFail(
@@ -102,7 +103,7 @@ class ActionModule(NodeAction):
         prepared = self._prepare(arguments, task_vars)
         if prepared.errors:
             self._refuse(arguments, task_vars)
-        return arguments, prepared, warnings + describe.finding_lines(prepared.warnings)
+        return prepared, warnings + describe.finding_lines(prepared.warnings)
 
     def _on_the_node(
         self,
@@ -142,11 +143,11 @@ class ActionModule(NodeAction):
                 with ledger_of(arguments).opened() as run:
                     self._arrive(run, arguments, "", task_vars, began)
         if answer.get("contradictions"):
-            answer["msg"] = self._contradicted(arguments, answer["contradictions"], task_vars or {})
+            answer["msg"] = self._contradicted(arguments, answer["contradictions"], task_vars)
         if answer.get("left_alone"):
             display.display(
                 "%s: in neither of the groups %r and %r, and no K3s runs there: left alone"
-                % ((task_vars or {}).get("inventory_hostname", ""), *cluster_groups(arguments["cluster"]))
+                % (task_vars.get("inventory_hostname", ""), *cluster_groups(arguments["cluster"]))
             )
         before, after = answer.pop("before", ""), answer.pop("after", "")
         # Those of the controller about the configuration, and the node's own about its release.
@@ -171,34 +172,31 @@ class ActionModule(NodeAction):
         said = "; ".join(sentence(item, *cluster_groups(arguments["cluster"])) for item in contradictions)
         return "%s is not what the inventory says: %s. Nothing on it has been touched." % (host, said)
 
-    def _arguments(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        """The task's arguments, checked and converted by the module's own specification and by what it cannot say.
+    def _check_values(self, arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> None:
+        """Check what a specification cannot express, and read the configuration.
 
-        :raises AnsibleActionFail: for values with which no run can end well.
+        :raises AnsibleActionFail: for values with which no run can succeed.
         """
-        _validated, arguments = self.validate_argument_spec(argument_spec=STAGE_ARGUMENTS)
-        converted: dict[str, Any] = plain(arguments)
-        converted["system_default_registry"] = converted["system_default_registry"] or None
+        arguments["system_default_registry"] = arguments["system_default_registry"] or None
         found = limits.problems(
-            {"k3s_registries_keep_generations": converted["keep_generations"], **(converted["limits"] or {})}
+            {"k3s_registries_keep_generations": arguments["keep_generations"], **(arguments["limits"] or {})}
         )
-        if converted["state"] == "present":
-            settings = {key: converted[key] for key in _SETTINGS}
+        if arguments["state"] == "present":
+            settings = {key: arguments[key] for key in _SETTINGS}
             try:
-                given = read(converted["config"], _told_of_the_nodes(converted))
+                given = read(arguments["config"], _told_of_the_nodes(arguments))
             except GivenProblem as problem:
                 found.insert(0, str(problem))
                 given = Given(None, [])
             else:
                 found.insert(0, emptiness.problem(given, settings))
-            converted["config"] = given
-            found.append(default_registry.problem(converted["system_default_registry"], converted["distribution"]))
+            arguments["config"] = given
+            found.append(default_registry.problem(arguments["system_default_registry"], arguments["distribution"]))
         found = [sentence for sentence in found if sentence]
         if found:
-            self._refuse(converted, task_vars)
+            self._refuse(arguments, task_vars)
             raise AnsibleActionFail("%s. Nothing has been touched." % "; ".join(found))
-        converted.pop("prepared")
-        return converted
+        arguments.pop("prepared")
 
     @staticmethod
     def _refuse(arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> None:
@@ -207,13 +205,7 @@ class ActionModule(NodeAction):
             run.refused = sorted({*run.refused, str(task_vars.get("inventory_hostname", ""))})
 
     def _prepare(self, arguments: dict[str, Any], task_vars: Any) -> Prepared:
-        settings = Settings(
-            disable_default_endpoint=arguments["disable_default_endpoint"],
-            embedded_registry=arguments["embedded_registry"],
-            system_default_registry=arguments["system_default_registry"] or None,
-            keep_generations=arguments["keep_generations"],
-            live=arguments["live"],
-        )
+        settings = Settings(**{key: arguments[key] for key in (*_SETTINGS, "keep_generations", "live")})
         try:
             paths = stated_paths(arguments)
             if arguments["state"] == "previous":
@@ -233,9 +225,9 @@ class ActionModule(NodeAction):
         """What is to be said about the rollout's settings; a mistake in them stops the run before the first node."""
         if not arguments["rollout"]:
             return []
-        found = check(arguments["rollout"], arguments["cluster"], task_vars or {})
+        found = check(arguments["rollout"], arguments["cluster"], task_vars)
         if found.errors:
-            self._refuse(arguments, task_vars or {})
+            self._refuse(arguments, task_vars)
             raise AnsibleActionFail("%s. Nothing has been touched." % "; ".join(found.errors))
         return found.warnings
 

@@ -9,12 +9,11 @@ import os
 from typing import Any, Mapping
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import EMBEDDED_MIRROR, NodeFacts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem, Writes
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.visible import visible
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.checked_action import ControllerAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings import files
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.attempts import attempts_of
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.ignores import IgnoreProblem
@@ -49,16 +48,10 @@ _VARIABLE = "k3s_registries"
 display = Display()
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
-    _supports_check_mode = True
-    _supports_async = False
-    _requires_connection = False
+class ActionModule(ControllerAction):
+    _spec = ARGUMENTS
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        del tmp
-        _validated, checked = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        arguments: dict[str, Any] = plain(checked)
+    def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         _check_report(arguments)
         nodes = NodeFacts(
             k3s_version=arguments["k3s_version"],

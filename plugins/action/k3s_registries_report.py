@@ -8,12 +8,12 @@ from __future__ import annotations
 import datetime
 import json
 import os
-from typing import Any
+from typing import Any, Mapping
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem, Writes
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.checked_action import ControllerAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import page
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.summary import summary
@@ -31,19 +31,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
-    _supports_check_mode = True
-    _supports_async = False
-    _requires_connection = False
+class ActionModule(ControllerAction):
+    _spec = ARGUMENTS
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        del tmp
-        _validated, checked = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        arguments: dict[str, Any] = plain(checked)
+    def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         hosts = arguments["hosts"]
         if hosts is None:
-            hosts = plain((task_vars or {}).get("ansible_play_hosts_all") or [])
+            hosts = plain(task_vars.get("ansible_play_hosts_all") or [])
         document = build(
             hosts, arguments["info"], arguments["probe"], arguments["diagnosis"], arguments["groups"], _now()
         )

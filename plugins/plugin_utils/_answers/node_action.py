@@ -14,13 +14,13 @@ from __future__ import annotations
 from typing import Any, Collection, Mapping
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.alone import OddOutput, answer_alone
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.checked_action import CheckedAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import conform
 
 
-class NodeAction(ActionBase):  # type: ignore[misc]
+class NodeAction(CheckedAction):
     """Everything of a node's output but the module's own answer is kept from Ansible."""
 
     def _low_level_execute_command(self, *arguments: Any, **more: Any) -> dict[str, Any]:
@@ -53,11 +53,8 @@ class NodeAction(ActionBase):  # type: ignore[misc]
 class ShownAction(NodeAction):
     """The module alone does the work; what it answers is cleaned before anybody sees it."""
 
-    _supports_check_mode = True
-    _supports_async = False
-
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        del tmp
+        # Without CheckedAction's: the module checks its arguments itself.
+        result: dict[str, Any] = super(CheckedAction, self).run(tmp, task_vars)
         result.update(answer_of(self._execute_module(task_vars=task_vars)))
         return result
