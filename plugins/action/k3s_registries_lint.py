@@ -11,9 +11,12 @@ from typing import Any, Mapping
 from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import EMBEDDED_MIRROR, NodeFacts
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem, Writes
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.visible import visible
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.checked_action import ControllerAction
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.checked_action import (
+    ControllerAction,
+    write_texts,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings import files
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.attempts import attempts_of
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.ignores import IgnoreProblem
@@ -42,7 +45,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "image": {"type": "str", "default": ""},
     "images": {"type": "list", "elements": "str", "default": []},
 }
-# What findings call a configuration that is in no file.
+# How findings name a configuration that is not in a file.
 _VARIABLE = "k3s_registries"
 
 display = Display()
@@ -73,7 +76,7 @@ class ActionModule(ControllerAction):
         elif not self._task.check_mode:
             _write(arguments["report"], text)
             display.display("\n%s; written to %s" % (summary(found), visible(arguments["report"])))
-        # Without the findings, which Ansible would print once more, as one line, beside the failure.
+        # Without the findings, which Ansible would print again, in one line, with the failure.
         result.update(changed=False, errors=found.errors, warnings_found=found.warnings, summary=summary(found))
         if found.fails(arguments["fail_on"]):
             result.update(failed=True, msg=summary(found))
@@ -98,7 +101,7 @@ def _sources(arguments: Mapping[str, Any]) -> list[Source]:
 
 
 def _folder() -> str:
-    """The folder in which somebody has typed the command."""
+    """The folder in which the command was typed."""
     return os.environ.get("PWD") or os.getcwd()
 
 
@@ -127,15 +130,9 @@ def _check_report(arguments: Mapping[str, Any]) -> None:
 
 
 def _write(path: str, text: str) -> None:
-    writes = Writes(shared=True)
+    place = os.path.join(_folder(), os.path.expanduser(path))
     try:
-        # No secret is in it, and the job that uploads it may run as somebody else.
-        writes.add(
-            os.path.join(_folder(), os.path.expanduser(path)),
-            text.encode("utf-8", "replace"),
-            0o644,
-            through_link=False,
-        )
-        writes.finish()
+        # It holds no secret, and the job that uploads it may run as another user.
+        write_texts({place: text}, 0o644)
     except FileProblem as problem:
         raise AnsibleActionFail("the report cannot be written: %s" % problem) from problem

@@ -11,9 +11,12 @@ import os
 from typing import Any, Mapping
 
 from ansible.errors import AnsibleActionFail
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem, Writes
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.checked_action import ControllerAction
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.checked_action import (
+    ControllerAction,
+    write_texts,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import page
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.summary import summary
@@ -67,16 +70,12 @@ def _mode(text: str) -> int:
 
 
 def _write(texts: dict[str, str], mode: int) -> None:
-    """Both files or, as long as nothing fails while they are renamed, none."""
-    writes = Writes(shared=True)
     try:
-        for path, text in texts.items():
-            writes.add(path, text.encode("utf-8", "replace"), mode, through_link=False)
-        writes.finish()
+        write_texts(texts, mode)
     except FileProblem as problem:
         reason = str(getattr(problem.__cause__, "strerror", "") or "")
         if not reason:
-            # Something of somebody else's is in the way, and the sentence says what to do about it.
+            # Another user's file is in the way, and the sentence says what to do about it.
             raise AnsibleActionFail("the report cannot be written on the controller: %s" % problem) from problem
         raise AnsibleActionFail(
             "the report cannot be written on the controller (%s): %s. Choose another path, or make this one writable"

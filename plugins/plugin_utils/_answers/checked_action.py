@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import Writes
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
 
 
@@ -36,3 +37,14 @@ class ControllerAction(CheckedAction):
     """One that works on the controller only, for no host in particular."""
 
     _requires_connection = False
+
+
+def write_texts(texts: Mapping[str, str], mode: int) -> None:
+    """Write all files on the controller or, unless something fails while they are renamed, none.
+
+    :raises FileProblem: if one cannot be written.
+    """
+    writes = Writes(shared=True)
+    for path, text in texts.items():
+        writes.add(path, text.encode("utf-8", "replace"), mode, through_link=False)
+    writes.finish()

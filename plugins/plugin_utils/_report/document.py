@@ -92,7 +92,7 @@ def _host(
 
 
 def _part(result: Mapping[str, Any], key: str, shape: Any, module: str, errors: list[dict[str, str]]) -> Any:
-    """What a module has answered under ``key``, None where that is nothing that it could have answered."""
+    """What a module has answered under ``key``, None if the module cannot have answered that."""
     try:
         return clean(conform(result.get(key), shape, key))
     except OddAnswer as odd:

@@ -22,7 +22,7 @@ class Seen(NamedTuple):
     title: str
     fix: str
     text: str
-    detail: str
+    detail: str = ""
     fallback: bool = False
 
 
@@ -62,7 +62,7 @@ class Finding:
 
 
 def findings(document: Mapping[str, Any]) -> list[Finding]:
-    """Everything of a document that somebody has to do something about, except failing pulls."""
+    """Everything in a document that needs attention, except failing pulls."""
     groups: dict[tuple[str, ...], Finding] = {}
     variants: dict[tuple[str, ...], Variant] = {}
     for name, host in document["hosts"].items():
@@ -123,7 +123,6 @@ def _of_host(name: str, host: Mapping[str, Any]) -> Iterator[Seen]:
             "Unreachable",
             "Make sure that Ansible can log in, then run the report again: nothing is known about these nodes.",
             str(host["unreachable"]).replace(name, "this node"),
-            "",
         )
         return
     for error in host.get("errors") or []:
@@ -133,7 +132,6 @@ def _of_host(name: str, host: Mapping[str, Any]) -> Iterator[Seen]:
             f"{error.get('module')} failed",
             "Fix what it says, then run the report again.",
             str(error.get("message") or ""),
-            "",
         )
     info = host["info"] or {}
     yield from _state(info)
@@ -179,12 +177,11 @@ def _problems(info: Mapping[str, Any]) -> Iterator[Seen]:
             words.problem(code),
             str(problem.get("fix") or ""),
             str(problem.get("message") or ""),
-            "",
         )
 
 
 def _endpoints(host: Mapping[str, Any]) -> Iterator[Seen]:
-    """Endpoints that fail; a fallback that fails is left out where no pull needs it."""
+    """Endpoints that fail, without a failing fallback that no pull needs."""
     assessed = registries.assess(host["endpoints"])
     by_registry: dict[str, list[Mapping[str, Any]]] = {}
     for entry in host["endpoints"]:

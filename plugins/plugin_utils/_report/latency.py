@@ -11,6 +11,7 @@ from typing import Any, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import registries
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.certificates import Tick
 
 PHASES = ("dns", "tcp", "tls", "http")
 WIDTH = 1000
@@ -19,17 +20,10 @@ _COLUMN = 6
 _SPACING = 5.0
 
 
-class Tick(NamedTuple):
-    """A mark of the axis, ``at`` in percent."""
-
-    at: float
-    label: str
-
-
 @dataclass
 class Endpoint:
     """What the nodes measured at one endpoint. ``times``: node to milliseconds, of those that got an answer by HTTP;
-    ``silent``: nodes that got none. What is asked for an image takes longer and counts only where the endpoint itself
+    ``silent``: nodes that got none. A request for an image takes longer and counts only if the endpoint itself
     was not asked. ``needed``: that it is silent is a fault; behind an air gap the registry itself is, and no pull needs
     it as long as its mirrors work."""
 
@@ -54,7 +48,7 @@ class Endpoint:
         return max(self.times, key=lambda name: self.times[name]) if self.times else ""
 
     def phase(self, name: str) -> str:
-        """The median of a phase in words, a dash where no node got there."""
+        """The median of a phase in words, a dash if no node got there."""
         values = self.phases[name]
         return words.milliseconds(quantile(values, 0.5)) if values else "\u2013"
 
@@ -116,7 +110,7 @@ def _measure(endpoint: Endpoint, node: str, entry: Mapping[str, Any]) -> None:
     if entry.get("status") is None or not phases:
         endpoint.silent.add(node)
         return
-    # Not `total`, in which the node's own work is, such as loading its certificates.
+    # Not `total`, which includes the node's work, such as loading its certificates.
     endpoint.times[node] = max(sum(phases.values()), endpoint.times.get(node, 0.0))
     for phase, value in phases.items():
         endpoint.phases[phase].append(value)

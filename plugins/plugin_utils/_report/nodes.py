@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import expiry
@@ -14,7 +15,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import
 
 
 class Cell(NamedTuple):
-    """What one registry is to one node: ``level`` none where the node is not configured for it."""
+    """What one registry is to one node: ``level`` is ``none`` if the node is not configured for it."""
 
     level: str
     word: str
@@ -53,10 +54,9 @@ def nodes(document: Mapping[str, Any]) -> list[Node]:
 
 def registries(document: Mapping[str, Any]) -> list[str]:
     """The registries of the whole fleet, most common first."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for host in document["hosts"].values():
-        for name in {str(entry.get("registry") or "") for entry in host["endpoints"]} - {""}:
-            counts[name] = counts.get(name, 0) + 1
+        counts.update({str(entry.get("registry") or "") for entry in host["endpoints"]} - {""})
     return sorted(counts, key=lambda name: (-counts[name], name))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import fleet
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.levels import worst
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import (
     certificates,
     findings,
@@ -20,12 +20,11 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import
 def summary(document: Mapping[str, Any]) -> dict[str, Any]:
     """``{headline, level, nodes, attention, conditions, findings, failing_pulls, expiring_certificates}``."""
     rows = nodes.nodes(document)
-    assessed = fleet.assess(row.condition for row in rows)
     return {
         "headline": overview.headline(rows),
-        "level": assessed.level,
-        "nodes": assessed.nodes,
-        "attention": assessed.attention,
+        "level": worst(row.level for row in rows),
+        "nodes": len(rows),
+        "attention": sum(row.troubled for row in rows),
         "conditions": {part.key: part.number for part in overview.legend(rows)},
         "findings": len(findings.findings(document)),
         "failing_pulls": len(pulls.failing_pulls(document)),
