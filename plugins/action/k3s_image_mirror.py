@@ -185,7 +185,7 @@ class ActionModule(NodeAction):
     def _ask(self, operation: str, **more: Any) -> Answer:
         """One call of the module.
 
-        :raises _Failed: where it fails as a whole.
+        :raises _Failed: if it fails as a whole.
         """
         request = encoded(dataclasses.replace(self._base, operation=operation, **more))
         answer = plain(

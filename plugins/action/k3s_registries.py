@@ -127,7 +127,7 @@ class ActionModule(NodeAction):
                     module_name="k3sfleet.registries.k3s_registries", module_args=module_args, task_vars=task_vars
                 )
             )
-            # A seal is no text to be read, and does not survive being cleaned like one.
+            # A seal is not text, and would not survive the cleaning.
             return said if "unsure" in said else answer_of(said, secrets)
 
         answer: dict[str, Any] = {}
@@ -135,10 +135,10 @@ class ActionModule(NodeAction):
             answer = ask(execute, node_arguments)
             conform(answer, STAGED, "the node's answer")
         except OddAnswer as odd:
-            # Nothing of it is used, and the node counts as failed like any other.
+            # Use nothing of it; the node counts as failed.
             answer = {"failed": True, "changed": False, "msg": "k3s_registries: %s" % odd}
         finally:
-            # A node that cannot be reached counts, too: it is an exception, and the last may be it.
+            # An unreachable node, which raises an exception, counts too: it may be the last one.
             if arguments["stage"] and not answer:
                 with ledger_of(arguments).opened() as run:
                     self._arrive(run, arguments, "", task_vars, began)
@@ -150,7 +150,7 @@ class ActionModule(NodeAction):
                 % (task_vars.get("inventory_hostname", ""), *cluster_groups(arguments["cluster"]))
             )
         before, after = answer.pop("before", ""), answer.pop("after", "")
-        # Those of the controller about the configuration, and the node's own about its release.
+        # The controller's about the configuration, and the node's about its release.
         warnings = [*result.get("warnings", []), *answer.pop("warnings", [])]
         result.update(answer)
         if warnings:
@@ -167,7 +167,7 @@ class ActionModule(NodeAction):
     def _contradicted(
         self, arguments: dict[str, Any], contradictions: list[dict[str, Any]], task_vars: Mapping[str, Any]
     ) -> str:
-        """What the node is not, by the names that the inventory has for it."""
+        """How the node differs from what the inventory says."""
         host = str(task_vars.get("inventory_hostname", ""))
         said = "; ".join(sentence(item, *cluster_groups(arguments["cluster"])) for item in contradictions)
         return "%s is not what the inventory says: %s. Nothing on it has been touched." % (host, said)
@@ -200,7 +200,7 @@ class ActionModule(NodeAction):
 
     @staticmethod
     def _refuse(arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> None:
-        """Where the strategy lets hosts run on by themselves, any_errors_fatal does not stop the others. This does."""
+        """Stop the other hosts, which any_errors_fatal does not do under the free strategies."""
         with ledger_of(arguments).opened() as run:
             run.refused = sorted({*run.refused, str(task_vars.get("inventory_hostname", ""))})
 
@@ -264,7 +264,7 @@ class ActionModule(NodeAction):
                 run.hosts.pop(host, None)
                 run.failed[host] = str(answer.get("msg", ""))
                 if any(item["what"] == "group" for item in answer.get("contradictions") or []):
-                    # It belongs to a cluster, and nobody has said to which: nothing restarts anywhere.
+                    # It belongs to a cluster, but the inventory does not say to which: nothing restarts anywhere.
                     run.refused = sorted({*run.refused, host})
             else:
                 run.hosts[host] = Host(

@@ -58,7 +58,7 @@ def _text(registries: Mapping[str, Any]) -> tuple[str, str]:
     try:
         return managed, encode(normalise(config))
     except (EncodeError, ValueError, TypeError, KeyError):
-        # A shape of another release: better shown as it is than not at all.
+        # The shape of another release: show it as it is rather than not at all.
         return managed, json.dumps(config, indent=2, sort_keys=True, default=str)
 
 

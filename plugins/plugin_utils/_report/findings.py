@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What needs attention: the same trouble of many nodes said once, the worst first and then the most common."""
+"""What needs attention: trouble that many nodes share is listed once, the worst first, then the most common."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Finding:
 
     @property
     def order(self) -> tuple[int, bool, int, str]:
-        """The worst first, then what most nodes have; an unreachable fallback is said after the mirror before it."""
+        """The worst first, then what most nodes have; an unreachable fallback comes after the mirror before it."""
         return (LEVELS.index(self.level), self.fallback, -len(self.nodes), self.title)
 
 
@@ -83,8 +83,8 @@ def findings(document: Mapping[str, Any]) -> list[Finding]:
 
 
 def _certificates(document: Mapping[str, Any]) -> list[Finding]:
-    """Certificates that have ended, are about to, or cannot be used: those of one registry together, as many nodes may
-    have one each."""
+    """Certificates that have expired, expire soon or cannot be used: those of one registry together, since many nodes
+    may have one each."""
     groups: dict[tuple[str, str, str, bool], list[certificates.Certificate]] = {}
     for found in certificates.certificates(document):
         if found.level != "ok":
@@ -153,7 +153,7 @@ def _state(info: Mapping[str, Any]) -> Iterator[Seen]:
         yield Seen(nodes.STATES[code], code, state.title, state.fix, text, detail)
     for number, problem in enumerate(told):
         text = str(problem.get("message") or state.message)
-        # The difference belongs to all of them and is shown once.
+        # The difference belongs to all of them; show it once.
         shown = detail if number == len(told) - 1 else ""
         yield Seen(nodes.STATES[code], code, state.title, str(problem.get("fix") or state.fix), text, shown)
 

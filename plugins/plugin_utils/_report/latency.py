@@ -24,8 +24,8 @@ _SPACING = 5.0
 class Endpoint:
     """What the nodes measured at one endpoint. ``times``: node to milliseconds, of those that got an answer by HTTP;
     ``silent``: nodes that got none. A request for an image takes longer and counts only if the endpoint itself
-    was not asked. ``needed``: that it is silent is a fault; behind an air gap the registry itself is, and no pull needs
-    it as long as its mirrors work."""
+    was not asked. ``needed``: its silence is a fault; behind an air gap the registry itself is silent, and no pull
+    needs it as long as its mirrors work."""
 
     name: str
     registries: list[str] = field(default_factory=list)
@@ -79,7 +79,7 @@ def quantile(values: list[float], share: float) -> float:
 
 
 def endpoints(document: Mapping[str, Any]) -> list[Endpoint]:
-    """The endpoints of a document, the slowest by its median first; those that answered nobody at the end."""
+    """The endpoints of a document, the slowest by its median first; those without any answer at the end."""
     found: dict[str, Endpoint] = {}
     for node, host in document["hosts"].items():
         found_there = registries.assess(host["endpoints"])
@@ -128,8 +128,8 @@ def scale(found: list[Endpoint]) -> Scale:
 
 def dots(endpoint: Endpoint, axis: Scale, failing: bool) -> str:
     """The dots of a strip as one SVG path, so that five hundred nodes cost one element: a zero-length line with round
-    ends is a dot that stays round however the strip is stretched. Dots that would cover each other are piled up around
-    the middle, so that a pile's height tells how many there are."""
+    ends is a dot that stays round however the strip is stretched. Dots that would cover each other are stacked around
+    the middle, so that the height of a stack shows how many there are."""
     columns: dict[int, list[float]] = {}
     for node, value in sorted(endpoint.times.items(), key=lambda pair: pair[1]):
         if (node in endpoint.failing) == failing:

@@ -23,7 +23,7 @@ class Cell(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A row of the matrix. ``reasons``: what is not well, in short, beside the condition's own label. ``expiry``: the
+    """A row of the matrix. ``reasons``: in short, what is wrong in addition to the condition's label. ``expiry``: the
     level of the certificate that expires first."""
 
     name: str
@@ -48,7 +48,7 @@ def nodes(document: Mapping[str, Any]) -> list[Node]:
     """The nodes of a document, those in trouble first, and then servers before agents."""
     order = list(assess.CONDITIONS)
     found = [node(name, host) for name, host in document["hosts"].items()]
-    # Python's sort is stable: within a condition the document's order, which is the natural one, stays.
+    # Python's sort is stable: within a condition the document's natural order stays.
     return sorted(found, key=lambda item: (order.index(item.condition), item.group != "server"))
 
 

@@ -26,7 +26,7 @@ class Part(NamedTuple):
 
 
 class Share(NamedTuple):
-    """How the nodes that are configured for a registry get along with it."""
+    """How many of the nodes that are configured for a registry can use it."""
 
     registry: str
     level: str
@@ -73,7 +73,7 @@ def waffle(rows: list[Node]) -> list[Block]:
 
 
 def share(registry: str, rows: list[Node]) -> Share:
-    """What a registry is to the fleet. Nodes that are not configured for it do not count."""
+    """How well the fleet can use a registry. Nodes that are not configured for it do not count."""
     counts: Counter[tuple[str, str]] = Counter()
     for row in rows:
         cell = row.cells.get(registry, NOT_KNOWN if row.level == "unknown" else NOT_CONFIGURED)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report in numbers, for those who only get a number through: set_stats, a chat message, a monitoring check."""
+"""The report in numbers, for places that take only numbers: set_stats, a chat message, a monitoring check."""
 
 from __future__ import annotations
 
