@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documentation of the attributes that every module of the collection has: a module names only what differs."""
+"""The attributes of the collection's modules: what is true of nearly all; a module states only what differs."""
 
 from __future__ import annotations
 

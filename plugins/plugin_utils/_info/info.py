@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import FileEntries, Settings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import explained
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import circumstances
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import (
+    Circumstances,
+    circumstances,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare, predict
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import (
@@ -100,9 +103,11 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
     running = said["service_state"] in ("running", "starting")
     differences = _differences(seen, settings)
     templates, of_templates = problems.of_templates(said["templates"], seen.config)
-    facts = _certificates(seen, now)
+    matches = {(cert, key): same for cert, key, same in said["pairs"]}
+    facts = certificates.described(seen.config or normalise({}), said["certificates"], matches, now)
     proxies = _proxies(seen.config, environment)
     newer = _newer_than_start(said)
+    written = float(said["registries"]["changed_at"]) if registries["exists"] else 0.0
     found = [
         *problems.of_identity(said["contradictions"], said["node_state"], groups),
         *problems.of_registries(registries, _has_secrets(seen.config)),
@@ -112,7 +117,7 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
         *problems.of_settings(settings, unreadable, too_large),
         *problems.of_proxies(proxies),
         *problems.of_certificates(facts),
-        *problems.of_credentials(seen.config, now.timestamp(), _written(said["registries"])),
+        *problems.of_credentials(seen.config, now.timestamp(), written),
         *_lint(seen, settings),
     ]
     result = {
@@ -153,10 +158,6 @@ def _state(said: Mapping[str, Any], registries: Mapping[str, Any], found: list[d
     return next((code for code in ("drifted", "pending") if code in codes), "loaded")
 
 
-def _written(registries: Mapping[str, Any]) -> float:
-    return float(registries["changed_at"]) if registries["exists"] else 0.0
-
-
 def _release(text: str) -> Release | None:
     try:
         return parse_release(text) if text else None
@@ -171,10 +172,7 @@ def _differences(seen: Observation, settings: Settings) -> list[dict[str, str]]:
     generated = said["generated"]
     if not generated["complete"]:
         return [{"file": generated["config_toml"], "kind": "missing", "diff": ""}]
-    around = circumstances(
-        settings, said["role"], said["distribution"], said["agent_dir"], said["release"], generated["hosts"]
-    )
-    wanted = predict(seen.config, around)
+    wanted = predict(seen.config, _circumstances(said, settings))
     newer = said["registries"]["changed_at"] > said["started"] + 1 > 1
     changed = [{"file": said["registries"]["path"], "kind": "differs", "diff": ""}] if newer else []
     if not wanted.certain:
@@ -225,11 +223,6 @@ def _newer_than_start(said: Mapping[str, Any]) -> list[str]:
     if not said["registries"]["exists"] and said["generated"]["hosts"]:
         newer.append("%s (removed)" % said["registries"]["path"])
     return newer
-
-
-def _certificates(seen: Observation, now: datetime.datetime) -> list[dict[str, Any]]:
-    matches = {(cert, key): same for cert, key, same in seen.said["pairs"]}
-    return certificates.described(seen.config or normalise({}), seen.said["certificates"], matches, now)
 
 
 def _has_secrets(config: Config | None) -> bool:
@@ -286,10 +279,12 @@ def _lint(seen: Observation, settings: Settings) -> list[dict[str, str]]:
 
 def _embedded_mirror(seen: Observation, settings: Settings) -> str:
     """Where the node has its embedded registry, "" if it is off: mirrors without endpoints depend on it."""
-    said = seen.said
+    return next((address for address in _circumstances(seen.said, settings).embedded if address), "")
+
+
+def _circumstances(said: Mapping[str, Any], settings: Settings) -> Circumstances:
     hosts = said["generated"]["hosts"]
-    around = circumstances(settings, said["role"], said["distribution"], said["agent_dir"], said["release"], hosts)
-    return next((address for address in around.embedded if address), "")
+    return circumstances(settings, said["role"], said["distribution"], said["agent_dir"], said["release"], hosts)
 
 
 def _stamp(epoch: float) -> str:
