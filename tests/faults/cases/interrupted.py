@@ -66,14 +66,18 @@ def _cut(node: str, moment: Moment) -> Callable[[Scene], Run]:
 
 def _plug(node: str, moment: Moment) -> Callable[[Scene], Run]:
     def act(scene: Scene) -> Run:
-        if moment in (_waiting, _putting_back):
-            # The wait lasts until somebody has pulled the plug, however busy the machine is.
+        # An agent is healthy within seconds: its wait lasts until the plug is out, however busy the machine is.
+        lasts = moment is _waiting and node in scene.cluster.agents
+        if lasts or moment is _putting_back:
             scene.fault(node, "never-ready")
 
         def mend() -> None:
             scene.no_faults_but(node)
             faults.power_on(scene.fleet, node)
             scene.no_faults()
+            if lasts:
+                # It has started with the new configuration, and so with the fault, which is read at a start.
+                scene.sh(node, "systemctl restart " + scene.cluster.service(node))
             scene.running()
 
         with scene.mended(mend):
