@@ -81,17 +81,14 @@ class ActionModule(NodeAction):
             return result
         return self._on_the_node(arguments, prepared.desired, result, task_vars, began)
 
-    def checked(
-        self, task_vars: Mapping[str, Any], of_the_role: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], Prepared, list[str]]:
+    def checked(self, task_vars: Mapping[str, Any], of_the_role: Mapping[str, Any]) -> tuple[Prepared, list[str]]:
         """Check everything that the controller knows, without asking the node.
 
         :param of_the_role: the role's variables, whose limits are checked as well.
-        :returns: the task's arguments, what will be shipped or why it must not be, and warnings.
+        :returns: what will be shipped or why it must not be, and warnings.
         :raises AnsibleActionFail: if anything but the configuration itself is wrong.
         """
-        arguments = self._checked_arguments()
-        return arguments, *self._check(arguments, task_vars, of_the_role)
+        return self._check(self._checked_arguments(), task_vars, of_the_role)
 
     def _check(
         self, arguments: dict[str, Any], task_vars: Mapping[str, Any], of_the_role: Mapping[str, Any]

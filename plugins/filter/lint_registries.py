@@ -31,12 +31,6 @@ options:
       - Empty if it is not known.
     type: str
     default: ""
-  default_endpoint:
-    description:
-      - Whether the registry itself is asked last.
-      - V(false) if the nodes set C(disable-default-registry-endpoint).
-    type: bool
-    default: true
   images:
     description:
       - Names of images that the nodes will pull; those that no mirror covers are reported.

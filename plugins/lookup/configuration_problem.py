@@ -65,7 +65,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
     def run(self, terms: Any, variables: Any = None, **kwargs: Any) -> list[str]:
         options = once(str(C.DEFAULT_LOCAL_TMP), ["argument_specs"], _options)
         given = {name: plain(self._templar.template(variables[name])) for name in options if name in variables}
-        # In what they are not as the role's argument specification says.
+        # What does not fit the role's argument specification.
         wrong = ArgumentSpecValidator(options).validate(given).error_messages
         if wrong:
             ActionModule.refuse(terms[0], variables)
@@ -76,7 +76,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         task = SimpleNamespace(args=arguments, get_search_path=lambda: list(variables["ansible_search_path"]))
         action = ActionModule(task, None, None, self._loader, self._templar, None)
         try:
-            _arguments, prepared, warnings = action.checked(variables, given)
+            prepared, warnings = action.checked(variables, given)
         except AnsibleActionFail as problem:
             return [str(problem)]
         if prepared.errors:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import datetime
+import json
 import os
 import re
 import signal
@@ -161,7 +163,7 @@ class Scene:
 
     def quiet(self) -> None:
         """Wait until nothing of a run is under way on any node: a commit goes on when its controller has died."""
-        busy = "pgrep -f '[B]ECOME-SUCCESS' >/dev/null && echo busy || true"
+        busy = "if pgrep -f '[B]ECOME-SUCCESS' >/dev/null; then echo busy; fi"
         wait_until(lambda: not any(map(str.strip, self.cluster.everywhere(busy).values())), "the nodes to be quiet")
 
     def running(self, *names: str) -> None:
@@ -170,11 +172,28 @@ class Scene:
         for name in names or self.cluster.names:
             service = self.cluster.service(name)
             command = (
-                "systemctl is-active --quiet %s && timeout 5 k3s crictl info >/dev/null 2>&1 && "
+                "if systemctl is-active --quiet %s && timeout 5 k3s crictl info >/dev/null 2>&1 && "
                 "timeout 5 k3s kubectl --kubeconfig /var/lib/rancher/k3s/agent/kubelet.kubeconfig get node %s "
-                "2>/dev/null | grep -qw Ready && echo up || true"
+                "2>/dev/null | grep -qw Ready; then echo up; fi"
             ) % (service, name)
             wait_until(lambda name=name, command=command: self.sh(name, command).strip() == "up", name + " to be up")
+
+    def lease_ended(self) -> None:
+        """Wait until no run holds the rollout lease. A server takes it for as long as its commit may last, so if it
+        loses its power in between, nobody releases it."""
+        command = (
+            "k3s kubectl --kubeconfig /etc/rancher/k3s/k3s.yaml --namespace kube-system "
+            "get lease k3sfleet-registries-rollout --output json"
+        )
+
+        def ended() -> bool:
+            spec = json.loads(self.sh(self.fleet.servers[0].name, command))["spec"]
+            if not spec.get("holderIdentity"):
+                return True
+            renewed = datetime.datetime.strptime(spec["renewTime"].rstrip("Z") + "+0000", "%Y-%m-%dT%H:%M:%S.%f%z")
+            return time.time() > renewed.timestamp() + spec["leaseDurationSeconds"]
+
+        wait_until(ended, "the rollout lease to end", 2 * _PATIENCE)
 
     def all_started(self) -> None:
         """Start what a case has left stopped: the next one begins with a cluster that runs."""
@@ -187,7 +206,7 @@ class Scene:
         """Node to ``old``, ``new``, or what it is instead; with ``, stopped`` where K3s does not run."""
         command = (
             "grep -o 'change-[0-9]*[.]test' %s | sort -u | tr '\\n' ' '; echo '|'; ls %s 2>/dev/null | grep -o "
-            "'change-[0-9]*[.]test' | tr '\\n' ' '; echo '|'; systemctl is-active %%s || true"
+            "'change-[0-9]*[.]test' | tr '\\n' ' '; echo '|'; systemctl show --property=ActiveState --value %%s"
         ) % (REGISTRIES, CERTS_D)
         found = {}
         for name in self.cluster.names:

@@ -218,6 +218,11 @@ class Cluster:
         return self.sh(node, "test -e '%s' && echo yes || echo no" % path).strip() == "yes"
 
 
+def without(image: str) -> str:
+    """A shell command that removes an image if the node has it."""
+    return "if k3s crictl inspecti %s >/dev/null 2>&1; then k3s crictl rmi %s >/dev/null; fi" % (image, image)
+
+
 def _ended(process: subprocess.Popen[bytes], patience: float) -> tuple[int, float]:
     """Its exit status, and the most memory (MiB) that it or a process below it has had, when it has ended by itself."""
     killer = threading.Timer(patience, process.kill)

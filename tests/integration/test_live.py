@@ -13,7 +13,7 @@ import pytest
 
 from tests.fleet import registry as registries
 from tests.fleet.inventory import CANARY
-from tests.integration.cluster import SITE, Cluster
+from tests.integration.cluster import SITE, Cluster, without
 
 CERTS_D = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d"
 REPOSITORY = CANARY.partition("/")[2]
@@ -60,7 +60,7 @@ def test_change_is_in_force_without_a_restart_and_stays_so(
     assert configured.restarts(run.began) == dict.fromkeys(configured.names, 0)
     assert "changed without a restart" in run.output
 
-    configured.everywhere("k3s crictl rmi %s >/dev/null 2>&1 || true; timeout 60 k3s crictl pull %s" % (image, image))
+    configured.everywhere("%s; timeout 60 k3s crictl pull %s" % (without(image), image))
     served = {entry["node"] for entry in configured.requests(run.began) if entry.get("status") == 200}
     assert served == set(configured.names), "every node has pulled from the registry with it"
 
@@ -98,12 +98,12 @@ def test_a_new_ca_restarts_nothing_and_the_next_pull_uses_it(configured: Cluster
     """The registry gets a certificate of a new CA; shipping that CA's content is all that the nodes need."""
     configured.play().ok()
     registries.reissue(configured.fleet, new_ca=True)
-    pull = "k3s crictl rmi %s >/dev/null 2>&1 || true; timeout 60 k3s crictl pull %s && echo pulled || echo failed"
-    before = configured.everywhere(pull % (CANARY, CANARY))
+    pull = "%s; if timeout 60 k3s crictl pull %s; then echo pulled; else echo failed; fi" % (without(CANARY), CANARY)
+    before = configured.everywhere(pull)
     assert all(said.strip().endswith("failed") for said in before.values()), "the old CA does not fit any more"
     run = configured.play().ok()
     assert set(run.changed.values()) == {1}
     assert configured.restarts(run.began) == dict.fromkeys(configured.names, 0)
-    after = configured.everywhere(pull % (CANARY, CANARY))
+    after = configured.everywhere(pull)
     assert all(said.strip().endswith("pulled") for said in after.values())
     assert set(configured.play().ok().changed.values()) == {0}

@@ -95,7 +95,7 @@ def test_a_service_that_was_stopped_on_purpose_stays_so(configured: Cluster) -> 
     configured.sh("agent-1", "rc-service k3s-agent stop")
     run = configured.play(SITE, variables={"k3s_registries_disable_default_endpoint": True}).ok()
     assert "Rollout plan: 1 of 2 nodes restart" in run.output
-    assert "stopped" in configured.sh("agent-1", "rc-service k3s-agent status || true")
+    assert "stopped" in configured.sh("agent-1", "! rc-service k3s-agent status")
     assert configured.exists("agent-1", CONFIG + "/config.yaml.d/90-k3sfleet-registries.yaml")
     configured.sh("agent-1", "rc-service k3s-agent start")
 

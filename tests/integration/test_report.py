@@ -101,7 +101,7 @@ def test_the_files_are_for_their_owner(calm: Calm) -> None:
 def troubled(configured: Cluster, calm: Calm) -> Iterator[Report]:
     """One agent whose generated files somebody has edited and which cannot pull an image, and one out of reach."""
     drifted, gone = configured.agents
-    configured.sh(drifted, f"sed -i /capabilities/d {HOSTS_TOML}; k3s crictl pull {MISSING} 2>&1 || true")
+    configured.sh(drifted, f"sed -i /capabilities/d {HOSTS_TOML}; ! k3s crictl pull {MISSING} 2>&1")
     yield write(configured, "troubled", hosts={gone: {"ansible_port": 1}})
     configured.play().ok()
 

@@ -10,7 +10,7 @@ from typing import Iterator
 
 import pytest
 
-from tests.integration.cluster import SITE, Cluster
+from tests.integration.cluster import SITE, Cluster, without
 
 VERIFY = "playbooks/verify.yml"
 DIAGNOSE = "playbooks/diagnose.yml"
@@ -142,7 +142,7 @@ def test_diagnosis_knows_the_node_s_configuration(repaired: Cluster) -> None:
     repaired.sh("agent-2", "exec python3 -", stdin=command.encode())
     _restart(repaired, "agent-2")
     image = repaired.variables["k3s_registries_canary_images"][0]
-    repaired.sh("agent-2", "k3s crictl rmi %s >/dev/null 2>&1 || true; k3s crictl pull %s || true" % (image, image))
+    repaired.sh("agent-2", "%s; ! k3s crictl pull %s" % (without(image), image))
     told = repaired.play(DIAGNOSE, variables={"k3s_registries_diagnose_images": [image]}).ok().output
     assert "1. unauthorized (unauthorized) at %s, on 1 node (agent-2)" % place in told
     assert 'There are credentials under configs."docker.io"' in told

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, Mapping
 
 from ansible.plugins.action import ActionBase
@@ -28,9 +29,9 @@ class CheckedAction(ActionBase):  # type: ignore[misc]
         checked: dict[str, Any] = plain(arguments)
         return checked
 
+    @abstractmethod
     def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Do the task's work, and return ``result`` with what came of it."""
-        raise NotImplementedError
 
 
 class ControllerAction(CheckedAction):

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any, Collection, Mapping
 
 from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of
 
 from .alone import OddOutput, answer_alone
@@ -21,7 +22,7 @@ from .checked_action import CheckedAction
 from .conform import conform
 
 
-class NodeAction(CheckedAction):
+class AloneAction(ActionBase):  # type: ignore[misc]
     """Hides everything in a node's output but the module's answer from Ansible."""
 
     def _low_level_execute_command(self, *arguments: Any, **more: Any) -> dict[str, Any]:
@@ -35,6 +36,10 @@ class NodeAction(CheckedAction):
             ) from None
         found.update(stdout=said, stdout_lines=said.splitlines())
         return found
+
+
+class NodeAction(AloneAction, CheckedAction):
+    """It works on the controller too: checks the arguments before a node is asked, and uses the answer."""
 
     def _answer_of(
         self, module: str, arguments: Mapping[str, Any], not_sent: Collection[str], shape: Any, task_vars: Any
@@ -51,11 +56,13 @@ class NodeAction(CheckedAction):
         return answer
 
 
-class ShownAction(NodeAction):
-    """The module alone does the work; its answer is cleaned before anybody sees it."""
+class ShownAction(AloneAction):
+    """The module alone does the work, its arguments' check included; its answer is cleaned before anybody sees it."""
+
+    _supports_check_mode = True
+    _supports_async = False
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        # Without CheckedAction's: the module checks its arguments itself.
-        result: dict[str, Any] = super(CheckedAction, self).run(tmp, task_vars)
+        result: dict[str, Any] = super().run(tmp, task_vars)
         result.update(answer_of(self._execute_module(task_vars=task_vars)))
         return result

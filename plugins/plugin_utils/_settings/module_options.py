@@ -13,18 +13,11 @@ from typing import Any, Callable, Mapping, Sequence
 
 _PREFIX = "k3s_registries_"
 _NODE = ("distribution", "service", "config_dir", "data_dir", "cert_dir")
-_WANTED = (
-    "state", "adopt", "keep_generations", "disable_default_endpoint", "embedded_registry", "system_default_registry",
-)  # fmt: skip
+_APPLIED = ("state", "disable_default_endpoint", "embedded_registry", "system_default_registry")
 _IN_GROUPS = {(True, False): "server", (False, True): "agent", (True, True): "both", (False, False): "neither"}
 
 #: The value of a variable by its name, None if it is not set.
 Value = Callable[[str], Any]
-
-
-def cluster(value: Value) -> str:
-    """The name of the cluster: its two groups."""
-    return "%s/%s" % (value(_PREFIX + "server_group"), value(_PREFIX + "agent_group"))
 
 
 def node(value: Value, host: str, groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -36,22 +29,28 @@ def node(value: Value, host: str, groups: Mapping[str, Sequence[str]]) -> dict[s
     return {
         "node_role": _IN_GROUPS[inside[0], inside[1]],
         "registries_file": value(_PREFIX + "file"),
-        "cluster": cluster(value),
+        "cluster": "%s/%s" % (value(_PREFIX + "server_group"), value(_PREFIX + "agent_group")),
         **{option: value(_PREFIX + option) for option in _NODE},
     }
 
 
+def applied(value: Value) -> dict[str, Any]:
+    """What a node must have. A setting whose variable is not set is left out: it says nothing."""
+    given = {option: value(_PREFIX + option) for option in _APPLIED}
+    return {"config": value("k3s_registries"), **{key: found for key, found in given.items() if found is not None}}
+
+
 def wanted(value: Value) -> dict[str, Any]:
-    """What a node is to have, and how its rollout goes on. An option whose variable is not set is left out."""
-    applied = value(_PREFIX + "apply")
-    given = {option: value(_PREFIX + option) for option in _WANTED}
+    """What a node must have, how it gets it, and how the rollout goes on."""
+    apply = value(_PREFIX + "apply")
     return {
-        "config": value("k3s_registries"),
-        **{option: found for option, found in given.items() if found is not None},
-        "live": applied == "live",
+        **applied(value),
+        "adopt": value(_PREFIX + "adopt"),
+        "keep_generations": value(_PREFIX + "keep_generations"),
+        "live": apply == "live",
         "rollout": {
             "agent_batch": value(_PREFIX + "agent_batch"),
             "canary": value(_PREFIX + "canary"),
-            "follows": applied != "stage",
+            "follows": apply != "stage",
         },
     }

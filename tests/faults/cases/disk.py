@@ -21,7 +21,7 @@ _FULL = f"""
 cp -a {_CONFIG} /tmp/kept
 mount -t tmpfs -o size=512k,mode=0755 tmpfs {_CONFIG}
 cp -a /tmp/kept/. {_CONFIG}/
-dd if=/dev/zero of={_CONFIG}/fill bs=1k 2>/dev/null || true
+! dd if=/dev/zero of={_CONFIG}/fill bs=1k 2>/dev/null
 """
 _ROOM = f"""
 rm -f {_CONFIG}/fill

@@ -79,6 +79,8 @@ def _plug(node: str, moment: Moment) -> Callable[[Scene], Run]:
                 # It has started with the new configuration, and so with the fault, which is read at a start.
                 scene.sh(node, "systemctl restart " + scene.cluster.service(node))
             scene.running()
+            if node not in scene.cluster.agents:
+                scene.lease_ended()
 
         with scene.mended(mend):
             if moment is _staging:

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import AloneAction
 
 ACTIONS = Path(__file__).parents[5] / "plugins" / "action"
 ASKS = re.compile(r"\b_execute_module\(|\b_answer_of\(")
@@ -24,4 +24,4 @@ def test_they_are_found() -> None:
 @pytest.mark.parametrize("name", ASKING)
 def test_no_answer_gets_past_it(name: str) -> None:
     module = importlib.import_module("ansible_collections.k3sfleet.registries.plugins.action." + name)
-    assert issubclass(module.ActionModule, NodeAction)
+    assert issubclass(module.ActionModule, AloneAction)

@@ -56,3 +56,10 @@ def test_a_setting_that_nobody_set_says_nothing_and_one_that_is_false_says_so() 
 def test_what_apply_means(applied: str, live: bool, follows: bool) -> None:
     told = module_options.wanted({**DEFAULTS, "k3s_registries_apply": applied}.get)
     assert (told["live"], told["rollout"]["follows"]) == (live, follows)
+
+
+def test_verify_asks_for_what_was_applied_and_for_nothing_of_how() -> None:
+    named = {**DEFAULTS, "k3s_registries": {"mirrors": {}}, "k3s_registries_disable_default_endpoint": True}
+    asked = module_options.applied(named.get)
+    assert asked == {"config": {"mirrors": {}}, "state": "present", "disable_default_endpoint": True}
+    assert asked.items() <= module_options.wanted(named.get).items()
