@@ -9,10 +9,13 @@ child's PID from pipe: EOF`. Pods need `hostNetwork: true` besides, as ``tests.f
 
 from __future__ import annotations
 
-from tests.fleet import nodes
+import time
+
+from tests.fleet import nodes, workloads
 from tests.fleet.process import FleetError
 from tests.fleet.state import Fleet
 
+_PATIENCE = 60.0
 # In runc's place. The bundle is what containerd wants; what cannot be done here is taken out of it.
 WRAPPER = """\
 #!/usr/bin/python3 -IS
@@ -53,9 +56,23 @@ done
 def allow(fleet: Fleet) -> None:
     """From now on pods run on every node of a fleet that is up.
 
-    :raises FleetError: for a stand-in, which runs none.
+    :raises FleetError: for a stand-in, which runs none, and for a cluster that takes no pods within a minute.
     """
     if fleet.k3s != "real":
         raise FleetError("fleet %s has no real K3s, so its pods have no processes" % fleet.name)
     for node in fleet.nodes:
         nodes.execute(fleet, node.name, ["sh", "-ec", _INSTALL], stdin=WRAPPER.encode())
+    _wait_for_service_account(fleet)
+
+
+def _wait_for_service_account(fleet: Fleet) -> None:
+    """A new cluster's controllers make it some seconds after its nodes are Ready, and no pod is taken before that."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            workloads.kubectl(fleet, "get", "serviceaccount", "default")
+            return
+        except FleetError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)

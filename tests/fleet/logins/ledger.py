@@ -12,7 +12,7 @@ from tests.fleet.logins.users import FORMER
 
 
 class Entry(NamedTuple):
-    """One request.
+    """One request, or one of the logins of a request that bore several.
 
     :ivar place: where it arrived, `https://name:port`.
     :ivar address: who asked.

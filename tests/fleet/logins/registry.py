@@ -27,7 +27,8 @@ class _Token(NamedTuple):
 
 class TokenServer:
     """Hands out tokens to users, for the repositories that they ask for, at /token. Containerd asks by POST and, where
-    that is not known, by GET with Basic; an identity token it sends by POST alone.
+    that is not known, by GET with Basic; an identity token it sends by POST alone. Of a POST the form counts, as
+    OAuth 2 has it: a containerd that sends a header with every request sends that one too.
 
     :ivar seconds: how long a token is good; changed at run time.
     """
@@ -41,23 +42,34 @@ class TokenServer:
 
     def _answer(self, request: Request) -> Reply:
         form = {name: values[0] for name, values in parse_qs(request.body.decode("utf-8", "replace")).items()}
-        given = basic(request.headers.get("authorization", ""))
-        if given is None and form.get("username"):
-            given = (form["username"], form.get("password", ""))
-        if form.get("grant_type") == "refresh_token":
-            given = (IDENTITY, form.get("refresh_token", ""))
+        header = request.headers.get("authorization", "")
+        given = basic(header)
+        also: tuple[Login, ...] = ()
+        in_form = self._of_form(form)
+        if in_form is not None:
+            also = () if given is None else (self._login(given),)
+            given = in_form
         if given is None:
-            scheme = request.headers.get("authorization", "").partition(" ")[0]
+            scheme = header.partition(" ")[0]
             return json_reply({"errors": [{"code": "UNAUTHORIZED"}]}, 401, Login(scheme, "", UNKNOWN if scheme else ""))
-        state = self.users.judge(*given)
-        login = Login("Basic", given[0], state)
-        if state != CURRENT:
-            return json_reply({"errors": [{"code": "UNAUTHORIZED"}]}, 401, login)
+        login = self._login(given)
+        if login.state != CURRENT:
+            return json_reply({"errors": [{"code": "UNAUTHORIZED"}]}, 401, login)._replace(also=also)
         scopes = " ".join([*request.query.get("scope", []), form.get("scope", "")]).split()
         allowed = {scope.split(":")[1] for scope in scopes if scope.count(":") >= 2}
         token = secrets.token_urlsafe(24)
         self._tokens[token] = _Token(given[0], frozenset(allowed), time.monotonic() + self.seconds)
-        return json_reply({"token": token, "access_token": token, "expires_in": int(self.seconds)}, 200, login)
+        content = {"token": token, "access_token": token, "expires_in": int(self.seconds)}
+        return json_reply(content, 200, login)._replace(also=also)
+
+    @staticmethod
+    def _of_form(form: dict[str, str]) -> tuple[str, str] | None:
+        if form.get("grant_type") == "refresh_token":
+            return IDENTITY, form.get("refresh_token", "")
+        return (form["username"], form.get("password", "")) if form.get("username") else None
+
+    def _login(self, given: tuple[str, str]) -> Login:
+        return Login("Basic", given[0], self.users.judge(*given))
 
     def judge(self, token: str, repository: str) -> Login:
         """What a registry makes of a token."""

@@ -38,6 +38,8 @@ class Reply(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
     login: Login = Login()
+    also: tuple[Login, ...] = ()
+    """Further logins that the request bore, which were not asked about."""
 
 
 _NO_LOGIN = Login()
@@ -113,9 +115,8 @@ def _handler(server: Server, ledger: Ledger) -> type[http.server.BaseHTTPRequest
             fields = {name.lower(): value for name, value in self.headers.items()}
             at = time.time()
             reply = server.app(Request(self.command, url.path, parse_qs(url.query), fields, body))
-            ledger.add(
-                Entry(at, server.url, self.client_address[0], self.command, url.path, reply.status, *reply.login)
-            )
+            for login in (reply.login, *reply.also):
+                ledger.add(Entry(at, server.url, self.client_address[0], self.command, url.path, reply.status, *login))
             self.send_response_only(reply.status)
             for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
                 for one in value.split("\n"):

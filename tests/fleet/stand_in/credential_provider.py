@@ -162,9 +162,8 @@ class _Started:
             answer = json.loads(said)
             version = str(answer.get("apiVersion", ""))
         except (ValueError, AttributeError):
-            raise ProviderError(
-                "error reading GVK from response: couldn't get version/kind; json parse error"
-            ) from None
+            why = "error reading GVK from response: couldn't get version/kind; json parse error: "
+            raise ProviderError(why + _parse_error(said)) from None
         if version != provider.api_version:
             raise ProviderError(
                 "apiVersion from credential plugin response did not match expected apiVersion:%s, actual apiVersion:%s"
@@ -197,6 +196,12 @@ class _Started:
             why = "exit status %d" % code if code > 0 else "signal: %d" % -code
             raise ProviderError("%s%s: %s" % (about, why, done.stderr.decode("utf-8", "replace")))
         return done.stdout
+
+
+def _parse_error(said: bytes) -> str:
+    """As Go words it, for what does not begin like JSON."""
+    text = said.decode("utf-8", "replace").lstrip()
+    return "invalid character '%s' looking for beginning of value" % text[0] if text else "unexpected end of JSON input"
 
 
 def _is_answer(answer: dict[str, Any]) -> bool:

@@ -71,7 +71,7 @@ class Ended(Exception):
 
 
 def _say(message: str) -> None:
-    klog.plain_error("plugin.go:391", message)
+    klog.plain_error("plugin.go:520" if message.startswith("Failed getting") else "plugin.go:551", message)
 
 
 class _OnIPv6(http.server.ThreadingHTTPServer):
@@ -113,13 +113,14 @@ class Kubelet:
                 self.stop.wait(1.0)
 
     def _provider_arguments(self) -> dict[str, str]:
-        """K3s gives its kubelet the two flags where both places are there when it starts, and says nothing otherwise;
-        what `kubelet-arg` says comes after that."""
+        """K3s gives its kubelet the two flags, and says so, where both places are there when it starts; what
+        `kubelet-arg` says comes after that."""
         node = self.node
         folder = node.flags.text("image-credential-provider-bin-dir", PROVIDERS + "/bin")
         config = node.flags.text("image-credential-provider-config", PROVIDERS + "/config.yaml")
         found = {}
         if os.path.isdir(folder) and os.path.exists(config) and not os.path.isdir(config):
+            log.info("Kubelet image credential provider bin dir and configuration file found.")
             found = {_BIN_DIR: folder, _CONFIG: config}
         for argument in node.flags.items("kubelet-arg"):
             name, _equals, value = argument.lstrip("-").partition("=")

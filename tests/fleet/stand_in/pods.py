@@ -118,9 +118,9 @@ class Pods:
         if policy == "Never":
             text = 'Container image "%s" is not present with pull policy of Never' % image
             raise _PullFailed("ErrImageNeverPull", text)
-        return self._pull(pod, image)
+        return self._pull(pod, container["name"], image)
 
-    def _pull(self, pod: Any, image: str) -> str:
+    def _pull(self, pod: Any, container: str, image: str) -> str:
         """With each login that the kubelet has for it until one works; without any only where it has none."""
         errors: list[str] = []
         logins: list[Login | None] = [*self._logins(pod, keyring.repository_of(image))]
@@ -129,12 +129,14 @@ class Pods:
                 return self._runtime.pull(image, _PULL_SECONDS, login)
             except cri.CRIError as error:
                 klog.error("log.go:32", "PullImage from image service failed", err=str(error), image=image)
-                errors.append(str(error))
+                # A kubelet repeats what an error without a class of its own says, and not what gRPC calls it.
+                errors.append(error.message if error.code == "Unknown" else str(error))
         joined = errors[0] if len(set(errors)) == 1 else "[%s]" % ", ".join(dict.fromkeys(errors))
         klog.error("kuberuntime_image.go:43", "Failed to pull image", err=joined, image=image)
         place = "%s/%s" % (pod["metadata"]["namespace"], pod["metadata"]["name"])
-        failed = 'failed to "StartContainer" for "%s" with ErrImagePull: %s' % (image, json.dumps(joined))
-        klog.error("pod_workers.go:1324", "Error syncing pod, skipping", err=failed, pod=place)
+        failed = 'failed to "StartContainer" for "%s" with ErrImagePull: %s' % (container, json.dumps(joined))
+        uid = pod["metadata"]["uid"]
+        klog.error("pod_workers.go:1324", "Error syncing pod, skipping", err=failed, pod=place, podUID=uid)
         raise _PullFailed("ErrImagePull", joined)
 
     def _logins(self, pod: Any, repository: str) -> list[Login]:

@@ -138,6 +138,18 @@ def test_a_bearer_registry_takes_tokens_for_what_they_are_for_and_no_password(to
     assert ("Basic", "robot", NOT_ASKED_FOR) in town.ledger.logins(registry.url)
 
 
+def test_of_a_form_and_a_header_the_form_counts_and_both_are_in_the_ledger(town: Town, client: Client) -> None:
+    users = Users(robot="one")
+    new = users.change_password("robot")
+    registry = town.registry("r.test", users, (BEARER,))
+    realm = client.ask(registry.url + MANIFEST).headers["WWW-Authenticate"].partition('"')[2].partition('"')[0]
+    for in_form, in_header, status in (("one", new, 401), (new, "one", 200)):
+        form = urlencode({"username": "robot", "password": in_form, "grant_type": "password"}).encode()
+        assert client.ask(realm, basic("robot", in_header), "POST", form).status == status
+    found = [(entry.login, entry.status) for entry in town.ledger.entries(path="/token")]
+    assert found == [(FORMER, 401), (CURRENT, 401), (CURRENT, 200), (FORMER, 200)]
+
+
 def test_a_registry_may_offer_both_and_send_elsewhere(town: Town, client: Client) -> None:
     registry = town.registry("r.test", Users(robot="one"), (BASIC, BEARER))
     registry.add(IMAGE)

@@ -49,7 +49,30 @@ def test_other_commands_pass_as_they_are(tmp_path: Path) -> None:
     assert (tmp_path / "asked").read_text() == "delete --force the-id\n"
 
 
-def test_a_stand_in_runs_none() -> None:
+def _fleet(k3s: str) -> Fleet:
     place = Registry("r.test", 5000, "10.0.0.2", "robot", "secret")
+    return Fleet("f", "k3s", k3s, "v1", "10.0.0.0/24", "t", 40, place)
+
+
+def test_a_stand_in_runs_none() -> None:
     with pytest.raises(FleetError, match="no real K3s"):
-        real_pods.allow(Fleet("f", "k3s", "stand-in", "v1", "10.0.0.0/24", "t", 40, place))
+        real_pods.allow(_fleet("stand-in"))
+
+
+def test_a_new_cluster_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def kubectl(_fleet: Fleet, *words: str) -> str:
+        asked.append(words)
+        if len(asked) < 3:
+            raise FleetError('serviceaccounts "default" not found')
+        return ""
+
+    monkeypatch.setattr(real_pods.workloads, "kubectl", kubectl)
+    monkeypatch.setattr(real_pods.time, "sleep", lambda _seconds: None)
+    real_pods.allow(_fleet("real"))
+    assert asked == [("get", "serviceaccount", "default")] * 3
+    monkeypatch.setattr(real_pods, "_PATIENCE", -1.0)
+    asked.clear()
+    with pytest.raises(FleetError, match="not found"):
+        real_pods.allow(_fleet("real"))

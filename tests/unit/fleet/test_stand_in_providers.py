@@ -286,8 +286,8 @@ def test_an_answer_is_kept_no_longer_than_it_says(
 @pytest.mark.parametrize(
     ("program", "said"),
     [
-        (providers.RUBBISH, "error reading GVK from response"),
-        (providers.SILENT, "error reading GVK from response"),
+        (providers.RUBBISH, "json parse error: invalid character '<' looking for beginning of value"),
+        (providers.SILENT, "json parse error: unexpected end of JSON input"),
         (providers.FAILING, "exit status 1: no credentials found for this instance"),
         (providers.OTHER_VERSION, "expected apiVersion:%s, actual" % providers.API_VERSION),
         (providers.WITHOUT_CACHE_KEY, 'did not return a valid cacheKeyType: ""'),
