@@ -68,11 +68,11 @@ class Reach(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """``keys`` of ``configs`` that differ from what containerd has; ``hosts`` whose endpoints get a header; the
-    ``headers`` by directory; the ``doubts`` for which there must be none."""
+    """``keys`` of ``configs`` that differ from what containerd has; ``hosts`` whose endpoints get a header, to
+    its value; the ``headers`` by directory; the ``doubts`` for which there must be none."""
 
     keys: tuple[str, ...]
-    hosts: tuple[str, ...]
+    hosts: dict[str, str]
     headers: AllHeaders
     doubts: tuple[Doubt, ...]
     reach: Reach
@@ -87,11 +87,11 @@ def changes(texts: Mapping[str, str], loaded: Tables, wanted: Tables) -> Changes
     """
     keys = tuple(sorted(key for key in {*loaded, *wanted} if loaded.get(key) != wanted.get(key)))
     if not keys:
-        return Changes((), (), {}, (), Reach())
+        return Changes((), {}, {}, (), Reach())
     node = TextHosts(texts, wanted)
     headers: AllHeaders = {}
     found: dict[Doubt, None] = {}
-    hosts: dict[str, None] = {}
+    hosts: dict[str, str] = {}
     for directory in node.directories:
         registry = WILDCARD if directory == WILDCARD_DIRECTORY else directory
         read = node.hosts(registry)
@@ -107,12 +107,12 @@ def changes(texts: Mapping[str, str], loaded: Tables, wanted: Tables) -> Changes
                 found[doubtful.doubt] = None
                 continue
             headers.setdefault(directory, {})[DEFAULT if host.default else host.url] = value
-            hosts[host.host] = None
+            hosts[host.host] = value
     for doubt in (*_left_out(keys, hosts, texts, headers, node), *_without_a_place(texts, headers)):
         found[doubt] = None
     reached = [name for name in headers if name != WILDCARD_DIRECTORY]
     reach = Reach(tuple(sorted(reached)), WILDCARD_DIRECTORY in headers, tuple(sorted(texts)))
-    return Changes(keys, tuple(sorted(hosts)), headers, tuple(found), reach)
+    return Changes(keys, hosts, headers, tuple(found), reach)
 
 
 def applied(texts: Mapping[str, str], headers: Mapping[str, Headers]) -> dict[str, str]:
@@ -152,7 +152,7 @@ def _value(host: Host, node: NodeHosts) -> str:
     if credentials is None:
         raise _Doubtful(doubts.REMOVED, host.host)
     if not credentials.username:
-        raise _Doubtful(doubts.IDENTITY_TOKEN, host.host)
+        raise _Doubtful(doubts.REFRESH_ONLY, host.host)
     if not credentials.secret:
         raise _Doubtful(doubts.UNUSABLE, host.host)
     if host.scheme != "https":
@@ -161,7 +161,7 @@ def _value(host: Host, node: NodeHosts) -> str:
 
 
 def _left_out(
-    keys: tuple[str, ...], hosts: Mapping[str, None], texts: Mapping[str, str], headers: AllHeaders, node: NodeHosts
+    keys: tuple[str, ...], hosts: Mapping[str, str], texts: Mapping[str, str], headers: AllHeaders, node: NodeHosts
 ) -> Iterator[Doubt]:
     """Whatever containerd would still send the old credentials to, or not send the new ones to."""
     covered = {key for host in hosts for key in credential_keys(host)}

@@ -23,7 +23,7 @@ class Doubt(NamedTuple):
 
 TEMPLATE = "template"
 REMOVED = "removed"
-IDENTITY_TOKEN = "identity_token"
+REFRESH_ONLY = "refresh_only"
 UNUSABLE = "unusable"
 CLEAR = "clear"
 UNNAMED = "unnamed"
@@ -37,14 +37,14 @@ REFUSED = "refused"
 FORBIDDEN = "forbidden"
 REDIRECTS = "redirects"
 NO_ANSWER = "no_answer"
-PULL_SECRET = "pull_secret"
+POD = "pod"
 SERVICE_ACCOUNT = "service_account"
 CLUSTER_UNKNOWN = "cluster_unknown"
 
 _SENTENCES = {
     TEMPLATE: "a custom template writes containerd's credentials, so it is not known which of them containerd has",
     REMOVED: "the credentials for %s are removed, and containerd keeps those that it has until its next start",
-    IDENTITY_TOKEN: "the credentials for %s are an identity token, which containerd uses for token servers only",
+    REFRESH_ONLY: "the credentials for %s are an identity token, which containerd uses for token servers only",
     UNUSABLE: "the credentials for %s are not a user name with a password",
     CLEAR: "%s is an http endpoint, which must not get a header with credentials",
     UNNAMED: "no hosts.toml names %s for its own images, so containerd would use the old credentials there",
@@ -58,7 +58,7 @@ _SENTENCES = {
     FORBIDDEN: "%s does not let the new user read the canary image",
     REDIRECTS: "%s redirects to another port, scheme or subdomain of its host name, which would get the credentials",
     NO_ANSWER: "%s was asked with the new credentials and did not answer as a registry does",
-    PULL_SECRET: "%s has an imagePullSecret for a registry whose credentials change; it would no longer be used",
+    POD: "%s has an imagePullSecret for a registry whose credentials change; it would no longer be used",
     SERVICE_ACCOUNT: "%s has imagePullSecrets, and its pods may pull from a registry whose credentials change",
     CLUSTER_UNKNOWN: "the cluster's pods could not be asked for imagePullSecrets: %s",
 }

@@ -6,8 +6,8 @@
 containerd sends the header with every request to that host, and asks for no other credentials as long as the registry
 takes it. K3s' next start replaces the file, whose first line stays as it is, by the text without headers.
 
-Source: ``hostFileConfig`` and ``getSortedHosts`` in containerd's ``core/remotes/docker/config/hosts.go``. The latter takes
-a host's further table for another host unless it follows the first one directly.
+Source: ``hostFileConfig`` and ``getSortedHosts`` in containerd's ``core/remotes/docker/config/hosts.go``. The latter
+takes a host's further table for another host unless it follows the first one directly.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ MIRRORED = {"docker.io": {"endpoint": ["https://%s/v2/hub" % K, "https://" + OTH
 
 def test_the_header_goes_into_every_hosts_toml_that_names_the_endpoint_and_to_no_other_host() -> None:
     found = changed(config(OLD, MIRRORED), config(NEW, MIRRORED))
-    assert (found.doubts, found.hosts) == ((), (K,))
+    assert (found.doubts, list(found.hosts)) == ((), [K])
     value = basic("robot", "new")
     assert found.headers == {"docker.io": {"https://%s/v2/hub" % K: value}, K: {DEFAULT: value}}
     texts = rules.applied(hosts_toml(normalise(config(NEW, MIRRORED))), found.headers)
@@ -108,7 +108,7 @@ def test_the_header_goes_into_every_hosts_toml_that_names_the_endpoint_and_to_no
 
 
 def test_without_a_change_there_is_nothing_to_do() -> None:
-    assert changed(config(OLD, MIRRORED), config(OLD)) == rules.Changes((), (), {}, (), rules.Reach())
+    assert changed(config(OLD, MIRRORED), config(OLD)) == rules.Changes((), {}, {}, (), rules.Reach())
 
 
 def test_new_credentials_for_a_host_that_had_none() -> None:
@@ -140,7 +140,7 @@ def test_several_endpoints_each_get_their_own() -> None:
     [
         (config(OLD), config(None), doubts.REMOVED, K),
         (config(OLD, MIRRORED), config({}, MIRRORED), doubts.REMOVED, K),
-        (config(OLD), config({"identity_token": "t"}), doubts.IDENTITY_TOKEN, K),
+        (config(OLD), config({"identity_token": "t"}), doubts.REFRESH_ONLY, K),
         (config(OLD), config({"username": "robot"}), doubts.UNUSABLE, K),
         (config(OLD), config({"auth": "no base64 "}), doubts.UNUSABLE, K),
         (
