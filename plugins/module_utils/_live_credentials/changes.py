@@ -150,7 +150,8 @@ def _value(host: Host, node: NodeHosts) -> str:
     except CredentialsError:
         raise _Doubtful(doubts.UNUSABLE, host.host) from None
     if credentials is None:
-        raise _Doubtful(doubts.REMOVED, host.host)
+        known = any(key in node.auth for key in credential_keys(host.host))
+        raise _Doubtful(doubts.UNUSABLE if known else doubts.REMOVED, host.host)
     if not credentials.username:
         raise _Doubtful(doubts.REFRESH_ONLY, host.host)
     if not credentials.secret:

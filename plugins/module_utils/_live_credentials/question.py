@@ -4,9 +4,9 @@
 """Asks each endpoint whose credentials change with the new ones, as containerd will send them: unasked.
 
 Before anything is sent, each is asked without, for what it says then tells to whom containerd would give the header:
-with a 401 that offers Bearer it hands it to the token server that the registry names, and Go's HTTP client takes it along
-to other ports, schemes and subdomains of the endpoint's host name. Such an endpoint is a doubt, and gets no credentials
-from here.
+with a 401 that offers Bearer it hands it to the token server that the registry names, and Go's HTTP client takes it
+along to other ports, schemes and subdomains of the endpoint's host name. Such an endpoint is a doubt, and gets no
+credentials from here.
 
 Source: ``invalidAuthorization`` and ``doBearerAuth`` in containerd's ``core/remotes/docker/authorizer.go``,
 ``shouldCopyHeaderOnRedirect`` in Go's ``net/http/client.go``.
@@ -41,7 +41,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust i
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import parse_challenges
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, is_within, origin_of
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
+    Origin,
+    is_within,
+    origin_of,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image, ImageError, parse_image
 
 _AT_ONCE = 16

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The state "in force, and K3s will write it without the header at its next start". Pure.
 
-It is not written down anywhere: the files say it. The hosts.toml texts without their headers are what K3s writes for the
-configuration, config.toml has other credentials, and the headers are exactly those that make up for it. Whoever restarts
-K3s, for whatever reason, ends it.
+It is not written down anywhere: the files say it. The hosts.toml texts without their headers are what K3s writes for
+the configuration, config.toml has other credentials, and the headers are exactly those that make up for it. Whoever
+restarts K3s, for whatever reason, ends it.
 """
 
 from __future__ import annotations

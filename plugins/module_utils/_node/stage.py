@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from typing import Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
@@ -39,6 +39,14 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service 
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.templates import read_templates
 
+if TYPE_CHECKING:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import Prediction
+
+
+NOT_LIVE = "not without a restart: "
+WAITING = "the credentials for %s are in force without a restart, and K3s reads them at its next start"
+
 
 class StageRefused(Exception):
     """The wanted state cannot work on this node; nothing has been touched."""
@@ -62,11 +70,22 @@ def pending_reasons(node: Identity, desired: Desired, node_release: str) -> list
             reasons.append("K3s has not written containerd's config.toml")
         else:
             reasons.extend(explained.sentences(compare(found, wanted)))
+            if desired.settings.get("settle"):
+                reasons.extend(_waiting(found, wanted))
             if found.auth is None and wanted.auth:
                 # A template of the user's own writes the credentials: what containerd has of them cannot be told.
                 reasons.extend(_newer_than_start(paths.registries_yaml, paths.service, desired, started))
     reasons.extend(_newer_than_start(paths.drop_in, paths.service, desired, started))
     return reasons
+
+
+def _waiting(found: Generated, wanted: Prediction) -> list[str]:
+    """What is in force without a restart, and is read by K3s at its next start."""
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.state import in_force
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import redact, visible
+
+    hosts = in_force(found, wanted.hosts, wanted.auth).hosts
+    return [WAITING % ", ".join(visible(redact(host)) for host in hosts)] if hosts else []
 
 
 def _newer_than_start(path: str, service: str, desired: Desired, started: float) -> list[str]:
@@ -110,12 +129,21 @@ def previous_state(paths: NodePaths) -> Desired | None:
     return replace(desired, settings=dict(desired.settings, rolled_back=True))
 
 
-def stage(node: Identity, desired: Desired, *, in_place: bool, check_mode: bool, adopt: bool = False) -> dict[str, Any]:
+def stage(
+    node: Identity,
+    desired: Desired,
+    *,
+    in_place: bool,
+    check_mode: bool,
+    adopt: bool = False,
+    canary_images: Sequence[str] = (),
+) -> dict[str, Any]:
     """Compare, and act as the module's text above says.
 
     :param node: what the node is, without a contradiction.
     :param in_place: put everything in place, whatever runs; the caller sees to the restart.
     :param adopt: refuse a registries.yaml of someone else's unless it is equal in effect.
+    :param canary_images: what new credentials are tried with before they come into force without a restart.
     :returns: the module's result without its diff: see RETURN of the module k3s_registries.
     :raises StageRefused: when the node's release, its settings or its containerd template cannot do what is wanted.
     :raises FileProblem: when a file cannot be read or written.
@@ -125,9 +153,9 @@ def stage(node: Identity, desired: Desired, *, in_place: bool, check_mode: bool,
     memory = Memory(node.paths)
     desired = _without_what_is_not_ours(node.paths, desired).at(node.paths)
     if check_mode:
-        return _stage(node, memory, desired, in_place, check_mode, adopt)
+        return _stage(node, memory, desired, in_place, check_mode, adopt, canary_images)
     with memory.locked():
-        return _stage(node, memory, desired, in_place, check_mode, adopt)
+        return _stage(node, memory, desired, in_place, check_mode, adopt, canary_images)
 
 
 def _without_what_is_not_ours(paths: NodePaths, desired: Desired) -> Desired:
@@ -138,7 +166,13 @@ def _without_what_is_not_ours(paths: NodePaths, desired: Desired) -> Desired:
 
 
 def _stage(
-    node: Identity, memory: Memory, desired: Desired, in_place: bool, check_mode: bool, adopt: bool
+    node: Identity,
+    memory: Memory,
+    desired: Desired,
+    in_place: bool,
+    check_mode: bool,
+    adopt: bool,
+    canary_images: Sequence[str],
 ) -> dict[str, Any]:
     paths, state = node.paths, node.service
     record = memory.record()
@@ -149,6 +183,7 @@ def _stage(
         "restart": False,
         "live": False,
         "reasons": [],
+        "reach": {},
         "files": [{"path": change.path, "action": change.action} for change in changes],
         "node_role": paths.node_role,
         "node_state": node.state,
@@ -188,7 +223,7 @@ def _stage(
             result.update(reasons=reasons, restart=True, health=_health(paths, state, memory, record, transaction))
             result["node_name"] = _node_name(paths)
             if desired.manages_registries and desired.settings.get("live"):
-                _decide_live(node, desired, record, result, certain=transaction is None and not hanging)
+                _decide_live(node, desired, record, result, canary_images, transaction is None and not hanging)
             if not in_place:
                 if not check_mode:
                     memory.write_candidate(desired.text())
@@ -212,15 +247,28 @@ def _node_name(paths: NodePaths) -> str:
 
 
 def _decide_live(
-    node: Identity, desired: Desired, record: dict[str, Any], result: dict[str, Any], certain: bool
+    node: Identity,
+    desired: Desired,
+    record: dict[str, Any],
+    result: dict[str, Any],
+    canary_images: Sequence[str],
+    certain: bool,
 ) -> None:
     """Enter whether the change comes into force without a restart, or why not."""
     from ansible_collections.k3sfleet.registries.plugins.module_utils._node import live
 
     decided = live.plan(node, desired, record, read_generated(node.paths), result["release"])
-    result["live"] = certain and decided.texts is not None
-    if decided.doubt:
-        result["reasons"].append("not without a restart: " + decided.doubt)
+    if not certain or decided.texts is None:
+        if decided.doubt:
+            result["reasons"].append(NOT_LIVE + decided.doubt)
+        return
+    why = live.ask(node, decided, canary_images)
+    result["live"] = not why
+    if why:
+        result["reasons"].append(NOT_LIVE + "; ".join(why))
+    elif decided.credentials.headers:
+        # Which pods would no longer get by with a pull secret, a server knows.
+        result["reach"] = decided.credentials.reach._asdict()
 
 
 def _left(node: Identity, desired: Desired) -> list[str]:

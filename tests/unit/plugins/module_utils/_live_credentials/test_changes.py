@@ -139,7 +139,7 @@ def test_several_endpoints_each_get_their_own() -> None:
     ("before", "after", "name", "about"),
     [
         (config(OLD), config(None), doubts.REMOVED, K),
-        (config(OLD, MIRRORED), config({}, MIRRORED), doubts.REMOVED, K),
+        (config(OLD, MIRRORED), config({}, MIRRORED), doubts.UNUSABLE, K),
         (config(OLD), config({"identity_token": "t"}), doubts.REFRESH_ONLY, K),
         (config(OLD), config({"username": "robot"}), doubts.UNUSABLE, K),
         (config(OLD), config({"auth": "no base64 "}), doubts.UNUSABLE, K),

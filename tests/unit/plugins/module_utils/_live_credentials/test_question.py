@@ -136,9 +136,7 @@ def test_a_user_who_may_not_read_the_image(hostile: Neighbourhood) -> None:
         ("elsewhere.test:5000", True, False),
     ],
 )
-def test_redirects_within_its_own_name(
-    hostile: Neighbourhood, where: str, to: str, tls: bool, doubt: bool
-) -> None:
+def test_redirects_within_its_own_name(hostile: Neighbourhood, where: str, to: str, tls: bool, doubt: bool) -> None:
     name, _colon, port = to.partition(":")
     elsewhere = hostile.server(name, registries.filled(), port=int(port), tls=tls)
 
