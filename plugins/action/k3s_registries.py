@@ -213,6 +213,7 @@ class ActionModule(NodeAction):
             system_default_registry=arguments["system_default_registry"] or None,
             keep_generations=arguments["keep_generations"],
             live=arguments["live"],
+            settle=arguments["settle"],
         )
         try:
             paths = stated_paths(arguments)
@@ -284,6 +285,8 @@ class ActionModule(NodeAction):
                     explained=bool(health.get("explained")),
                     member=str(health.get("member") or ""),
                     embedded_mirror=answer.get("embedded_mirror"),
+                    reach=dict(answer.get("reach") or {}),
+                    node_name=str(answer.get("node_name") or ""),
                     changed=bool(answer.get("changed")),
                 )
             self._arrive(run, arguments, str(answer.get("service_state") or ""), task_vars, began)

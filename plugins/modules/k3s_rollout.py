@@ -67,6 +67,12 @@ options:
         its restart. Set by the action plugin, from what the servers of the same run have said; not set, an agent's own
         files tell.
     type: str
+  live:
+    description:
+      - Whether the plan has this node without a restart. If a registry says otherwise by then, the task fails, and
+        nothing has been changed. If you do not set it, the node decides, and restarts in doubt.
+      - Set by the action plugin.
+    type: bool
   restart_timeout:
     description: Seconds to wait for a healthy node after a restart.
     type: int

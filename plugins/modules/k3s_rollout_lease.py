@@ -51,6 +51,12 @@ options:
     description: The name of this run in the Lease. Set by the action plugin.
     type: str
     default: ""
+  pull_secrets:
+    description:
+      - Whether to ask for the pods and service accounts that bring credentials of their own.
+      - Set by the action plugin if credentials change without a restart.
+    type: bool
+    default: false
   max_failures:
     description: If more nodes than this have failed already, the Lease is not taken, since no node will begin.
     type: int
@@ -109,6 +115,20 @@ expires_in:
   returned: always
   type: int
   sample: 42
+pull_secrets:
+  description:
+    - Who brings credentials of their own, if nodes change credentials without a restart. Empty otherwise.
+    - The action plugin enters it in the ledger of the run, and does not return it.
+  returned: if O(pull_secrets)
+  type: dict
+  contains:
+    error:
+      description: Why it is not known, V("") if it is.
+      type: str
+    found:
+      description: Each pod or service account with the node it is on, and the registries of its images.
+      type: list
+      elements: dict
 waits_for:
   description: With V(kept) in RV(lease), the hosts that are still to come.
   returned: always
@@ -130,8 +150,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths im
 
 def main() -> None:
     module = AnsibleModule(argument_spec=LEASE_ARGUMENTS, supports_check_mode=True)
-    result: dict[str, Any] = {"changed": False, "renewed": "", "expires_in": 0, "previous": ""}
+    result: dict[str, Any] = {"changed": False, "renewed": "", "expires_in": 0, "previous": "", "pull_secrets": {}}
     if module.check_mode:
+        result["pull_secrets"] = _pull_secrets(module)
         module.exit_json(lease=lease.NOT_HELD, **result)
     act = lease.take if module.params["state"] == "held" else lease.release
     try:
@@ -141,8 +162,21 @@ def main() -> None:
         module.fail_json(msg=str(held), lease=lease.HELD_BY_ANOTHER, **result)
     except (lease.LeaseUnavailable, Contradicted, Unsafe) as problem:
         module.fail_json(msg=str(problem), lease=lease.UNAVAILABLE, **result)
-    result.update(outcome._asdict())
+    result.update(outcome._asdict(), pull_secrets=_pull_secrets(module))
     module.exit_json(**result)
+
+
+def _pull_secrets(module: AnsibleModule) -> dict[str, Any]:
+    if not module.params["pull_secrets"]:
+        return {}
+    # Imported here: it is for changes of credentials without a restart only.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials import pull_secrets
+
+    try:
+        found = pull_secrets.asked(identify(module.params).paths)
+    except (pull_secrets.Unavailable, Contradicted, Unsafe) as problem:
+        return {"error": str(problem), "found": []}
+    return {"error": "", "found": [dict(item._asdict(), registries=list(item.registries)) for item in found]}
 
 
 if __name__ == "__main__":

@@ -56,7 +56,8 @@ STAGED = {
     "restart": FLAG, "live": FLAG, "reasons": [TEXT], "files": FILES, "before": TEXT, "after": TEXT, "warnings": [TEXT],
     "health": {"healthy": FLAG, "sentence": TEXT, "explained": FLAG, "member": TEXT}, "node_role": TEXT,
     "node_state": TEXT, "service_state": TEXT, "embedded_mirror": TEXT, "left_alone": FLAG,
-    "contradictions": [_CONTRADICTION],
+    "contradictions": [_CONTRADICTION], "node_name": TEXT,
+    "reach": {"registries": [TEXT], "others": FLAG, "known": [TEXT]},
 }  # fmt: skip
 
 #: What k3s_rollout answers.
@@ -67,7 +68,10 @@ ROLLED = {
 }  # fmt: skip
 
 #: What k3s_rollout_lease answers.
-LEASED = {"lease": TEXT, "previous": TEXT, "renewed": TEXT, "expires_in": NUMBER}
+LEASED = {
+    "lease": TEXT, "previous": TEXT, "renewed": TEXT, "expires_in": NUMBER,
+    "pull_secrets": {"error": TEXT, "found": [{"who": TEXT, "node": TEXT, "registries": [TEXT]}]},
+}  # fmt: skip
 
 #: What a node seals for k3s_registries_info, see ``module_utils/_observation/observe.py``.
 SAID = {
