@@ -79,8 +79,8 @@ options:
       - If mirrors, rewrites, TLS settings, the default endpoint or credentials change, activate them without a
         restart - M(k3sfleet.registries.k3s_rollout) then writes C(certs.d/*/hosts.toml) with the bytes that K3s itself
         will write at its next start, which containerd reads at every pull.
-      - New credentials get a header in those files, in addition to what K3s will write, until K3s reads them at its next
-        start. Before that, the node asks each endpoint whose credentials change with the new ones.
+      - New credentials get a header in those files, in addition to what K3s will write, until K3s reads them at its
+        next start. Before that, the node asks each endpoint whose credentials change with the new ones.
       - Any doubt causes a restart. RV(reasons) says why. Among the doubts are a registry that offers Bearer tokens, one
         that redirects within its own host name, C(http) endpoints, credentials that are removed, identity tokens, and
         pods with an imagePullSecret.

@@ -28,7 +28,7 @@ INFO = {
     "generation": TEXT, "state": TEXT, "differences": [{"file": TEXT, "kind": TEXT, "diff": TEXT}],
     "templates": [{"path": TEXT, "message": TEXT}], "settings": [{"source": TEXT, "key": TEXT, "value": ANY}],
     "proxies": [{"source": TEXT, "variable": TEXT, "registries": [TEXT]}], "certificates": [_CERTIFICATE],
-    "problems": [_PROBLEM],
+    "problems": [_PROBLEM], "waiting": {"since": TEXT, "hosts": [TEXT]},
 }  # fmt: skip
 
 #: ``endpoints`` of k3s_registry_probe.
@@ -88,7 +88,9 @@ SAID = {
     },
     "generated": {
         "certs_d": TEXT, "config_toml": TEXT, "hosts": {"*": TEXT}, "auth": {"*": {"*": TEXT}}, "complete": FLAG,
+        "headers": {"*": {"*": TEXT}},
     },
+    "waiting": {"since": NUMBER, "unknown": TEXT, "pods": [{"who": TEXT, "registries": [TEXT]}]},
     "templates": [{"path": TEXT, "writes_auth": FLAG, "writes_config_path": FLAG}],
     "certificates": {"*": {"pem": TEXT, "error": TEXT}},
 }  # fmt: skip

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import FileEntries, Settings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import explained
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import circumstances
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import (
+    Circumstances,
+    circumstances,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare, predict
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import (
@@ -39,7 +42,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.y
     yaml_entries,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_text
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info import certificates, problems
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info import certificates, problems, waiting
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.describe import without_secrets
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
@@ -103,11 +106,13 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
     facts = _certificates(seen, now)
     proxies = _proxies(seen.config, environment)
     newer = _newer_than_start(said)
+    waits = waiting.of_node(said, seen.config, _around(said, settings))
     found = [
         *problems.of_identity(said["contradictions"], said["node_state"], groups),
         *problems.of_registries(registries, _has_secrets(seen.config)),
         *problems.of_service(said["unit"], said["service_state"]),
         *problems.of_loading(running and not seen.error, newer, differences, said["ours"]),
+        *problems.of_waiting(waits),
         *of_templates,
         *problems.of_settings(settings, unreadable, too_large),
         *problems.of_proxies(proxies),
@@ -127,6 +132,7 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
         "generation": str(said["ours"]["generation"] or ""),
         "state": _state(said, registries, found, running),
         "differences": differences,
+        "waiting": {"since": _stamp(waits.since), "hosts": list(waits.hosts)},
         "templates": templates,
         "settings": [dict(item._asdict(), value=_shown(item.value)) for item in settings.found],
         "proxies": proxies,
@@ -171,21 +177,23 @@ def _differences(seen: Observation, settings: Settings) -> list[dict[str, str]]:
     generated = said["generated"]
     if not generated["complete"]:
         return [{"file": generated["config_toml"], "kind": "missing", "diff": ""}]
-    around = circumstances(
-        settings, said["role"], said["distribution"], said["agent_dir"], said["release"], generated["hosts"]
-    )
-    wanted = predict(seen.config, around)
+    wanted = predict(seen.config, _around(said, settings))
     newer = said["registries"]["changed_at"] > said["started"] + 1 > 1
     changed = [{"file": said["registries"]["path"], "kind": "differs", "diff": ""}] if newer else []
     if not wanted.certain:
         # A release of early 2024 or before: what it generates cannot be told, so only times are left to go by.
         return changed
-    found = Generated(generated["hosts"], generated["auth"], True)
+    found = Generated(generated["hosts"], generated["auth"], True, generated["headers"])
     differences = explained.listed(compare(found, wanted), generated["certs_d"], generated["config_toml"])
     if found.auth is None and wanted.auth and not differences:
         # A template of the user's own writes the credentials: what containerd has of them cannot be told either.
         return changed
     return differences
+
+
+def _around(said: Mapping[str, Any], settings: Settings) -> Circumstances:
+    hosts = said["generated"]["hosts"]
+    return circumstances(settings, said["role"], said["distribution"], said["agent_dir"], said["release"], hosts)
 
 
 def _settings(
@@ -286,10 +294,7 @@ def _lint(seen: Observation, settings: Settings) -> list[dict[str, str]]:
 
 def _embedded_mirror(seen: Observation, settings: Settings) -> str:
     """Where the node has its embedded registry, "" if it is off: mirrors without endpoints depend on it."""
-    said = seen.said
-    hosts = said["generated"]["hosts"]
-    around = circumstances(settings, said["role"], said["distribution"], said["agent_dir"], said["release"], hosts)
-    return next((address for address in around.embedded if address), "")
+    return next((address for address in _around(seen.said, settings).embedded if address), "")
 
 
 def _stamp(epoch: float) -> str:
