@@ -204,6 +204,9 @@ class _Header(Authorization):
     def key(self, origin: Origin) -> Key:
         return self._key if origin == self._own else NO_KEY
 
+    def has_answered(self, origin: Origin) -> bool:
+        return origin == self._own
+
     def answer(self, refused: Answer) -> None:
         # Another server, to which the endpoint redirects, asks for credentials that are not its business.
         raise Failure("unauthorized", "another server asks for credentials", refused.status)

@@ -15,7 +15,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.content
     check_content,
     check_promise,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import status_failure
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure, status_failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import shown
@@ -56,7 +56,7 @@ class Asker:
                 self._explain(url)
             if answer.status != 401:
                 return answer
-            if self._authorization.key(answer.origin).header:
+            if self._authorization.has_answered(answer.origin):
                 raise self._authorization.refusal(answer)
             # The endpoint's own challenge, or that of another host to which it redirects.
             self._authorization.answer(answer)
@@ -100,6 +100,8 @@ def check_api(ask: Asker, authorization: Authorization, url: str) -> Seen:
     """
     try:
         answer = ask("GET", url)
+    except Exposure:
+        raise
     except Failure as failure:
         if failure.status == 401 and not failure.token and failure.cause == "unauthorized":
             if authorization.scheme == "bearer" and authorization.credentials is None:

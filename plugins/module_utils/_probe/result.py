@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any, Iterable, NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.header import secrets_of_headers
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import Certificate, utc_text
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.connections import PHASES
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
@@ -68,7 +69,7 @@ class Describer:
             for key, table in node.auth.items()
         }
         self._config = NodeConfig({"mirrors": {}, "configs": configs})
-        self._secrets = known_secrets({"configs": configs})
+        self._secrets = [*known_secrets({"configs": configs}), *secrets_of_headers(node.headers())]
 
     def result(self, target: Target, probed: Probed) -> dict[str, Any]:
         """The dict that the module returns for a target."""

@@ -48,6 +48,7 @@ class Host(NamedTuple):
     :ivar url: the endpoint as it stands in hosts.toml, or as it is implied.
     :ivar tls: the TLS settings that apply: ``ca_file``, ``cert_file``, ``key_file``,
         ``insecure_skip_verify``, each only where set.
+    :ivar header: the value of ``Authorization`` that hosts.toml has containerd send with every request, "" usually.
     """
 
     default: bool
@@ -57,6 +58,7 @@ class Host(NamedTuple):
     path: str
     tls: Mapping[str, Any]
     rewrites: Mapping[str, str]
+    header: str = ""
 
     @property
     def tries_https_first(self) -> bool:
