@@ -14,7 +14,7 @@ import dataclasses
 import json
 import time
 import uuid
-from typing import Any
+from typing import Any, Mapping
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.utils.display import Display
@@ -59,14 +59,9 @@ class _Failed(Exception):
 
 
 class ActionModule(NodeAction):
-    _supports_check_mode = True
-    _supports_async = False
+    _spec = MIRROR_ARGUMENTS
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        del tmp
-        _validated, checked = self.validate_argument_spec(argument_spec=MIRROR_ARGUMENTS)
-        arguments = plain(checked)
+    def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         self._task_vars = task_vars
         self._base = Request(token=uuid.uuid4().hex, **{name: arguments[name] for name in _PASSED_ON})
         began = time.monotonic()
@@ -190,7 +185,7 @@ class ActionModule(NodeAction):
     def _ask(self, operation: str, **more: Any) -> Answer:
         """One call of the module.
 
-        :raises _Failed: where it fails as a whole.
+        :raises _Failed: if it fails as a whole.
         """
         request = encoded(dataclasses.replace(self._base, operation=operation, **more))
         answer = plain(

@@ -58,15 +58,12 @@ display = Display()
 
 
 class ActionModule(NodeAction):
-    _supports_check_mode = True
-    _supports_async = False
+    _spec = STAGE_ARGUMENTS
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        del tmp
+    def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         began = time.time()
-        arguments, prepared, warnings = self.checked(task_vars or {})
-        hosts = (task_vars or {}).get("ansible_play_hosts") or []
+        prepared, warnings = self._check(arguments, task_vars, {})
+        hosts = task_vars.get("ansible_play_hosts") or []
         if self._task.run_once and not arguments["validate_only"] and len(hosts) > 1:
             raise AnsibleActionFail(
                 "run_once: one of %d nodes would get the configuration and the others look done. Take run_once away; "
@@ -82,18 +79,27 @@ class ActionModule(NodeAction):
         if arguments["validate_only"]:
             result["changed"] = False
             return result
+        return self._on_the_node(arguments, prepared.desired, result, task_vars, began)
 
-        return self._on_the_node(arguments, prepared.desired, result, task_vars or {}, began)
+    def checked(
+        self, task_vars: Mapping[str, Any], of_the_role: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Prepared, list[str]]:
+        """Check everything that the controller knows, without asking the node.
 
-    def checked(self, task_vars: Mapping[str, Any]) -> tuple[dict[str, Any], Prepared, list[str]]:
-        """Check everything that the controller knows, without a question to the node.
-
-        :returns: the task's arguments, what is to be shipped or why it must not be, and what there is to warn of.
-        :raises AnsibleActionFail: if something else than the configuration itself is wrong.
+        :param of_the_role: the role's variables, whose limits are checked as well.
+        :returns: the task's arguments, what will be shipped or why it must not be, and warnings.
+        :raises AnsibleActionFail: if anything but the configuration itself is wrong.
         """
-        arguments = self._arguments(task_vars)
+        arguments = self._checked_arguments()
+        return arguments, *self._check(arguments, task_vars, of_the_role)
+
+    def _check(
+        self, arguments: dict[str, Any], task_vars: Mapping[str, Any], of_the_role: Mapping[str, Any]
+    ) -> tuple[Prepared, list[str]]:
+        """The same for arguments that fit the specification, which are completed."""
+        self._check_values(arguments, task_vars, of_the_role)
         if arguments["node_role"] == "both":
-            self._refuse(arguments, task_vars)
+            self.refuse(arguments, task_vars)
             raise AnsibleActionFail(
                 "the host is in both groups, %r and %r: a node is a server or an agent of its cluster. Take it out of "
                 "one of them. Nothing has been touched." % cluster_groups(arguments["cluster"])
@@ -101,8 +107,8 @@ class ActionModule(NodeAction):
         warnings = self._check_rollout(arguments, task_vars)
         prepared = self._prepare(arguments, task_vars)
         if prepared.errors:
-            self._refuse(arguments, task_vars)
-        return arguments, prepared, warnings + describe.finding_lines(prepared.warnings)
+            self.refuse(arguments, task_vars)
+        return prepared, warnings + describe.finding_lines(prepared.warnings)
 
     def _on_the_node(
         self,
@@ -126,7 +132,7 @@ class ActionModule(NodeAction):
                     module_name="k3sfleet.registries.k3s_registries", module_args=module_args, task_vars=task_vars
                 )
             )
-            # A seal is no text to be read, and does not survive being cleaned like one.
+            # A seal is not text, and would not survive the cleaning.
             return said if "unsure" in said else answer_of(said, secrets)
 
         answer: dict[str, Any] = {}
@@ -134,22 +140,22 @@ class ActionModule(NodeAction):
             answer = ask(execute, node_arguments)
             conform(answer, STAGED, "the node's answer")
         except OddAnswer as odd:
-            # Nothing of it is used, and the node counts as failed like any other.
+            # Use nothing of it; the node counts as failed.
             answer = {"failed": True, "changed": False, "msg": "k3s_registries: %s" % odd}
         finally:
-            # A node that cannot be reached counts, too: it is an exception, and the last may be it.
+            # An unreachable node, which raises an exception, counts too: it may be the last one.
             if arguments["stage"] and not answer:
                 with ledger_of(arguments).opened() as run:
                     self._arrive(run, arguments, "", task_vars, began)
         if answer.get("contradictions"):
-            answer["msg"] = self._contradicted(arguments, answer["contradictions"], task_vars or {})
+            answer["msg"] = self._contradicted(arguments, answer["contradictions"], task_vars)
         if answer.get("left_alone"):
             display.display(
                 "%s: in neither of the groups %r and %r, and no K3s runs there: left alone"
-                % ((task_vars or {}).get("inventory_hostname", ""), *cluster_groups(arguments["cluster"]))
+                % (task_vars.get("inventory_hostname", ""), *cluster_groups(arguments["cluster"]))
             )
         before, after = answer.pop("before", ""), answer.pop("after", "")
-        # Those of the controller about the configuration, and the node's own about its release.
+        # The controller's about the configuration, and the node's about its release.
         warnings = [*result.get("warnings", []), *answer.pop("warnings", [])]
         result.update(answer)
         if warnings:
@@ -166,55 +172,45 @@ class ActionModule(NodeAction):
     def _contradicted(
         self, arguments: dict[str, Any], contradictions: list[dict[str, Any]], task_vars: Mapping[str, Any]
     ) -> str:
-        """What the node is not, by the names that the inventory has for it."""
+        """How the node differs from what the inventory says."""
         host = str(task_vars.get("inventory_hostname", ""))
         said = "; ".join(sentence(item, *cluster_groups(arguments["cluster"])) for item in contradictions)
         return "%s is not what the inventory says: %s. Nothing on it has been touched." % (host, said)
 
-    def _arguments(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        """The task's arguments, checked and converted by the module's own specification and by what it cannot say.
+    def _check_values(
+        self, arguments: dict[str, Any], task_vars: Mapping[str, Any], of_the_role: Mapping[str, Any]
+    ) -> None:
+        """Check what a specification cannot express, and read the configuration.
 
-        :raises AnsibleActionFail: for values with which no run can end well.
+        :raises AnsibleActionFail: for values with which no run can succeed.
         """
-        _validated, arguments = self.validate_argument_spec(argument_spec=STAGE_ARGUMENTS)
-        converted: dict[str, Any] = plain(arguments)
-        converted["system_default_registry"] = converted["system_default_registry"] or None
-        found = limits.problems(
-            {"k3s_registries_keep_generations": converted["keep_generations"], **(converted["limits"] or {})}
-        )
-        if converted["state"] == "present":
-            settings = {key: converted[key] for key in _SETTINGS}
+        arguments["system_default_registry"] = arguments["system_default_registry"] or None
+        found = limits.problems({"k3s_registries_keep_generations": arguments["keep_generations"], **of_the_role})
+        if arguments["state"] == "present":
+            settings = {key: arguments[key] for key in _SETTINGS}
             try:
-                given = read(converted["config"], _told_of_the_nodes(converted))
+                given = read(arguments["config"], _told_of_the_nodes(arguments))
             except GivenProblem as problem:
                 found.insert(0, str(problem))
                 given = Given(None, [])
             else:
                 found.insert(0, emptiness.problem(given, settings))
-            converted["config"] = given
-            found.append(default_registry.problem(converted["system_default_registry"], converted["distribution"]))
+            arguments["config"] = given
+            found.append(default_registry.problem(arguments["system_default_registry"], arguments["distribution"]))
         found = [sentence for sentence in found if sentence]
         if found:
-            self._refuse(converted, task_vars)
+            self.refuse(arguments, task_vars)
             raise AnsibleActionFail("%s. Nothing has been touched." % "; ".join(found))
-        converted.pop("prepared")
-        return converted
+        arguments.pop("prepared")
 
     @staticmethod
-    def _refuse(arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> None:
-        """Where the strategy lets hosts run on by themselves, any_errors_fatal does not stop the others. This does."""
+    def refuse(arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> None:
+        """Stop the other hosts, which any_errors_fatal does not do under the free strategies."""
         with ledger_of(arguments).opened() as run:
             run.refused = sorted({*run.refused, str(task_vars.get("inventory_hostname", ""))})
 
     def _prepare(self, arguments: dict[str, Any], task_vars: Any) -> Prepared:
-        settings = Settings(
-            disable_default_endpoint=arguments["disable_default_endpoint"],
-            embedded_registry=arguments["embedded_registry"],
-            system_default_registry=arguments["system_default_registry"] or None,
-            keep_generations=arguments["keep_generations"],
-            live=arguments["live"],
-            settle=arguments["settle"],
-        )
+        settings = Settings(**{key: arguments[key] for key in (*_SETTINGS, "keep_generations", "live", "settle")})
         try:
             paths = stated_paths(arguments)
             if arguments["state"] == "previous":
@@ -234,9 +230,9 @@ class ActionModule(NodeAction):
         """What is to be said about the rollout's settings; a mistake in them stops the run before the first node."""
         if not arguments["rollout"]:
             return []
-        found = check(arguments["rollout"], arguments["cluster"], task_vars or {})
+        found = check(arguments["rollout"], arguments["cluster"], task_vars)
         if found.errors:
-            self._refuse(arguments, task_vars or {})
+            self.refuse(arguments, task_vars)
             raise AnsibleActionFail("%s. Nothing has been touched." % "; ".join(found.errors))
         return found.warnings
 
@@ -273,7 +269,7 @@ class ActionModule(NodeAction):
                 run.hosts.pop(host, None)
                 run.failed[host] = str(answer.get("msg", ""))
                 if any(item["what"] == "group" for item in answer.get("contradictions") or []):
-                    # It belongs to a cluster, and nobody has said to which: nothing restarts anywhere.
+                    # It belongs to a cluster, but the inventory does not say to which: nothing restarts anywhere.
                     run.refused = sorted({*run.refused, host})
             else:
                 run.hosts[host] = Host(

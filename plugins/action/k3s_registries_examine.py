@@ -45,14 +45,10 @@ _TOO_DEEP = "what its modules have answered is nested too deeply"
 
 
 class ActionModule(NodeAction):
-    _supports_check_mode = True
-    _supports_async = False
+    _spec = ARGUMENTS
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        del tmp
-        _validated, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        answers = self._answers(arguments, task_vars or {})
+    def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        answers = self._answers(arguments, task_vars)
         result["changed"] = bool(answers["canary"].get("changed"))
         for answer in answers.values():
             # Which Python runs modules there: Ansible has found it out, and need not for the next task.
@@ -62,7 +58,7 @@ class ActionModule(NodeAction):
             result.update(answers)
             return result
         # Without the answers: Ansible prints all of a result that fails.
-        host = str((task_vars or {}).get("inventory_hostname", ""))
+        host = str(task_vars.get("inventory_hostname", ""))
         result["verdict"] = judged = _judged(host, answers, arguments["verify"])
         if not judged["ok"]:
             result.update(failed=True, msg="; ".join(judged["failures"]))

@@ -10,7 +10,7 @@ returned is made here without them.
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import Any, Mapping
 
 from ansible.errors import AnsibleActionFail
 from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.arguments import INFO_ARGUMENTS
@@ -31,14 +31,9 @@ _MOST_FILES = 500
 
 
 class ActionModule(NodeAction):
-    _supports_check_mode = True
-    _supports_async = False
+    _spec = INFO_ARGUMENTS
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        del tmp
-        _validated, checked = self.validate_argument_spec(argument_spec=INFO_ARGUMENTS)
-        arguments = plain(checked)
+    def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         answer = self._ask(arguments, task_vars)
         if "said" not in answer:
             result.update(answer)

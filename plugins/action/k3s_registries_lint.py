@@ -9,12 +9,14 @@ import os
 from typing import Any, Mapping
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import EMBEDDED_MIRROR, NodeFacts
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem, Writes
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.visible import visible
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.checked_action import (
+    ControllerAction,
+    write_texts,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings import files
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.attempts import attempts_of
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.ignores import IgnoreProblem
@@ -43,22 +45,16 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "image": {"type": "str", "default": ""},
     "images": {"type": "list", "elements": "str", "default": []},
 }
-# What findings call a configuration that is in no file.
+# How findings name a configuration that is not in a file.
 _VARIABLE = "k3s_registries"
 
 display = Display()
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
-    _supports_check_mode = True
-    _supports_async = False
-    _requires_connection = False
+class ActionModule(ControllerAction):
+    _spec = ARGUMENTS
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        del tmp
-        _validated, checked = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        arguments: dict[str, Any] = plain(checked)
+    def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         _check_report(arguments)
         nodes = NodeFacts(
             k3s_version=arguments["k3s_version"],
@@ -80,7 +76,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         elif not self._task.check_mode:
             _write(arguments["report"], text)
             display.display("\n%s; written to %s" % (summary(found), visible(arguments["report"])))
-        # Without the findings, which Ansible would print once more, as one line, beside the failure.
+        # Without the findings, which Ansible would print again, in one line, with the failure.
         result.update(changed=False, errors=found.errors, warnings_found=found.warnings, summary=summary(found))
         if found.fails(arguments["fail_on"]):
             result.update(failed=True, msg=summary(found))
@@ -105,7 +101,7 @@ def _sources(arguments: Mapping[str, Any]) -> list[Source]:
 
 
 def _folder() -> str:
-    """The folder in which somebody has typed the command."""
+    """The folder in which the command was typed."""
     return os.environ.get("PWD") or os.getcwd()
 
 
@@ -134,15 +130,9 @@ def _check_report(arguments: Mapping[str, Any]) -> None:
 
 
 def _write(path: str, text: str) -> None:
-    writes = Writes(shared=True)
+    place = os.path.join(_folder(), os.path.expanduser(path))
     try:
-        # No secret is in it, and the job that uploads it may run as somebody else.
-        writes.add(
-            os.path.join(_folder(), os.path.expanduser(path)),
-            text.encode("utf-8", "replace"),
-            0o644,
-            through_link=False,
-        )
-        writes.finish()
+        # It holds no secret, and the job that uploads it may run as another user.
+        write_texts({place: text}, 0o644)
     except FileProblem as problem:
         raise AnsibleActionFail("the report cannot be written: %s" % problem) from problem

@@ -8,12 +8,15 @@ from __future__ import annotations
 import datetime
 import json
 import os
-from typing import Any
+from typing import Any, Mapping
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem, Writes
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.checked_action import (
+    ControllerAction,
+    write_texts,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import page
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.summary import summary
@@ -31,19 +34,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
-    _supports_check_mode = True
-    _supports_async = False
-    _requires_connection = False
+class ActionModule(ControllerAction):
+    _spec = ARGUMENTS
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        del tmp
-        _validated, checked = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        arguments: dict[str, Any] = plain(checked)
+    def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         hosts = arguments["hosts"]
         if hosts is None:
-            hosts = plain((task_vars or {}).get("ansible_play_hosts_all") or [])
+            hosts = plain(task_vars.get("ansible_play_hosts_all") or [])
         document = build(
             hosts, arguments["info"], arguments["probe"], arguments["diagnosis"], arguments["groups"], _now()
         )
@@ -73,16 +70,12 @@ def _mode(text: str) -> int:
 
 
 def _write(texts: dict[str, str], mode: int) -> None:
-    """Both files or, as long as nothing fails while they are renamed, none."""
-    writes = Writes(shared=True)
     try:
-        for path, text in texts.items():
-            writes.add(path, text.encode("utf-8", "replace"), mode, through_link=False)
-        writes.finish()
+        write_texts(texts, mode)
     except FileProblem as problem:
         reason = str(getattr(problem.__cause__, "strerror", "") or "")
         if not reason:
-            # Something of somebody else's is in the way, and the sentence says what to do about it.
+            # Another user's file is in the way, and the sentence says what to do about it.
             raise AnsibleActionFail("the report cannot be written on the controller: %s" % problem) from problem
         raise AnsibleActionFail(
             "the report cannot be written on the controller (%s): %s. Choose another path, or make this one writable"

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Mapping
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.checked_action import ControllerAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify import failing
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.table import table
 
@@ -23,16 +22,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 display = Display()
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
-    _supports_check_mode = True
-    _supports_async = False
-    _requires_connection = False
+class ActionModule(ControllerAction):
+    _spec = ARGUMENTS
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        del tmp
-        _validated, checked = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        arguments: dict[str, Any] = plain(checked)
+    def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         verdicts, diagnosis = arguments["verdicts"], arguments["diagnosis"]
         if (verdicts is None) == (diagnosis is None):
             raise AnsibleActionFail("k3s_registries_summary takes either verdicts or diagnosis")

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any
+from typing import Any, Mapping
 
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import steps
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import ledger_of, plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import ledger_of, plain, show
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import ROLLED
@@ -54,24 +52,16 @@ _NOTHING_DONE: dict[str, Any] = {
     "kept": "", "waiting_for": [], "waited_for": [], "log": [],
 }  # fmt: skip
 
-display = Display()
-
 
 class ActionModule(NodeAction):
-    _supports_check_mode = True
-    _supports_async = False
+    _spec = ROLLOUT_ARGUMENTS
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        del tmp
-        _validated, arguments = self.validate_argument_spec(argument_spec=ROLLOUT_ARGUMENTS)
-        arguments = plain(arguments)
+    def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         if arguments["quorum_timeout"] < 0:
             raise AnsibleActionFail(
                 "quorum_timeout is %d, and has to be 0 or more seconds" % arguments["quorum_timeout"]
             )
         ledger = ledger_of(arguments)
-        task_vars = task_vars or {}
         result.update(_NOTHING_DONE)
         if not arguments["staged"].get("restart"):
             return result
@@ -87,10 +77,10 @@ class ActionModule(NodeAction):
             # If Ansible has removed its folder, the run has ended, and nobody reads a summary.
             with contextlib.suppress(FileNotFoundError), ledger.opened() as run:
                 for line in summary.lines(run, arguments["cluster"], task_vars, self._task.check_mode):
-                    _show(line)
+                    show(line)
         return result
 
-    def _asking(self, ledger: Ledger, arguments: dict[str, Any], task_vars: dict[str, Any]) -> Asking:
+    def _asking(self, ledger: Ledger, arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> Asking:
         agents = ansible_run.agents_of(arguments["cluster"], task_vars)
         try:
             at_once = batch_size(arguments["agent_batch"], len(agents) or _staged_agents(ledger))
@@ -114,7 +104,7 @@ class ActionModule(NodeAction):
             run.order = list(asking.batch)
             run.shown = True
             for line in plan.plan_lines(run, asking.agents_at_once):
-                _show(line)
+                show(line)
 
     def _commit(
         self, ledger: Ledger, asking: Asking, arguments: dict[str, Any], result: dict[str, Any], task_vars: Any
@@ -132,9 +122,9 @@ class ActionModule(NodeAction):
             except AnsibleError as error:
                 # The connection is gone; the node goes on by itself. Nobody knows yet how it ended.
                 lost = dict(result, failed=True, step=steps.CONNECTION_LOST, msg=str(error))
-                _show(self._note(ledger, asking.host, lost))
+                show(self._note(ledger, asking.host, lost))
                 raise
-            _show(self._note(ledger, asking.host, result))
+            show(self._note(ledger, asking.host, result))
 
     def _restart(self, ledger: Ledger, host: str, arguments: dict[str, Any], task_vars: Any) -> dict[str, Any]:
         """The commit on the node. A node cannot print while it waits for other servers, so it says first for whom it
@@ -148,7 +138,7 @@ class ActionModule(NodeAction):
             answer = self._module(dict(arguments, announce=True), task_vars)
             if not answer.get("waiting_for"):
                 return answer
-            _show(plan.waiting_line(host, arguments["quorum_timeout"], answer["waiting_for"]))
+            show(plan.waiting_line(host, arguments["quorum_timeout"], answer["waiting_for"]))
         return self._module(arguments, task_vars)
 
     def _turn(self, ledger: Ledger, asking: Asking, arguments: dict[str, Any]) -> Turn:
@@ -165,7 +155,7 @@ class ActionModule(NodeAction):
                 asks = asking._replace(in_order=False)
             turn = decide(run, asks, ledger.others() if asking.makes_way else ())
             if turn and turn.go and absent:
-                _show("%s goes before %s, for which it has waited in vain" % (asking.host, ", ".join(absent)))
+                show("%s goes before %s, for which it has waited in vain" % (asking.host, ", ".join(absent)))
             if not lease_keeper.lives(run.controller or parent):
                 # A worker outlives a killed controller; what it has not begun is the next run's.
                 turn = Turn(False, _RUN_HAS_ENDED)
@@ -204,8 +194,3 @@ class ActionModule(NodeAction):
 def _staged_agents(ledger: Ledger) -> int:
     with ledger.opened() as run:
         return sum(host.role == "agent" for host in run.hosts.values())
-
-
-def _show(line: str) -> None:
-    """Print a line of the run's. Nodes and whoever holds the Lease have chosen words of it."""
-    display.display(visible(line))

@@ -9,18 +9,13 @@ import getpass
 import os
 import socket
 import uuid
-from typing import Any
+from typing import Any, Mapping
 
 from ansible.errors import AnsibleError
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import lease as names
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import LEASE_ARGUMENTS
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import (
-    cluster_groups,
-    ledger_of,
-    plain,
-)
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import cluster_groups, ledger_of, show
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import LEASED
@@ -45,14 +40,9 @@ display = Display()
 
 
 class ActionModule(NodeAction):
-    _supports_check_mode = True
-    _supports_async = False
+    _spec = LEASE_ARGUMENTS
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        del tmp
-        _validated, arguments = self.validate_argument_spec(argument_spec=LEASE_ARGUMENTS)
-        arguments = plain(arguments)
+    def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         result.update(
             changed=False, lease=names.NOT_HELD, server="", previous="", renewed="", expires_in=0, waits_for=[]
         )
@@ -60,8 +50,8 @@ class ActionModule(NodeAction):
         # Under the free strategies run_once does not hold; the first host takes the Lease for all.
         with ledger.exclusively("lease"):
             if arguments["state"] == "held":
-                self._hold(ledger, arguments, result, task_vars or {})
-                self._join(ledger, result, str((task_vars or {}).get("inventory_hostname", "")))
+                self._hold(ledger, arguments, result, task_vars)
+                self._join(ledger, result, str(task_vars.get("inventory_hostname", "")))
             else:
                 self._release(ledger, arguments, result, task_vars)
         return result
@@ -99,7 +89,7 @@ class ActionModule(NodeAction):
             result.update(failed=True, msg="nothing was restarted: the run that asked for it has ended")
             return
         try:
-            answer = patience.outwait(lambda: self._module(arguments, task_vars), _show)
+            answer = patience.outwait(lambda: self._module(arguments, task_vars), show)
         except AnsibleError as error:
             answer = {"failed": True, "lease": names.UNAVAILABLE, "msg": "%s cannot be reached: %s" % (server, error)}
         if answer.get("failed"):
@@ -107,7 +97,7 @@ class ActionModule(NodeAction):
                 run.lease.asked.append(server)
                 left = set(servers) - set(run.lease.asked)
             if answer.get("lease") == names.UNAVAILABLE and left:
-                _show("The lease cannot be taken through %s: %s" % (server, answer.get("msg")))
+                show("The lease cannot be taken through %s: %s" % (server, answer.get("msg")))
                 result["lease"] = names.ELSEWHERE
                 return
             self._without_lease(ledger, answer, arguments["force"], result)
@@ -199,11 +189,6 @@ class ActionModule(NodeAction):
         if hasattr(display, "_final_q"):
             display._final_q = None
         self._module(arguments, task_vars)
-
-
-def _show(line: str) -> None:
-    """Print a line of the run's. Nodes and whoever holds the Lease have chosen words of it."""
-    display.display(visible(line))
 
 
 def _still_held(ledger: Ledger) -> bool:

@@ -14,28 +14,10 @@ description:
   - Registries for which containerd uses its defaults are absent.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
+extends_documentation_fragment:
+  - k3sfleet.registries.configuration.input
+  - k3sfleet.registries.configuration
 positional: default_endpoint, embedded_mirror
-options:
-  _input:
-    description:
-      - A configuration as in C(registries.yaml), with the keys C(mirrors) and C(configs), both optional.
-      - Keys that K3s does not know are ignored, as K3s ignores them.
-      - The text of a C(registries.yaml) is taken, too, and read strictly, as
-        P(k3sfleet.registries.from_registries_yaml#filter) reads it.
-    type: raw
-    required: true
-  default_endpoint:
-    description:
-      - Whether containerd asks the registry itself last.
-      - V(false) if the node sets C(disable-default-registry-endpoint).
-    type: bool
-    default: true
-  embedded_mirror:
-    description:
-      - Address and port of the embedded registry mirror, usually V(127.0.0.1:6443).
-      - Empty if C(embedded-registry) is off.
-    type: str
-    default: ""
 seealso:
   - plugin: k3sfleet.registries.hosts_toml
     plugin_type: filter

@@ -15,6 +15,8 @@ description:
   - Never fails because of what the configuration holds, and shows no secret.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
+extends_documentation_fragment:
+  - k3sfleet.registries.configuration
 positional: k3s_version, default_endpoint, embedded_mirror
 options:
   _input:
@@ -35,12 +37,6 @@ options:
       - V(false) if the nodes set C(disable-default-registry-endpoint).
     type: bool
     default: true
-  embedded_mirror:
-    description:
-      - Address and port of the embedded registry mirror, usually V(127.0.0.1:6443).
-      - Empty if C(embedded-registry) is off.
-    type: str
-    default: ""
   images:
     description:
       - Names of images that the nodes will pull; those that no mirror covers are reported.

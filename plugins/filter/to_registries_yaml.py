@@ -15,15 +15,8 @@ description:
   - Empty keys are left out, and the order is kept.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
-options:
-  _input:
-    description:
-      - A configuration as in C(registries.yaml), with the keys C(mirrors) and C(configs), both optional.
-      - Keys that K3s does not know are ignored, as K3s ignores them.
-      - The text of a C(registries.yaml) is taken, too, and read strictly, as
-        P(k3sfleet.registries.from_registries_yaml#filter) reads it.
-    type: raw
-    required: true
+extends_documentation_fragment:
+  - k3sfleet.registries.configuration.input
 seealso:
   - plugin: k3sfleet.registries.from_registries_yaml
     plugin_type: filter

@@ -39,13 +39,12 @@ _raw:
 
 import os
 from types import SimpleNamespace
-from typing import Any, Mapping
+from typing import Any
 
 import yaml
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.errors import AnsibleValidationErrorMultiple
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.action.k3s_registries import ActionModule
@@ -64,16 +63,20 @@ class LookupModule(LookupBase):  # type: ignore[misc]
     """The lookup of this file."""
 
     def run(self, terms: Any, variables: Any = None, **kwargs: Any) -> list[str]:
-        wrong = self._wrong_types(variables)
+        options = once(str(C.DEFAULT_LOCAL_TMP), ["argument_specs"], _options)
+        given = {name: plain(self._templar.template(variables[name])) for name in options if name in variables}
+        # In what they are not as the role's argument specification says.
+        wrong = ArgumentSpecValidator(options).validate(given).error_messages
         if wrong:
+            ActionModule.refuse(terms[0], variables)
             return ["%s. Nothing has been touched." % "; ".join(wrong)]
         # As plain values: the check of the arguments copies them. A value that ansible-core 2.19 templates only when it
         # is read would be copied with the templating engine, and the copy does not work.
-        arguments = {key: plain(value) for key, value in terms[0].items() if not _is_omitted(value, variables)}
+        arguments = {key: plain(value) for key, value in terms[0].items()}
         task = SimpleNamespace(args=arguments, get_search_path=lambda: list(variables["ansible_search_path"]))
         action = ActionModule(task, None, None, self._loader, self._templar, None)
         try:
-            _arguments, prepared, warnings = action.checked(variables)
+            _arguments, prepared, warnings = action.checked(variables, given)
         except AnsibleActionFail as problem:
             return [str(problem)]
         if prepared.errors:
@@ -85,13 +88,6 @@ class LookupModule(LookupBase):  # type: ignore[misc]
                 display.display("[WARNING]: %s" % warning, color=C.COLOR_WARN, stderr=True)
         return [""]
 
-    def _wrong_types(self, variables: Mapping[str, Any]) -> list[str]:
-        """In what the host's variables are not as the role's argument specification says."""
-        options = once(str(C.DEFAULT_LOCAL_TMP), ["argument_specs"], _options)
-        given = {name: plain(self._templar.template(variables[name])) for name in options if name in variables}
-        errors: AnsibleValidationErrorMultiple = ArgumentSpecValidator(options).validate(given).errors
-        return list(errors.messages)
-
 
 def _options() -> dict[str, Any]:
     with open(_SPECIFICATION, encoding="utf-8") as handle:
@@ -99,8 +95,3 @@ def _options() -> dict[str, Any]:
     return {
         name: {key: value for key, value in option.items() if key != "description"} for name, option in found.items()
     }
-
-
-def _is_omitted(value: Any, variables: Mapping[str, Any]) -> bool:
-    """Whether it is what ``default(omit)`` leaves: a text of its own before ansible-core 2.19, an object since."""
-    return type(value).__name__ == "_OmitType" or (isinstance(value, str) and value == variables.get("omit"))

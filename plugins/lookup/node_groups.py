@@ -49,10 +49,13 @@ from ansible.plugins.lookup import LookupBase
 
 # Ansible evaluates a play's hosts, and with them this lookup, in its main process. Every worker inherits what is
 # imported there; without this, each host's worker would import all the rules anew, for 160 ms of its core.
-from ansible_collections.k3sfleet.registries.plugins.lookup import configuration_problem
+from ansible_collections.k3sfleet.registries.plugins.lookup import configuration_problem, module_options
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes import groups
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rewrite_engine import rewrite_engine
 
-__all__ = ["LookupModule", "configuration_problem"]
+__all__ = ["LookupModule", "configuration_problem", "module_options"]
+
+rewrite_engine()
 
 _VARIABLES = (groups.SERVER_VARIABLE, groups.AGENT_VARIABLE)
 

@@ -3,7 +3,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pulls images on a node to prove that it can, and says why where it cannot."""
+"""Pulls images on a node to prove that it can, and says why if it cannot."""
 
 from __future__ import annotations
 
@@ -25,19 +25,9 @@ extends_documentation_fragment:
   - k3sfleet.registries.attributes
   - k3sfleet.registries.node
 attributes:
-  async:
-    support: none
   check_mode:
-    support: full
     details:
       - Nothing is pulled.
-  diff_mode:
-    support: none
-  action:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   images:
     description: The images, as C(crictl pull) takes them.

@@ -41,21 +41,13 @@ author:
 extends_documentation_fragment:
   - k3sfleet.registries.attributes
 attributes:
-  async:
-    support: none
   check_mode:
-    support: full
     details:
       - Returns the plan. Fails if the run would fail.
   diff_mode:
     support: full
     details:
       - Shows the place and the digest of every image that is copied or would be.
-  action:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   config:
     description:

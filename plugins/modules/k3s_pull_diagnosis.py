@@ -25,18 +25,6 @@ author:
 extends_documentation_fragment:
   - k3sfleet.registries.attributes
   - k3sfleet.registries.node
-attributes:
-  async:
-    support: none
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  action:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   log_file:
     description:
@@ -166,7 +154,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = dict(
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
-    """The module's result; fails through `module` where there is no log or an option cannot be understood."""
+    """The module's result; fails through `module` if there is no log or an option cannot be understood."""
     config = take_config(module)
     parameters = module.params
     paths = places(parameters)

@@ -34,19 +34,10 @@ extends_documentation_fragment:
   - k3sfleet.registries.attributes
   - k3sfleet.registries.node
 attributes:
-  async:
-    support: none
-  check_mode:
-    support: full
   diff_mode:
     support: full
     details:
       - Shows registries.yaml without secrets and the certificates by subject, fingerprint and expiry.
-  action:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   config:
     description:
@@ -130,11 +121,6 @@ options:
         ones count like any other state.
     type: int
     default: 3
-  limits:
-    description:
-      - Timeouts, counts and durations of the run, by the names of the role's variables. They are checked with the rest
-        before any node is touched. The role sets this.
-    type: dict
   rollout:
     description:
       - Settings of the rollout that follows. They are checked before the first node is touched, and decide in
@@ -370,6 +356,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from
     unsure_answer,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import NEITHER, Identity
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import placing
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
     Desired,
@@ -425,9 +412,7 @@ def main() -> None:
     for warning in result.pop("warnings", []):
         module.warn(warning)
     if result.get("kept"):
-        module.warn(
-            "The registries.yaml from before the collection is kept in %s, which K3s does not read" % result["kept"]
-        )
+        module.warn(placing.KEPT % result["kept"])
     module.exit_json(left_alone=False, **result)
 
 

@@ -23,19 +23,9 @@ author:
 extends_documentation_fragment:
   - k3sfleet.registries.attributes
 attributes:
-  async:
-    support: none
   check_mode:
-    support: full
     details:
       - No image is pulled.
-  diff_mode:
-    support: none
-  action:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   node:
     description: The options that say what the node is, which M(k3sfleet.registries.k3s_registries_info) and all others

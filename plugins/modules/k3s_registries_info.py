@@ -24,18 +24,6 @@ author:
 extends_documentation_fragment:
   - k3sfleet.registries.attributes
   - k3sfleet.registries.node
-attributes:
-  async:
-    support: none
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  action:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   distribution:
     description: Which distribution runs on the node. Empty means the one that runs there, or V(k3s) if none is set up.

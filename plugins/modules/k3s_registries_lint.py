@@ -19,18 +19,8 @@ author:
 extends_documentation_fragment:
   - k3sfleet.registries.attributes
 attributes:
-  async:
-    support: none
   check_mode:
-    support: full
     details: The report is not written.
-  diff_mode:
-    support: none
-  action:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   file:
     description:

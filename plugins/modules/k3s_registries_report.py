@@ -26,19 +26,9 @@ author:
 extends_documentation_fragment:
   - k3sfleet.registries.attributes
 attributes:
-  async:
-    support: none
   check_mode:
-    support: full
     details:
       - The page is made and nothing is written.
-  diff_mode:
-    support: none
-  action:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   path:
     description:

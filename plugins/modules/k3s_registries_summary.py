@@ -20,18 +20,6 @@ author:
   - the k3sfleet.registries authors (@k3sfleet)
 extends_documentation_fragment:
   - k3sfleet.registries.attributes
-attributes:
-  async:
-    support: none
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  action:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   verdicts:
     description: The C(verdict) of every node, as C(k3s_registries_examine) returns it.

@@ -44,18 +44,6 @@ author:
 extends_documentation_fragment:
   - k3sfleet.registries.attributes
   - k3sfleet.registries.node
-attributes:
-  async:
-    support: none
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  action:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   images:
     description: Images to look for, with or without registry and tag, as for C(crictl pull).

@@ -39,19 +39,9 @@ extends_documentation_fragment:
   - k3sfleet.registries.attributes
   - k3sfleet.registries.node
 attributes:
-  async:
-    support: none
-  check_mode:
-    support: full
   diff_mode:
-    support: none
     details:
       - M(k3sfleet.registries.k3s_registries) shows what changes when it stages.
-  action:
-    support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   lease_holder:
     description: Names this run in the Lease. Set by the action plugin.
@@ -280,6 +270,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from
     confirmed,
     identify,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import placing
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import (
     Commit,
@@ -319,9 +310,7 @@ def main() -> None:
     except (Contradicted, Failure, FileProblem, NodeBusy, Refused, ServiceProblem, Unsafe) as problem:
         module.fail_json(msg=str(problem), **result)
     if result.get("kept"):
-        module.warn(
-            "The registries.yaml from before the collection is kept in %s, which K3s does not read" % result["kept"]
-        )
+        module.warn(placing.KEPT % result["kept"])
     module.exit_json(**result)
 
 

@@ -11,6 +11,8 @@ from typing import Any, Iterable, Mapping
 
 from ansible import constants as C
 from ansible.errors import AnsibleError
+from ansible.utils.display import Display
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.clean import clean
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.ledger import Ledger
 
@@ -53,6 +55,14 @@ def _warning(item: Any) -> str:
         if isinstance(text, str):
             return str(plain(text))
     return str(plain(item)) if isinstance(item, str) else str(item)
+
+
+display = Display()
+
+
+def show(line: str) -> None:
+    """Print a line of the run, made safe: nodes, and the run that holds the Lease, have chosen words of it."""
+    display.display(visible(line))
 
 
 def ledger_of(arguments: Mapping[str, Any]) -> Ledger:

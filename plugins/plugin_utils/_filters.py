@@ -69,10 +69,7 @@ def text(value: Any, name: str, argument: str) -> str:
 
     :raises AnsibleFilterError: if it is anything else.
     """
-    given = plain(value)
-    if not isinstance(given, str):
-        raise AnsibleFilterError(f"{name}: {argument} must be text, not {type(given).__name__}")
-    return given
+    return str(_of_kind(str, "text", value, name, argument))
 
 
 def flag(value: Any, name: str, argument: str) -> bool:
@@ -80,7 +77,11 @@ def flag(value: Any, name: str, argument: str) -> bool:
 
     :raises AnsibleFilterError: if it is anything else, such as the text ``"false"``.
     """
+    return bool(_of_kind(bool, "true or false", value, name, argument))
+
+
+def _of_kind(kind: type, wanted: str, value: Any, name: str, argument: str) -> Any:
     given = plain(value)
-    if not isinstance(given, bool):
-        raise AnsibleFilterError(f"{name}: {argument} must be true or false, not {type(given).__name__}")
+    if not isinstance(given, kind):
+        raise AnsibleFilterError(f"{name}: {argument} must be {wanted}, not {type(given).__name__}")
     return given

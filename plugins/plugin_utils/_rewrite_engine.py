@@ -9,7 +9,7 @@ from typing import Any
 
 
 def rewrite_engine() -> Any:
-    """The module ``re2`` of google-re2, or None where it is not installed."""
+    """The module ``re2`` of google-re2, or None if it is not installed."""
     try:
         import re2
     except ImportError:

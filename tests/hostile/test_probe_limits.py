@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import CAUSES
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE
 
 from tests.hostile import answers, proxies, registries
 from tests.hostile.bounds import bounded
@@ -26,7 +26,7 @@ MIB = 1 << 20
 
 def sound(result: dict[str, Any]) -> str:
     """The cause of a result that is fit to be seen: a known cause, sentences, no failure of the probe's own."""
-    assert result["cause"] in CAUSES, result
+    assert result["cause"] in ADVICE, result
     assert result["message"]
     assert len(result["message"]) < 2000
     assert result["fix"]

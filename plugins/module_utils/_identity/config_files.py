@@ -9,8 +9,9 @@ import hashlib
 import os
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import KEYS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
+
+from .settings import KEYS
 
 _LARGEST = 1 << 20
 
@@ -62,7 +63,8 @@ def read_config_files(main: str, read: Callable[[], Mapping[str, Any]]) -> list[
         text is the one that it has read.
     """
     found = []
-    for path in [main, *_drop_ins(main + ".d")]:
+    drop_ins = [name for name in files.names_in(main + ".d") if name.lower().endswith((".yaml", ".yml"))]
+    for path in [main, *(os.path.join(main + ".d", name) for name in drop_ins)]:
         try:
             content = files.read(path).content
             changed_at = os.stat(path).st_mtime
@@ -72,7 +74,7 @@ def read_config_files(main: str, read: Callable[[], Mapping[str, Any]]) -> list[
             continue
         text = content[:_LARGEST].decode("utf-8", "surrogateescape")
         # Imported here: most agents have no such file.
-        from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.flat_yaml import Unsure, read_flat
+        from .flat_yaml import Unsure, read_flat
 
         item = ConfigFile(path, text, changed_at, None)
         try:
@@ -83,11 +85,3 @@ def read_config_files(main: str, read: Callable[[], Mapping[str, Any]]) -> list[
                 item = item._replace(entries=tuple((str(key), value) for key, value in known["entries"]))
         found.append(item)
     return found
-
-
-def _drop_ins(folder: str) -> list[str]:
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return []
-    return [os.path.join(folder, name) for name in sorted(names) if name.lower().endswith((".yaml", ".yml"))]

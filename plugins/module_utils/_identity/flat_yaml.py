@@ -44,7 +44,7 @@ _VALUE, _OPEN, _LIST, _MAPPING, _TEXT = "nothing", "anything", "a list", "a mapp
 def read_flat(text: str, wanted: Collection[str]) -> Entries:
     """The values of the keys ``wanted`` in ``text``. A key keeps K3s' ``+`` (append) at its end.
 
-    :raises Unsure: when the text is not certain to mean what it seems to mean.
+    :raises Unsure: if the text is not certain to mean what it seems to mean.
     """
     found: Entries = []
     below, begun, counts = _VALUE, False, False
@@ -96,7 +96,7 @@ def _whole(value: Any) -> Any:
 def _certain_to_end_here(text: str) -> None:
     """Let pass what is of no interest, whatever it means.
 
-    :raises Unsure: when it may go on in the next line, where it could swallow a key that counts.
+    :raises Unsure: if it may go on in the next line, where it could swallow a key that counts.
     """
     nested = _KEY.match(text) or _ITEM.match(text)
     while nested is not None:

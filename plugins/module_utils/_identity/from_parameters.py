@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity, Stated, find
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
+
+from .contradictions import sentence
+from .identity import Identity, Stated, find
 
 
 class Contradicted(Exception):
@@ -26,17 +27,10 @@ def identify(parameters: Mapping[str, Any]) -> Identity:
     """What this node is.
 
     :raises Unsafe: for a path that must not be used.
-    :raises ServiceProblem: when the init system does not answer.
+    :raises ServiceProblem: if the init system does not answer.
     """
-    stated = Stated(
-        distribution=parameters.get("distribution") or "",
-        role=parameters.get("node_role") or "",
-        service=parameters.get("service") or "",
-        config_dir=parameters.get("config_dir") or "",
-        data_dir=parameters.get("data_dir") or "",
-        cert_dir=parameters.get("cert_dir") or "",
-        registries_file=parameters.get("registries_file") or "",
-    )
+    names = ("distribution", "node_role", "service", "config_dir", "data_dir", "cert_dir", "registries_file")
+    stated = Stated(*(parameters.get(name) or "" for name in names))
     return find(stated, read=parameters.get("settings_read") or None)
 
 

@@ -12,19 +12,16 @@ from __future__ import annotations
 import os
 from typing import Any, Mapping, NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.config_files import (
-    ConfigFile,
-    main_config_file,
-    read_config_files,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import Contradiction
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.units import Unit, find_units
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
     ABSENT,
     ServiceState,
 )
+
+from .config_files import ConfigFile, main_config_file, read_config_files
+from .contradictions import Contradiction
+from .settings import Settings
+from .units import Unit, find_units
 
 NEITHER = "neither"
 """The role that the inventory gives to a host which is in neither of the cluster's groups."""
@@ -75,7 +72,7 @@ def find(stated: Stated, root: str = "/", read: Mapping[str, Any] | None = None)
     :param read: what the controller has read from configuration files that the node could not: see
         :func:`config_files.read_config_files`.
     :raises Unsafe: for a path that must not be used.
-    :raises ServiceProblem: when the init system does not answer.
+    :raises ServiceProblem: if the init system does not answer.
     """
     units = find_units(root)
     unit, ambiguous = _the_one(units, stated)
@@ -89,7 +86,7 @@ def find(stated: Stated, root: str = "/", read: Mapping[str, Any] | None = None)
     settings = Settings(
         distribution, command, environment, [(item.path, item.entries) for item in config_files if item.entries]
     )
-    # A service that is in use has K3s' defaults where it was told nothing else. Until then, what was set is for later.
+    # A service in use has K3s' defaults unless it was told something else. Until then, what was set is for later.
     in_use = unit is not None and (unit.state.alive or unit.enabled)
     data_dir, registries_yaml = os.path.join(root, "var/lib/rancher", distribution), config_dir + "/registries.yaml"
     if not in_use:
@@ -123,7 +120,7 @@ def find(stated: Stated, root: str = "/", read: Mapping[str, Any] | None = None)
 
 def _running_without_service(root: str) -> list[Contradiction]:
     # Imported here: on hardly any node is there anything to look for.
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._identity import processes
+    from . import processes
 
     return processes.running_without_service(root)
 

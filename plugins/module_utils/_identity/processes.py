@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import re
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import Contradiction
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
+
+from .contradictions import Contradiction
 
 # Both set their process title to the program and the command: "/usr/local/bin/k3s server".
 _TITLE = re.compile(rb"\A(?:/[^\s\0]*/)?(k3s|rke2)(?:[\s\0]+|-)(server|agent)(?:[\s\0]|\Z)")
@@ -20,7 +22,7 @@ def running_without_service(root: str = "/") -> list[Contradiction]:
     folder = os.path.join(root, "proc")
     own = _namespaces(os.path.join(folder, "self"))
     found = []
-    for pid in sorted((name for name in _listed(folder) if name.isdigit()), key=int):
+    for pid in sorted((name for name in files.names_in(folder) if name.isdigit()), key=int):
         try:
             with open(os.path.join(folder, pid, "cmdline"), "rb") as handle:
                 match = _TITLE.match(handle.read(256))
@@ -30,13 +32,6 @@ def running_without_service(root: str = "/") -> list[Contradiction]:
             what = "%s %s" % (_NAMES[match.group(1).decode("ascii")], match.group(2).decode("ascii"))
             found.append(Contradiction("process", "", what, "process %s" % pid))
     return found[:1]
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
 
 
 def _namespaces(process: str) -> tuple[str, ...]:

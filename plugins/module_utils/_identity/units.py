@@ -60,7 +60,7 @@ class Unit(NamedTuple):
 def find_units(root: str = "/") -> list[Unit]:
     """Every service here that runs K3s or RKE2, in the order of their names.
 
-    :raises ServiceProblem: when the init system does not answer.
+    :raises ServiceProblem: if the init system does not answer.
     """
     texts = _systemd_texts(root)
     if not os.path.isdir(os.path.join(root, "run/systemd/system")):
@@ -76,11 +76,7 @@ def _systemd_texts(root: str) -> dict[str, str]:
     seen: dict[str, str] = {}
     for folder in _ANY_NAME + _KNOWN_NAME:
         path = os.path.join(root, folder)
-        try:
-            names = os.listdir(path)
-        except OSError:
-            continue
-        for name in names:
+        for name in files.names_in(path):
             known = "k3s" in name or "rke2" in name
             if not name.endswith(".service") or name in seen or not (known or folder in _ANY_NAME):
                 continue
@@ -172,12 +168,8 @@ def _unit(service: str, text: str, values: Mapping[str, list[str]], root: str) -
 
 def _openrc_units(root: str) -> list[Unit]:
     folder = os.path.join(root, "etc/init.d")
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError:
-        return []
     found = []
-    for name in names:
+    for name in files.names_in(folder):
         text = re.sub(r"\\\n", " ", _text(os.path.join(folder, name)))
         program = re.search(r"^command=[\"']?(\S*?/)?(k3s|rke2)[\"']?\s*$", text, re.MULTILINE)
         if program is None and name not in _BY_NAME:

@@ -8,7 +8,7 @@ source of the fact it rests on, and what to do about it. docs/lint.md is generat
 
 Codes are stable: one that is no longer used is never given to another rule.
 
-- `K3R1xx` shape: text, keys and types. What K3s' decoder refuses or drops in silence.
+- `K3R1xx` shape: text, keys and types. What K3s' decoder refuses or drops silently.
 - `K3R2xx` meaning: names, endpoints, credentials, TLS settings, rewrites, the default endpoint.
 - `K3R3xx` certificates and keys (checked on the controller, where the files are).
 - `K3R4xx` releases: what the given K3s or RKE2 release lacks or is known to get wrong.
@@ -33,7 +33,7 @@ GROUPS = {
 class Rule(NamedTuple):
     """One entry of the catalogue.
 
-    `level` is `error` where K3s or containerd refuses, drops or misuses what was written, `warning` otherwise.
+    `level` is `error` if K3s or containerd refuses, drops or misuses what was written, `warning` otherwise.
     `source` names the public file, issue or page that the rule rests on.
     """
 
@@ -66,7 +66,8 @@ def declare(code: str, level: str, title: str, why: str, source: str, fix: str) 
     return rule
 
 
-Check = Callable[[Any], Iterable[Dict[str, str]]]
+Findings = Iterable[Dict[str, str]]
+Check = Callable[[Any], Findings]
 CheckT = TypeVar("CheckT", bound=Check)
 
 #: The checks that `lint` runs, in the order of their declaration, each with the rules it can fire.

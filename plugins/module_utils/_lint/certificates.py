@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules about certificates and keys. Their checks are the controller's: plugin_utils/_certificates."""
+"""The rules about certificates and keys. The controller checks them, in plugin_utils/_certificates."""
 
 from __future__ import annotations
 

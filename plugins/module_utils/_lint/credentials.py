@@ -8,17 +8,15 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from typing import Dict, Iterable, Iterator
+from typing import Iterator
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.lifetime import lifetime
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB_HOST, WILDCARD
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import WILDCARD
 
-from .catalogue import ERROR, WARNING, checks, declare
+from .catalogue import ERROR, WARNING, Findings, checks, declare
 from .naming import listed, path, quoted
 from .schema import AUTH
 from .subject import Subject
-
-Findings = Iterable[Dict[str, str]]
 
 _PARSE_AUTH = "containerd internal/cri/server/images/image_pull.go ParseAuth"
 
@@ -135,7 +133,7 @@ def auth_that_is_not_basic(subject: Subject) -> Findings:
 
 
 def _problem_of_auth(value: str) -> str:
-    """What is wrong with `auth.auth`, without a word of it. Go's decoder skips line breaks and wants padding."""
+    """What is wrong with `auth.auth`, without quoting any of it. Go's decoder skips line breaks and wants padding."""
     if value.split(" ")[0].lower() in ("basic", "bearer"):
         return f"begins with {value.split(' ')[0].capitalize()}: only the base64 text belongs here"
     try:
@@ -195,11 +193,10 @@ def credentials_over_http(subject: Subject) -> Findings:
     for host in subject.configs:
         if not subject.has_auth(host):
             continue
-        names = (host, "docker.io") if host == DOCKER_HUB_HOST else (host,)
-        plain = [item for name in names for item in subject.endpoint_hosts.get(name, ()) if item.scheme == "http"]
+        plain = subject.plain_url(host)
         if plain:
             yield AUTH_OVER_HTTP.finding(
-                path("configs", host, "auth"), f"the credentials are sent unencrypted to {quoted(plain[0].url)}"
+                path("configs", host, "auth"), f"the credentials are sent unencrypted to {quoted(plain)}"
             )
 
 

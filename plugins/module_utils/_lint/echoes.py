@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Findings that only repeat an earlier one: a misspelt key makes its mirror look as if it had no endpoint."""
+"""Findings that only repeat an earlier one: with a misspelt key, a mirror looks as if it had no endpoint."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def without_echoes(findings: Sequence[FindingT]) -> list[FindingT]:
     """The findings without those that follow from a fault of shape.
 
     What is wrong in shape (K3R1xx) has one finding: what its meaning would be says nothing. What a misspelt or
-    misplaced key was to give is not missing too.
+    misplaced key was meant to give is not reported as missing, too.
     """
     causes = {finding["path"] for finding in findings if _is_shape(finding) and finding["path"]}
     if not causes:

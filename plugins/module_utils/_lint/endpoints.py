@@ -6,19 +6,18 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterable, Iterator
+from typing import Iterator
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB_HOST, Endpoint
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB_HOST
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import Endpoint
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
 
 from . import api_paths
-from .catalogue import ERROR, WARNING, checks, declare
+from .catalogue import ERROR, WARNING, Findings, checks, declare
 from .known_registries import PAGES, is_on_own_network, is_page, public_registry
 from .mirror_names import bare_host
 from .naming import quoted, redacted
 from .subject import Listed, Subject
-
-Findings = Iterable[Dict[str, str]]
 
 _K3S = "k3s-io/k3s pkg/agent/containerd/config.go normalizeEndpointAddress"
 # Written so that there is one way to match a name: others take for ever over a long one that ends in a wrong character.

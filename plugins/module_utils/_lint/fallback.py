@@ -5,15 +5,11 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable
-
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
 
-from .catalogue import WARNING, checks, declare
+from .catalogue import WARNING, Findings, checks, declare
 from .naming import path, quoted
 from .subject import Subject
-
-Findings = Iterable[Dict[str, str]]
 
 _K3S = "k3s-io/k3s pkg/agent/containerd/config.go getHostConfigs"
 
@@ -78,7 +74,7 @@ def bare_mirrors(subject: Subject) -> Findings:
                 yield BARE_MIRROR.finding(
                     path("mirrors", name), f"{quoted(name)} is asked itself, although the default endpoint is disabled"
                 )
-        elif not mirror["rewrite"] and not subject.embedded_unknown:  # a rewrite has a rule of its own
+        elif not mirror["rewrite"] and not subject.nodes.embedded_unknown:  # a rewrite has a rule of its own
             yield BARE_MIRROR_ALONE.finding(
                 path("mirrors", name), f"{quoted(name)} has no endpoint, and does nothing without the embedded registry"
             )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules about what tells lint to ignore a finding. Their checks are the controller's, which has comments."""
+"""The rules about comments that tell lint to ignore a finding. The controller, which sees comments, checks them."""
 
 from __future__ import annotations
 

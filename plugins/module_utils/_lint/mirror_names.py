@@ -6,21 +6,18 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import (
     DOCKER_HUB,
     DOCKER_HUB_HOST,
     WILDCARD,
-    EndpointError,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import EndpointError
 
-from .catalogue import ERROR, WARNING, checks, declare
+from .catalogue import ERROR, WARNING, Findings, checks, declare
 from .known_registries import can_be_named, is_public_cache, public_registry
 from .naming import listed, path, quoted, redacted
 from .subject import Subject
-
-Findings = Iterable[Dict[str, str]]
 
 _K3S = "k3s-io/k3s pkg/agent/containerd/config.go"
 _REFERENCE = "distribution/reference normalize.go splitDockerDomain"
@@ -188,7 +185,7 @@ def configs_named_by_url(subject: Subject) -> Findings:
 def configs_of_hub_aliases(subject: Subject) -> Findings:
     works = [name for name in (DOCKER_HUB_HOST, DOCKER_HUB) if name in subject.configs]
     for name in subject.configs:
-        if name.lower() in _HUB_ALIASES and name != DOCKER_HUB_HOST and not (works and name == "index.docker.io"):
+        if is_hub_alias(name) and not (works and name == "index.docker.io"):
             yield CONFIG_HUB_ALIAS.finding(path("configs", name), f"K3s never uses settings for {name}")
 
 

@@ -51,7 +51,7 @@ def quoted(text: object) -> str:
 def path(*parts: str | int) -> str:
     """A place in the configuration, such as `configs."registry.example.com:5000".tls.ca_file` or `endpoint[0]`.
 
-    Strings are keys (quoted where they are not plain words), integers are places in a list.
+    Strings are keys (quoted unless they are plain words), integers are places in a list.
     """
     text = ""
     for part in parts:

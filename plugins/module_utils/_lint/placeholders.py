@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Values that were never filled in: `<REGISTRY>`, `$GH_TOKEN`, `${VAR}`, `{{ var }}`, `%%VAR%%`, `CHANGEME`, `xxxxxx`.
 
-A name (a host, a URL, a path) holds no character of theirs, so a placeholder may stand anywhere in it. A credential may
+A name (a host, a URL, a path) never holds such characters, so a placeholder may stand anywhere in it. A credential may
 hold any character, so only one that is nothing but a placeholder is taken for one: `robot$k3s` is the name of a robot.
 """
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whom an entry of `configs` reaches: the endpoints of its own host[:port], and no others.
+"""What an entry of `configs` reaches: the endpoints of its own host[:port], and no others.
 
 An entry under the name of a mirror is legal, and reaches the one endpoint that nobody lists: the default one, the
 registry of that name itself. Most people who write it mean the endpoints above it.
@@ -9,21 +9,19 @@ registry of that name itself. Most people who write it mean the endpoints above 
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, Mapping
+from typing import Any, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import (
     DOCKER_HUB,
     DOCKER_HUB_HOST,
     WILDCARD,
 )
 
-from .catalogue import ERROR, WARNING, checks, declare
+from .catalogue import ERROR, WARNING, Findings, checks, declare
 from .known_registries import can_be_named, is_public_cache, public_registry
 from .mirror_names import is_url
 from .naming import listed, path, quoted
 from .subject import Subject
-
-Findings = Iterable[Dict[str, str]]
 
 _SOURCE = (
     "k3s-io/k3s pkg/agent/containerd/config.go configForHost; https://github.com/k3s-io/k3s/issues/11185, "

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable
+from typing import Any
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB, DOCKER_HUB_HOST
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB, DOCKER_HUB_HOST
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.known_problems import (
     known_problems,
     releases_of,
@@ -17,12 +17,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release
     lacking_features,
 )
 
-from .catalogue import ERROR, WARNING, Rule, checks, declare
+from .catalogue import ERROR, WARNING, Findings, Rule, checks, declare
 from .naming import path
 from .reach import endpoints_missed
 from .subject import Subject
-
-Findings = Iterable[Dict[str, str]]
 
 _UPGRADE = "Upgrade the node, or do without."
 

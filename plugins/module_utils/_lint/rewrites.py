@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterable, Iterator
+from typing import Any, Iterator
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.rewrite import (
     Pattern,
     PatternError,
@@ -17,11 +17,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.rewrite
     parse_template,
 )
 
-from .catalogue import ERROR, WARNING, checks, declare
+from .catalogue import ERROR, WARNING, Findings, checks, declare
 from .naming import path, quoted
 from .subject import Subject
-
-Findings = Iterable[Dict[str, str]]
 
 _REGEXP = "Go regexp; k3s-io/containerd core/remotes/docker/resolver.go withRewritesFromHost"
 _TEMPLATE = "k3s-io/k3s pkg/agent/templates/templates.go (HostsTomlTemplate)"
@@ -122,7 +120,7 @@ OWN_HOST = declare(
 
 
 def _engine() -> Any:
-    """google-re2, None where it is not installed."""
+    """google-re2, None if it is not installed."""
     try:
         import re2  # pylint: disable=import-outside-toplevel
     except ImportError:
@@ -243,7 +241,7 @@ def rewrites_without_endpoint(subject: Subject) -> Findings:
 def rewrites_on_the_default_endpoint(subject: Subject) -> Findings:
     for listed in subject.endpoints:
         mirror = subject.mirrors[listed.mirror]
-        # K3s takes only the last one for the default, and only where there is a default endpoint at all.
+        # K3s takes only the last one for the default, and only if there is a default endpoint at all.
         is_last = listed.index + 1 == len(mirror["endpoint"])
         if not mirror["rewrite"] or listed.endpoint is None or not is_last:
             continue

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What K3s' decoder refuses or drops without a word: unknown keys, wrong types, sections in the wrong place.
+"""What K3s' decoder refuses or drops silently: unknown keys, wrong types, sections in the wrong place.
 
-K3s reads registries.yaml with gopkg.in/yaml.v2, non-strict: an unknown key is dropped in silence, a wrong type
+K3s reads registries.yaml with gopkg.in/yaml.v2, non-strict: an unknown key is dropped silently, a wrong type
 rejects the whole file, and a K3s that rejects the file does not stop: it waits for it to become right.
 """
 
@@ -127,7 +127,7 @@ _INVISIBLE = re.compile("[\\s\x00-\x1f\x7f-\xa0\u00ad\u200b-\u200f\u2028-\u202f\
 class Scalar(str):
     """A scalar of a YAML text, with its spelling and the kind K3s' decoder resolves it to (`bool`, `int`, `str` ...).
 
-    In a text K3s takes the spelling of any scalar where text is wanted; in a value of Ansible it is lost.
+    In a text K3s takes the spelling of any scalar if text is wanted; in a value of Ansible it is lost.
     """
 
     kind = "str"

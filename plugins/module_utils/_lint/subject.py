@@ -1,16 +1,19 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the checks look at: the configuration as K3s keeps it, its endpoints parsed once, and its surroundings."""
+"""What the checks look at: the configuration as K3s keeps it, its endpoints parsed once, and what else is known."""
 
 from __future__ import annotations
 
 import re
 from typing import Any, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import (
     DOCKER_HUB,
+    DOCKER_HUB_HOST,
     WILDCARD,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
     Endpoint,
     EndpointError,
     normalise_endpoint,
@@ -27,11 +30,16 @@ def without_port(host: str) -> str:
     return re.sub(r":\d*\Z", "", host)
 
 
+def _names_of(host: str) -> tuple[str, ...]:
+    """The registries that an entry of `configs` under this host is for."""
+    return (host, DOCKER_HUB) if host == DOCKER_HUB_HOST else (host,)
+
+
 class Listed:
     """One item of an endpoint list.
 
     `endpoint` is None if K3s ignores it, `problem` then says why, or if it holds a placeholder (`is_open`), so that
-    nobody knows what it will be.
+    its value is unknown.
     """
 
     __slots__ = ("endpoint", "index", "is_open", "mirror", "problem", "text")
@@ -59,8 +67,7 @@ class Subject:
     """The configuration and everything known beside it.
 
     `config` has the shape of `_rules.config.Config`. `shipped` holds the collection's own keys under `tls`, by host.
-    `release` is None where it is not known. `environment` is that of the K3s service, `config_template` the path of
-    a custom template for containerd's configuration, "" where there is none.
+    `release` is None if it is not known.
     """
 
     def __init__(
@@ -75,11 +82,8 @@ class Subject:
         self.shipped = shipped
         self.default_endpoint = nodes.default_endpoint
         self.embedded_mirror = nodes.embedded_mirror
-        self.embedded_unknown = nodes.embedded_unknown
+        self.nodes = nodes
         self.release = release
-        self.images = nodes.images
-        self.environment = nodes.environment
-        self.config_template = nodes.config_template
         self._defaults: dict[str, Endpoint | EndpointError] = {}
         #: Compiled rewrite patterns, filled by the first check that needs them.
         self.patterns: dict[str, Any] | None = None
@@ -111,7 +115,7 @@ class Subject:
         return [host for host in self._without_port.get(without_port(name.lower()), []) if host not in self.configs]
 
     def default_url(self, registry: str) -> str:
-        """The URL of the endpoint that containerd tries last for a registry, "" where K3s cannot name it."""
+        """The URL of the endpoint that containerd tries last for a registry, "" if K3s cannot name it."""
         if registry == WILDCARD:
             return ""
         default = self.default(registry)
@@ -128,13 +132,15 @@ class Subject:
 
     def is_used(self, host: str) -> bool:
         """Whether an entry of `configs` with this key applies to an endpoint or to a mirrored registry."""
-        return host in self.mirrors or host in self.endpoint_hosts or self._is_docker_hub_in_use(host)
+        return any(name in self.mirrors or name in self.endpoint_hosts for name in _names_of(host))
 
-    def _is_docker_hub_in_use(self, host: str) -> bool:
-        return host == "registry-1.docker.io" and (DOCKER_HUB in self.mirrors or DOCKER_HUB in self.endpoint_hosts)
+    def plain_url(self, host: str) -> str:
+        """The first endpoint that is asked over http with the entry of this key, "" if none is."""
+        found = (item for name in _names_of(host) for item in self.endpoint_hosts.get(name, ()))
+        return next((item.url for item in found if item.scheme == "http"), "")
 
     def tls_value(self, host: str, key: str) -> str:
-        """A file of `tls` as written under K3s' key or one of ours, "" where there is none."""
+        """A file of `tls` as written under K3s' key or one of ours, "" if there is none."""
         tls = self.configs[host]["tls"] or {}
         stem = key.rpartition("_")[0]
         shipped = self.shipped.get(host, {})

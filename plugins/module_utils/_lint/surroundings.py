@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable
-
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import WILDCARD
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.no_proxy import proxy_of_containerd
 
-from .catalogue import ERROR, WARNING, checks, declare
+from .catalogue import ERROR, WARNING, Findings, checks, declare
 from .naming import path, quoted, redacted
 from .subject import Subject
-
-Findings = Iterable[Dict[str, str]]
 
 IMAGE_NOT_COVERED = declare(
     "K3R260",
@@ -57,7 +53,7 @@ TEMPLATE_DROPS_AUTH = declare(
 @checks(IMAGE_NOT_COVERED, IMAGE_UNREADABLE)
 def images_without_mirror(subject: Subject) -> Findings:
     missing: dict[str, list[str]] = {}
-    for index, name in enumerate(subject.images):
+    for index, name in enumerate(subject.nodes.images):
         try:
             registry = parse_image(name).registry
         except ImageError as error:
@@ -91,7 +87,7 @@ def registries_behind_the_proxy(subject: Subject) -> Findings:
         endpoint = listed.endpoint
         if endpoint is None or not endpoint.host or endpoint.host in reported:
             continue
-        proxy = proxy_of_containerd(subject.environment, endpoint.scheme, endpoint.host)
+        proxy = proxy_of_containerd(subject.nodes.environment, endpoint.scheme, endpoint.host)
         if proxy:
             reported.add(endpoint.host)
             yield THROUGH_PROXY.finding(
@@ -102,8 +98,8 @@ def registries_behind_the_proxy(subject: Subject) -> Findings:
 @checks(TEMPLATE_DROPS_AUTH)
 def templates_that_may_drop_credentials(subject: Subject) -> Findings:
     hosts = [host for host in subject.configs if subject.has_auth(host)]
-    if subject.config_template and hosts:
+    if subject.nodes.config_template and hosts:
         yield TEMPLATE_DROPS_AUTH.finding(
             path("configs", hosts[0], "auth"),
-            f"{quoted(subject.config_template)} decides whether containerd gets these credentials",
+            f"{quoted(subject.nodes.config_template)} decides whether containerd gets these credentials",
         )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules about the text of a registries.yaml. Their checks are the controller's, which has YAML."""
+"""The rules about the text of a registries.yaml. The controller, which has a YAML parser, checks them."""
 
 from __future__ import annotations
 

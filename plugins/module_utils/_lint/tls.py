@@ -5,22 +5,18 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable
-
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import (
     DOCKER_HUB,
     DOCKER_HUB_HOST,
     WILDCARD,
 )
 
-from .catalogue import ERROR, WARNING, checks, declare
+from .catalogue import ERROR, WARNING, Findings, checks, declare
 from .known_registries import can_be_named
 from .mirror_names import is_hub_alias, is_url
 from .naming import listed, path, quoted
 from .schema import INSECURE, SHIPPED, TLS_FILES
 from .subject import Subject
-
-Findings = Iterable[Dict[str, str]]
 
 _HOSTS = "containerd core/remotes/docker/config/hosts.go"
 
@@ -138,11 +134,10 @@ def tls_over_http(subject: Subject) -> Findings:
     for host in subject.configs:
         if not subject.has_tls(host):
             continue
-        names = (host, "docker.io") if host == DOCKER_HUB_HOST else (host,)
-        plain = [item for name in names for item in subject.endpoint_hosts.get(name, ()) if item.scheme == "http"]
+        plain = subject.plain_url(host)
         if plain:
             yield TLS_OVER_HTTP.finding(
-                path("configs", host, "tls"), f"{quoted(plain[0].url)} is an http endpoint of this host"
+                path("configs", host, "tls"), f"{quoted(plain)} is an http endpoint of this host"
             )
 
 

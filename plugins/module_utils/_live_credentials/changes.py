@@ -13,14 +13,6 @@ from __future__ import annotations
 import os
 from typing import Dict, Iterator, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials import doubts
-from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import Doubt
-from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.header import (
-    DEFAULT,
-    Headers,
-    NoPlace,
-    with_headers,
-)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.hosts_file import RegistryHosts, hosts_from
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import (
     Credentials,
@@ -31,6 +23,15 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host, directory_for
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD, WILDCARD_DIRECTORY
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
+
+from . import doubts
+from .doubts import Doubt
+from .header import (
+    DEFAULT,
+    Headers,
+    NoPlace,
+    with_headers,
+)
 
 Tables = Mapping[str, Mapping[str, str]]
 """Credentials by key of ``configs``, as config.toml has them."""

@@ -18,9 +18,6 @@ import platform as this_machine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Iterable, Mapping, NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials import doubts
-from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.changes import Changes, TextHosts
-from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import Doubt
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.answer import Answer
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.authorization import Authorization
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.content import ACCEPT
@@ -47,6 +44,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     origin_of,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image, ImageError, parse_image
+
+from . import doubts
+from .changes import Changes, TextHosts
+from .doubts import Doubt
 
 _AT_ONCE = 16
 _TIMEOUT = 10.0

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from typing import Mapping, NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.changes import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
+
+from .changes import (
     Tables,
     applied,
     changes,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.header import NoPlace
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
+from .header import NoPlace
 
 
 class InForce(NamedTuple):

@@ -17,9 +17,9 @@ class Access:
 
     :ivar host: ``host[:port]``.
     :ivar scheme: ``https`` or ``http``.
-    :ivar ca: PEM text, ``cert`` and ``key`` as well; "" where the corresponding ``*_file`` or nothing applies.
+    :ivar ca: PEM text, ``cert`` and ``key`` as well; "" if the corresponding ``*_file`` or nothing applies.
     :ivar ca_file: a path on the machine that copies, ``cert_file`` and ``key_file`` as well.
-    :ivar insecure: certificates are not checked; only where the configuration says so for this very host.
+    :ivar insecure: certificates are not checked; only if the configuration says so for this very host.
     """
 
     host: str

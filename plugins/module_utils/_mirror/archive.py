@@ -21,10 +21,11 @@ import time
 import zlib
 from typing import Any, BinaryIO, Iterator, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import STAGING, open_file, open_new
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import is_checkable
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import read_json
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
+
+from .layout import STAGING, open_file, open_new
+from .manifest import is_checkable
 
 _WORK = "k3sfleet-mirror-work-"
 _ABANDONED = 86400.0
@@ -62,9 +63,9 @@ class Workspace:
         self.path = os.path.join(self._parent, "%s%d-%s" % (_WORK, os.getuid(), token))
 
     def folder(self) -> str:
-        """Its path, made where it is not there yet.
+        """Its path, made if it is not there yet.
 
-        :raises ArchiveProblem: where somebody else has made it.
+        :raises ArchiveProblem: if somebody else has made it.
         """
         os.makedirs(self.path, mode=0o700, exist_ok=True)
         found = os.lstat(self.path)
@@ -93,7 +94,7 @@ def _is_abandoned(path: str) -> bool:
 def plain_tar(path: str, workspace: Workspace) -> str:
     """The path of a tarball without compression: the given one, or an unpacked copy in the workspace.
 
-    :raises ArchiveProblem: where it cannot be read, unpacks to too much, or zstd is missing for a ``.zst``.
+    :raises ArchiveProblem: if it cannot be read, unpacks to too much, or zstd is missing for a ``.zst``.
     """
     try:
         with open_file(path) as handle:
@@ -156,14 +157,14 @@ def _unzstd(path: str, out: BinaryIO, most: int) -> None:
 
 
 def saved_images(tar: str, where: str) -> list[Saved] | None:
-    """The images of a ``docker save`` tarball; None where it is another kind of tarball.
+    """The images of a ``docker save`` tarball; None if it is another kind of tarball.
 
     :param tar: the tarball without compression.
     :param where: as the user named it.
-    :raises ArchiveProblem: where it is damaged or names no image.
+    :raises ArchiveProblem: if it is damaged or names no image.
     """
     try:
-        with _opened(tar) as archive:
+        with _open(tar) as archive:
             content = None
             # To its end: skopeo reads all of it.
             for member in _members(archive, where):
@@ -193,7 +194,7 @@ def _config(name: str) -> str:
 def unpack_layout(tar: str, workspace: Workspace, where: str) -> str:
     """Unpack the tar of an OCI layout into the workspace, once; returns its folder.
 
-    :raises ArchiveProblem: where it holds anything but plain files and folders below itself.
+    :raises ArchiveProblem: if it holds anything but plain files and folders below itself.
     """
     folder = os.path.join(workspace.folder(), "%s-%d" % (os.path.basename(where), os.stat(tar).st_mtime_ns))
     if not os.path.exists(folder):
@@ -207,7 +208,7 @@ def unpack(tar: str, folder: str, where: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder, mode=0o700)
     try:
-        with _opened(tar) as archive:
+        with _open(tar) as archive:
             for member in _members(archive, where):
                 name = os.path.normpath(member.name)
                 if os.path.isabs(name) or name.startswith("..") or not (member.isfile() or member.isdir()):
@@ -245,7 +246,7 @@ class _Bounded:
 
 
 @contextlib.contextmanager
-def _opened(path: str) -> Iterator[tarfile.TarFile]:
+def _open(path: str) -> Iterator[tarfile.TarFile]:
     """A tarball without compression, to be read within limits."""
     with open_file(path) as handle:
         bounded: Any = _Bounded(handle)
@@ -299,9 +300,9 @@ def _nobody(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def packed_file(tar: str, name: str) -> bytes:
-    """One small file of a packed layout, b"" where it has none."""
+    """One small file of a packed layout, b"" if it has none."""
     try:
-        with _opened(tar) as archive:
+        with _open(tar) as archive:
             for member in _members(archive, tar):
                 if member.name == name:
                     return _small(archive, member)

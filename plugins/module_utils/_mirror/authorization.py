@@ -8,13 +8,6 @@ Sources: distribution's ``docs/spec/auth/token.md`` and ``oauth.md``.
 
 from __future__ import annotations
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
-    RegistryFailure,
-    of_status,
-    retry_after,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import AGENT, Question, Reply, Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import (
     TOKEN_LIMIT,
     Challenge,
@@ -30,6 +23,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     bare_origin_of,
     leaves_tls,
 )
+
+from .access import Access
+from .failures import RegistryFailure, of_status, retry_after
+from .session import AGENT, Question, Reply, Session
 
 
 class Authorization:
@@ -51,7 +48,7 @@ class Authorization:
         """What goes along with a request to the registry itself, as far as it has asked for anything yet."""
         if self._bearer is not None and scopes not in self._tokens:
             try:
-                self._tokens[scopes] = self._token(self._bearer, scopes)
+                self._tokens[scopes] = self._fetch_token(self._bearer, scopes)
             except RegistryFailure as problem:
                 if problem.whole or problem.worth_another_try:
                     raise
@@ -73,12 +70,12 @@ class Authorization:
                 return refused.sent != self._access.basic
             if challenge.scheme == "bearer":
                 self._tokens.pop(scopes, None)
-                self._tokens[scopes] = self._token(challenge, scopes)
+                self._tokens[scopes] = self._fetch_token(challenge, scopes)
                 self._bearer = challenge
                 return True
         return False
 
-    def _token(self, challenge: Challenge, scopes: tuple[str, ...]) -> str:
+    def _fetch_token(self, challenge: Challenge, scopes: tuple[str, ...]) -> str:
         host = self._access.host
         realm = challenge.parameters.get("realm", "")
         try:
@@ -91,7 +88,7 @@ class Authorization:
                 "begin with https://" % server.text
             )
         try:
-            reply = self._asked(realm, challenge.parameters.get("service", ""), scopes, Deadline(self._timeout))
+            reply = self._ask(realm, challenge.parameters.get("service", ""), scopes, Deadline(self._timeout))
             content = reply.body(TOKEN_LIMIT)
         except RegistryFailure as problem:
             if problem.cause == "stopped":
@@ -99,7 +96,7 @@ class Authorization:
             raise self._unavailable("token server: %s" % problem, problem.cause) from problem
         return self._token_of(reply, content, server, host)
 
-    def _asked(self, realm: str, service: str, scopes: tuple[str, ...], deadline: Deadline) -> Reply:
+    def _ask(self, realm: str, service: str, scopes: tuple[str, ...], deadline: Deadline) -> Reply:
         access = self._access
         if access.identity_token:
             form = token_form("", access.identity_token, service, scopes, AGENT)

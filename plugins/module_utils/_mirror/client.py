@@ -18,25 +18,6 @@ import time
 import urllib.parse
 from typing import Any, Callable, Iterable, Iterator, TypeVar
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.authorization import Authorization
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import (
-    ADVICE,
-    RegistryFailure,
-    of_failure,
-    of_status,
-    retry_after,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
-    MANIFEST_LIMIT,
-    Descriptor,
-    Manifest,
-    digest_of,
-    document_of,
-    is_checkable,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Body, Question, Reply, Session
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, TooLarge
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import read_json
@@ -56,6 +37,13 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     joined,
     leaves_tls,
 )
+
+from .access import Access
+from .authorization import Authorization
+from .failures import ADVICE, RegistryFailure, of_failure, of_status, retry_after
+from .manifest import MANIFEST_LIMIT, Descriptor, Manifest, digest_of, document_of, is_checkable
+from .session import Body, Question, Reply, Session
+from .tls import TlsSettings
 
 _ACCEPT = ", ".join(INDEX_TYPES + MANIFEST_TYPES)
 _MOST_REDIRECTS = 5
@@ -136,7 +124,8 @@ class RegistryClient:
         if ":" in reference and said and said != reference:
             raise self._other(reference, said if is_checkable(said) else "another digest")
         if _number(reply.header("Content-Length")) > MANIFEST_LIMIT:
-            raise self._too_large()
+            seen = "it is larger than %d MiB" % (MANIFEST_LIMIT >> 20)
+            raise RegistryFailure("manifest_unsupported", self.access.host, seen=seen)
         digest = reference if ":" in reference else said
         if not is_checkable(digest):
             return self.get(repository, reference)
@@ -238,7 +227,7 @@ class RegistryClient:
         place += ("&" if urllib.parse.urlsplit(place).query else "?") + urllib.parse.urlencode({"digest": part.digest})
         headers = {"Content-Type": "application/octet-stream"}
         upload = Question("PUT", place, deadline, headers, make, part.size, _PATIENCE)
-        reply = self._exchanged(upload, (_scope(repository, "PUT"),))
+        reply = self._exchange(upload, (_scope(repository, "PUT"),))
         if reply.status >= 300:
             raise self._refusal(reply, repository)
         reply.start()
@@ -254,7 +243,7 @@ class RegistryClient:
                 if location_of(begun.headers):
                     place = self._joined(begun, location_of(begun.headers), "the place of an upload")
                     scopes = (_scope(repository, "DELETE"),)
-                    self._exchanged(Question("DELETE", place, Deadline(self._timeout)), scopes).start()
+                    self._exchange(Question("DELETE", place, Deadline(self._timeout)), scopes).start()
             except RegistryFailure as problem:
                 problem.side = self.side
                 return problem
@@ -290,30 +279,28 @@ class RegistryClient:
     def _once(self, question: Question, repository: str, scopes: tuple[str, ...] = ()) -> Reply:
         method = question.method
         question = question._replace(headers={"Accept": _ACCEPT, **question.headers})
-        reply = self._exchanged(question, scopes or (_scope(repository, method),))
+        reply = self._exchange(question, scopes or (_scope(repository, method),))
         if reply.status < 300 or (reply.status == 404 and method in ("GET", "HEAD")):
             self._accepted = self._accepted or bool(reply.sent)
             return reply
         raise self._refusal(reply, repository)
 
-    def _exchanged(self, question: Question, scopes: tuple[str, ...]) -> Reply:
+    def _exchange(self, question: Question, scopes: tuple[str, ...]) -> Reply:
         """The answer to a request, with the authorization that the registry asks for."""
-        with self._first_alone():
+        # Until it is known which authentication the registry wants, one request at a time.
+        alone: contextlib.AbstractContextManager[Any] = contextlib.nullcontext() if self._met else self._lock
+        with alone:
             try:
-                reply = self._followed(question, scopes)
+                reply = self._follow(question, scopes)
                 if reply.status == 401 and reply.origin == self._origin:
                     reply.start()
                     if self._authorization.learn(reply, scopes):
-                        return self._followed(question, scopes)
+                        return self._follow(question, scopes)
                 return reply
             finally:
                 self._met = True
 
-    def _first_alone(self) -> Any:
-        """Until it is known which authentication the registry wants, one request at a time."""
-        return contextlib.nullcontext() if self._met else self._lock
-
-    def _followed(self, question: Question, scopes: tuple[str, ...]) -> Reply:
+    def _follow(self, question: Question, scopes: tuple[str, ...]) -> Reply:
         """Ask, and go where a registry says that something it has is to be read. Only it itself gets credentials."""
         for _number in range(_MOST_REDIRECTS + 1):
             own = bare_origin_of(question.url) == self._origin
@@ -358,7 +345,7 @@ class RegistryClient:
             # The token was good: this repository is not for this user, or does not exist (Docker Hub says so).
             advice = ADVICE["unauthorized"].replace("credentials", "credentials for " + repository)
             return RegistryFailure("forbidden", host, said=problem.said, advice=advice)
-        # Where others are answered with the same credentials, or it is another host, it is the affair of this image.
+        # If others are answered with the same credentials, or it is another host, only this image is concerned.
         problem.whole = problem.whole and own and not (reply.status == 401 and self._accepted)
         return problem
 
@@ -369,7 +356,7 @@ class RegistryClient:
             return RegistryFailure("not_a_registry", host, seen=str(error))
         problem = of_failure(error, host)
         if not own:
-            # Where the registry has sent us says nothing of it as a whole.
+            # What fails at a place the registry has sent us to says nothing about the registry as a whole.
             problem.whole = False
         return problem
 
@@ -378,11 +365,6 @@ class RegistryClient:
 
     def _damaged(self, part: Descriptor, what: str) -> RegistryFailure:
         return RegistryFailure("digest_mismatch", self.access.host, seen="%s of %s" % (what, part.digest))
-
-    def _too_large(self) -> RegistryFailure:
-        return RegistryFailure(
-            "manifest_unsupported", self.access.host, seen="it is larger than %d MiB" % (MANIFEST_LIMIT >> 20)
-        )
 
 
 class _There(Reply):

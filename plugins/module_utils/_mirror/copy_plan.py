@@ -1,14 +1,14 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is to be done about each image, as it travels between controller and the machine that copies."""
+"""What has to be done about each image, as it travels between controller and the machine that copies."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, Iterable, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import Item
+from .exchange import Item
 
 SAME, MISSING, DIFFERS, SOURCE_MISSING, FAILED = "same", "missing", "differs", "source_missing", "failed"
 STATES = (SAME, MISSING, DIFFERS, SOURCE_MISSING, FAILED)
@@ -34,11 +34,11 @@ class PlatformMissing(ValueError):
 def subset(index: bytes, platforms: Iterable[str]) -> tuple[bytes, list[str]]:
     """An index with the wanted platforms only, and what has been left out.
 
-    The bytes are the given ones, with the digest they have, where nothing is left out. What describes a platform's
+    The bytes are the given ones, with the digest they have, if nothing is left out. What describes a platform's
     manifest (an attestation) goes and stays with it.
 
     :param platforms: such as ``linux/amd64`` or ``arm64``.
-    :raises PlatformMissing: where one of them is not there; the text names it and those that are.
+    :raises PlatformMissing: if one of them is not there; the text names it and those that are.
     """
     wanted = list(platforms)
     content = json.loads(index)
@@ -73,17 +73,12 @@ def _table(item: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def state_of(source: str | None, target: str | None) -> str:
-    """The state of an image by the digests on both sides, None where it is not there."""
+    """The state of an image by the digests on both sides, None if it is not there."""
     if source is None:
         return SOURCE_MISSING
     if target is None:
         return MISSING
     return SAME if source == target else DIFFERS
-
-
-def state_has_work(item: Item) -> bool:
-    """Whether an image may have to be copied."""
-    return item.state in (MISSING, DIFFERS)
 
 
 def to_copy(item: Item, overwrite: bool) -> bool:

@@ -5,11 +5,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure, of_failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.lists import LIST_LIMIT
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.session import Question, Session
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, TooLarge
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import REDIRECTS, location_of
@@ -21,10 +16,16 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     leaves_tls,
 )
 
+from .access import Access
+from .failures import RegistryFailure, of_failure
+from .lists import LIST_LIMIT
+from .session import Question, Session
+from .tls import TlsSettings
+
 _MOST_REDIRECTS = 5
 
 
-def fetched(url: str, timeout: float) -> str:
+def fetch(url: str, timeout: float) -> str:
     """The text behind a URL. GitHub redirects downloads to another host.
 
     :param timeout: seconds for all of it.

@@ -13,32 +13,24 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.archive import Workspace, packed_file
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import RegistryClient
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.copy_plan import PlatformMissing, subset
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import Item, Request, Source, Target
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import STAGING, Layout, named
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
-    Descriptor,
-    Manifest,
-    digest_of,
-    document_of,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.places import Place
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.skopeo import Skopeo
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.transfer import (
-    LayoutPlace,
-    RegistryPlace,
-    transfer,
-)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import (
     ONE_AT_A_TIME,
     read_json,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.media_types import INDEX_TYPES
+
+from .access import Access
+from .archive import Workspace, packed_file
+from .client import RegistryClient
+from .copy_plan import PlatformMissing, subset
+from .exchange import Item, Request, Source, Target
+from .failures import RegistryFailure
+from .layout import STAGING, Layout, named
+from .manifest import Descriptor, Manifest, digest_of, document_of
+from .places import Place
+from .skopeo import Skopeo
+from .transfer import LayoutPlace, RegistryPlace, transfer
 
 _BLOBS_AT_ONCE = 2
 """Per image that is copied at the same time."""
@@ -49,9 +41,9 @@ _MOST_LOOKED_AT = 64
 class Offer(NamedTuple):
     """What a source has.
 
-    :ivar digest: of the index or manifest that the target is to have; of the configuration where ``by_config``.
-    :ivar top: its bytes where it is not the source's own index but a part of it, otherwise b"".
-    :ivar whole_digest: of the source's own index; that of ``digest`` where nothing is left out.
+    :ivar digest: of the index or manifest that the target is to have; of the configuration if ``by_config``.
+    :ivar top: its bytes if it is not the source's own index but a part of it, otherwise b"".
+    :ivar whole_digest: of the source's own index; that of ``digest`` if nothing is left out.
     :ivar left_out: platforms of the source's index that are not copied.
     """
 
@@ -82,7 +74,7 @@ class Ends:
     # Sides are "src:<host>" and "dest:<host>".
 
     def client(self, side: str, place: Place) -> RegistryClient:
-        """:raises RegistryFailure: where this side has failed as a whole, or cannot be reached at all."""
+        """:raises RegistryFailure: if this side has failed as a whole, or cannot be reached at all."""
         key = "%s:%s" % (side, place.host)
         if key in self.broken:
             raise RegistryFailure(*self.broken[key], side=side, whole=True)
@@ -109,7 +101,7 @@ class Ends:
             return self._layouts[root]
 
     def _packed(self, image: str) -> str | None:
-        """The digest of an image in the tarball that an earlier export made; None where there is none."""
+        """The digest of an image in the tarball that an earlier export made; None if there is none."""
         with self._lock:
             if self._described is None:
                 tar = self._request.export_tar
@@ -128,7 +120,7 @@ class Ends:
             self.broken.setdefault("%s:%s" % (problem.side, place.host), problem.trouble)
 
     def offer(self, source: Source, digest: str = "") -> Offer | None:
-        """What the source has, None where it does not have it.
+        """What the source has, None if it does not have it.
 
         :param digest: what it had when it was asked first: it is asked for that then.
         :raises RegistryFailure: on anything else.
@@ -162,7 +154,7 @@ class Ends:
         return Offer(digest_of(top), found.media_type, top, found.digest, tuple(left_out))
 
     def present(self, item: Item, offer: Offer | None) -> str | None:
-        """The digest that the target has under the image's name; None where it has none.
+        """The digest that the target has under the image's name; None if it has none.
 
         What an image of a tarball is known by is its configuration: the target's digest then counts as the offer's.
         """
@@ -189,11 +181,11 @@ class Ends:
     def write(self, item: Item) -> tuple[str, int]:
         """Copy one image; returns the digest that the target now has and the bytes of all its parts.
 
-        :raises RegistryFailure: where it does not work; nothing stands under the image's name then that did not before.
+        :raises RegistryFailure: if it does not work; nothing stands under the image's name then that did not before.
         """
         deadline, target = Deadline(self._request.copy_timeout), item.target
         with contextlib.ExitStack() as until_done:
-            source, top = self._opened(item, until_done)
+            source, top = self._open(item, until_done)
             if target.layout:
                 layout = self.layout(target.layout, create=True)
                 size = transfer(source, LayoutPlace(layout), top, self._pool, deadline)
@@ -215,7 +207,7 @@ class Ends:
                 )  # fmt: skip
             return top.digest, size
 
-    def _opened(self, item: Item, until_done: contextlib.ExitStack) -> tuple[Any, Manifest]:
+    def _open(self, item: Item, until_done: contextlib.ExitStack) -> tuple[Any, Manifest]:
         """Where an image is copied from, and its manifest or index, which is what the plan has found."""
         source = item.source
         if source.kind == "archive":

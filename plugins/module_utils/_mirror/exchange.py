@@ -9,9 +9,9 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, TypeVar
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import Trouble
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.places import Place
+from .access import Access
+from .failures import Trouble
+from .places import Place
 
 _Made = TypeVar("_Made")
 
@@ -148,11 +148,9 @@ def encoded(value: Any) -> Any:
 def decoded(kind: Callable[..., _Made], given: Mapping[str, Any]) -> _Made:
     """A request, an answer, or a part of one; what it has no field for is left out."""
     known = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    return kind(**{name: _PARTS.get(name, _same)(value) for name, value in given.items() if name in known})
-
-
-def _same(value: Any) -> Any:
-    return value
+    return kind(
+        **{name: _PARTS.get(name, lambda value: value)(value) for name, value in given.items() if name in known}
+    )
 
 
 _PARTS: dict[str, Callable[[Any], Any]] = {

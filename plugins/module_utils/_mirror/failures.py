@@ -124,7 +124,7 @@ _PATTERNS = tuple((cause, re.compile(pattern, re.IGNORECASE | re.MULTILINE)) for
 
 
 def cause_of(text: str) -> str:
-    """The cause that a program's or library's message tells of; ``unknown`` where none is known."""
+    """The cause that a program's or library's message tells of; ``unknown`` if none is known."""
     for cause, pattern in _PATTERNS:
         if pattern.search(text):
             return cause

@@ -19,16 +19,11 @@ import threading
 import uuid
 from typing import Any, BinaryIO, Iterable, Iterator
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
-    DEEPEST,
-    MANIFEST_LIMIT,
-    Descriptor,
-    document_of,
-    is_checkable,
-)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import read_json
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
+
+from .failures import RegistryFailure
+from .manifest import DEEPEST, MANIFEST_LIMIT, Descriptor, digest_of, document_of, is_checkable
 
 REFERENCE = "org.opencontainers.image.ref.name"
 IMAGE_NAME = "io.containerd.image.name"
@@ -119,7 +114,7 @@ class Layout:
     def check(self, digest: str, size: int = -1) -> None:
         """Read a blob once and compare its digest.
 
-        :raises RegistryFailure: where it is not there or damaged; the text names the file.
+        :raises RegistryFailure: if it is not there or damaged; the text names the file.
         """
         with self._lock:
             if digest in self._checked:
@@ -132,7 +127,7 @@ class Layout:
     def parts(self, digest: str, media_type: str, top: bytes = b"") -> dict[str, Descriptor]:
         """Everything that an image consists of, itself excluded, each part once.
 
-        :raises RegistryFailure: where a manifest is not there, damaged, or cannot be understood.
+        :raises RegistryFailure: if a manifest is not there, damaged, or cannot be understood.
         """
         found: dict[str, Descriptor] = {}
         self._collect(digest, media_type, top, found, 0)
@@ -167,7 +162,7 @@ class Layout:
 
         Source: containers/image ``directory/directory_transport.go``: files are named by their digests.
 
-        :raises RegistryFailure: where it is not as it says.
+        :raises RegistryFailure: if it is not as it says.
         """
         with open_file(os.path.join(folder, "manifest.json")) as handle:
             top = handle.read(MANIFEST_LIMIT + 1)
@@ -199,7 +194,7 @@ class Layout:
 
     def put(self, content: bytes) -> str:
         """Store a manifest or an index; returns its digest."""
-        digest = "sha256:" + hashlib.sha256(content).hexdigest()
+        digest = digest_of(content)
         self.add(digest, [content])
         return digest
 
@@ -234,7 +229,7 @@ class Layout:
     def read_manifest(self) -> dict[str, str]:
         """Image to digest, as the export wrote it down.
 
-        :raises LayoutProblem: where there is no manifest, or it and the layout name different images.
+        :raises LayoutProblem: if there is no manifest, or it and the layout name different images.
         """
         path = os.path.join(self.root, MANIFEST_FILE)
         try:
@@ -269,7 +264,7 @@ class Layout:
 def named(described: Any) -> dict[str, dict[str, Any]]:
     """The descriptors of an index.json by the full names in their annotations; those without one are left out.
 
-    :raises ValueError: where it is no list of descriptors whose digests can be checked.
+    :raises ValueError: if it is no list of descriptors whose digests can be checked.
     """
     if not isinstance(described, list):
         raise ValueError("its manifests are no list")
@@ -293,7 +288,7 @@ def named(described: Any) -> dict[str, dict[str, Any]]:
 def check_export(folder: str, tar: str) -> None:
     """An export is filled by one user: what another has put in its place is neither read nor written.
 
-    :raises LayoutProblem: where the folder or the tarball is a link or somebody else's.
+    :raises LayoutProblem: if the folder or the tarball is a link or somebody else's.
     """
     for path, kind in ((folder, stat.S_ISDIR), (tar, stat.S_ISREG)):
         try:
@@ -313,7 +308,7 @@ def check_export(folder: str, tar: str) -> None:
 def open_file(path: str) -> BinaryIO:
     """A file to read from; a pipe or a device in its place would hold the run, or never end.
 
-    :raises OSError: where it is none.
+    :raises OSError: if it is none.
     """
     handle = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
     if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
@@ -325,7 +320,7 @@ def open_file(path: str) -> BinaryIO:
 def open_new(path: str) -> BinaryIO:
     """A file to write to that is new: what somebody has put there, a link above all, is not written through.
 
-    :raises OSError: where something is there.
+    :raises OSError: if something is there.
     """
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666), "wb")
 

@@ -25,7 +25,7 @@ def read_list(text: str, where: str) -> list[str]:
     """The images of a list, one a line; empty lines and those that begin with ``#`` do not count.
 
     :param where: the list's file or URL, for messages.
-    :raises ListProblem: where a line is no image, and where there is none at all (a portal's page, an empty file).
+    :raises ListProblem: if a line is no image, and if there is none at all (a portal's page, an empty file).
     """
     if len(text) > LIST_LIMIT:
         raise ListProblem("%s is larger than 1 MiB, which no image list is: divide it if it is one" % where)
@@ -63,7 +63,7 @@ def release_lists(version: str, base: str = "", architectures: tuple[str, ...] =
 
     :param version: such as ``v1.34.3+k3s1`` or ``v1.34.3+rke2r1``; ``-k3s1``, as image tags have it, as well.
     :param base: where GitHub's paths begin, "" for GitHub itself.
-    :raises ListProblem: where it names neither a K3s nor an RKE2 release.
+    :raises ListProblem: if it names neither a K3s nor an RKE2 release.
     """
     found = _RELEASE.fullmatch(version.strip())
     if not found:

@@ -13,7 +13,6 @@ import hashlib
 import re
 from typing import Any, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import (
     ONE_AT_A_TIME,
     json_object,
@@ -22,6 +21,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     INDEX_TYPES,
     MANIFEST_TYPES,
 )
+
+from .failures import RegistryFailure
 
 MANIFEST_LIMIT = 4 << 20
 """Bytes: what registries and clients agree on (distribution-spec, "Pushing Manifests")."""

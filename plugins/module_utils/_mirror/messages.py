@@ -13,9 +13,10 @@ import dataclasses
 from typing import Iterable
 from urllib.parse import quote
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import Answer
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import redact, visible
+
+from .access import Access
+from .exchange import Answer
 
 _LONGEST = 2000
 _SHORTEST_SECRET = 4

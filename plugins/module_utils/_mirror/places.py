@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, Mapping, NamedTuple
 from urllib.parse import urlsplit
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB, DOCKER_HUB_HOST
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB, DOCKER_HUB_HOST
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image, ImageError, parse_image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import resolve_image
 
@@ -51,10 +51,10 @@ def target_of(
 
     :param config: the nodes' configuration, normalised.
     :param mapping: images (as in the list, or normalised) to ``host[:port]/repository[:tag]`` for special cases.
-    :param endpoint: which mirror, by its host, where the nodes have several; "" takes the first.
+    :param endpoint: which mirror, by its host, if the nodes have several; "" takes the first.
     :param system_default_registry: what K3s' setting of this name puts before the names of system images.
     :param engine: google-re2, see :func:`resolve_image`.
-    :raises TargetProblem: where nothing, or more than one thing, is asked for.
+    :raises TargetProblem: if nothing, or more than one thing, is asked for.
     """
     for name, target in mapping.items():
         try:
@@ -103,7 +103,7 @@ def _asked_for(image: Image, attempt: Attempt) -> Place:
 
 
 def _mapped(image: Image, target: str, config: Config) -> Place:
-    """A target as the user wrote it; http where the configuration names this host as an http endpoint."""
+    """A target as the user wrote it; http if the configuration names this host as an http endpoint."""
     found = _HOST_PATH.fullmatch(target.strip())
     if not found or not found.group(3):
         raise TargetProblem("mapping: %r is no place for %s: write host[:port]/repository[:tag]" % (target, image.text))
@@ -118,20 +118,17 @@ def _mapped(image: Image, target: str, config: Config) -> Place:
 
 
 def scheme_of(host: str, config: Config) -> str:
-    """``http`` where an endpoint of the configuration says so for this host, otherwise ``https``."""
+    """``http`` if an endpoint of the configuration says so for this host, otherwise ``https``."""
     endpoints = [endpoint for mirror in config["mirrors"].values() for endpoint in mirror["endpoint"]]
-    return (
-        "http"
-        if any(urlsplit(item).scheme == "http" and urlsplit(item).netloc == host for item in endpoints)
-        else ("https")
-    )
+    plain = any(urlsplit(item).scheme == "http" and urlsplit(item).netloc == host for item in endpoints)
+    return "http" if plain else "https"
 
 
 def source_of(image: Image, source_registries: Mapping[str, str]) -> Place:
     """Where an image is taken from: its own registry, or the one that stands for it.
 
     :param source_registries: registry (``*`` for all others) to ``[http[s]://]host[:port][/prefix]``.
-    :raises TargetProblem: where that is no such place.
+    :raises TargetProblem: if that is no such place.
     """
     instead = source_registries.get(image.registry, source_registries.get("*", ""))
     if not instead:

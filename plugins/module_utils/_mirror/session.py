@@ -11,12 +11,11 @@ import threading
 import weakref
 from typing import Callable, Generator, Iterable, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.tls import TlsSettings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.dial import connect, resolve
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, TooLarge
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import (
+    Connection,
     ask,
     content_of,
     pieces_of,
@@ -30,6 +29,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     proxy_for,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.wire import Stream, Tls
+
+from .failures import RegistryFailure
+from .tls import TlsSettings
 
 AGENT = "k3sfleet.registries"
 _REST = 64 << 10
@@ -55,13 +57,6 @@ class Question(NamedTuple):
     body: Body | None = None
     length: int = 0
     silence: float | None = None
-
-
-class Connection(NamedTuple):
-    """A stream to a server, and the proxy that it goes through."""
-
-    stream: Stream
-    proxy: Proxy | None
 
 
 class Reply:
@@ -168,21 +163,21 @@ class Session:
             except BaseException:
                 stream.close()
                 raise
-            release = _once(lambda reusable: self._released(origin, connection, reusable))
+            release = _once(lambda reusable: self._keep_or_close(origin, connection, reusable))
             return Reply(response, url, origin, self._explain, release, fields.get("Authorization", ""))
 
         try:
-            return said_on(self._kept().pop(origin, None), lambda: self._connected(origin, deadline), speak)
+            return said_on(self._kept().pop(origin, None), lambda: self._connect(origin, deadline), speak)
         except Failure as error:
             raise self._explain(error, origin) from error
 
-    def _released(self, origin: Origin, connection: Connection, reusable: bool) -> None:
+    def _keep_or_close(self, origin: Origin, connection: Connection, reusable: bool) -> None:
         if reusable and origin not in self._kept():
             self._kept()[origin] = connection
         else:
             connection.stream.close()
 
-    def _connected(self, origin: Origin, deadline: Deadline) -> Connection:
+    def _connect(self, origin: Origin, deadline: Deadline) -> Connection:
         proxy = self._proxy(origin)
         with self._lock:
             if self._stopped:
@@ -193,7 +188,7 @@ class Session:
         try:
             if context is not None:
                 if proxy is not None:
-                    self._tunnelled(stream, origin, proxy)
+                    self._tunnel(stream, origin, proxy)
                 stream = secured = Tls(stream, context, origin.host, self._tls.shows_certificate(origin))
                 secured.shake()
         except BaseException:
@@ -204,7 +199,7 @@ class Session:
         return Connection(stream, proxy)
 
     @staticmethod
-    def _tunnelled(stream: Stream, origin: Origin, proxy: Proxy) -> None:
+    def _tunnel(stream: Stream, origin: Origin, proxy: Proxy) -> None:
         status = tunnel(stream, origin, proxy, AGENT)
         if status != 200:
             wanted = ": it wants a user name and a password" if status == 407 else ""

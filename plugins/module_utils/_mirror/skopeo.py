@@ -17,7 +17,7 @@ import signal
 import subprocess
 import threading
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure, cause_of
+from .failures import RegistryFailure, cause_of
 
 _HERE = "this machine"
 _EXPANSION = 20
@@ -27,7 +27,7 @@ _MESSAGE = re.compile(r'msg="((?:[^"\\]|\\.)*)"')
 
 
 def version() -> str:
-    """The release of skopeo on this machine, "" where it is not installed."""
+    """The release of skopeo on this machine, "" if it is not installed."""
     if not shutil.which("skopeo"):
         return ""
     done = subprocess.run(["skopeo", "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
@@ -36,7 +36,7 @@ def version() -> str:
 
 
 def lacking(found: str) -> str:
-    """What is missing and how to get it, "" where skopeo is there."""
+    """What is missing and how to get it, "" if skopeo is there."""
     if found:
         return ""
     return (
@@ -57,7 +57,7 @@ class Skopeo:
     def unpack(self, tar: str, name: str, folder: str) -> None:
         """Unpack one image of a tarball, its layers packed by gzip, into a folder of the ``dir:`` transport.
 
-        :raises RegistryFailure: where skopeo fails.
+        :raises RegistryFailure: if skopeo fails.
         """
         command = ["skopeo", "copy", "--quiet", "--dest-compress"]
         command += ["docker-archive:%s:%s" % (tar, name), "dir:" + folder]

@@ -9,10 +9,11 @@ import re
 import ssl
 import threading
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.access import Access
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import client_pair
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin
+
+from .access import Access
+from .failures import RegistryFailure
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 

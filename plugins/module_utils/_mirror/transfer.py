@@ -13,16 +13,12 @@ import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Callable, Iterable, Iterator
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import RegistryClient
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import Layout
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.manifest import (
-    DEEPEST,
-    Descriptor,
-    Manifest,
-    document_of,
-)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
+
+from .client import RegistryClient
+from .failures import RegistryFailure
+from .layout import Layout
+from .manifest import DEEPEST, Descriptor, Manifest, document_of
 
 
 class RegistryPlace:
@@ -140,7 +136,9 @@ def _copy_parts(
             continue
         deadline.left("copy")
         child = source.manifest(part)
-        _check_size(source, part, len(child.body))
+        if len(child.body) != part.size:
+            what = "%s has %d bytes, and what names it says %d" % (part.digest, len(child.body), part.size)
+            raise RegistryFailure("digest_mismatch", source.name, advice=what)
         sizes[part.digest] = part.size
         _copy_parts(source, target, child, sizes, pool, deadline, depth + 1)
         target.finish(child)
@@ -153,12 +151,6 @@ def _copy_blob(source: Place, target: Place, part: Descriptor, deadline: Deadlin
     deadline.left("copy")
     if not target.has(part):
         target.take(part, lambda: source.content(part, deadline), deadline)
-
-
-def _check_size(source: Place, part: Descriptor, size: int) -> None:
-    if size != part.size:
-        what = "%s has %d bytes, and what names it says %d" % (part.digest, size, part.size)
-        raise RegistryFailure("digest_mismatch", source.name, advice=what)
 
 
 def _all(futures: list[Future[None]]) -> None:

@@ -14,27 +14,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Iterable, Iterator, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror import archive, copy_plan, skopeo
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.client import LONGEST_WAIT
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.download import fetched
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.ends import Ends
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import (
-    Answer,
-    Item,
-    Request,
-    Source,
-    decoded,
-    encoded,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.failures import RegistryFailure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import (
-    MANIFEST_FILE,
-    Layout,
-    LayoutProblem,
-    check_export,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.messages import Messages
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
+
+from . import archive, copy_plan, skopeo
+from .client import LONGEST_WAIT
+from .download import fetch
+from .ends import Ends
+from .exchange import Answer, Item, Request, Source, decoded, encoded
+from .failures import RegistryFailure
+from .layout import MANIFEST_FILE, Layout, LayoutProblem, check_export
+from .messages import Messages
 
 
 class MirrorProblem(Exception):
@@ -45,7 +34,7 @@ def answer(given: Mapping[str, Any]) -> dict[str, Any]:
     """Do what the controller asks for.
 
     :param given: a :class:`exchange.Request`, encoded as its answer is.
-    :raises MirrorProblem: where nothing of it can be done.
+    :raises MirrorProblem: if nothing of it can be done.
     """
     request = decoded(Request, given)
     operation: Callable[[Request, archive.Workspace], Answer] = {
@@ -77,7 +66,7 @@ def _gather(request: Request, workspace: archive.Workspace) -> Answer:
         images += _of_layout(_folder_of(path, workspace), path)
     for path in request.imports:
         images += _of_import(_folder_of(path, workspace), path)
-    return Answer(images, texts=[_fetched(url, request.timeout) for url in request.urls])
+    return Answer(images, texts=[_fetch(url, request.timeout) for url in request.urls])
 
 
 def _folder_of(path: str, workspace: archive.Workspace) -> str:
@@ -113,9 +102,9 @@ def _of_import(folder: str, where: str) -> list[Item]:
     return images
 
 
-def _fetched(url: str, timeout: float) -> str:
+def _fetch(url: str, timeout: float) -> str:
     try:
-        return fetched(url, timeout)
+        return fetch(url, timeout)
     except RegistryFailure as problem:
         advice = "Without internet, download it elsewhere and name the file with image_files"
         raise MirrorProblem(
@@ -130,7 +119,7 @@ def _plan(request: Request, workspace: archive.Workspace) -> Answer:
     with Ends(request, workspace) as ends, _stopped_by_signals(ends):
         _each(lambda item: _inspect(ends, item), _first_of_each_side(items), 1)
         _each(lambda item: _inspect(ends, item), items, request.lookups)
-        needed = any(copy_plan.state_has_work(item) and item.source.kind == "archive" for item in items)
+        needed = any(copy_plan.to_copy(item, overwrite=True) and item.source.kind == "archive" for item in items)
         tool = skopeo.version() if needed else ""
         return Answer(items, ends.broken, skopeo=tool, skopeo_needed=needed, unfinished=_unfinished(request))
 
@@ -144,14 +133,14 @@ def _unfinished(request: Request) -> bool:
 
 
 def _open_export(request: Request) -> None:
-    """Where the tarball of an earlier export is all there is, it is what the export goes on from."""
+    """If only the tarball of an earlier export is left, the export goes on from that."""
     root, tar = request.export, request.export_tar
     if tar and os.path.exists(tar) and not os.path.isdir(root):
         archive.unpack(tar, root, tar)
 
 
 def _first_of_each_side(items: Iterable[Item]) -> list[Item]:
-    """One image for each pair of sides: where a side fails as a whole, nothing else is asked there."""
+    """One image for each pair of sides: if a side fails as a whole, nothing else is asked there."""
     found: dict[str, Item] = {}
     for item in items:
         source, target = item.source.place, item.target.place
@@ -263,7 +252,7 @@ def _stopped_by_signals(ends: Ends) -> Iterator[None]:
 
 
 def _copy_one(ends: Ends, item: Item, retries: int) -> None:
-    """Copy an image, try again where that may help, and enter how it ended."""
+    """Copy an image, try again if that may help, and enter how it ended."""
     began = time.monotonic()
 
     def copy() -> None:
@@ -271,13 +260,13 @@ def _copy_one(ends: Ends, item: Item, retries: int) -> None:
             if place is not None:
                 # Nothing is asked of a side that has failed as a whole.
                 ends.client(side, place)
-        item.digest, item.bytes = _tried(ends, item, retries)
+        item.digest, item.bytes = _try_to_copy(ends, item, retries)
 
     item.action = "copied" if _succeeds(ends, item, copy) else "failed"
     item.seconds = round(time.monotonic() - began, 2)
 
 
-def _tried(ends: Ends, item: Item, retries: int) -> tuple[str, int]:
+def _try_to_copy(ends: Ends, item: Item, retries: int) -> tuple[str, int]:
     attempt = 0
     while True:
         try:
@@ -292,7 +281,7 @@ def _tried(ends: Ends, item: Item, retries: int) -> tuple[str, int]:
 
 
 def _finish(request: Request, workspace: archive.Workspace) -> Answer:
-    """Close an export, and pack it where a tarball is wanted."""
+    """Close an export, and pack it if a tarball is wanted."""
     root, tar = request.export, request.export_tar
     check_export(root, tar)
     with Ends(request, workspace) as ends:

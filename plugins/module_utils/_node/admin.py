@@ -18,8 +18,8 @@ import ssl
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from . import client_pair, files
+from .paths import NodePaths
 
 _LONGEST = 4 * 1024 * 1024
 
@@ -31,7 +31,7 @@ class Answer(NamedTuple):
     text: str
 
     def json(self) -> Any:
-        """The answer as JSON, None where it is none or no success."""
+        """The answer as JSON, None if it is none or no success."""
         if self.status != 200:
             return None
         try:
@@ -54,9 +54,9 @@ class NoCredentials(Exception):
 
 def credentials(paths: NodePaths) -> Credentials:
     """Read them from the admin kubeconfig, or from the one that the server has for itself below its data directory,
-    which is there where the other has another place or is not written at all.
+    which is there even if the other has been moved or is not written at all.
 
-    :raises NoCredentials: when neither serves.
+    :raises NoCredentials: if neither serves.
     """
     why = ""
     own = os.path.join(paths.data_dir, "server", "cred", "admin.kubeconfig")
@@ -87,7 +87,7 @@ def get(found: Credentials, address: tuple[str, int], path: str, timeout: float)
 
 
 def reason_of(problem: Exception) -> str:
-    """``Connection refused``, without the number; the type where it has no text."""
+    """``Connection refused``, without the number; the type if it has no text."""
     text = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
     return "no answer in time" if "timed out" in text else str(text)
 
@@ -102,27 +102,12 @@ def _credentials(text: str) -> Credentials:
     if not authority:
         raise ValueError("it names no certificate authority")
     context.load_verify_locations(cadata=authority.decode("ascii"))
-    certificate, key, token = _value(text, "client-certificate"), _value(text, "client-key"), _value(text, "token")
+    certificate, key, token = _content(text, "client-certificate"), _content(text, "client-key"), _value(text, "token")
     if certificate and key:
-        context.load_cert_chain(certificate, key)
-    elif _value(text, "client-key-data"):
-        _load(context, _content(text, "client-certificate") + b"\n" + _content(text, "client-key"))
+        client_pair.load_texts(context, certificate, key)
     elif not token:
         raise ValueError("it has no client certificate")
     return Credentials((address.hostname or "127.0.0.1", address.port or 6443), context, token)
-
-
-def _load(context: ssl.SSLContext, pem: bytes) -> None:
-    """Give the context a certificate and its key. Python takes them from a file only: this one has no name, lies in
-    memory, and goes when it is closed."""
-    if not hasattr(os, "memfd_create"):
-        raise ValueError("this Python cannot load a certificate that is in no file")
-    descriptor = os.memfd_create("k3sfleet", os.MFD_CLOEXEC)
-    try:
-        os.write(descriptor, pem)
-        context.load_cert_chain("/proc/self/fd/%d" % descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _content(text: str, key: str) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
+from .paths import NodePaths, node_paths
 
 ROLES = ["", "server", "agent", "neither", "both"]
 """What the inventory says of a node's role: nothing, a group, or that it is in neither or in both."""
@@ -39,7 +39,6 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     embedded_registry={"type": "bool"},
     system_default_registry={"type": "str"},
     keep_generations={"type": "int", "default": 3},
-    limits={"type": "dict"},
     rollout={
         "type": "dict",
         "options": {

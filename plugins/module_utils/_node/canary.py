@@ -8,9 +8,6 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.certs_d import configured_mirrors
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import parse_image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.loaded_secrets import loaded_secrets
@@ -20,6 +17,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_fil
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader import PullReader
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
+
+from . import kubernetes
+from .files import last_lines
+from .paths import NodePaths
 
 # containerd stamps its lines with its own clock reading; a pull's first line may carry the second it was asked in.
 _CLOCKS_DIFFER = 1.0
@@ -66,7 +67,7 @@ def pull(
         if outcome.status is None:
             # containerd logs a pull's failure when it has failed; this one was given up on before.
             result.update(cause="timeout", fix=_HELD_UP)
-        result["evidence"] = redactor.lines(_tail(paths.containerd_log))
+        result["evidence"] = redactor.lines(last_lines(paths.containerd_log, _LOG_LINES, _LOG_BYTES))
     result.update(found)
     return result
 
@@ -84,15 +85,3 @@ def _diagnosis(
         return {}
     found = reader.diagnoses()
     return dict(found[-1]) if found else {}
-
-
-def _tail(path: str) -> list[str]:
-    try:
-        with open(path, "rb", opener=regular_only) as handle:
-            start = max(0, handle.seek(0, 2) - _LOG_BYTES)
-            handle.seek(start)
-            lines = handle.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return []
-    # Half a line may end with a credential that only its beginning would give away.
-    return lines[1 if start else 0 :][-_LOG_LINES:]

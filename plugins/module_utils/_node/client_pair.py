@@ -11,7 +11,7 @@ import ssl
 import tempfile
 from typing import Iterator
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
+from .files import regular_only
 
 LARGEST = 1 << 20
 """Bytes that are read of either file."""
@@ -23,14 +23,14 @@ def load(context: ssl.SSLContext, certificate: str, key: str) -> None:
     Both are read here, so that a FIFO does not hold the run, and handed on in memory, so that what was looked at is
     what is used.
 
-    :raises OSError: when one cannot be read, is no regular file or is larger than a megabyte.
-    :raises ssl.SSLError: when they are no pair. ``reason`` says why.
+    :raises OSError: if one cannot be read, is no regular file or is larger than a megabyte.
+    :raises ssl.SSLError: if they are no pair. ``reason`` says why.
     """
     load_texts(context, content_of(certificate), content_of(key))
 
 
 def content_of(path: str) -> bytes:
-    """:raises OSError: when it cannot be read, is no regular file or is larger than a megabyte."""
+    """:raises OSError: if it cannot be read, is no regular file or is larger than a megabyte."""
     with open(path, "rb", opener=regular_only) as file:
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
@@ -41,7 +41,7 @@ def content_of(path: str) -> bytes:
 def load_texts(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
     """:func:`load` for what the two files hold.
 
-    :raises ssl.SSLError: when they are no pair.
+    :raises ssl.SSLError: if they are no pair.
     """
     with _file_with(certificate) as certificate_path, _file_with(key) as key_path:
         # Without a password of ours OpenSSL would ask for one on the terminal.

@@ -16,39 +16,17 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
-    canary,
-    expectation,
-    health,
-    installed_release,
-    lease,
-    live,
-    placing,
-    steps,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
-    Desired,
-    DesiredProblem,
-    from_text,
-    inside,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generated import read_generated
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
-    GenerationDamaged,
-    Generations,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
-    OpenRC,
-    ServiceProblem,
-    ServiceState,
-    Systemd,
-    service_of,
-)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import explained
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
+
+from . import canary, expectation, health, installed_release, lease, live, placing, steps
+from .desired import Desired, DesiredProblem, from_text, inside
+from .files import FileProblem
+from .generated import read_generated
+from .generations import GenerationDamaged, Generations
+from .memory import Memory
+from .service import OpenRC, ServiceProblem, ServiceState, Systemd, service_of
 
 # K3s reads a registries.yaml that it could not read anew every 5 to 11 s, and a server is healthy some 10 s after that.
 _RELOAD_LOOP = 30.0
@@ -143,10 +121,10 @@ class Commit:
     def run(self) -> dict[str, Any]:
         """Bring the staged state into force.
 
-        :raises Refused: when the other servers of the cluster are not seen well; nothing has been touched.
-        :raises Failure: when it did not come into force; ``result`` says whether the node was put back.
-        :raises FileProblem: when a file could not be written before anything was changed.
-        :raises NodeBusy: when another run is changing this node.
+        :raises Refused: if the other servers of the cluster are not seen well; nothing has been touched.
+        :raises Failure: if it did not come into force; ``result`` says whether the node was put back.
+        :raises FileProblem: if a file could not be written before anything was changed.
+        :raises NodeBusy: if another run is changing this node.
         """
         with self.memory.locked():
             return self._run()
@@ -169,7 +147,7 @@ class Commit:
                 return self.result
             began = self.now()
             base = self._base(desired, record, state)
-            self.memory.write_transaction(base, "putting files in place", _stamp(began))
+            self.memory.write_transaction(base, "putting files in place", began)
             try:
                 self._bring_into_force(desired, record, state, base)
             except (Failure, FileProblem, ServiceProblem) as problem:
@@ -184,7 +162,7 @@ class Commit:
 
         The commit goes on when the controller dies, and no other run may restart a server meanwhile.
 
-        :raises Refused: when another run has taken the Lease.
+        :raises Refused: if another run has taken the Lease.
         """
         if self.paths.node_role != "server" or not self.options.lease_holder:
             yield
@@ -218,7 +196,7 @@ class Commit:
         """Before anything is touched: whether the other servers are seen well, or will be within ``quorum_timeout``.
 
         :returns: False when the person at the terminal is to be told first for whom this would wait.
-        :raises Refused: when they are not; nothing has been touched.
+        :raises Refused: if they are not; nothing has been touched.
         """
         self.asks_until = self.clock() + self.options.quorum_timeout
         missing = self._prove(0.0 if self.options.announce else self.options.quorum_timeout, not self.options.announce)
@@ -242,8 +220,9 @@ class Commit:
             return ()
         # Imported here: TLS, HTTP and threads take longer than all of this collection's code, and only a server that
         # restarts needs them.
-        from ansible_collections.k3sfleet.registries.plugins.module_utils._node import members, proof
         from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import circumstances
+
+        from . import members, proof
 
         supervisor = int(circumstances.supervisor_port(self.node.settings, self.paths.distribution))
         found = proof.prove(
@@ -329,15 +308,15 @@ class Commit:
 
         :param hanging: whether containerd was not up before the files were put in place.
         :param patience: seconds to wait for the other servers before a restart.
-        :raises NotProven: when it was not restarted, because other servers were not seen well within ``patience``.
-        :raises Failure: when the node is not healthy within ``restart_timeout``.
+        :raises NotProven: if it was not restarted, because other servers were not seen well within ``patience``.
+        :raises Failure: if the node is not healthy within ``restart_timeout``.
         """
         if hanging and self._heals_by_itself(self.now()):
             return
         read = hanging and bool(health.observe(self.paths, self.service.state()).proven)
         missing = self._prove(0.0 if read else patience)
         if missing and read:
-            # It runs with these files, and waits for a quorum: where all servers hang on theirs, each has to let the
+            # It runs with these files, and waits for a quorum: if all servers hang on theirs, each has to let the
             # next one have its turn.
             self.end = steps.WAITING_FOR_SERVERS
             self.result["warnings"].append(
@@ -347,7 +326,7 @@ class Commit:
             return
         if missing:
             raise NotProven("within %d s these servers were not seen well: %s" % (patience, "; ".join(missing)))
-        self.memory.write_transaction(base, "restarting %s" % self.paths.service, _stamp(self.now()))
+        self.memory.write_transaction(base, "restarting %s" % self.paths.service, self.now())
         old = self.service.state()
         since = self.now()
         mark = self.service.mark()
@@ -432,7 +411,7 @@ class Commit:
         try:
             with contextlib.suppress(FileProblem):
                 # On a full disk the older note has to do: it names the same generation.
-                self.memory.write_transaction(base, "putting generation %d back" % base, _stamp(self.now()))
+                self.memory.write_transaction(base, "putting generation %d back" % base, self.now())
             state = self.service.state()
             hanging = state.alive and not health.observe(self.paths, state).proven
             shipped = [item.path for item in desired.files if inside(item.path, self.paths.cert_dir)]
@@ -458,7 +437,3 @@ class Commit:
         self.result.update(changed=False, rolled_back=True, step=reached, log=log)
         hangs_on = isinstance(problem, NotProven) and hanging
         raise Failure("%s. The node was put back as it was%s" % (said, "" if hangs_on else " and is healthy"))
-
-
-def _stamp(moment: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))

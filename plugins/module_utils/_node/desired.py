@@ -15,18 +15,13 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.drop_in import drop_in_text
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.kept_shapes import (
-    fits,
-    is_mode,
-    is_path,
-    is_text,
-    optional,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import DROP_IN_NAME, NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
+
+from .drop_in import drop_in_text
+from .kept_shapes import fits, is_mode, is_path, is_text, optional
+from .paths import DROP_IN_NAME, NodePaths
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
@@ -158,7 +153,7 @@ class Desired:
 def from_text(text: str) -> Desired:
     """Read the shipped form back, for no certain node yet: see :meth:`Desired.at`.
 
-    :raises DesiredProblem: when it is damaged or was written by an incompatible version.
+    :raises DesiredProblem: if it is damaged or was written by an incompatible version.
     """
     try:
         raw = json_object(text.encode("utf-8"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER
+from .paths import MARKER
 
 _EVERY_NODE = ("disable-default-registry-endpoint",)
 #: K3s' agents do not know these: they get them from their server.

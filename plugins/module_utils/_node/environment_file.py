@@ -9,13 +9,13 @@ import re
 import shlex
 from typing import Iterable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
+from . import files
 
 _ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
 
 
 def read(path: str) -> dict[str, str]:
-    """The variables of a file; none where it cannot be read."""
+    """The variables of a file; none if it cannot be read."""
     try:
         content = files.read(path).content or b""
     except files.FileProblem:
@@ -30,7 +30,7 @@ def assignments(lines: Iterable[str]) -> dict[str, str]:
 
 
 def words(text: str) -> list[str]:
-    """The words of a command line or value, without their quotes; where those do not fit, what blanks part."""
+    """The words of a command line or value, without their quotes; if those do not match, split at blanks."""
     try:
         return shlex.split(text)
     except ValueError:

@@ -14,8 +14,8 @@ import ssl
 from typing import Iterator, NamedTuple
 from urllib.parse import urlsplit
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import grpc_call
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from . import grpc_call
+from .paths import NodePaths
 
 CLIENT_PORT = 2379
 _MEMBER_LIST = "/etcdserverpb.Cluster/MemberList"
@@ -32,7 +32,7 @@ class Member(NamedTuple):
 
 
 class Status(NamedTuple):
-    """What a member says of itself. ``leader`` is 0 where it knows none; ``errors`` are etcd's alarms."""
+    """What a member says of itself. ``leader`` is 0 if it knows none; ``errors`` are etcd's alarms."""
 
     cluster: int
     member: int
@@ -41,7 +41,7 @@ class Status(NamedTuple):
 
 
 def own_name(paths: NodePaths) -> str:
-    """The name of this server's own member, ``<node name>-<8 hex digits>``; "" where it never had one.
+    """The name of this server's own member, ``<node name>-<8 hex digits>``; "" if it never had one.
 
     K3s writes the file before it starts etcd for the first time, and keeps the name for ever.
     """
@@ -57,7 +57,7 @@ def tls(paths: NodePaths) -> ssl.SSLContext:
 
     The peer has to show a certificate of etcd's own CA; whether it names the address is not asked, as in K3s.
 
-    :raises OSError: when the files cannot be read.
+    :raises OSError: if the files cannot be read.
     """
     folder = os.path.join(paths.data_dir, "server", "tls", "etcd")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -71,7 +71,7 @@ def tls(paths: NodePaths) -> ssl.SSLContext:
 def members(address: tuple[str, int], context: ssl.SSLContext, timeout: float) -> list[Member]:
     """The members that the one at ``address`` knows of.
 
-    :raises OSError: when it does not answer.
+    :raises OSError: if it does not answer.
     """
     answer = grpc_call.call(address, context, _MEMBER_LIST, b"", timeout)
     return [_member(value) for number, value in _fields(answer) if number == 2 and isinstance(value, bytes)]
@@ -80,7 +80,7 @@ def members(address: tuple[str, int], context: ssl.SSLContext, timeout: float) -
 def status(address: tuple[str, int], context: ssl.SSLContext, timeout: float) -> Status:
     """How the member at ``address`` is.
 
-    :raises OSError: when it does not answer.
+    :raises OSError: if it does not answer.
     """
     cluster = member = leader = 0
     errors = []
@@ -128,7 +128,7 @@ def _number(value: int | bytes | None) -> int:
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
     """The fields of a protobuf message: numbers, and bytes for anything that has a length.
 
-    :raises grpc_call.NoAnswer: when it is no such message.
+    :raises grpc_call.NoAnswer: if it is no such message.
     """
     place = 0
     try:

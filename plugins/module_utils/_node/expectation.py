@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import FOUND, Desired
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.drop_in import drop_in_entries
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.installed_release import parsed
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import (
     Circumstances,
     circumstances,
@@ -23,6 +20,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.fi
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules import release as rules
+
+from .desired import FOUND, Desired
+from .drop_in import drop_in_entries
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import Prediction
@@ -66,7 +66,7 @@ def as_usual(node: Identity, desired: Desired, release: str, found: Generated) -
     :func:`prediction` knows."""
     if not found.complete or found.headers or found.auth != desired.auth:
         return False
-    if not rules.hosts_toml_is_exact(parsed(release)):
+    if not rules.hosts_toml_is_exact(rules.known_release(release)):
         return False
     here = around(node, desired, release, found)
     if len(here.embedded) != 1 or here.comes_on:

@@ -16,7 +16,7 @@ import os
 import stat
 from typing import IO, Iterator, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import folders
+from . import folders
 
 TEMPORARY_SUFFIX = ".k3sfleet-new"
 """Ends the name of a file that is being written, and of a folder that is being removed. On a node the name is fixed per
@@ -110,7 +110,7 @@ def regular_only(path: str, flags: int) -> int:
 def read(path: str) -> FileState:
     """What lies at ``path``, followed through symbolic links as K3s follows them.
 
-    :raises FileProblem: when something is there that is not a readable regular file, or too large to be one of these.
+    :raises FileProblem: if something is there that is not a readable regular file, or too large to be one of these.
     """
     try:
         with reported("read", path, but_absence=True), open(path, "rb", opener=regular_only) as handle:
@@ -120,9 +120,9 @@ def read(path: str) -> FileState:
 
 
 def read_own(path: str) -> FileState:
-    """What lies at ``path``, in a folder of the collection's own: believed only where it is nobody else's doing.
+    """What lies at ``path``, in a folder of the collection's own: believed only if it is nobody else's doing.
 
-    :raises FileProblem: when somebody else can have, and as :func:`read` does.
+    :raises FileProblem: if somebody else can have, and as :func:`read` does.
     """
     try:
         with _place_to("read", path, owned=True) as place:
@@ -150,6 +150,31 @@ def _whole(handle: IO[bytes], path: str) -> FileState:
     return FileState(content, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
 
 
+def names_in(path: str) -> list[str]:
+    """The names in a folder, in order; none if it cannot be read."""
+    try:
+        return sorted(os.listdir(path))
+    except OSError:
+        return []
+
+
+def last_lines(path: str, count: int, most: int, begin: int = 0) -> list[str]:
+    """The last lines of a log, of what it has after the byte ``begin`` and of ``most`` bytes at the most; none if it
+    cannot be read."""
+    try:
+        with open(path, "rb", opener=regular_only) as handle:
+            size = handle.seek(0, os.SEEK_END)
+            # A file that has become smaller is another one: logrotate has been here.
+            begin = begin if begin <= size else 0
+            start = max(begin, size - most)
+            handle.seek(start)
+            lines = handle.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    # Half a line may end with a credential that only its beginning would give away.
+    return lines[1 if start > begin else 0 :][-count:]
+
+
 def matches(path: str, content: bytes, mode: int) -> bool:
     """Whether ``path`` already holds ``content``, owned by root with exactly ``mode``."""
     state = read(path)
@@ -159,7 +184,7 @@ def matches(path: str, content: bytes, mode: int) -> bool:
 def make_directory(path: str, mode: int) -> None:
     """Make ``path``, and its parents with 0755. An existing folder is left as it is.
 
-    :raises FileProblem: when it cannot be made, or somebody else could change what lies in it.
+    :raises FileProblem: if it cannot be made, or somebody else could change what lies in it.
     """
     with reported("create the folder", path), folders.opened(path, owned=True, make=mode):
         return
@@ -168,7 +193,7 @@ def make_directory(path: str, mode: int) -> None:
 def check(path: str, *, through_link: bool) -> None:
     """Refuse a path that :class:`Writes` would refuse, as far as it is there yet.
 
-    :raises FileProblem: when something is there that is not to be replaced, or somebody else could change it.
+    :raises FileProblem: if something is there that is not to be replaced, or somebody else could change it.
     """
     missing = contextlib.suppress(FileNotFoundError)
     with missing, _place_to("write", path, owned=True, through_link=through_link) as place:
@@ -176,7 +201,7 @@ def check(path: str, *, through_link: bool) -> None:
 
 
 def _refuse_to_replace(place: folders.Place, shared: bool) -> None:
-    """Refuse to put a file where another thing than a file of ours lies."""
+    """Refuse to replace anything but a file of ours."""
     status = place.status()
     if status is None:
         return
@@ -233,9 +258,9 @@ class Writes:
     def add(self, path: str, content: bytes, mode: int, *, through_link: bool) -> None:
         """Prepare ``content`` for ``path``.
 
-        :param through_link: whether a symbolic link at ``path`` is written through, as K3s reads through it. Where not,
+        :param through_link: whether a symbolic link at ``path`` is written through, as K3s reads through it. If not,
             one that lies there is refused.
-        :raises FileProblem: when it cannot be written; everything prepared so far has been removed again then.
+        :raises FileProblem: if it cannot be written; everything prepared so far has been removed again then.
         """
         try:
             with reported("write", path), self._place_of(path, through_link) as place:
@@ -291,7 +316,7 @@ class Writes:
 def write(path: str, content: bytes, mode: int, *, through_link: bool) -> None:
     """Put ``content`` at ``path`` in one step: see :class:`Writes`.
 
-    :raises FileProblem: when it cannot be written.
+    :raises FileProblem: if it cannot be written.
     """
     writes = Writes()
     writes.add(path, content, mode, through_link=through_link)
@@ -302,8 +327,8 @@ def remove(path: str, *, through_link: bool) -> bool:
     """Remove the file at ``path``; whether there was one.
 
     :param through_link: whether the file that a symbolic link there leads to goes as well, before the link: the other
-        half of what :meth:`Writes.add` does. It goes only where that would have written it.
-    :raises FileProblem: when it cannot be removed.
+        half of what :meth:`Writes.add` does. It goes only if that would have written it.
+    :raises FileProblem: if it cannot be removed.
     """
     try:
         with _place_to("remove", path, owned=False) as place:
@@ -339,7 +364,7 @@ def remove_tree(path: str) -> None:
 
     It disappears under its name in one step, so that what a crash leaves is a leftover and not half a folder.
 
-    :raises FileProblem: when something of it cannot be removed.
+    :raises FileProblem: if something of it cannot be removed.
     """
     with contextlib.suppress(*_NOT_THERE), _place_to("remove", path, owned=False) as place:
         status = place.status()
@@ -358,7 +383,7 @@ def remove_leftovers(path: str) -> None:
     """Remove what writes and removals that died have left in the folder ``path``. Only for who knows that none is under
     way.
 
-    :raises FileProblem: when one cannot be removed: it may hold a secret.
+    :raises FileProblem: if one cannot be removed: it may hold a secret.
     """
     elsewhere = contextlib.suppress(*_NOT_THERE, folders.Untrusted)
     with reported("remove what an earlier run left in", path), elsewhere, folders.opened(path, owned=False) as folder:
@@ -378,7 +403,7 @@ def _empty(folder: int) -> None:
 
 
 def _remove_below(folder: int, name: str) -> None:
-    """Remove ``name`` in an opened folder, and what it holds where it is a folder itself."""
+    """Remove ``name`` in an opened folder, and what it holds if it is a folder itself."""
     try:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
@@ -395,7 +420,7 @@ def _remove_below(folder: int, name: str) -> None:
 
 
 def sync_directory(path: str) -> None:
-    """Make a rename in ``path`` last through a power cut, where the file system can."""
+    """Make a rename in ``path`` last through a power cut, if the file system can."""
     with contextlib.suppress(OSError, folders.Untrusted), folders.opened(path, owned=False) as folder:
         _sync(folder)
 

@@ -74,10 +74,10 @@ def place_of(path: str, *, owned: bool, make: int | None = None, through_link: b
 
     :param owned: refuse a folder on the way that somebody else could change. /tmp and its like are passed through
         where the next step is ours, but nothing is placed in them.
-    :param make: the mode of folders that are made where they are missing; None makes none.
+    :param make: the mode of folders that are made if they are missing; None makes none.
     :param through_link: whether a link at ``path`` itself leads on to what is meant.
-    :raises Untrusted: where somebody else could decide what is reached.
-    :raises OSError: where the way does not go on.
+    :raises Untrusted: if somebody else could decide what is reached.
+    :raises OSError: if the way does not go on.
     """
     walk = _Walk(path, owned, make)
     try:
@@ -90,7 +90,7 @@ def place_of(path: str, *, owned: bool, make: int | None = None, through_link: b
 def opened(path: str, *, owned: bool, make: int | None = None) -> Iterator[int]:
     """A descriptor of the folder ``path``, to list and to lock: see :func:`place_of`.
 
-    :param make: the mode of the folder itself where it is missing; those above it get 0755.
+    :param make: the mode of the folder itself if it is missing; those above it get 0755.
     """
     walk = _Walk(path, owned, None if make is None else 0o755)
     try:
@@ -142,7 +142,7 @@ class _Walk:
         self._check_end()
 
     def _check_end(self) -> None:
-        """Where something is to be placed, nobody else may write, whatever the way there may pass through."""
+        """Nobody else may write to the folder that something is put in, whatever the way there passes through."""
         trouble = trouble_with(self.status, self._name_of()) if self.owned else ""
         if trouble:
             raise Untrusted(trouble)

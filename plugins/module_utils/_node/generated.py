@@ -14,14 +14,15 @@ import os
 import re
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.header import without_headers
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.templates import read_templates
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import (
     AuthTableError,
     read_auth_tables,
 )
+
+from . import files
+from .paths import NodePaths
+from .templates import read_templates
 
 _AN_AUTH_TABLE = re.compile(r"\.registry\.configs\.")
 

@@ -16,24 +16,13 @@ import os
 import time
 from typing import Any, Iterable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files, managed
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
-    ABSENT,
-    FOUND,
-    Desired,
-    DesiredFile,
-    DesiredProblem,
-    from_text,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.kept_shapes import (
-    fits,
-    is_mode,
-    is_path,
-    is_text,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import record_of
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object
+
+from . import files, managed
+from .desired import ABSENT, FOUND, Desired, DesiredFile, DesiredProblem, from_text
+from .kept_shapes import fits, is_mode, is_path, is_text
+from .memory import record_of, stamp
+from .paths import NodePaths
 
 
 def _is_kept_file(entry: Any) -> bool:
@@ -60,11 +49,7 @@ class Generations:
 
     def numbers(self) -> list[int]:
         """The kept numbers, oldest first."""
-        try:
-            names = os.listdir(self.folder)
-        except OSError:
-            return []
-        return sorted(int(name) for name in names if name.isdigit())
+        return sorted(int(name) for name in files.names_in(self.folder) if name.isdigit())
 
     def save(
         self, paths: Iterable[str], record: dict[str, Any], *, desired_text: str = "", foreign: bool = False
@@ -74,7 +59,7 @@ class Generations:
         :param desired_text: the wanted state that it came from, as shipped; "" when it is not known.
         :param foreign: what is kept was not made by the collection.
         :returns: the new generation's number; it stands in the kept record too.
-        :raises FileProblem: when it cannot be read or written; nothing has been kept then.
+        :raises FileProblem: if it cannot be read or written; nothing has been kept then.
         """
         number = max(self.numbers(), default=0) + 1
         temporary = os.path.join(self.folder, "unfinished" + files.TEMPORARY_SUFFIX)
@@ -99,7 +84,7 @@ class Generations:
             files.write(path, desired_text.encode("utf-8"), 0o600, through_link=False)
         manifest = {
             "number": number,
-            "saved_at": _now(),
+            "saved_at": stamp(time.time()),
             "foreign": foreign,
             "files": entries,
             "record": dict(record, generation=number),
@@ -118,7 +103,7 @@ class Generations:
     def manifest(self, number: int) -> dict[str, Any]:
         """What generation ``number`` holds.
 
-        :raises GenerationDamaged: when it is missing or cannot be read.
+        :raises GenerationDamaged: if it is missing or cannot be read.
         """
         path = os.path.join(self.folder, str(number), "manifest.json")
         content = files.read_own(path).content
@@ -138,7 +123,7 @@ class Generations:
         For what was found on the node and not made by the collection it is made of the kept files, without a
         configuration: what K3s makes of them is not known here.
 
-        :raises GenerationDamaged: when a part is missing or not what was kept.
+        :raises GenerationDamaged: if a part is missing or not what was kept.
         """
         folder = os.path.join(self.folder, str(number))
         manifest = self.manifest(number)
@@ -188,19 +173,19 @@ class Generations:
         return True
 
     def restore(self, number: int, unwanted: Iterable[str] = ()) -> dict[str, Any]:
-        """Put every file of generation ``number`` back, or away where there was none, and return its record.
+        """Put every file of generation ``number`` back, or away if there was none, and return its record.
 
         Everything is read and checked before the first file is touched. registries.yaml and the drop-in go
         last, after the certificates they name; then ``unwanted`` files that the generation does not know go.
 
-        :raises GenerationDamaged: when a content is missing or not what was kept; nothing has been touched then.
-        :raises FileProblem: when a file cannot be written.
+        :raises GenerationDamaged: if a content is missing or not what was kept; nothing has been touched then.
+        :raises FileProblem: if a file cannot be written.
         """
         manifest = self.manifest(number)
         contents = self._contents(number)
         writes = files.Writes()
         for path, content, mode in contents:
-            if content is not None and not files.matches(path, content, mode):
+            if content is not None:
                 managed.add(writes, path, content, mode)
         writes.finish()
         for path, content, _mode in contents:
@@ -215,7 +200,7 @@ class Generations:
         """Remove all but the current generation, the ``keep`` before it (one at the least: there has to be a way back),
         and the first one that was not made by the collection.
 
-        That first one is what a removal gives back. Later ones are no different from ours: where something else writes
+        That first one is what a removal gives back. Later ones are no different from ours: if something else writes
         registries.yaml again and again, they would keep every password that has ever been rotated out.
         """
         numbers = self.numbers()
@@ -240,7 +225,3 @@ class Generations:
             return bool(self.manifest(number).get("foreign"))
         except GenerationDamaged:
             return False
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -39,8 +39,8 @@ class _Frame(NamedTuple):
 def call(address: tuple[str, int], context: ssl.SSLContext, method: str, message: bytes, timeout: float) -> bytes:
     """Call ``method`` (``/package.Service/Method``) at ``address`` with an encoded message; the encoded answer.
 
-    :raises OSError: when nothing listens there, TLS fails, or no answer comes within ``timeout`` seconds.
-    :raises NoAnswer: when the peer refuses the call.
+    :raises OSError: if nothing listens there, TLS fails, or no answer comes within ``timeout`` seconds.
+    :raises NoAnswer: if the peer refuses the call.
     """
     deadline = time.monotonic() + timeout
     with socket.create_connection(address, timeout) as plain, context.wrap_socket(

@@ -13,10 +13,11 @@ from __future__ import annotations
 import time
 from typing import Callable, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import OpenRC, ServiceState, Systemd
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
+
+from . import kubernetes
+from .paths import NodePaths
+from .service import OpenRC, ServiceState, Systemd
 
 
 class Health(NamedTuple):

@@ -8,16 +8,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import TYPE_CHECKING, Any, Mapping, cast
+from typing import Any, Callable, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import run
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules import release as rules
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.known_problems import known_problems
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import known_release
 
-if TYPE_CHECKING:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
+from . import files
+from .command import run
+from .paths import NodePaths
 
 _VERSION = re.compile(r"\b(v\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+)?\+(?:k3s|rke2r?)[0-9a-z-]+)")
 
@@ -56,7 +55,7 @@ def installed(paths: NodePaths, *, keep: bool) -> str:
 def writes_current_hosts_toml(node_release: str) -> bool:
     """Whether this release writes hosts.toml in exactly the current form. Not for an unknown release: that one is
     never certain."""
-    release = parsed(node_release)
+    release = known_release(node_release)
     if release is None or not rules.hosts_toml_is_exact(release):
         return False
     return rules.hosts_toml_style(release) == rules.hosts_toml_style(None)
@@ -64,35 +63,21 @@ def writes_current_hosts_toml(node_release: str) -> bool:
 
 def lacking(config: Mapping[str, Any] | None, settings: Mapping[str, Any], node_release: str) -> list[str]:
     """What the wanted state needs and this release does not have, as sentences."""
-    release = parsed(node_release)
-    if release is None:
-        return []
-    found = rules.lacking_features(
-        cast("Config", config or _NOTHING),
-        default_endpoint=not settings.get("disable_default_endpoint"),
-        embedded_registry=bool(settings.get("embedded_registry")),
-        release=release,
-    )
-    return [item["message"] for item in found]
+    return [item["message"] for item in _by_rule(rules.lacking_features, config, settings, node_release)]
 
 
 def warnings(config: Mapping[str, Any] | None, settings: Mapping[str, Any], node_release: str) -> list[str]:
     """What this release is known to get wrong with the wanted state, as sentences that name the fixed release."""
-    release = parsed(node_release)
-    if release is None:
-        return []
-    found = known_problems(
-        cast("Config", config or _NOTHING),
-        default_endpoint=not settings.get("disable_default_endpoint"),
-        embedded_registry=bool(settings.get("embedded_registry")),
-        release=release,
-    )
+    found = _by_rule(known_problems, config, settings, node_release)
     return ["%s: %s" % (item["path"], item["message"]) if item["path"] else item["message"] for item in found]
 
 
-def parsed(node_release: str) -> rules.Release | None:
-    """A release as the rules compare it, None for an unknown one."""
-    try:
-        return rules.parse_release(node_release) if node_release else None
-    except rules.ReleaseError:
-        return None
+def _by_rule(
+    rule: Callable[..., Any], config: Mapping[str, Any] | None, settings: Mapping[str, Any], node_release: str
+) -> Any:
+    """What a rule about releases finds; nothing for an unknown release."""
+    release = known_release(node_release)
+    if release is None:
+        return []
+    default_endpoint = not settings.get("disable_default_endpoint")
+    return rule(config or _NOTHING, default_endpoint, bool(settings.get("embedded_registry")), release)

@@ -18,12 +18,12 @@ import socket
 import time
 from typing import Any
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome, run
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from . import files
+from .command import Outcome, run
+from .paths import NodePaths
 
 _QUESTION_TIMEOUT = 10.0
-# On ::1 where the node's first address is of IPv6: pkg/daemons/agent/agent_linux.go of k3s-io/k3s.
+# On ::1 if the node's first address is of IPv6: pkg/daemons/agent/agent_linux.go of k3s-io/k3s.
 _KUBELETS = (("127.0.0.1", 10248), ("::1", 10248))
 
 
@@ -84,7 +84,7 @@ def api_ready(paths: NodePaths) -> bool:
 def node_name(paths: NodePaths) -> str:
     """The node's name in the cluster: what its kubelet's certificate says, else the host name in lower case.
 
-    The two differ where K3s runs with ``--node-name`` or ``--with-node-id``.
+    The two differ if K3s runs with ``--node-name`` or ``--with-node-id``.
     """
     pem = files.read(os.path.join(paths.agent_dir, "client-kubelet.crt")).content or b""
     block = re.search(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", pem, re.DOTALL)
@@ -100,9 +100,9 @@ def node_name(paths: NodePaths) -> str:
     return socket.gethostname().lower()
 
 
-def get_object(paths: NodePaths, *arguments: str, kubeconfig: str = "") -> dict[str, Any] | None:
+def get_object(paths: NodePaths, *arguments: str) -> dict[str, Any] | None:
     """``kubectl get ... -o json``, None when it was refused or did not answer."""
-    outcome = kubectl(paths, "get", *arguments, "--output=json", kubeconfig=kubeconfig)
+    outcome = kubectl(paths, "get", *arguments, "--output=json")
     if not outcome.ok:
         return None
     try:

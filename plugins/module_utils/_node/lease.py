@@ -16,15 +16,15 @@ import random
 import time
 from typing import Any, Callable, Iterator, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from . import kubernetes
+from .paths import NodePaths
 
 NAME = "k3sfleet-registries-rollout"
 NAMESPACE = "kube-system"
 RENEWED_FOR = 60
 """Seconds from one renewal after which a run counts as gone."""
 
-# Where several parts of one run write at once (its servers that change live, its keeper), all but one meet a conflict.
+# If several parts of one run write at once (its servers that change live, its keeper), all but one meet a conflict.
 _TRIES = 20
 _PAUSE = 0.1
 

@@ -8,7 +8,7 @@ next start brings a change of mirrors into force at once, and the next start cha
 config.toml, which containerd reads at its start only. Until then a header in hosts.toml makes up for them, where the
 registry takes it: see ``_live_credentials``.
 
-It is done only where there is no doubt about what K3s would write, that is, where everything it has written is
+It is done only if there is no doubt about what K3s would write, that is, if everything it has written is
 exactly what was predicted for the configuration before.
 """
 
@@ -30,24 +30,17 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credenti
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import Doubt
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.header import without_headers
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.state import as_written, in_force
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
-    expectation,
-    files,
-    installed_release,
-    placing,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
-    GenerationDamaged,
-    Generations,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.managed import is_certificate
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import generated_address
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import Prediction, compare
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import go_quote
+
+from . import expectation, files, installed_release, placing
+from .desired import Desired
+from .generations import GenerationDamaged, Generations
+from .managed import is_certificate
+from .paths import NodePaths
 
 _NOTHING = Changes((), {}, {}, (), Reach())
 
@@ -160,7 +153,7 @@ def write(paths: NodePaths, before: Mapping[str, str], after: Mapping[str, str])
     """Put the texts of ``after`` in place of those of ``before``, with the mode that K3s uses, or root's alone if a
     text holds a header.
 
-    :raises FileProblem: when one cannot be written.
+    :raises FileProblem: if one cannot be written.
     """
     writes = files.Writes()
     for host, text in after.items():

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
+from . import files
 
 _CERTIFICATE_NAMES = ("ca.crt", "client.crt", "client.key")
 
@@ -28,10 +28,13 @@ def may_be_linked(path: str) -> bool:
 
 
 def add(writes: files.Writes, path: str, content: bytes, mode: int) -> None:
-    """Prepare a managed file; folders of certificates that are missing are made for root alone.
+    """Prepare a managed file, unless it is there already; folders of certificates that are missing are made for root
+    alone.
 
-    :raises FileProblem: when it cannot be written.
+    :raises FileProblem: if it cannot be written.
     """
+    if files.matches(path, content, mode):
+        return
     if is_certificate(path):
         files.make_directory(os.path.dirname(os.path.dirname(path)), 0o700)
         files.make_directory(os.path.dirname(path), 0o700)
@@ -39,9 +42,9 @@ def add(writes: files.Writes, path: str, content: bytes, mode: int) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove a managed file, with what it leads to where it is a link, and certificates' folders that it leaves empty.
+    """Remove a managed file, with what it leads to if it is a link, and certificates' folders that it leaves empty.
 
-    :raises FileProblem: when it cannot be removed.
+    :raises FileProblem: if it cannot be removed.
     """
     files.remove(path, through_link=may_be_linked(path))
     if is_certificate(path):

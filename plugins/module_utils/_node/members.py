@@ -17,9 +17,9 @@ import socket
 import ssl
 from typing import Any, NamedTuple, Tuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import admin, etcd, kubernetes
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.quorum import Own, Server, View
+from . import admin, etcd, kubernetes
+from .paths import NodePaths
+from .quorum import Own, Server, View
 
 _SECONDS = 3.0
 """For each question. A server that takes longer has not answered."""
@@ -69,7 +69,7 @@ def look(paths: NodePaths, supervisor: int) -> View:
     seen = _etcd(paths, found, supervisor)
     own = next((member for member in seen.members if member.name == seen.own), None)
     serves = admin.get(found, found.address, "/readyz", _SECONDS).status == 200
-    # Where its etcd may be there and does not say who votes, this server may.
+    # If its etcd may run and does not say who votes, this server may be a voter.
     votes = bool(seen.problem) if own is None else not own.learner
     view = View(Own(name, votes, serves), (), sum(1 for member in seen.members if not member.learner), seen.problem)
     if seen.problem or not (votes or serves):
@@ -86,7 +86,7 @@ def look(paths: NodePaths, supervisor: int) -> View:
 
 
 def _etcd(paths: NodePaths, found: admin.Credentials, supervisor: int) -> _Etcd:
-    """The members, from this server's own etcd, or from its supervisor where it has none but its cluster does."""
+    """The members, from this server's own etcd, or from its supervisor if it has none but its cluster does."""
     own, problem = etcd.own_name(paths), ""
     try:
         context: ssl.SSLContext | None = etcd.tls(paths)

@@ -21,15 +21,11 @@ import stat
 import time
 from typing import Any, Callable, Iterator, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files, folders
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.kept_shapes import (
-    fits,
-    is_number,
-    is_path,
-    is_text,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object
+
+from . import files, folders
+from .kept_shapes import fits, is_number, is_path, is_text
+from .paths import NodePaths
 
 _EMPTY_RECORD: dict[str, Any] = {
     "managed": [],
@@ -83,7 +79,7 @@ class Memory:
     def make(self) -> None:
         """Make the state folder, root-only.
 
-        :raises FileProblem: when it cannot be made, or somebody else could change what lies in it.
+        :raises FileProblem: if it cannot be made, or somebody else could change what lies in it.
         """
         files.make_directory(self.paths.config_dir, 0o755)
         files.make_directory(self.paths.state_dir, 0o700)
@@ -95,8 +91,8 @@ class Memory:
         The lock is on the state folder: nobody but root can open that, so nobody else can hold a run up, and the kernel
         gives it back when the process ends in whatever way. A folder made only for that goes again at the end.
 
-        :raises NodeBusy: when another run still has it after ``wait`` seconds.
-        :raises FileProblem: when the state folder is somebody else's, or a leftover cannot be removed.
+        :raises NodeBusy: if another run still has it after ``wait`` seconds.
+        :raises FileProblem: if the state folder is somebody else's, or a leftover cannot be removed.
         """
         if not os.path.isdir(self.paths.config_dir):
             # K3s is not installed, and there is nothing two runs could break.
@@ -114,7 +110,7 @@ class Memory:
             yield
 
     def _has_a_place(self) -> bool:
-        """Whether there is a state folder, made now where it was missing. Where there is no room for one, or the file
+        """Whether there is a state folder, made now if it was missing. If there is no room for one, or the file
         system is read-only, no run can change anything either."""
         try:
             self.make()
@@ -156,9 +152,9 @@ class Memory:
         places.extend(os.path.dirname(os.path.realpath(path)) for path in beside if os.path.islink(path))
         places.extend([self.paths.config_dir, self.paths.state_dir, self._path("generations")])
         for parent in (self.paths.cert_dir, self.paths.certs_d):
-            places.extend(os.path.join(parent, name) for name in _names_in(parent))
+            places.extend(os.path.join(parent, name) for name in files.names_in(parent))
         for place in dict.fromkeys(places):
-            if any(name.endswith(files.TEMPORARY_SUFFIX) for name in _names_in(place)):
+            if any(name.endswith(files.TEMPORARY_SUFFIX) for name in files.names_in(place)):
                 files.remove_leftovers(place)
                 # A folder that a run died in before its first file was there is not left either.
                 if os.path.dirname(place) == self.paths.cert_dir:
@@ -192,8 +188,8 @@ class Memory:
             return {"generation": 0, "step": "unknown", "started": ""}
         return found
 
-    def write_transaction(self, generation: int, step: str, started: str) -> None:
-        self._write("transaction.json", {"generation": generation, "step": step, "started": started})
+    def write_transaction(self, generation: int, step: str, started: float) -> None:
+        self._write("transaction.json", {"generation": generation, "step": step, "started": stamp(started)})
 
     def end_transaction(self) -> None:
         files.remove(self._path("transaction.json"), through_link=False)
@@ -211,16 +207,14 @@ class Memory:
         files.remove_tree(self.paths.state_dir)
 
 
+def stamp(moment: float) -> str:
+    """A moment as the files of the memory have it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
 def record_of(stored: Mapping[str, Any]) -> dict[str, Any]:
     """A record with every key present, what is missing or of another type as in an empty one."""
     return {
         key: stored[key] if fits(stored.get(key), _RECORD[key]) else copy.copy(default)
         for key, default in _EMPTY_RECORD.items()
     }
-
-
-def _names_in(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []

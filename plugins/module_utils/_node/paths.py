@@ -71,7 +71,7 @@ class NodePaths:
 
     @property
     def admin_kubeconfig(self) -> str:
-        """The administrator's kubeconfig, for people (``--write-kubeconfig`` moves it); where that is not there, the
+        """The administrator's kubeconfig, for people (``--write-kubeconfig`` moves it); if that is not there, the
         one that every server keeps for itself."""
         for_people = self.kubeconfig or os.path.join("/etc/rancher", self.distribution, self.distribution + ".yaml")
         own = os.path.join(self.data_dir, "server", "cred", "admin.kubeconfig")
@@ -85,7 +85,7 @@ class NodePaths:
 
     @property
     def binary(self) -> str:
-        """The distribution's own binary: K3s' installer uses /usr/local/bin, or /opt/bin where that is read-only."""
+        """The distribution's own binary: K3s' installer uses /usr/local/bin, or /opt/bin if that is read-only."""
         places = ("/usr/local/bin", "/opt/bin", "/opt/rke2/bin", "/usr/bin")
         for place in places:
             path = os.path.join(place, self.distribution)

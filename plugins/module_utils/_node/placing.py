@@ -11,17 +11,16 @@ import os
 import time
 from typing import Any, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files, managed
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generated import read_generated
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
-    GenerationDamaged,
-    Generations,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER, NodePaths
+from . import files, managed
+from .desired import Desired
+from .generated import read_generated
+from .generations import GenerationDamaged, Generations
+from .memory import Memory, stamp
+from .paths import MARKER, NodePaths
 
 _BEFORE = ".before-k3sfleet"
+KEPT = "The registries.yaml from before the collection is kept in %s, which K3s does not read"
+"""A warning, with the path that :func:`forget` returns."""
 
 
 class Change(NamedTuple):
@@ -39,7 +38,7 @@ def is_ours(content: bytes | None) -> bool:
 def obsolete(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list[str]:
     """Files of ours that the wanted state no longer has: registries.yaml first, then what it may name.
 
-    Only what carries the marker, or certificates that the record says we made, are ever listed - also where an earlier
+    Only what carries the marker, or certificates that the record says we made, are ever listed - also if an earlier
     run had another ``cert_dir`` or another path of registries.yaml.
     """
     wanted = {item.path for item in desired.files}
@@ -66,7 +65,7 @@ def _leads_nowhere(path: str) -> bool:
 def changes(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list[Change]:
     """What :func:`place` would do, and :func:`forget` if nothing of ours will be left; empty when all is well.
 
-    :raises FileProblem: when one of the wanted files could not be put in place, or would lie where somebody else could
+    :raises FileProblem: if one of the wanted files could not be put in place, or would lie where somebody else could
         exchange it: said here, before anything is touched.
     """
     found = []
@@ -107,13 +106,12 @@ def place(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> None:
     Order: certificates, drop-in, registries.yaml, then removals; K3s may start at any moment of it and must
     not find a registries.yaml that names a certificate which is not there.
 
-    :raises FileProblem: when a file cannot be written: for want of space or rights before any is changed.
+    :raises FileProblem: if a file cannot be written: for want of space or rights before any is changed.
     """
     _note_what_will_be_ours(paths, desired, record)
     writes = files.Writes()
     for item in desired.files:
-        if not files.matches(item.path, item.content, item.mode):
-            managed.add(writes, item.path, item.content, item.mode)
+        managed.add(writes, item.path, item.content, item.mode)
     writes.finish()
     for path in obsolete(paths, desired, record):
         managed.remove(path)
@@ -174,7 +172,7 @@ def _take_out_headers(paths: NodePaths) -> None:
 
 
 def _to_keep(paths: NodePaths) -> tuple[str, bytes]:
-    """Where :func:`forget` puts the registries.yaml from before the collection, and its content; "" where there is none
+    """Where :func:`forget` puts the registries.yaml from before the collection, and its content; "" if there is none
     or it is in its place."""
     content = Generations(paths).found(paths.registries_yaml)
     if content is None or content == files.read(paths.registries_yaml).content:
@@ -215,7 +213,7 @@ def remember(paths: NodePaths, memory: Memory, desired: Desired, previous: int) 
         "generation": 0,
         "previous": previous,
         "rolled_back": bool(desired.settings.get("rolled_back")),
-        "committed_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "committed_at": stamp(time.time()),
     }
     record["generation"] = generations.save(managed_paths(paths, desired, record), record, desired_text=desired.text())
     memory.write_record(record)

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 from typing import Callable, Collection, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import quorum
+from . import quorum
 
 _PAUSE = 1.0
 
 
 class Proof(NamedTuple):
     """``missing`` is what was still away at the end, empty when the restart may go on. ``waited_for`` names everything
-    that was waited for on the way, ``seconds`` in all."""
+    that was waited for on the way."""
 
     missing: tuple[str, ...] = ()
     waited_for: tuple[str, ...] = ()
-    seconds: float = 0.0
     warnings: tuple[str, ...] = ()
 
 
@@ -47,7 +46,7 @@ def prove(
         passed = clock() - began
         decision = quorum.decide(view, hanging, last=final and passed >= timeout)
         if decision.go or passed >= timeout:
-            return Proof(decision.waiting_for, tuple(waited_for), round(passed, 1), decision.warnings)
+            return Proof(decision.waiting_for, tuple(waited_for), decision.warnings)
         if decision.waiting_for != told:
             told = decision.waiting_for
             tell("waiting up to %d s before the restart for %s" % (round(timeout - passed), "; ".join(told)))

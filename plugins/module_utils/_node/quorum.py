@@ -13,10 +13,10 @@ from typing import Collection, NamedTuple
 
 
 class Server(NamedTuple):
-    """Another server of the cluster. ``etcd`` and ``api`` say what is wrong with them; "" where they are well, and
-    where it has none.
+    """Another server of the cluster. ``etcd`` and ``api`` say what is wrong with them; "" if they are well, and
+    if it has none.
 
-    ``member`` is its member's name in etcd, "" where it is none; ``voter`` is False for a learner too.
+    ``member`` is its member's name in etcd, "" if it is none; ``voter`` is False for a learner too.
     ``serves`` is False for an etcd-only server, which has no API.
     """
 

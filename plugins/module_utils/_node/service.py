@@ -10,8 +10,8 @@ import re
 import time
 from typing import Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome, run
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
+from .command import run
+from .files import last_lines
 
 # No call here waits for the service itself, so one that takes longer means that the init system is stuck.
 _CALL_TIMEOUT = 30.0
@@ -25,7 +25,7 @@ class ServiceState(NamedTuple):
     ``starting`` or ``running``.
     ``started`` is the epoch time at which the main process began, 0.0 when there is none; with ``main_pid``
     it identifies one start of the service.
-    ``restarts`` counts automatic restarts since the last deliberate one, where the init system counts them.
+    ``restarts`` counts automatic restarts since the last deliberate one, if the init system counts them.
     """
 
     state: str
@@ -76,8 +76,7 @@ def systemd_state(values: Mapping[str, str]) -> ServiceState:
     if state == "stopped" and values.get("Job", "0") not in ("", "0"):
         # In a restart a unit is inactive for a moment, with the job of its start waiting: nobody has stopped it.
         state = "starting"
-    started = process_started(main_pid) if main_pid else 0.0
-    return ServiceState(state, main_pid, started, int(values.get("NRestarts") or 0))
+    return ServiceState(state, main_pid, process_started(main_pid), int(values.get("NRestarts") or 0))
 
 
 class Systemd:
@@ -88,15 +87,8 @@ class Systemd:
 
     def state(self) -> ServiceState:
         """One ``systemctl show``: some 5 ms."""
-        outcome = run(
-            [
-                "systemctl",
-                "show",
-                "--property=LoadState,ActiveState,Job,MainPID,NRestarts",
-                self.service + ".service",
-            ],
-            _CALL_TIMEOUT,
-        )
+        wanted = "--property=LoadState,ActiveState,Job,MainPID,NRestarts"
+        outcome = run(["systemctl", "show", wanted, self.service + ".service"], _CALL_TIMEOUT)
         if not outcome.ok:
             raise ServiceProblem("systemctl show %s failed: %s" % (self.service, outcome.err.strip()))
         return systemd_state(dict(line.split("=", 1) for line in outcome.out.splitlines() if "=" in line))
@@ -105,7 +97,9 @@ class Systemd:
         """Ask for a restart and return at once: with a configuration that K3s cannot read, ``systemctl restart k3s``
         waits for ever (Type=notify, TimeoutStartSec=0)."""
         run(["systemctl", "reset-failed", self.service + ".service"], _CALL_TIMEOUT)
-        self._must(run(["systemctl", "restart", "--no-block", self.service + ".service"], _CALL_TIMEOUT))
+        outcome = run(["systemctl", "restart", "--no-block", self.service + ".service"], _CALL_TIMEOUT)
+        if not outcome.ok:
+            raise ServiceProblem("systemd refused to restart %s: %s" % (self.service, outcome.err.strip()))
 
     def mark(self) -> float:
         """This moment in the log, for :meth:`log`: the epoch time."""
@@ -121,10 +115,6 @@ class Systemd:
             _CALL_TIMEOUT,
         )  # fmt: skip
         return outcome.out.splitlines()
-
-    def _must(self, outcome: Outcome) -> None:
-        if not outcome.ok:
-            raise ServiceProblem("systemd refused to restart %s: %s" % (self.service, outcome.err.strip()))
 
 
 class OpenRC:
@@ -150,7 +140,7 @@ class OpenRC:
         else:
             raise ServiceProblem("rc-service %s status says: %s" % (self.service, text.strip()))
         pid = self._main_pid()
-        return ServiceState(state, pid, process_started(pid) if pid else 0.0, 0)
+        return ServiceState(state, pid, process_started(pid), 0)
 
     def _main_pid(self) -> int:
         """The supervised process: the child of supervise-daemon, whose own id is in the pid file."""
@@ -180,16 +170,7 @@ class OpenRC:
 
     def log(self, mark: float, lines: int) -> list[str]:
         """The last ``lines`` lines of the service's log file since ``mark``; 0.0 takes any."""
-        try:
-            with open(self._log_file(), "rb", opener=regular_only) as handle:
-                size = handle.seek(0, os.SEEK_END)
-                # A file that has become smaller is another one: logrotate has been here.
-                begin = int(mark) if mark <= size else 0
-                handle.seek(max(begin, size - _LOG_BYTES))
-                text = handle.read().decode("utf-8", "replace")
-        except OSError:
-            return []
-        return text.splitlines()[-lines:]
+        return last_lines(self._log_file(), lines, _LOG_BYTES, int(mark))
 
     def _log_file(self) -> str:
         return os.path.join(self.root, "var/log", self.service + ".log")

@@ -5,7 +5,7 @@
 
 Safe at once is what no running K3s has to be restarted for: a change of certificate contents (containerd
 reads them at every pull), of the text of registries.yaml that leaves the loaded configuration equal, and
-everything on a node where K3s is not installed or was stopped on purpose.
+everything on a node on which K3s is not installed or was stopped on purpose.
 """
 
 from __future__ import annotations
@@ -16,28 +16,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
-    expectation,
-    files,
-    installed_release,
-    placing,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import SETTINGS, Desired
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.drop_in import drop_in_entries
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generated import read_generated
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
-    GenerationDamaged,
-    Generations,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
-    OpenRC,
-    ServiceState,
-    Systemd,
-    service_of,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.templates import read_templates
+
+from . import expectation, files, installed_release, placing
+from .desired import SETTINGS, Desired
+from .drop_in import drop_in_entries
+from .generated import read_generated
+from .generations import GenerationDamaged, Generations
+from .memory import Memory
+from .paths import NodePaths
+from .service import OpenRC, ServiceState, Systemd, service_of
+from .templates import read_templates
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
@@ -119,7 +107,7 @@ def previous_state(paths: NodePaths) -> Desired | None:
     On a node that has gone back already it is the one in place, so that a rollback over a fleet which was
     interrupted can be run again: it goes back once, not once more.
 
-    :raises GenerationDamaged: when it cannot be read.
+    :raises GenerationDamaged: if it cannot be read.
     """
     record = Memory(paths).record()
     number = record["generation"] if record["rolled_back"] else record["previous"]
@@ -145,10 +133,10 @@ def stage(
     :param adopt: refuse a registries.yaml of someone else's unless it is equal in effect.
     :param canary_images: what new credentials are tried with before they come into force without a restart.
     :returns: the module's result without its diff: see RETURN of the module k3s_registries.
-    :raises StageRefused: when the node's release, its settings or its containerd template cannot do what is wanted.
-    :raises FileProblem: when a file cannot be read or written.
-    :raises ServiceProblem: when the init system does not answer.
-    :raises NodeBusy: when another run is changing this node.
+    :raises StageRefused: if the node's release, its settings or its containerd template cannot do what is wanted.
+    :raises FileProblem: if a file cannot be read or written.
+    :raises ServiceProblem: if the init system does not answer.
+    :raises NodeBusy: if another run is changing this node.
     """
     memory = Memory(node.paths)
     desired = _without_what_is_not_ours(node.paths, desired).at(node.paths)
@@ -241,7 +229,7 @@ def _stage(
 
 
 def _node_name(paths: NodePaths) -> str:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
+    from . import kubernetes
 
     return kubernetes.node_name(paths)
 
@@ -255,7 +243,7 @@ def _decide_live(
     certain: bool,
 ) -> None:
     """Enter whether the change comes into force without a restart, or why not."""
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import live
+    from . import live
 
     decided = live.plan(node, desired, record, read_generated(node.paths), result["release"])
     if not certain or decided.texts is None:
@@ -295,7 +283,7 @@ def _hangs_on_registries_yaml(paths: NodePaths, changes: Sequence[placing.Change
     """
     if not any(change.path == paths.registries_yaml for change in changes):
         return False
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import health
+    from . import health
 
     return not health.observe(paths, state).proven
 
@@ -396,7 +384,7 @@ def _health(
     transaction: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """How the node is before anything is done to it, and whether the pending change itself explains an illness."""
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import health
+    from . import health
 
     seen = health.observe(paths, state)
     explained = False
@@ -408,7 +396,7 @@ def _health(
         explained = transaction is not None or edited or unreadable
         if paths.node_role == "server" and unreadable:
             # Imported here, as for every other node this is not asked.
-            from ansible_collections.k3sfleet.registries.plugins.module_utils._node import etcd
+            from . import etcd
 
             member = etcd.own_name(paths)
     return {"healthy": seen.healthy, "sentence": seen.sentence(), "explained": explained, "member": member}

@@ -9,8 +9,8 @@ import os
 import re
 from typing import NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from . import files
+from .paths import NodePaths
 
 #: The one that K3s prefers first.
 _NAMES = ("config-v3.toml.tmpl", "config.toml.tmpl")

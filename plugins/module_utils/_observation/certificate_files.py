@@ -77,7 +77,7 @@ def _certificates(content: bytes) -> list[bytes]:
 
 
 def key_matches(certificate: str, key: str) -> bool | None:
-    """Whether a private key belongs to the certificate; None where either cannot be used."""
+    """Whether a private key belongs to the certificate; None if either cannot be used."""
     if not (os.path.isabs(certificate) and os.path.isabs(key)):
         return None
     try:

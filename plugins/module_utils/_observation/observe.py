@@ -23,7 +23,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory i
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.placing import is_ours
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.templates import read_templates
-from ansible_collections.k3sfleet.registries.plugins.module_utils._observation import certificate_files, waiting
+
+from . import certificate_files, waiting
 
 
 def observe(
@@ -76,7 +77,7 @@ def observe(
 
 
 def _changed_at(path: str) -> float:
-    """When a file was last written, seconds since 1970; 0.0 where there is none."""
+    """When a file was last written, seconds since 1970; 0.0 if there is none."""
     try:
         return os.stat(path).st_mtime
     except OSError:

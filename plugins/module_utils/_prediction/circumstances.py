@@ -76,7 +76,7 @@ def server_addresses(settings: Settings, distribution: str) -> tuple[str, ...]:
     if not settings.flag("embedded-registry"):
         return ("",)
     port = supervisor_port(settings, distribution)
-    # The first service range decides, and where none is set, the node's first address.
+    # The first service range decides, and if none is set, the node's first address.
     family = settings.first("service-cidr") or settings.first("node-ip")
     hosts = ("[::1]",) if ":" in family else ("127.0.0.1",) if family else _LOOPBACKS
     return tuple("%s:%s" % (host, port) for host in hosts)

@@ -9,15 +9,10 @@ import difflib
 import os
 from typing import Any, Iterable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.fingerprint import settings_of
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import (
-    CERTS_D,
-    CONFIG_TOML,
-    DIFFERS,
-    MISSING,
-    Difference,
-)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import MASK, redact, visible
+
+from .fingerprint import settings_of
+from .prediction import CERTS_D, CONFIG_TOML, DIFFERS, MISSING, Difference
 
 _CREDENTIALS = {
     MISSING: 'config.toml has no credentials for "%s"',

@@ -11,23 +11,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import (
-    Circumstances,
-    usual_address,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.fingerprint import (
-    circumstances_key,
-    fingerprint,
-    settings_of,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import HostsTomlError, hosts_toml
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import ReleaseError, parse_release
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import known_release
+
+from .circumstances import Circumstances, usual_address
+from .fingerprint import circumstances_key, fingerprint, settings_of
+from .generated import Generated
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import Release
 
 MISSING, UNEXPECTED, DIFFERS = "missing", "unexpected", "differs"
 CONFIG_TOML = "config.toml"
@@ -35,8 +28,8 @@ CERTS_D = "certs.d"
 
 
 class Prediction(NamedTuple):
-    """``hosts`` are the sets of hosts.toml texts that K3s may generate, by directory below certs.d: more than one where
-    the node cannot tell; none where the release's texts cannot be told. ``auth`` are the tables of credentials.
+    """``hosts`` are the sets of hosts.toml texts that K3s may generate, by directory below certs.d: more than one if
+    the node cannot tell; none if the release's texts cannot be told. ``auth`` are the tables of credentials.
     ``comes_on`` is set if beside that the embedded registry is to come on, at an address that the node cannot tell."""
 
     hosts: tuple[dict[str, str], ...]
@@ -71,7 +64,7 @@ def predict(config: Config | None, around: Circumstances) -> Prediction:
     try:
         for address in around.embedded:
             texts = hosts_toml(
-                config, around.default_endpoint, address, around.distribution, _release(around.release),
+                config, around.default_endpoint, address, around.distribution, known_release(around.release),
                 embedded_mirror_tls=around.embedded_tls,
             )  # fmt: skip
             # A key with a scheme or with dots in its path ends in a cleaned directory name.
@@ -141,10 +134,3 @@ def _kind(have: object | None, want: object | None) -> str:
 def _keys(table: Mapping[str, str] | None) -> str:
     """Which keys are set: what may be said of credentials."""
     return ", ".join(key for key, value in sorted((table or {}).items()) if value)
-
-
-def _release(text: str) -> Release | None:
-    try:
-        return parse_release(text) if text else None
-    except ReleaseError:
-        return None

@@ -10,13 +10,6 @@ from __future__ import annotations
 
 from typing import Callable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.answer import Answer
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import (
-    Credentials,
-    CredentialsError,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import NO_KEY, Key, Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import (
     TOKEN_LIMIT,
     Challenge,
@@ -35,6 +28,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     origin_of,
 )
 
+from .answer import Answer
+from .failure import Exposure
+from .node_hosts import Credentials, CredentialsError
+from .session import NO_KEY, Key, Session
+
 _WITHOUT_POST = (400, 401, 404)
 """Token servers that know no POST answer with one of these, and are asked by GET then."""
 _SHORTEST_MASKED = 16
@@ -46,7 +44,7 @@ class Authorization:
     its own.
 
     :ivar scheme: what was asked for last: ``none``, ``basic`` or ``bearer``.
-    :ivar credentials: those that were used last, None where there were none to use.
+    :ivar credentials: those that were used last, None if there were none to use.
     """
 
     def __init__(
@@ -88,8 +86,8 @@ class Authorization:
     def answer(self, refused: Answer) -> None:
         """Prepares what a 401 asks for.
 
-        :raises Failure: where that cannot be had.
-        :raises Exposure: where containerd would give the credentials away for it.
+        :raises Failure: if that is not available.
+        :raises Exposure: if containerd would give the credentials away for it.
         """
         status, origin = refused.status, refused.origin
         for challenge in parse_challenges(refused.headers.get_all("WWW-Authenticate") or []):
@@ -108,7 +106,7 @@ class Authorization:
                 self._refuse_clear(origin, refused)
                 self._keys[origin] = Key(header, f"the password of {refused.host}")
             else:
-                token = self._token(challenge, self.credentials, refused)
+                token = self._fetch_token(challenge, self.credentials, refused)
                 # One that everybody gets is no secret.
                 name = f"the token for {refused.host}" if self.credentials is not None else ""
                 self._keys[origin] = Key("Bearer " + token, name)
@@ -133,7 +131,7 @@ class Authorization:
         word = "password" if self.credentials is not None and self.credentials.username else "identity token"
         return f"the {word} of {refused.host}"
 
-    def _token(self, challenge: Challenge, credentials: Credentials | None, refused: Answer) -> str:
+    def _fetch_token(self, challenge: Challenge, credentials: Credentials | None, refused: Answer) -> str:
         realm = challenge.parameters.get("realm", "")
         try:
             place = origin_of(realm)
@@ -152,7 +150,7 @@ class Authorization:
         service = challenge.parameters.get("service", "")
         wanted = scopes(self._repository, challenge)
         try:
-            answer = self._fetched(realm, place, service, wanted, self._name(refused))
+            answer = self._fetch(realm, place, service, wanted, self._name(refused))
         except Exposure:
             raise
         except Failure as failure:
@@ -166,7 +164,7 @@ class Authorization:
             reason = f"whose certificate it will not verify: insecure_skip_verify of {refused.host} counts there too"
             raise Exposure(self._name(refused), place, failure.detail, refused.status, reason) from None
 
-    def _fetched(self, realm: str, place: Origin, service: str, wanted: list[str], name: str) -> Answer:
+    def _fetch(self, realm: str, place: Origin, service: str, wanted: list[str], name: str) -> Answer:
         session, credentials = self._session, self.credentials
         if credentials is None or not credentials.secret:
             return session.request("GET", token_url(realm, service, wanted), limit=TOKEN_LIMIT, strict=True)

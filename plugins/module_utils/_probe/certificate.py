@@ -58,7 +58,7 @@ class Certificate(NamedTuple):
 
 
 def decode(der: bytes) -> Certificate:
-    """:raises CertificateError: where it cannot be read."""
+    """:raises CertificateError: if it cannot be read."""
     try:
         return _certificate(der)
     except (IndexError, ValueError, OverflowError) as error:
@@ -74,7 +74,7 @@ def utc_text(moment: float) -> str:
 
 
 def name_problem(certificate: Certificate, host: str) -> str:
-    """The cause why Go does not accept a certificate for a host; "" where it does.
+    """The cause why Go does not accept a certificate for a host; "" if it does.
 
     :param host: a name, or an address without brackets.
     """
@@ -90,7 +90,7 @@ def name_problem(certificate: Certificate, host: str) -> str:
 def _dns_problem(certificate: Certificate, host: str) -> str:
     if any(_matches(pattern.lower().rstrip("."), host) for pattern in certificate.dns):
         return ""
-    # The common name counts for nothing; Go says so where it would have fitted.
+    # The common name counts for nothing; Go says so if it would have fitted.
     if not certificate.has_names and _matches(certificate.common_name.lower(), host):
         return "tls_no_san"
     return "tls_name_mismatch"

@@ -10,17 +10,8 @@ sent through it depends on nothing that another connection has done.
 from __future__ import annotations
 
 import time
-from typing import Mapping, NamedTuple
+from typing import Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import (
-    Certificate,
-    CertificateError,
-    decode,
-    name_problem,
-    utc_text,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import status_failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Contexts, Shake
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http import dial, wire
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import (
@@ -31,7 +22,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     Unverified,
     status_text,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import tunnel
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import Connection, tunnel
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, bracketed
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.proxy import (
     Proxy,
@@ -40,16 +31,13 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.wire import Stream
 
+from .certificate import Certificate, CertificateError, decode, name_problem, utc_text
+from .failure import status_failure
+from .trust import Contexts, Shake
+
 USER_AGENT = "containerd/2.1"
 """Some registries and firewalls look at it, so it has to begin as containerd's own."""
 PHASES = ("dns", "tcp", "tls", "http", "total")
-
-
-class Connection(NamedTuple):
-    """A stream to an origin, and the proxy that it goes through."""
-
-    stream: Stream
-    proxy: Proxy | None
 
 
 class Connections:
@@ -70,8 +58,8 @@ class Connections:
         self.protocol = ""
         self.proxy: Proxy | None = None
 
-    def kept(self, origin: Origin, shake: Shake) -> Connection | None:
-        """A connection that was kept, which is the caller's from now on."""
+    def take(self, origin: Origin, shake: Shake) -> Connection | None:
+        """Take a connection that was kept, if there is one."""
         return self._kept.pop((origin, id(shake.context)), None)
 
     def keep(self, origin: Origin, shake: Shake, connection: Connection) -> None:
@@ -82,10 +70,10 @@ class Connections:
             connection.stream.close()
         self._kept.clear()
 
-    def made(self, origin: Origin, shake: Shake) -> Connection:
-        """A new connection.
+    def connect(self, origin: Origin, shake: Shake) -> Connection:
+        """Make a new connection.
 
-        :raises Failure: where there is none, or the certificate is not for it.
+        :raises Failure: if there is none, or the certificate is not for it.
         """
         try:
             proxy = proxy_for(self._environment, origin.scheme, _written(origin))
@@ -93,8 +81,8 @@ class Connections:
             raise Failure("unknown", f"the proxy of the service: {error}") from None
         self.proxy = proxy
         if origin.scheme != "https":
-            return Connection(self._reached(origin, proxy), proxy)
-        stream = self._reached(origin, proxy)
+            return Connection(self._reach(origin, proxy), proxy)
+        stream = self._reach(origin, proxy)
         secured = wire.Tls(stream, shake.context, origin.host, shake.shows_certificate)
         started = time.monotonic()
 
@@ -115,13 +103,13 @@ class Connections:
             raise
         return Connection(secured, proxy)
 
-    def _reached(self, origin: Origin, proxy: Proxy | None) -> Stream:
-        """A stream to a host, or to its proxy; through the proxy where TLS needs a tunnel."""
+    def _reach(self, origin: Origin, proxy: Proxy | None) -> Stream:
+        """A stream to a host, or to its proxy; through the proxy if TLS needs a tunnel."""
         if proxy is None:
-            return self._dialled(origin.host, origin.port, f"{origin.host}:{origin.port}")
+            return self._dial(origin.host, origin.port, f"{origin.host}:{origin.port}")
         stream: Stream | None = None
         try:
-            stream = self._dialled(proxy.host, proxy.port, f"the proxy {proxy.text}")
+            stream = self._dial(proxy.host, proxy.port, f"the proxy {proxy.text}")
             if proxy.secure:
                 stream = self._secured_proxy(stream, proxy)
             if origin.scheme == "https":
@@ -150,7 +138,7 @@ class Connections:
             raise
         return secured
 
-    def _dialled(self, name: str, port: int, label: str) -> wire.Plain:
+    def _dial(self, name: str, port: int, label: str) -> wire.Plain:
         started = time.monotonic()
         addresses = dial.resolve(name, port, self._deadline)
         found = time.monotonic()
@@ -170,7 +158,7 @@ class Connections:
         looked = None
         try:
             shake = self._contexts.look
-            looked = wire.Tls(self._reached(origin, proxy), shake.context, name, shake.shows_certificate)
+            looked = wire.Tls(self._reach(origin, proxy), shake.context, name, shake.shows_certificate)
             started = time.monotonic()
             looked.shake()
             self._note_tls(looked, started)
@@ -216,7 +204,7 @@ def _written(origin: Origin) -> str:
 
 
 def _check_tunnel(status: int, doing: str) -> None:
-    """:raises Failure: where a proxy does not connect to a host."""
+    """:raises Failure: if a proxy does not connect to a host."""
     if status != 200:
         if status < 500 and status not in (403, 407, 429):
             raise Failure("server_error", f"{doing}: {status_text(status)}", status)
@@ -226,7 +214,7 @@ def _check_tunnel(status: int, doing: str) -> None:
 def _check_name(der: bytes, name: str) -> None:
     """Fails closed: a certificate that cannot be read is for nobody.
 
-    :raises Failure: where a certificate is not for a name.
+    :raises Failure: if a certificate is not for a name.
     """
     certificate = _decoded(der)
     if certificate is None:

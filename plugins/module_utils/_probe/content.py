@@ -10,9 +10,6 @@ import re
 import threading
 from typing import Any, Callable, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.answer import Answer
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import status_failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import best_of, platform_text
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import taken, text_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.media_types import (
@@ -20,6 +17,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     MANIFEST_TYPES,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import shown
+
+from .answer import Answer
+from .failure import status_failure
+from .platform import best_of, platform_text
 
 ACCEPT = ", ".join((MANIFEST_TYPES[1], INDEX_TYPES[1], MANIFEST_TYPES[0], INDEX_TYPES[0], "*/*"))
 _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+"
@@ -49,9 +50,9 @@ class Place(NamedTuple):
 class Content(NamedTuple):
     """What is needed of a manifest or an index: the rest of it, which may be large, is not kept.
 
-    :ivar chosen: of an index, the digest of what the node takes of it; None where there is nothing for it.
+    :ivar chosen: of an index, the digest of what the node takes of it; None if there is nothing for it.
     :ivar platforms: of an index, what it is for.
-    :ivar blobs: of a manifest, the digests of the configuration (first) and the layers, with their sizes, -1 where they
+    :ivar blobs: of a manifest, the digests of the configuration (first) and the layers, with their sizes, -1 if they
         are not said.
     """
 
@@ -94,7 +95,7 @@ def check_content(place: Place, head: Answer, reference: str, platform: tuple[st
 
 
 def check_promise(head: Answer, reference: str) -> None:
-    """:raises Failure: where a HEAD promises another digest than was asked for, or one that cannot be verified."""
+    """:raises Failure: if a HEAD promises another digest than was asked for, or one that cannot be verified."""
     promised = head.headers.get("Docker-Content-Digest") or ""
     where = f"{shown(head.url)}: Docker-Content-Digest"
     if promised and not _DIGEST.fullmatch(promised):
@@ -104,7 +105,7 @@ def check_promise(head: Answer, reference: str) -> None:
 
 
 def check_type(answer: Answer) -> None:
-    """:raises Failure: where an answer is no manifest that containerd takes."""
+    """:raises Failure: if an answer is no manifest that containerd takes."""
     kind = answer.media_type
     if kind in INDEX_TYPES or kind in MANIFEST_TYPES:
         return
@@ -186,9 +187,9 @@ def _blobs(fields: dict[str, Any]) -> dict[str, int]:
 
 
 def _size(value: Any) -> int:
-    """-1 where it is not said.
+    """-1 if it is not said.
 
-    :raises ValueError: where it is no whole number, such as 1e400: containerd reads no such manifest.
+    :raises ValueError: if it is no whole number, such as 1e400: containerd reads no such manifest.
     """
     if isinstance(value, float):
         raise ValueError("a size that is no whole number")

@@ -7,21 +7,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.answer import Answer
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.authorization import Authorization
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.content import (
-    ACCEPT,
-    Place,
-    check_content,
-    check_promise,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure, status_failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Session
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import shown
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import object_url
+
+from .answer import Answer
+from .authorization import Authorization
+from .content import ACCEPT, Place, check_content, check_promise
+from .failure import Exposure, status_failure
+from .session import Session
 
 # nginx answers a missing or wrong client certificate, and plain HTTP, with a page and 400: Go's servers the last one.
 _BAD_REQUESTS = (
@@ -49,7 +45,7 @@ class Asker:
         self._authorization = authorization
 
     def __call__(self, method: str, url: str, accept: str = "", limit: int = 1 << 20, follow: bool = True) -> Answer:
-        """:raises Failure: where no answer came, or where credentials do not help."""
+        """:raises Failure: if no answer came, or credentials do not help."""
         for _number in range(_MOST_CHALLENGES):
             answer = self._ask(method, url, accept, limit, follow)
             if answer.status == 400:
@@ -69,7 +65,7 @@ class Asker:
     def _explain(self, url: str) -> None:
         """Asks again for the words of a 400, which a HEAD comes without.
 
-        :raises Failure: where they name a cause.
+        :raises Failure: if they name a cause.
         """
         try:
             body = self._ask("GET", url, "", 1 << 14, False).body
@@ -96,7 +92,7 @@ def api_url(host: Host) -> str:
 def check_api(ask: Asker, authorization: Authorization, url: str) -> Seen:
     """Is there a registry, and does it take the credentials?
 
-    :raises Failure: where not.
+    :raises Failure: if not.
     """
     try:
         answer = ask("GET", url)
@@ -126,7 +122,7 @@ def check_image(
 
     :param repository: as it is after any rewrite.
     :param content: whether the manifest's content is looked at too, and the blobs that it names.
-    :raises Failure: where not.
+    :raises Failure: if not.
     """
 
     def url(kind: str, name: str) -> str:

@@ -9,6 +9,7 @@ import os
 from typing import Iterable, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import environment_file
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import names_in
 
 _WANTED = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _ALSO_WANTED = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -25,7 +26,7 @@ class ServiceEnvironment(NamedTuple):
 def service_environment(data_dir: str, service_names: Iterable[str], root: str = "/") -> ServiceEnvironment:
     """What containerd runs with, or would run with.
 
-    A running containerd has the truth. Where none runs, the files are read that K3s' units and init scripts name, and
+    A running containerd has the truth. If none runs, the files are read that K3s' units and init scripts name, and
     variables that begin with ``CONTAINERD_`` stand for those without, as K3s hands them on.
 
     :param data_dir: of K3s or RKE2, which tells its containerd from others.
@@ -57,17 +58,13 @@ def _chosen(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def _running(data_dir: str, proc: str) -> dict[str, str] | None:
-    """The environment of the containerd that runs for this data directory, None where none does.
+    """The environment of the containerd that runs for this data directory, None if none does.
 
     K3s' own is a program below it and overwrites its arguments with blanks; any other names the configuration there.
     """
     config_toml = os.path.join(data_dir, "agent", "etc", "containerd", "config.toml")
     programs = os.path.join(os.path.realpath(data_dir), "data", "")
-    try:
-        processes = [name for name in os.listdir(proc) if name.isdigit()]
-    except OSError:
-        return None
-    for process in processes:
+    for process in filter(str.isdigit, names_in(proc)):
         try:
             with open(os.path.join(proc, process, "cmdline"), "rb") as file:
                 words = file.read().decode("utf-8", "replace").split("\0")

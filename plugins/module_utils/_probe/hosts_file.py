@@ -12,26 +12,24 @@ from __future__ import annotations
 import os
 from typing import Any, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.toml import TomlError, parse_toml
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import names_in, regular_only
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import (
     Host,
-    clean_path,
+    HostsFileError,
     registry_itself,
+    request_path,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import from_go_bytes
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_url import GoUrlError, parse
+
+from .toml import TomlError, parse_toml
 
 _CAPABILITIES = ("pull", "resolve", "push", "referrers")
 _LARGEST = 1 << 20
 
 
-class HostsFileError(ValueError):
-    """containerd cannot read the file and goes on without it; the message says why, without secrets."""
-
-
 class RegistryHosts(NamedTuple):
-    """The hosts that containerd asks for a registry; ``error`` where it cannot read its hosts.toml at ``path``."""
+    """The hosts that containerd asks for a registry; ``error`` if it cannot read its hosts.toml at ``path``."""
 
     hosts: list[Host]
     error: str
@@ -69,9 +67,9 @@ def parse_hosts_file(text: str, directory: str, registry: str) -> list[Host]:
     """The hosts that a hosts.toml names, in the order of their tables, then the ``server``.
 
     :param directory: where the file is; relative paths in it start there.
-    :param registry: as it stands in the image's name: the default endpoint where ``server`` is empty.
-    :raises TomlError: where it is no TOML.
-    :raises HostsFileError: where a setting is not what containerd takes.
+    :param registry: as it stands in the image's name: the default endpoint if ``server`` is empty.
+    :raises TomlError: if it is no TOML.
+    :raises HostsFileError: if a setting is not what containerd takes.
     """
     document = parse_toml(text)
     tables = _table(document.values.get("host"), "host")
@@ -93,7 +91,7 @@ def parse_hosts_file(text: str, directory: str, registry: str) -> list[Host]:
 
 
 def _host(name: str, table: Mapping[str, Any], directory: str, registry: str, default: bool) -> Host | None:
-    """One host, or None where it may neither resolve nor pull."""
+    """One host, or None if it may neither resolve nor pull."""
     tls = _tls(table, directory)
     usable = _is_usable(table.get("capabilities"))
     header = _authorization(table.get("header"))
@@ -106,15 +104,10 @@ def _host(name: str, table: Mapping[str, Any], directory: str, registry: str, de
     override = table.get("override_path", False)
     if not isinstance(override, bool):
         raise HostsFileError("override_path must be true or false")
-    path = from_go_bytes(url.path)
-    if path:
-        path = clean_path(path)
-        path += "" if path.endswith("/v2") or override else "/v2"
-    elif not override:
-        path = "/v2"
     rewrites = {} if default else _table(table.get("rewrite"), "rewrite")
     if not all(isinstance(value, str) for value in rewrites.values()):
         raise HostsFileError("a rewrite must be a string")
+    path = request_path(url.path, override)
     host = Host(default, name, url.scheme, from_go_bytes(url.host), path, tls, rewrites, header)
     return host if usable else None
 
@@ -151,7 +144,7 @@ def _table(value: Any, name: str) -> dict[str, Any]:
 
 
 def _tls(table: Mapping[str, Any], directory: str) -> dict[str, Any]:
-    """``ca_files``, ``client_pairs`` and ``insecure_skip_verify``, each only where it is set."""
+    """``ca_files``, ``client_pairs`` and ``insecure_skip_verify``, each only if it is set."""
     found: dict[str, Any] = {}
     ca = table.get("ca")
     if ca is not None:
@@ -168,7 +161,7 @@ def _tls(table: Mapping[str, Any], directory: str) -> dict[str, Any]:
 
 
 def _pair(item: Any, directory: str) -> tuple[str, str]:
-    """A client's certificate and key; the key is "" where both are in one file."""
+    """A client's certificate and key; the key is "" if both are in one file."""
     if isinstance(item, str):
         return _absolute(item, directory, "client"), ""
     if isinstance(item, list) and len(item) == 2:
@@ -185,10 +178,7 @@ def _absolute(path: Any, directory: str, setting: str) -> str:
 
 def _by_certificates(directory: str, registry: str) -> list[Host]:
     """The registry itself with the files of Docker's layout: ``*.crt`` for CAs, ``*.cert`` with ``*.key``."""
-    try:
-        names = sorted(os.listdir(directory))
-    except OSError:
-        names = []
+    names = names_in(directory)
     tls: dict[str, Any] = {}
     authorities = [os.path.join(directory, name) for name in names if name.endswith(".crt")]
     pairs = []

@@ -15,11 +15,7 @@ from typing import TYPE_CHECKING, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import is_embedded
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.hosts_file import (
-    RegistryHosts,
-    hosts_from,
-    hosts_in,
-)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import WILDCARD, WILDCARD_DIRECTORY
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import (
     AuthTableError,
     auth_tables,
@@ -30,9 +26,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.contain
     directory_for,
     hosts_of,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD, WILDCARD_DIRECTORY
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import registry_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
+
+from .hosts_file import RegistryHosts, hosts_from, hosts_in
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
@@ -54,7 +52,7 @@ class NodeHosts:
     """Which hosts are asked for which registry, with which credentials.
 
     :ivar directories: the names below certs.d, or those that K3s would make of a configuration.
-    :ivar auth_readable: false where config.toml is not as K3s' own templates write it.
+    :ivar auth_readable: false if config.toml is not as K3s' own templates write it.
     """
 
     def __init__(self, certs_d: str, auth: Mapping[str, Mapping[str, str]], auth_readable: bool = True) -> None:
@@ -75,7 +73,7 @@ class NodeHosts:
 
     def registries(self) -> list[str]:
         """The registries that have settings of their own, ``*`` for the wildcard's."""
-        return list(dict.fromkeys(_registry(name) for name in self.directories))
+        return list(dict.fromkeys(registry_of(name) for name in self.directories))
 
     def hosts(self, registry: str) -> RegistryHosts:
         """The hosts that containerd asks for images of a registry (``*``: of any without settings of its own)."""
@@ -100,9 +98,9 @@ class NodeHosts:
         return hosts_in(os.path.join(self._certs_d, directory), registry)
 
     def credentials(self, host: str) -> Credentials | None:
-        """What containerd sends to a host that asks, by the precedence of its ``ParseAuth``; None where nothing.
+        """What containerd sends to a host that asks, by the precedence of its ``ParseAuth``; None if nothing.
 
-        :raises CredentialsError: where it cannot decode them, and fails the pull.
+        :raises CredentialsError: if it cannot decode them, and fails the pull.
         """
         for key in credential_keys(host):
             if key in self.auth:
@@ -147,13 +145,6 @@ def read_node(certs_d: str, config_toml: str) -> NodeHosts:
         return NodeHosts(certs_d, read_auth_tables(text))
     except AuthTableError:
         return NodeHosts(certs_d, {}, auth_readable=False)
-
-
-def _registry(directory: str) -> str:
-    if directory == WILDCARD_DIRECTORY:
-        return WILDCARD
-    head, _underscore, port = directory[:-1].rpartition("_")
-    return f"{head}:{port}" if directory.endswith("_") and head and port.isdigit() else directory
 
 
 def _parsed(auth: Mapping[str, str], key: str) -> Credentials | None:

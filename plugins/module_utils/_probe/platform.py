@@ -59,7 +59,7 @@ def is_runnable(entry: Any, platform: tuple[str, str]) -> bool:
 
 def best_of(entries: list[dict[str, Any]], platform: tuple[str, str]) -> dict[str, Any] | None:
     """The entry of an index that a node of this platform takes: its own architecture before those that it also runs,
-    the newest variant first; None where it can run none."""
+    the newest variant first; None if it can run none."""
     runnable = [entry for entry in entries if is_runnable(entry.get("platform"), platform)]
     return min(runnable, key=lambda entry: _distance(entry.get("platform"), platform[0])) if runnable else None
 

@@ -9,11 +9,7 @@ import time
 from typing import Any, Iterable, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.header import secrets_of_headers
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import Certificate, utc_text
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.connections import PHASES
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import Target
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE, filled
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import (
     MASK,
@@ -22,6 +18,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.red
     visible,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
+
+from .certificate import Certificate, utc_text
+from .connections import PHASES
+from .node_hosts import NodeHosts
+from .targets import Target
 
 _LONGEST_DETAIL = 500
 _HELD_BACK = "The probe has not sent it, so it cannot say whether pulls work."
@@ -41,7 +42,7 @@ class Probed(NamedTuple):
     :ivar proxy: the host and port of the proxy that was used, "" without.
     :ivar at_proxy: whether it was the proxy that failed.
     :ivar held_back: to whom containerd would give credentials that are needed to go on; "" usually.
-    :ivar findings: to whom it would give them where it could go on without.
+    :ivar findings: to whom it would give them although it could go on without.
     """
 
     cause: str
@@ -115,7 +116,7 @@ class Describer:
             return f"The embedded registry's certificate is not for {host}. ({detail})", _NO_NAME
         values = self._values(target, host, probed)
         advice = ADVICE[probed.cause]
-        message, fix = _filled(advice.message, values), _filled(advice.fix, values)
+        message, fix = filled(advice.message, values), filled(advice.fix, values)
         more, instead = self._explained(target, host, probed)
         more += target.note
         if probed.proxy:
@@ -143,7 +144,7 @@ class Describer:
         return next((key for key in keys if key in self._node.auth), keys[0])
 
     def _explained(self, target: Target, host: str, probed: Probed) -> tuple[str, str]:
-        """What the node's settings add: a sentence for the message, and a better fix where there is one."""
+        """What the node's settings add: a sentence for the message, and a better fix if there is one."""
         tls = target.host.tls if target.host is not None else {}
         if probed.cause == "tls_unknown_authority" and tls.get("ca_files"):
             files = ", ".join(tls["ca_files"])
@@ -201,9 +202,3 @@ def _without(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, MASK)
     return text
-
-
-def _filled(template: str, values: dict[str, str]) -> str:
-    for name, value in values.items():
-        template = template.replace("{" + name + "}", value)
-    return template[:1].upper() + template[1:] if template.startswith("the ") else template

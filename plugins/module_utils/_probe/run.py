@@ -10,21 +10,18 @@ import queue
 import threading
 from typing import Any, Mapping, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.authorization import Authorization
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.endpoint_checks import (
-    Asker,
-    check_api,
-    check_image,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platform import node_platform
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.result import Describer, Probed
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.session import Session
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import Target
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Trust
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
+
+from .authorization import Authorization
+from .endpoint_checks import Asker, check_api, check_image
+from .failure import Exposure
+from .node_hosts import NodeHosts
+from .platform import node_platform
+from .result import Describer, Probed
+from .session import Session
+from .targets import Target
+from .trust import Trust
 
 MOST_AT_ONCE = 128
 # What a probe may need beyond its deadline to notice that it has passed.
@@ -77,7 +74,7 @@ class Prober:
                     return
                 done[target.key] = self.probe(target)
 
-        # Left behind where something cannot be interrupted: a name that is looked up, a file on a dead mount.
+        # Left behind if something cannot be interrupted: a name that is looked up, a file on a dead mount.
         threads = [threading.Thread(target=work, daemon=True) for _target in targets[:MOST_AT_ONCE]]
         for thread in threads:
             thread.start()
@@ -126,18 +123,19 @@ class Prober:
             cause, detail, code, at_proxy = "unknown", f"the probe failed: {type(error).__name__}", 0, False
         finally:
             session.close()
-        session.times["total"] = round(deadline.passed_ms(), 1)
+        seen = session.connections
+        seen.times["total"] = round(deadline.passed_ms(), 1)
         return Probed(
             cause,
             detail,
             code or None,
             authorization.scheme,
-            session.times,
-            session.certificate,
-            session.protocol,
+            seen.times,
+            seen.certificate,
+            seen.protocol,
             authorization.secrets,
             authorization.credentials is not None,
-            session.proxy.text if session.proxy is not None else "",
+            seen.proxy.text if seen.proxy is not None else "",
             at_proxy,
             held_back,
             tuple(session.findings),

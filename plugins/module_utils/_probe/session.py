@@ -6,7 +6,7 @@
 
 containerd keeps credentials by host and asks anew at every hop; Go's HTTP client under it takes them along to other
 ports and schemes of the same name, and repeats a form wherever a 307 or 308 leads. Where that would happen the probe
-says so, see :class:`failure.Exposure`, and goes on without it where it can.
+says so, see :class:`failure.Exposure`, and goes on without it if it can.
 
 Source: ``request.do`` and ``authorize`` in containerd's ``core/remotes/docker/resolver.go``, ``redirectBehavior`` and
 ``shouldCopyHeaderOnRedirect`` in Go's ``net/http/client.go``.
@@ -17,19 +17,11 @@ from __future__ import annotations
 import time
 from typing import Callable, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.answer import Answer
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certificate import Certificate
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.connections import (
-    USER_AGENT,
-    Connection,
-    Connections,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.failure import Exposure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.trust import Contexts, Shake
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.messages import (
     REDIRECTS,
+    Connection,
     ask,
     content_of,
     host_of,
@@ -44,7 +36,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     joined,
     origin_of,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.proxy import Proxy
+
+from .answer import Answer
+from .connections import USER_AGENT, Connections
+from .failure import Exposure
+from .trust import Contexts, Shake
 
 _MOST_REDIRECTS = 10
 _MOST_FINDINGS = 10
@@ -52,7 +48,7 @@ _MOST_FINDINGS = 10
 
 class Key(NamedTuple):
     """A credential as it is sent: the value of ``Authorization``, and what it is in words, such as ``the password of
-    registry.example.com``. Both "" where there is none; without a name it is no secret."""
+    registry.example.com``. Both "" if there is none; without a name it is no secret."""
 
     header: str
     name: str
@@ -62,14 +58,11 @@ NO_KEY = Key("", "")
 Keys = Callable[[Origin], Key]
 
 
-def no_keys(_origin: Origin) -> Key:
-    """Nothing for anybody."""
-    return NO_KEY
-
-
 class Session:
     """Requests to an endpoint, and to whatever it refers to; its TLS settings are for itself.
 
+    :ivar connections: with what the first of them has shown, and how long its phases took; ``http`` is the sum of all
+        requests.
     :ivar findings: to whom containerd would have given credentials that were kept here.
     """
 
@@ -84,11 +77,11 @@ class Session:
         """
         :param endpoint: ``scheme://host[:port]``.
         :param https_first: an http endpoint with TLS settings: containerd 1.7 and later try https there first.
-        :raises Failure: where the endpoint cannot be asked.
+        :raises Failure: if the endpoint cannot be asked.
         """
         self._contexts = contexts
         self._deadline = deadline
-        self._connections = Connections(contexts, environment, deadline)
+        self.connections = Connections(contexts, environment, deadline)
         self._own = {_origin(endpoint)}
         self._https_first: Origin | None = None
         if https_first:
@@ -99,30 +92,10 @@ class Session:
         self._takes_clear = endpoint.startswith("http://")
         self._http = 0.0
 
-    @property
-    def times(self) -> dict[str, float | None]:
-        """Milliseconds of the phases of the first connection; ``http`` is the sum of all requests."""
-        return self._connections.times
-
-    @property
-    def certificate(self) -> Certificate | None:
-        """What the first server with TLS showed, None without TLS."""
-        return self._connections.certificate
-
-    @property
-    def protocol(self) -> str:
-        """The version of TLS, "" without."""
-        return self._connections.protocol
-
-    @property
-    def proxy(self) -> Proxy | None:
-        """The proxy that was used last, None without."""
-        return self._connections.proxy
-
     def left(self, doing: str) -> float:
         """The seconds that are left.
 
-        :raises Failure: when none are.
+        :raises Failure: if none are.
         """
         return self._deadline.left(doing)
 
@@ -154,23 +127,23 @@ class Session:
         body: bytes = b"",
         limit: int = 1 << 20,
         follow: bool = True,
-        keys: Keys = no_keys,
+        keys: Keys = lambda _origin: NO_KEY,
         form_of: str = "",
         strict: bool = False,
     ) -> Answer:
         """Asks, and follows redirects; each hop gets the credentials that are its own.
 
         :param limit: how much of an answer's body is read, in bytes.
-        :param form_of: the name of the credential in the body, "" where there is none.
+        :param form_of: the name of the credential in the body, "" if there is none.
         :param strict: whatever is asked elsewhere is verified, even if nothing secret goes there.
-        :raises Failure: where no answer came.
-        :raises Exposure: where a redirect would lead containerd to give a credential away.
+        :raises Failure: if no answer came.
+        :raises Exposure: if a redirect would lead containerd to give a credential away.
         """
         _origin(url)
         first: Origin | None = None
         carried = NO_KEY
         for _number in range(_MOST_REDIRECTS):
-            answer = self._asked(method, url, headers or {}, body, limit, keys, strict)
+            answer = self._ask(method, url, headers or {}, body, limit, keys, strict)
             if first is None:
                 first = origin_of(answer.url)
                 carried = keys(first)
@@ -204,7 +177,7 @@ class Session:
 
     @staticmethod
     def _given_away(carried: Key, keys: Keys, here: Origin, there: Origin) -> str:
-        """The name of the credential that containerd would take along, "" where it would not."""
+        """The name of the credential that containerd would take along, "" if it would not."""
         if keys(there).header or _is_upgrade(here, there):
             return ""
         if carried.name:
@@ -218,15 +191,15 @@ class Session:
         return next((keys(twin).name for twin in twins if keys(twin).name), "")
 
     def close(self) -> None:
-        self._connections.close()
+        self.connections.close()
 
-    def _asked(
+    def _ask(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int, keys: Keys, strict: bool
     ) -> Answer:
         if self._https_first is None or origin_of(url) != self._https_first:
-            return self._exchanged(method, url, headers, body, limit, keys, strict)
+            return self._exchange(method, url, headers, body, limit, keys, strict)
         try:
-            return self._exchanged(method, "https" + url[len("http") :], headers, body, limit, keys, strict)
+            return self._exchange(method, "https" + url[len("http") :], headers, body, limit, keys, strict)
         except Failure as failure:
             without_port = self._https_first.port == default_port("http")
             again = failure.cause == "http_server_https_client" or failure.at_handshake
@@ -235,9 +208,9 @@ class Session:
             if self._deadline.is_over:
                 raise
         self._https_first = None
-        return self._exchanged(method, url, headers, body, limit, keys, strict)
+        return self._exchange(method, url, headers, body, limit, keys, strict)
 
-    def _exchanged(
+    def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int, keys: Keys, strict: bool
     ) -> Answer:
         origin = origin_of(url)
@@ -245,9 +218,9 @@ class Session:
         shake = self._shake(origin, strict or bool(key))
         fields = {**headers, "Authorization": key} if key else dict(headers)
         return said_on(
-            self._connections.kept(origin, shake),
-            lambda: self._connections.made(origin, shake),
-            lambda connection: self._spoken(connection, shake, method, url, fields, body, limit),
+            self.connections.take(origin, shake),
+            lambda: self.connections.connect(origin, shake),
+            lambda connection: self._speak(connection, shake, method, url, fields, body, limit),
         )
 
     def _shake(self, origin: Origin, strict: bool) -> Shake:
@@ -259,7 +232,7 @@ class Session:
             else self._contexts.elsewhere_without_credentials
         )
 
-    def _spoken(
+    def _speak(
         self,
         connection: Connection,
         shake: Shake,
@@ -284,9 +257,9 @@ class Session:
             raise
         finally:
             self._http += time.monotonic() - started
-            self.times["http"] = round(self._http * 1000, 1)
+            self.connections.times["http"] = round(self._http * 1000, 1)
         if complete and not response.will_close:
-            self._connections.keep(origin, shake, connection)
+            self.connections.keep(origin, shake, connection)
         else:
             stream.close()
         return Answer(response.status, response.headers, content, url, complete)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Any, Iterable, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.endpoint_checks import api_url
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import NodeHosts
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import WILDCARD
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import object_url
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.rewrite import rewrite
+
+from .endpoint_checks import api_url
+from .node_hosts import NodeHosts
 
 # How a pattern is refused that is not known to be wrong: a node has no RE2.
 _CANNOT_TELL = "without google-re2"
@@ -22,9 +23,9 @@ _CANNOT_TELL = "without google-re2"
 class Target(NamedTuple):
     """One thing to probe.
 
-    :ivar image: None where the endpoint itself is meant.
+    :ivar image: None if the endpoint itself is meant.
     :ivar kind: ``embedded``, ``mirror`` or ``default``.
-    :ivar host: None where ``problem`` says why containerd has none.
+    :ivar host: None if ``problem`` says why containerd has none.
     :ivar url: what is asked first.
     :ivar repository: of the image, after any rewrite.
     :ivar note: what may make the repository another one than containerd asks for; "" usually.
@@ -55,7 +56,7 @@ def endpoint_targets(node: NodeHosts) -> list[Target]:
     """Every endpoint of every registry that the node has settings for.
 
     K3s writes settings for its embedded registry, too, as if it were one that images are named after. None are, so what
-    it answers counts where it is a mirror.
+    it answers counts if it is a mirror.
     """
     targets = []
     for registry in node.registries():
@@ -80,7 +81,7 @@ def image_targets(node: NodeHosts, images: Iterable[Image]) -> list[Target]:
             rewritten = rewrite(image.repository, host.rewrites)
             unsure = [pattern for pattern, reason in rewritten.skipped.items() if _CANNOT_TELL in reason]
             note = " Rewrites that only K3s itself can read were left out: %s." % ", ".join(unsure) if unsure else ""
-            # Where several rewrites fit, K3s takes any of them.
+            # If several rewrites fit, K3s takes any of them.
             for repository in rewritten.alternatives or (rewritten.repository,):
                 url, problem = object_url(image, host, repository, "manifests", image.reference)
                 targets.append(Target(image.registry, _kind(node, host), host, url, image, repository, problem, note))

@@ -35,7 +35,7 @@ class Document(NamedTuple):
 def parse_toml(text: str) -> Document:
     """The document that a text is.
 
-    :raises TomlError: where it is none.
+    :raises TomlError: if it is none.
     """
     try:
         return _Parser(text.replace("\r\n", "\n")).document()

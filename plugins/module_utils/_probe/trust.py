@@ -32,10 +32,6 @@ _SYSTEM_FILES = (
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 # Any certificate in the pool is an anchor to Go, not only self-signed ones. Python names the flag from 3.10 on.
 _PARTIAL_CHAIN = 0x80000
-_PAIR_PROBLEMS = (
-    ("MISMATCH", "client_key_mismatch"),
-    ("DIFFERENT", "client_key_mismatch"),
-)
 
 
 class Trust:
@@ -54,7 +50,7 @@ class Trust:
 
         Taking in the system's CAs takes longer than a handshake, so hosts with the same settings share them.
 
-        :raises Failure: where a file of theirs cannot be used.
+        :raises Failure: if a file of theirs cannot be used.
         """
         key = repr(sorted(settings.items()))
         with self._locks.setdefault(key, threading.Lock()):
@@ -66,7 +62,7 @@ class Trust:
 class Shake(NamedTuple):
     """How to shake hands with one side.
 
-    :ivar verifies: false where its certificate is taken as it is.
+    :ivar verifies: false if its certificate is taken as it is.
     :ivar shows_certificate: whether it is shown a client certificate.
     """
 
@@ -83,7 +79,7 @@ class Contexts:
 
     :ivar own: the host itself.
     :ivar look: only to see what certificate is shown: nothing is verified, nothing shown, nothing may be sent.
-    :ivar verifies: false where the host's certificate is to be taken as it is (``skip_verify``).
+    :ivar verifies: false if the host's certificate is to be taken as it is (``skip_verify``).
     """
 
     def __init__(self, system: bytes, settings: Mapping[str, Any]) -> None:
@@ -142,7 +138,8 @@ def _load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
         client_pair.load(context, certificate, key)
     except (ssl.SSLError, OSError, ValueError) as error:
         reason = str(getattr(error, "reason", "") or "")
-        cause = next((cause for word, cause in _PAIR_PROBLEMS if word in reason), "client_cert_unreadable")
+        mismatch = "MISMATCH" in reason or "DIFFERENT" in reason
+        cause = "client_key_mismatch" if mismatch else "client_cert_unreadable"
         raise Failure(cause, f"{certificate}, {key}: {reason.lower().replace('_', ' ') or 'no PEM'}") from None
 
 

@@ -20,6 +20,13 @@ class Advice(NamedTuple):
     fix: str
 
 
+def filled(template: str, values: dict[str, str]) -> str:
+    """A sentence of these with its placeholders replaced."""
+    for name, value in values.items():
+        template = template.replace("{" + name + "}", value)
+    return template[:1].upper() + template[1:] if template.startswith("the ") else template
+
+
 _PLAIN_HTTP = "Write {host} with http:// in {endpoints} if it is meant to serve plain HTTP, or give the registry TLS."
 
 ADVICE: dict[str, Advice] = {

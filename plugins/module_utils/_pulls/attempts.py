@@ -12,13 +12,9 @@ from __future__ import annotations
 import re
 from typing import Iterable, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import Finding, classify
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.events import Event
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import (
-    ImageName,
-    RequestUrl,
-    parse_request,
-)
+from .causes import Finding, classify
+from .events import Event
+from .image_names import ImageName, RequestUrl, parse_request
 
 _MAX_ATTEMPTS = 32
 _UNRESOLVED = re.compile(r'failed to resolve reference "[^"]*": ')
@@ -55,19 +51,6 @@ class Attempt:
 class Pull:
     """A pull between its start and its end, with the lines that belong to it."""
 
-    __slots__ = (
-        "attempts",
-        "cancelled",
-        "from_kubelet",
-        "from_sandbox",
-        "image",
-        "last_line",
-        "number",
-        "outcome",
-        "own_hosts",
-        "undecoded",
-    )
-
     def __init__(self, image: ImageName, number: int) -> None:
         self.image = image
         self.own_hosts = frozenset((image.default_host, image.registry))
@@ -102,8 +85,13 @@ class Pull:
         return host in self.own_hosts
 
 
+def is_of_content(error: str) -> bool:
+    """Whether the error that ended a pull is about the image's content: a host had resolved it."""
+    return "failed to pull and unpack image" in error and "failed to resolve reference" not in error
+
+
 def unresolved(error: str) -> str:
-    """Why no host resolved the image, out of the error that ended its pull; "" where that is not what happened."""
+    """Why no host resolved the image, out of the error that ended its pull; "" if that is not what happened."""
     parts = _UNRESOLVED.split(error, maxsplit=1)
     return parts[1] if len(parts) > 1 else ""
 
@@ -177,7 +165,7 @@ def match(attempt: Attempt, pull: Pull, affinity: Affinity) -> int:
     if request.namespace:
         return (5 if same_repository else 4) if request.namespace == image.registry else 0
     if own:
-        # Where the registry is a mirror of itself, a rewrite may have changed the repository.
+        # If the registry is a mirror of itself, a rewrite may have changed the repository.
         return 5 if same_repository else int(affinity.is_mirror(attempt.host, image.registry))
     # containerd adds ?ns= to every request to a mirror, but not every log is the daemon's.
     return 3 if same_repository else 1

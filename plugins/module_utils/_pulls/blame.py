@@ -13,21 +13,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import Attempt, Pull
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import (
-    ANSWER_CAUSES,
-    FILE_CAUSES,
-    Finding,
-    classify,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import (
-    parse_request,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.own_registry import (
-    answered_as_mirror,
-    of_mirrors,
-)
+from .attempts import Attempt, Pull, is_of_content
+from .causes import ANSWER_CAUSES, FILE_CAUSES, Finding, classify
+from .image_names import parse_request
+from .node_config import NodeConfig
+from .own_registry import answered_as_mirror, of_mirrors
 
 
 class Verdict(NamedTuple):
@@ -55,7 +45,7 @@ def _judged(pull: Pull, config: NodeConfig) -> Verdict:
     final = _with_scheme(classify(error), pull, config)
     if final.cause in FILE_CAUSES:
         return Verdict(final.cause, None, error, final)
-    fetched = "failed to pull and unpack image" in error and "failed to resolve reference" not in error
+    fetched = is_of_content(error)
     host = "" if final.token else final.host
     mirrors = of_mirrors(pull, config, final, fetched)
     if pull.undecoded and not mirrors and not _asked_a_mirror(pull, host, fetched):
@@ -100,7 +90,7 @@ def _served_by_default(pull: Pull, config: NodeConfig, error: str) -> bool:
 def _mirror_error(
     pull: Pull, mirrors: list[Attempt], config: NodeConfig, error: str, final: Finding, host: str
 ) -> Verdict | None:
-    """The worst error of the mirrors by containerd 2.x's order, or None where no mirror has one."""
+    """The worst error of the mirrors by containerd 2.x's order, or None if no mirror has one."""
     found = [Verdict(attempt.finding.cause, attempt.host, attempt.error, attempt.finding) for attempt in mirrors]
     as_mirror = not pull.is_default(host) or answered_as_mirror(error, pull)
     if host and as_mirror and not config.is_embedded(host):
@@ -125,7 +115,7 @@ def _final_error(pull: Pull, config: NodeConfig, error: str, final: Finding, hos
 
 
 def _host_of(pull: Pull, error: str, final: Finding) -> str:
-    """The host of the attempt that the final error is about, '' where none is."""
+    """The host of the attempt that the final error is about, '' if none is."""
     for attempt in pull.attempts:
         if attempt.error and error.endswith(attempt.error):
             return attempt.host
@@ -136,7 +126,7 @@ def _host_of(pull: Pull, error: str, final: Finding) -> str:
 
 
 def _inferred_host(pull: Pull, config: NodeConfig, fetched: bool) -> str | None:
-    """The endpoint that must have answered, where only the configuration can tell.
+    """The endpoint that must have answered, if only the configuration can tell.
 
     The log names hosts that failed to resolve the image. Once it is resolved, the first that did not fail serves it.
     """

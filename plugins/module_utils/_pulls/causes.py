@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import mask_urls, parse_request
+from .image_names import mask_urls, parse_request
 
 # Files on the node: no endpoint was asked, so none is to blame.
 FILE_CAUSES = frozenset(
@@ -26,41 +26,6 @@ FILE_CAUSES = frozenset(
 # The order of containerd 2.x, which 1.x has not: an answer by HTTP says more than a connection that failed.
 ANSWER_CAUSES = frozenset(
     ("unauthorized", "forbidden", "not_found", "rate_limited", "server_error", "blob_missing", "not_a_registry")
-)
-CAUSES = (
-    "tls_unknown_authority",
-    "tls_expired",
-    "tls_not_yet_valid",
-    "tls_name_mismatch",
-    "tls_no_san",
-    "http_server_https_client",
-    "not_tls",
-    "client_cert_required",
-    "client_cert_rejected",
-    "client_key_mismatch",
-    "client_cert_unreadable",
-    "ca_unreadable",
-    "ca_invalid",
-    "connection_refused",
-    "connection_reset",
-    "dns_failure",
-    "timeout",
-    "unauthorized",
-    "forbidden",
-    "token_refused",
-    "token_server_unavailable",
-    "not_found",
-    "blob_missing",
-    "platform_missing",
-    "manifest_unsupported",
-    "digest_mismatch",
-    "not_a_registry",
-    "not_http",
-    "no_route",
-    "rate_limited",
-    "server_error",
-    "hosts_toml_invalid",
-    "unknown",
 )
 
 
@@ -232,7 +197,7 @@ _HOST_STATUS = re.compile(r"pulling from host (\S{1,300}) failed with")
 
 
 def classify(text: str) -> Finding:
-    """The cause that an error text names; ``unknown`` where no rule fits. `text` is unescaped. Never raises."""
+    """The cause that an error text names; ``unknown`` if no rule fits. `text` is unescaped. Never raises."""
     masked = text.replace("\n", " ")
     for image in _IMAGE.findall(text)[:_MOST_IMAGES]:
         # 2.x ends with the bare reference, and a reference may be made of any words.

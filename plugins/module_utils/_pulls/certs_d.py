@@ -12,10 +12,11 @@ import os
 import re
 from typing import Any
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import names_in, regular_only
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import is_embedded
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import url_host
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD, WILDCARD_DIRECTORY
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import registry_of
+
+from .image_names import url_host
 
 _HOST = re.compile(
     r'^[ \t]{0,64}\[[ \t]{0,9}host[ \t]{0,9}\.[ \t]{0,9}["\']([^"\'\n]{1,4096})["\'][ \t]{0,9}\][ \t\r]{0,64}$',
@@ -23,12 +24,11 @@ _HOST = re.compile(
 )
 _CLIENT = re.compile(r"^[ \t]{0,64}client[ \t]{0,9}=([^\n]{0,4096})", re.MULTILINE)
 _PATH = re.compile(r"[\"']([^\"']{1,4096})[\"']")
-_WITH_PORT = re.compile(r"(.+)_(\d+)_")
 _LARGEST = 1 << 20
 
 
 def configured_mirrors(certs_d: str) -> dict[str, Any]:
-    """``{"mirrors": {registry: {"endpoint": [...]}}, "configs": None}`` of a certs.d folder; {} where there is none.
+    """``{"mirrors": {registry: {"endpoint": [...]}}, "configs": None}`` of a certs.d folder; {} if there is none.
 
     ``configs`` is None because hosts.toml does not tell of credentials: nothing may be concluded from it.
     ``client_hosts`` are the hosts that are shown a client certificate, ``embedded_hosts`` those of them that are K3s'
@@ -36,11 +36,7 @@ def configured_mirrors(certs_d: str) -> dict[str, Any]:
     """
     mirrors: dict[str, Any] = {}
     with_client: dict[str, list[str]] = {}
-    try:
-        directories = sorted(os.listdir(certs_d))
-    except OSError:
-        return {}
-    for directory in directories:
+    for directory in names_in(certs_d):
         try:
             path = os.path.join(certs_d, directory, "hosts.toml")
             with open(path, encoding="utf-8", errors="replace", opener=regular_only) as file:
@@ -49,7 +45,7 @@ def configured_mirrors(certs_d: str) -> dict[str, Any]:
             continue
         # The text before the first table, then each host's URL with what stands in its table.
         _before, *hosts = _HOST.split(text)
-        mirrors[_registry(directory)] = {"endpoint": hosts[::2]}
+        mirrors[registry_of(directory)] = {"endpoint": hosts[::2]}
         for url, table in zip(hosts[::2], hosts[1::2]):
             client = _CLIENT.search(table)
             if client:
@@ -58,10 +54,3 @@ def configured_mirrors(certs_d: str) -> dict[str, Any]:
         return {}
     embedded = sorted(host for host, files in with_client.items() if is_embedded(host, files))
     return {"mirrors": mirrors, "configs": None, "client_hosts": sorted(with_client), "embedded_hosts": embedded}
-
-
-def _registry(directory: str) -> str:
-    if directory == WILDCARD_DIRECTORY:
-        return WILDCARD
-    with_port = _WITH_PORT.fullmatch(directory)
-    return ":".join(with_port.groups()) if with_port else directory

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import Pull
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.blame import Verdict, judge
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.explanation import explain
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import DOCKER_HUB_HOSTS
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
+
+from .advice import ADVICE, filled
+from .attempts import Pull
+from .blame import Verdict, judge
+from .explanation import explain
+from .image_names import DOCKER_HUB_HOSTS
+from .node_config import NodeConfig
 
 _MAX_EVIDENCE_LINES = 12
 _MAX_EVIDENCE_LENGTH = 4096
@@ -32,15 +33,15 @@ _WRAPPING = re.compile(
 def diagnose(pull: Pull, config: NodeConfig) -> dict[str, Any]:
     """``{image, cause, endpoint, message, fix, evidence}`` of a failed pull, without secrets.
 
-    ``endpoint`` is None where a file of the node is the cause or the log does not decide. ``evidence`` are the lines
+    ``endpoint`` is None if a file of the node is the cause or the log does not decide. ``evidence`` are the lines
     of the log that led to it, oldest first.
     """
     redactor = Redactor(config.secrets)
     verdict = judge(pull, config)
     values = _values(pull, verdict, config)
     advice = ADVICE[verdict.cause]
-    message = _fill(advice.message, values)
-    fix = _fill(advice.fix, values)
+    message = filled(advice.message, values)
+    fix = filled(advice.fix, values)
     explanation = explain(pull, verdict, config)
     if explanation:
         message += " " + explanation.message
@@ -59,12 +60,6 @@ def diagnose(pull: Pull, config: NodeConfig) -> dict[str, Any]:
         "fix": redactor.text(fix),
         "evidence": [line[:_MAX_EVIDENCE_LENGTH] for line in redactor.lines(_evidence(pull))],
     }
-
-
-def _fill(template: str, values: dict[str, str]) -> str:
-    for name, value in values.items():
-        template = template.replace("{" + name + "}", value)
-    return template[:1].upper() + template[1:] if template.startswith("the ") else template
 
 
 def _values(pull: Pull, verdict: Verdict, config: NodeConfig) -> dict[str, str]:

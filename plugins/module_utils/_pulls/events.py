@@ -15,7 +15,7 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import Callable, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.logfmt import flatten, parse_line
+from .logfmt import flatten, parse_line
 
 STARTED = "started"
 SUCCEEDED = "succeeded"
@@ -57,7 +57,7 @@ _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-
 
 
 class Event(NamedTuple):
-    """One thing a log says about a pull. `image` is as logged; empty strings where the line has no such part."""
+    """One thing a log says about a pull. `image` is as logged; empty strings if the line has no such part."""
 
     kind: str
     image: str
@@ -154,7 +154,7 @@ def _kubelet_event(text: str, line: str) -> Event | None:
 
 
 def parse_time(text: str) -> float | None:
-    """Seconds since 1970 of an RFC 3339 time, UTC where it names no offset; None where it is none."""
+    """Seconds since 1970 of an RFC 3339 time, UTC if it names no offset; None if it is none."""
     match = _TIME.match(text)
     if not match:
         return None

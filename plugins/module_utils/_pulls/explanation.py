@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import Pull
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.blame import Verdict
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
+from .attempts import Pull, is_of_content
+from .blame import Verdict
+from .node_config import NodeConfig
 
 
 class Explanation(NamedTuple):
@@ -20,7 +20,7 @@ class Explanation(NamedTuple):
 
 
 def explain(pull: Pull, verdict: Verdict, config: NodeConfig) -> Explanation | None:
-    """What the configuration explains about a verdict, or None where it explains nothing."""
+    """What the configuration explains about a verdict, or None if it explains nothing."""
     if not config.known:
         return None
     host = verdict.endpoint
@@ -28,7 +28,8 @@ def explain(pull: Pull, verdict: Verdict, config: NodeConfig) -> Explanation | N
         return None
     if not pull.is_default(host) and not config.is_embedded(host):
         asked = [endpoint.host for endpoint in config.endpoints(pull.image.registry)]
-        if host not in asked and verdict.finding.cause == verdict.cause and not _redirected(verdict):
+        if host not in asked and verdict.finding.cause == verdict.cause and not is_of_content(verdict.error):
+            # Content comes from wherever the registry redirects to: a host of nobody's configuration.
             return _not_configured(pull, host)
     if config.configs_known and verdict.cause in ("unauthorized", "forbidden", "token_refused"):
         explained = _credentials(pull, verdict, host, config)
@@ -39,11 +40,6 @@ def explain(pull: Pull, verdict: Verdict, config: NodeConfig) -> Explanation | N
         if explained:
             return explained
     return _unused_mirror(pull, host, config) if pull.is_default(host) else None
-
-
-def _redirected(verdict: Verdict) -> bool:
-    """Content comes from wherever the registry redirects to: a host of nobody's configuration."""
-    return "failed to pull and unpack image" in verdict.error and "failed to resolve reference" not in verdict.error
 
 
 def _not_configured(pull: Pull, host: str) -> Explanation:

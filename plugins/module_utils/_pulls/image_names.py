@@ -9,11 +9,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
-    DOCKER_HUB,
-    DOCKER_HUB_HOST,
-    default_host,
-)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB, DOCKER_HUB_HOST
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import default_host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import parse_image as normalised_image
 
@@ -39,7 +36,7 @@ class ImageName(NamedTuple):
 
 
 class RequestUrl(NamedTuple):
-    """A request of containerd's, as its error texts quote it; empty strings where the URL has no such part."""
+    """A request of containerd's, as its error texts quote it; empty strings if the URL has no such part."""
 
     url: str
     host: str

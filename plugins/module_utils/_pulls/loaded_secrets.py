@@ -26,7 +26,7 @@ _LARGEST = 4 << 20
 
 def loaded_secrets(config_toml: str) -> list[str]:
     """Those in the config.toml that K3s has generated, and in the headers of the hosts.toml files next to it; none
-    where they are not there or cannot be read."""
+    if they are not there or cannot be read."""
     return [*_of_config(config_toml), *_of_headers(os.path.join(os.path.dirname(config_toml), "certs.d"))]
 
 

@@ -15,9 +15,10 @@ import re
 import zlib
 from typing import Callable, Iterator
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import regular_only
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.events import parse_time
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader import MAX_LINE
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import names_in, regular_only
+
+from .events import parse_time
+from .reader import MAX_LINE
 
 _STAMP = r"-(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?)"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)?")
@@ -34,11 +35,7 @@ def find_log_files(path: str, since: float | None = None) -> list[str]:
     rotated_by_time = re.compile(re.escape(stem) + _STAMP + re.escape(extension) + r"(\.gz)?")
     rotated_by_number = re.compile(re.escape(name) + r"\.(\d+)(\.gz)?")
     found: dict[tuple[int, str], str] = {}
-    try:
-        names = sorted(os.listdir(folder or "."))
-    except OSError:
-        names = []
-    for candidate in names:
+    for candidate in names_in(folder or "."):
         match = rotated_by_time.fullmatch(candidate)
         key = (0, match.group(1)) if match else None
         if match is None:

@@ -60,7 +60,7 @@ def flatten(text: str) -> str:
 
 
 def parse_line(line: str, nesting: int = 0) -> dict[str, str] | None:
-    """The fields of one log line, or None where it is no log line at all.
+    """The fields of one log line, or None if it is no log line at all.
 
     Keys are as logged (``msg``, ``error``, ``host``, ``time`` ...). A klog line has only ``klog``: its text without
     the header, escaping opened. Never raises.

@@ -15,15 +15,18 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.ci
     on_loopback,
     usual_addresses,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import DOCKER_HUB_HOSTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import known_secrets
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import (
     DOCKER_HUB,
     DOCKER_HUB_HOST,
     WILDCARD,
+)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
     EndpointError,
     normalise_endpoint,
 )
+
+from .image_names import DOCKER_HUB_HOSTS
 
 
 class ConfiguredEndpoint(NamedTuple):
@@ -169,7 +172,7 @@ class NodeConfig:
         return None
 
     def half_pair(self) -> str | None:
-        """The setting that is missing where a client certificate has no key, or the reverse."""
+        """The setting that is missing if a client certificate has no key, or the reverse."""
         for key in self.configs:
             tls = _dict(_dict(self.configs[key]).get("tls"))
             if bool(tls.get("cert_file")) != bool(tls.get("key_file")):

@@ -11,14 +11,15 @@ it is asked for.
 
 from __future__ import annotations
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import Attempt, Pull
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import Finding
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import RequestUrl, parse_request
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
     EndpointError,
     normalise_endpoint,
 )
+
+from .attempts import Attempt, Pull
+from .causes import Finding
+from .image_names import RequestUrl, parse_request
+from .node_config import NodeConfig
 
 
 def of_mirrors(pull: Pull, config: NodeConfig, final: Finding, fetched: bool) -> list[Attempt]:

@@ -12,25 +12,12 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from typing import Any, Iterable
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls import events
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.attempts import (
-    Affinity,
-    Attempt,
-    Pull,
-    contradicts,
-    explains,
-    match,
-    says_it_all,
-    unresolved,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.diagnosis import diagnose
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.events import Event
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import (
-    RequestUrl,
-    parse_image,
-    parse_request,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
+from . import events
+from .attempts import Affinity, Attempt, Pull, contradicts, explains, match, says_it_all, unresolved
+from .diagnosis import diagnose
+from .events import Event
+from .image_names import RequestUrl, parse_image, parse_request
+from .node_config import NodeConfig
 
 MAX_LINE = 16384
 _MAX_IN_FLIGHT = 256
@@ -44,9 +31,9 @@ _SURE = 3
 class PullReader:
     """Takes the lines of one node's logs, oldest first, and says which pulls fail and why.
 
-    :param config: the node's registries configuration, ``{"mirrors": {...}, "configs": {...}}``; {} or None where it
-        is not known, ``"configs": None`` where only its mirrors are.
-    :param images: only these images, in any spelling; all where empty.
+    :param config: the node's registries configuration, ``{"mirrors": {...}, "configs": {...}}``; {} or None if it
+        is not known, ``"configs": None`` if only its mirrors are.
+    :param images: only these images, in any spelling; all if empty.
     :param since: seconds since 1970; lines with an earlier time are passed over.
     :param max_images: how many failing images are kept.
     :param secrets: what must not be quoted, beside the credentials in ``config``.
@@ -172,7 +159,7 @@ class PullReader:
         self._waiting.append(attempt)
 
     def _learn(self, request: RequestUrl | None) -> None:
-        """Notes which registry a host is a mirror of, where a URL says so."""
+        """Notes which registry a host is a mirror of, if a URL says so."""
         if not request or not request.namespace or len(self._seen) >= _MAX_HOSTS:
             return
         registries = self._seen.setdefault(request.host, set())

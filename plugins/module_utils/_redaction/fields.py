@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Credentials that are recognised by what stands before them: ``password=``, ``"auth": "``, ``Authorization: ``.
+"""Credentials that are recognised by what comes before them: ``password=``, ``"auth": "``, ``Authorization: ``.
 
 A name is looked for, and what follows it is walked through once; nothing is tried from every place of a word, so that
 a line takes time in proportion to its length whatever a registry has put into it.
@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from typing import Match
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.forms import LONGEST
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.urls import MASK
+from .forms import LONGEST
+from .urls import MASK
 
 _SURE = r"passw(?:or)?d|passphrase|pwd|secret|api[_-]?key|access[_-]?key|account[_-]?key|shared[_-]?key|key[_-]content"
 _NAME = re.compile(
@@ -27,7 +27,7 @@ _REST = re.compile(
 )
 _INDENTATION = re.compile(r"[ \t+-]{0,%d}[\"']?" % LONGEST)
 _WORD_BEFORE = re.compile(r"\w{0,20}[_-]?\Z")
-# A comma or bracket ends a value only where something else begins behind it.
+# A comma or bracket ends a value only if something else begins behind it.
 _BARE = re.compile(r"(?:[^\s\"'`,;&)}\]|]|[,;&)}\]|](?![\s,;&)}\]|]|\Z|[\w.-]{1,40}\\{0,4}[\"']?[=:])){1,%d}" % LONGEST)
 _BYTES = re.compile(r"[\[{][^\]}]{0,%d}" % LONGEST)
 _KINDS = ("none", "basic", "bearer")
@@ -79,7 +79,7 @@ def _without_fields(line: str) -> str:
 
 
 def _value_end(line: str, name: Match[str], rest: Match[str], first: int) -> int:
-    """Where the value that begins at the end of ``rest`` ends, -1 where it is no credential.
+    """Where the value that begins at the end of ``rest`` ends, -1 if it is no credential.
 
     :param first: where the first word of the line begins.
     """

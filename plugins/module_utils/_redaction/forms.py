@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The forms by which a credential is known wherever it stands: issuers give theirs a prefix for this very purpose.
+"""Forms by which a credential is recognised anywhere in a text: issuers add a prefix for exactly this purpose.
 
 Each expression begins with fixed characters and ends in one greedy run, so a text is gone through once.
 """

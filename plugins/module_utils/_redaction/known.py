@@ -11,16 +11,16 @@ import re
 from typing import Any, Iterable, Iterator, Mapping, Match
 from urllib.parse import quote, quote_plus
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.urls import MASK, credentials_in
+from .urls import MASK, credentials_in
 
 #: A shorter secret is not looked for: it would be found in every other word, and the text that comes back would say
-#: nothing, which a registry could bring about by handing out a token of one letter. Where it stands as a credential,
+#: nothing, which a registry could bring about by handing out a token of one letter. If it stands as a credential,
 #: in a URL, a header or behind ``password:``, it is masked by its place.
 SHORTEST = 4
 #: From this length on a secret is masked inside of longer words, too.
 _DISTINCT = 8
-# Of some hundred registries. Each text is searched for each of them, which somebody else's file could make a matter of
-# minutes; what stands as a credential is masked by its place all the same.
+# Enough for some hundred registries. Every text is searched for every one of them: without a limit, somebody else's
+# file could make that take minutes. What stands as a credential is masked by its place all the same.
 _MOST = 2000
 _GO_ESCAPED = re.compile("[<>&\u2028\u2029]")
 _SECRET_KEYS = ("password", "auth", "identity_token", "identitytoken", "registrytoken", "token")
@@ -61,7 +61,7 @@ def longest_first(secrets: Iterable[str]) -> list[str]:
 
 
 def without_known(text: str, secrets: Iterable[str]) -> str:
-    """``text`` with these secrets masked, also where a line break cuts one in two."""
+    """``text`` with these secrets masked, also if a line break cuts one in two."""
     secrets = [secret for secret in secrets if secret not in MASK]
     if "\n" in text:
         text = _without_split(text, secrets)

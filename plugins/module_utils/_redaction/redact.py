@@ -18,29 +18,11 @@ from __future__ import annotations
 import functools
 from typing import Any, Iterable, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.fields import without_placed
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.forms import (
-    KNOWN_FORMS,
-    LONGEST,
-    PRIVATE_KEY_BEGINS,
-    PRIVATE_KEY_ENDS,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.known import (
-    known_secrets,
-    longest_first,
-    secrets_of,
-    without_known,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.urls import (
-    MASK,
-    without_credentials,
-    without_credentials_in,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.visible import (
-    visible,
-    visible_block,
-    visible_lines,
-)
+from .fields import without_placed
+from .forms import KNOWN_FORMS, LONGEST, PRIVATE_KEY_BEGINS, PRIVATE_KEY_ENDS
+from .known import known_secrets, longest_first, secrets_of, without_known
+from .urls import MASK, without_credentials, without_credentials_in
+from .visible import visible, visible_block, visible_lines
 
 __all__ = (
     "LONGEST", "MASK", "Redactor", "known_secrets", "redact", "secrets_of", "secrets_of_tables", "visible",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Iterator, Match
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.forms import LONGEST
+from .forms import LONGEST
 
 MASK = "********"
 
@@ -41,7 +41,7 @@ def without_credentials(text: str) -> str:
 
 
 def without_credentials_in(line: str) -> str:
-    """A line of text with the URLs in it freed of credentials."""
+    """A line of text without the credentials in its URLs."""
     if "@" in line:
         line = _WORD.sub(lambda match: _without_user(match.group(0)), line)
     return _without_parameters(line) if "=" in line else line

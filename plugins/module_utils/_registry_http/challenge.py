@@ -14,7 +14,7 @@ import re
 from typing import Iterable, NamedTuple, Sequence
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object, text_of
+from .json_text import json_object, text_of
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PARAMETER = re.compile(
@@ -64,7 +64,7 @@ def _parameters(header: str, position: int) -> dict[str, str]:
 def scopes(repository: str, challenge: Challenge) -> list[str]:
     """The scopes that a token is asked for: pulling the repository, and those of the challenge.
 
-    :param repository: "" where none is to be pulled.
+    :param repository: "" if none is to be pulled.
     """
     wanted = {f"repository:{repository}:pull"} if repository else set()
     wanted.update(scope for scope in challenge.parameters.get("scope", "").split(" ") if scope)

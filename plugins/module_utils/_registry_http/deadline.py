@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
+from .failure import Failure
 
 
 class Deadline:

@@ -9,14 +9,11 @@ import socket
 import threading
 from typing import Any
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import (
-    Failure,
-    connection_failure,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.wire import Plain
+from .deadline import Deadline
+from .failure import Failure, connection_failure
+from .wire import Plain
 
-# Go gives each address its share of the time, but no less than this, where there is that much.
+# Go gives each address its share of the time, but no less than this, if there is that much.
 _LEAST_PER_ADDRESS = 2.0
 _FALLBACK_DELAY = 0.3
 
@@ -28,7 +25,7 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Address]:
 
     The call cannot be interrupted, so it runs in a thread that is left behind when the deadline passes.
 
-    :raises Failure: ``dns_failure``, also where nothing came in time.
+    :raises Failure: ``dns_failure``, also if nothing came in time.
     """
     doing = f"look up {host}"
     found: list[Any] = []
@@ -109,7 +106,7 @@ class _Race:
             self._changed.wait_for(lambda: self._won is not None or not self._running, seconds)
 
     def winner(self) -> Plain:
-        """:raises Failure: of the family that failed first, where none has connected."""
+        """:raises Failure: of the family that failed first, if none has connected."""
         doing = f"connect to {self._name}"
         try:
             self.wait(self._deadline.left(doing))

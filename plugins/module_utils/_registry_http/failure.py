@@ -45,10 +45,10 @@ _SHOWN_CERTIFICATE = ("client_cert_required", "ALERT_BAD_CERTIFICATE")
 class Failure(Exception):
     """There is no answer, or none that can be used.
 
-    :ivar cause: one of the causes of ``_pulls.causes.CAUSES``.
+    :ivar cause: one of the causes of ``_pulls.advice.ADVICE``.
     :ivar detail: what was seen. Names and addresses in it may be the other side's: it is shown through
         :mod:`visible` only.
-    :ivar status: the HTTP status where there was one.
+    :ivar status: the HTTP status if there was one.
     :ivar token: it happened on the way to a token, not at the registry itself.
     :ivar at_proxy: it happened at the proxy, and nothing is known of the registry.
     :ivar at_handshake: there was no TLS, right certificate or not, so that nothing was asked.

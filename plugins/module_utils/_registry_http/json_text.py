@@ -25,7 +25,7 @@ def taken(content: bytes, take: Callable[[dict[str, Any]], _Taken]) -> _Taken:
 
 
 def json_object(content: bytes) -> dict[str, Any]:
-    """:raises ValueError: where it is no JSON object, or one that is made to be expensive."""
+    """:raises ValueError: if it is no JSON object, or one that is made to be expensive."""
     fields = read_json(content)
     if not isinstance(fields, dict):
         raise ValueError("it is no JSON object")
@@ -33,7 +33,7 @@ def json_object(content: bytes) -> dict[str, Any]:
 
 
 def read_json(content: bytes) -> Any:
-    """:raises ValueError: where it is no JSON: no depth and no number in it can cost more than its reading."""
+    """:raises ValueError: if it is no JSON: no depth and no number in it can cost more than its reading."""
     try:
         return json.loads(content.decode("utf-8"), parse_int=_number, parse_float=_finite, parse_constant=_refused)
     except RecursionError:

@@ -9,13 +9,13 @@ import http.client
 import io
 import re
 import sys
-from typing import Any, Callable, Iterable, Iterator, Mapping, TypeVar
+from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure, http_failure
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import Origin, bracketed
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.proxy import Proxy
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.wire import Reader, Stream
+from .failure import Failure, http_failure
+from .origin import Origin, bracketed
+from .proxy import Proxy
+from .wire import Reader, Stream
 
 REDIRECTS = (301, 302, 303, 307, 308)
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
@@ -42,6 +42,13 @@ def location_of(headers: http.client.HTTPMessage) -> str:
         return text.encode("latin-1").decode("utf-8")
     except UnicodeError:
         return text
+
+
+class Connection(NamedTuple):
+    """A stream to a server, and the proxy that it goes through."""
+
+    stream: Stream
+    proxy: Proxy | None
 
 
 class _Socket:

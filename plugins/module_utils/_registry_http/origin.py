@@ -29,7 +29,7 @@ class AddressError(ValueError):
 
 
 class Origin(NamedTuple):
-    """``host`` is in lower case, as ASCII and without brackets; ``port`` is there even where the URL leaves it out."""
+    """``host`` is in lower case, as ASCII and without brackets; ``port`` is there even if the URL leaves it out."""
 
     scheme: str
     host: str
@@ -37,7 +37,7 @@ class Origin(NamedTuple):
 
     @property
     def text(self) -> str:
-        """As a URL without a path, the port left out where it is the scheme's own."""
+        """As a URL without a path, the port left out if it is the scheme's own."""
         return f"{self.scheme}://{bracketed(self.host)}" + (
             "" if self.port == default_port(self.scheme) else f":{self.port}"
         )
@@ -58,7 +58,7 @@ def default_port(scheme: str) -> int:
 
 
 def origin_of(url: str) -> Origin:
-    """:raises AddressError: where it is no http or https URL with a host that can be asked."""
+    """:raises AddressError: if it is no http or https URL with a host that can be asked."""
     if _CONTROL.search(url) or len(url) > _LONGEST:
         raise AddressError("control characters in a URL, or too many of any")
     try:
@@ -106,7 +106,7 @@ def leaves_tls(first: Origin, then: Origin) -> bool:
 def joined(url: str, location: str) -> str:
     """Where a redirect leads, relative ones too.
 
-    :raises AddressError: where that is no web address.
+    :raises AddressError: if that is no web address.
     """
     if _CONTROL.search(location):
         raise AddressError("control characters in a URL")

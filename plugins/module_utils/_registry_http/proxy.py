@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Mapping, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import basic_header
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.no_proxy import is_proxied
+
+from .challenge import basic_header
 
 
 class ProxyError(ValueError):
@@ -17,7 +18,7 @@ class ProxyError(ValueError):
 
 
 class Proxy(NamedTuple):
-    """A proxy: ``secure`` where it is spoken to over TLS, ``authorization`` for the header, "" without a user."""
+    """A proxy: ``secure`` if it is spoken to over TLS, ``authorization`` for the header, "" without a user."""
 
     host: str
     port: int
@@ -31,12 +32,12 @@ class Proxy(NamedTuple):
 
 
 def proxy_for(environment: Mapping[str, str], scheme: str, host: str) -> Proxy | None:
-    """The proxy for a request, or None where it goes straight.
+    """The proxy for a request, or None if it goes straight.
 
     :param environment: of the service that runs containerd.
     :param scheme: ``http`` or ``https``.
     :param host: ``host`` or ``host:port`` as it stands in the URL.
-    :raises ProxyError: where its URL cannot be used.
+    :raises ProxyError: if its URL cannot be used.
     """
     name = "HTTPS_PROXY" if scheme == "https" else "HTTP_PROXY"
     value = environment.get(name) or environment.get(name.lower(), "")

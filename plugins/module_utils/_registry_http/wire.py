@@ -17,14 +17,8 @@ import ssl
 from functools import partial
 from typing import Any, Callable, Union
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import (
-    Failure,
-    TooLarge,
-    Unverified,
-    connection_failure,
-    tls_failure,
-)
+from .deadline import Deadline
+from .failure import Failure, TooLarge, Unverified, connection_failure, tls_failure
 
 _CHUNK = 1 << 16
 
@@ -48,7 +42,7 @@ class Plain:
         self._deadline, self._silence = deadline, silence
 
     def send(self, data: bytes) -> None:
-        """Sends all of it, or nothing any more where the other side has gone."""
+        """Sends all of it, or nothing any more if the other side has gone."""
         view = memoryview(data)
         try:
             while view and not self.gone:
@@ -118,9 +112,9 @@ class Tls:
 
     def shake(self, check: Callable[[bytes], None] | None = None) -> None:
         """
-        :param check: gets the server's certificate and raises where it will not do. With TLS 1.3 that is before the
+        :param check: gets the server's certificate and raises if it will not do. With TLS 1.3 that is before the
             server has seen anything of a client certificate: what the handshake has to say last is still in memory.
-        :raises Unverified: where the server's certificate does not verify.
+        :raises Unverified: if the server's certificate does not verify.
         :raises Failure: for everything else.
         """
         self.doing = f"TLS handshake with {self._host}"
@@ -134,7 +128,7 @@ class Tls:
 
     @property
     def certificate(self) -> bytes:
-        """The server's certificate, DER; b"" where it has none."""
+        """The server's certificate, DER; b"" if it has none."""
         return self._object.getpeercert(True) or b""
 
     @property
@@ -187,7 +181,7 @@ class Tls:
 
 
 def _server_name(host: str) -> str | None:
-    """Go names the server in the handshake only where it is a name."""
+    """Go names the server in the handshake only if it is a name."""
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         insecure_skip_verify: bool
 
     class HostSettings(TypedDict):
-        """What ``configs`` says about one host; None where the key is absent or null."""
+        """What ``configs`` says about one host; None if the key is absent or null."""
 
         auth: Auth | None
         tls: Tls | None
@@ -49,6 +49,13 @@ if TYPE_CHECKING:
 
         mirrors: dict[str, Mirror]
         configs: dict[str, HostSettings]
+
+
+#: Names of registries with a meaning of their own, and the folder of certs.d in which K3s puts the wildcard.
+DOCKER_HUB = "docker.io"
+DOCKER_HUB_HOST = "registry-1.docker.io"
+WILDCARD = "*"
+WILDCARD_DIRECTORY = "_default"
 
 
 AUTH_KEYS = ("username", "password", "auth", "identity_token")

@@ -13,12 +13,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import go_unquote
+from .go_text import go_unquote
 
 if TYPE_CHECKING:
     from typing import Dict
 
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
+    from .config import Config
 
     AuthTables = Dict[str, Dict[str, str]]
 
@@ -40,7 +40,7 @@ def auth_tables(config: Config) -> AuthTables:
 
     :param config: a normalised configuration.
     :returns: every key of ``configs`` that has ``auth``, even an empty one, to its ``username``,
-        ``password``, ``auth`` and ``identitytoken``, each "" where it is not set.
+        ``password``, ``auth`` and ``identitytoken``, each "" if it is not set.
     """
     tables: AuthTables = {}
     for name, settings in config["configs"].items():

@@ -13,23 +13,16 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
-    DOCKER_HUB,
-    DOCKER_HUB_HOST,
-    WILDCARD_DIRECTORY,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost, split_host_port
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import from_go_bytes, go_quote
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_url import GoUrlError, parse
+from .config import DOCKER_HUB, DOCKER_HUB_HOST, WILDCARD_DIRECTORY
+from .go_ip import is_localhost, split_host_port
+from .go_text import from_go_bytes, go_quote
+from .go_url import GoUrlError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import (
-        MergedEndpoint,
-        MergedHost,
-    )
+    from .host_configs import MergedEndpoint, MergedHost
 
 # A TOML basic string: no control characters but tab, and only TOML's own escapes.
 _TOML_STRING = re.compile(r'(?:[^\x00-\x08\x0a-\x1f\x7f"\\]|\\(?:["\\bfnrte]|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}))*')
@@ -47,7 +40,7 @@ class Host(NamedTuple):
     :ivar default: it is the registry itself, not one of the mirror's endpoints.
     :ivar url: the endpoint as it stands in hosts.toml, or as it is implied.
     :ivar tls: the TLS settings that apply: ``ca_file``, ``cert_file``, ``key_file``,
-        ``insecure_skip_verify``, each only where set.
+        ``insecure_skip_verify``, each only if set.
     :ivar header: the value of ``Authorization`` that hosts.toml has containerd send with every request, "" usually.
     """
 
@@ -67,7 +60,7 @@ class Host(NamedTuple):
 
 
 def directory_for(registry: str, directories: Mapping[str, Any]) -> str | None:
-    """The directory below ``certs.d`` that containerd reads for a registry; None where there is none."""
+    """The directory below ``certs.d`` that containerd reads for a registry; None if there is none."""
     colon = registry.rfind(":")
     candidates = [registry, WILDCARD_DIRECTORY]
     if colon > 0:
@@ -79,8 +72,8 @@ def hosts_of(registry: str, merged: MergedHost | None) -> list[Host]:
     """The hosts that containerd asks for a registry, in order.
 
     :param registry: as it stands in the image's name.
-    :param merged: what K3s writes into the registry's hosts.toml, or None where it writes none.
-    :raises HostsFileError: where containerd cannot read that file; ``hosts_of(registry, None)`` is
+    :param merged: what K3s writes into the registry's hosts.toml, or None if it writes none.
+    :raises HostsFileError: if containerd cannot read that file; ``hosts_of(registry, None)`` is
         then what it does.
     """
     if merged is None:
@@ -106,14 +99,7 @@ def _host(endpoint: MergedEndpoint, default: bool) -> Host:
         url = parse(url_text)
     except GoUrlError as error:
         raise HostsFileError(f"unable to parse server {text}: {error}") from None
-    path = from_go_bytes(url.path)
-    override_path = endpoint.override_path and not default
-    if path:
-        path = clean_path(path)
-        if not path.endswith("/v2") and not override_path:
-            path += "/v2"
-    elif not override_path:
-        path = "/v2"
+    path = request_path(url.path, endpoint.override_path and not default)
     rewrites: dict[str, str] = {}
     for pattern, replacement in {} if default else endpoint.rewrites.items():
         rewrites[_toml_text(pattern, "rewrite")] = _toml_text(replacement, "rewrite")
@@ -122,8 +108,14 @@ def _host(endpoint: MergedEndpoint, default: bool) -> Host:
     return Host(default, text, url.scheme, from_go_bytes(url.host), path, _tls(endpoint), rewrites)
 
 
+def request_path(path: str, override_path: bool) -> str:
+    """The path at which containerd asks, from that of a host's URL, which Go has parsed."""
+    cleaned = clean_path(from_go_bytes(path)) if path else ""
+    return cleaned if cleaned.endswith("/v2") or override_path else cleaned + "/v2"
+
+
 def registry_itself(registry: str, tls: Mapping[str, Any]) -> Host:
-    """The default endpoint of a registry where no host is named."""
+    """The default endpoint of a registry if no host is named."""
     host, scheme = registry, "https"
     if registry == DOCKER_HUB:
         host = DOCKER_HUB_HOST
@@ -147,7 +139,7 @@ def _tls(endpoint: MergedEndpoint) -> dict[str, Any]:
 
 
 def _toml_text(text: str, what: str) -> str:
-    """What TOML reads where K3s wrote ``text`` between double quotes without escaping it."""
+    """What TOML reads between the double quotes that K3s puts around ``text``, which it does not escape."""
     if not _TOML_STRING.fullmatch(text):
         raise HostsFileError(f"the {what} holds a quote, a backslash or a control character that makes it invalid TOML")
     if "\\" not in text:

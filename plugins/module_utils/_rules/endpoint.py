@@ -9,20 +9,21 @@ containerd's, ``core/remotes/docker/resolver.go``.
 
 from __future__ import annotations
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import from_go_bytes
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_url import GoUrlError, parse
+import re
+from typing import NamedTuple
 
-DOCKER_HUB = "docker.io"
-DOCKER_HUB_HOST = "registry-1.docker.io"
-WILDCARD = "*"
-WILDCARD_DIRECTORY = "_default"
+from .config import DOCKER_HUB, DOCKER_HUB_HOST, WILDCARD, WILDCARD_DIRECTORY
+from .go_ip import is_localhost
+from .go_text import from_go_bytes
+from .go_url import GoUrlError, parse
+
+_WITH_PORT = re.compile(r"(.+)_(\d+)_")
 
 EndpointError = GoUrlError
 """K3s ignores this endpoint, because Go cannot parse it; the message is Go's own."""
 
 
-class Endpoint:
+class Endpoint(NamedTuple):
     """One endpoint as K3s writes it.
 
     :ivar registry: the name under which K3s looks for it in ``configs`` (``host[:port]``, and
@@ -34,15 +35,20 @@ class Endpoint:
     :ivar override_path: the path is used verbatim; false when it is ``/v2``, written or implied.
     """
 
-    __slots__ = ("host", "override_path", "path", "registry", "scheme", "url")
+    registry: str
+    url: str
+    scheme: str
+    host: str
+    path: str
+    override_path: bool
 
-    def __init__(self, registry: str, url: str, scheme: str, host: str, path: str, override_path: bool) -> None:
-        self.registry = registry
-        self.url = url
-        self.scheme = scheme
-        self.host = host
-        self.path = path
-        self.override_path = override_path
+
+def registry_of(directory: str) -> str:
+    """The registry, or the wildcard, whose hosts.toml is in this directory below ``certs.d``."""
+    if directory == WILDCARD_DIRECTORY:
+        return WILDCARD
+    with_port = _WITH_PORT.fullmatch(directory)
+    return ":".join(with_port.groups()) if with_port else directory
 
 
 def default_host(registry: str) -> str:
@@ -58,7 +64,7 @@ def normalise_endpoint(endpoint: str, embedded_mirror: str = "") -> Endpoint:
     kept and overrides it.
 
     :param endpoint: what stands in ``endpoint:``, or a key of ``mirrors`` or ``configs``.
-    :param embedded_mirror: ``host:port`` of the embedded registry mirror, "" where it is off.
+    :param embedded_mirror: ``host:port`` of the embedded registry mirror, "" if it is off.
     :raises EndpointError: if Go's ``url.Parse`` refuses it.
     """
     url = parse(endpoint if "://" in endpoint else "//" + endpoint)

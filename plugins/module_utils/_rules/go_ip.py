@@ -6,20 +6,18 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 _IPV4 = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})\Z")
 _GROUP = re.compile(r"[0-9A-Fa-f]{1,4}\Z")
 
 
-class Address:
+class Address(NamedTuple):
     """A parsed IP address: ``version`` 4 or 6, ``value`` as a number, ``zone`` (IPv6 only)."""
 
-    __slots__ = ("value", "version", "zone")
-
-    def __init__(self, version: int, value: int, zone: str = "") -> None:
-        self.version = version
-        self.value = value
-        self.zone = zone
+    version: int
+    value: int
+    zone: str = ""
 
     @property
     def is_loopback(self) -> bool:
@@ -94,7 +92,7 @@ def _groups(text: str, may_end_in_ipv4: bool) -> list[int] | None:
 
 
 def split_host_port(text: str) -> tuple[str, str] | None:
-    """Go's ``net.SplitHostPort``: (host without brackets, port), or None where Go returns an error."""
+    """Go's ``net.SplitHostPort``: (host without brackets, port), or None if Go returns an error."""
     colon = text.rfind(":")
     if colon < 0:
         return None
@@ -115,7 +113,7 @@ def split_host_port(text: str) -> tuple[str, str] | None:
 
 
 def is_localhost(host: str) -> bool:
-    """containerd's ``docker.IsLocalhost``: is ``host`` or ``host:port`` this machine?
+    """containerd's ``docker.IsLocalhost``: whether ``host`` or ``host:port`` is this machine.
 
     Only the name ``localhost`` and loopback addresses count; an IPv6 address in brackets without a
     port does not, because Go then fails to split it. Source: containerd

@@ -98,9 +98,3 @@ def go_unquote(quoted: str) -> str:
             out += chr(int(small or large, 16)).encode("utf-8", "surrogatepass")
         position = match.end()
     return out.decode("utf-8", "surrogateescape")
-
-
-def cut(text: str, separator: str) -> tuple[str, str]:
-    """Go's ``strings.Cut`` without the flag: before and after the first separator."""
-    before, _separator, after = text.partition(separator)
-    return before, after

@@ -11,9 +11,10 @@ hosts.toml could be told with it. All fields hold bytes as text, see :mod:`go_te
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import parse_ip
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import cut, go_quote, to_go_bytes
+from .go_ip import parse_ip
+from .go_text import go_quote, to_go_bytes
 
 
 class GoUrlError(ValueError):
@@ -40,37 +41,22 @@ _VALID_ENCODED = {
 }
 
 
+@dataclass
 class GoUrl:
     """The result of :func:`parse`; :meth:`__str__` is Go's ``URL.String``."""
 
-    __slots__ = (
-        "force_query",
-        "fragment",
-        "host",
-        "omit_host",
-        "opaque",
-        "password",
-        "path",
-        "raw_fragment",
-        "raw_path",
-        "raw_query",
-        "scheme",
-        "username",
-    )
-
-    def __init__(self) -> None:
-        self.scheme = ""
-        self.opaque = ""
-        self.username: str | None = None
-        self.password: str | None = None
-        self.host = ""
-        self.path = ""
-        self.raw_path = ""
-        self.omit_host = False
-        self.force_query = False
-        self.raw_query = ""
-        self.fragment = ""
-        self.raw_fragment = ""
+    scheme: str = ""
+    opaque: str = ""
+    username: str | None = None
+    password: str | None = None
+    host: str = ""
+    path: str = ""
+    raw_path: str = ""
+    omit_host: bool = False
+    force_query: bool = False
+    raw_query: str = ""
+    fragment: str = ""
+    raw_fragment: str = ""
 
     def port(self) -> str:
         """The digits after the host's last colon, or "" (Go's ``URL.Port``)."""
@@ -91,7 +77,7 @@ class GoUrl:
             path = self._escaped("path", self.path, self.raw_path)
             if path and path[0] != "/" and self.host:
                 out += "/"
-            if not out and ":" in cut(path, "/")[0]:
+            if not out and ":" in path.partition("/")[0]:
                 out += "./"
             out += path
         if self.force_query or self.raw_query:
@@ -111,7 +97,7 @@ class GoUrl:
 
     @staticmethod
     def _escaped(mode: str, decoded: str, raw: str) -> str:
-        """The user's own escaping where it is a valid one of the decoded text, else Go's own."""
+        """The user's own escaping if it is a valid one of the decoded text, else Go's own."""
         if raw and _VALID_ENCODED[mode].match(raw):
             try:
                 if _unescape(raw, mode) == decoded:
@@ -126,10 +112,10 @@ class GoUrl:
 def parse(text: str) -> GoUrl:
     """Go's ``url.Parse``.
 
-    :raises GoUrlError: where Go returns an error, with its text.
+    :raises GoUrlError: if Go returns an error, with its text.
     """
     raw = to_go_bytes(text)
-    main, fragment = cut(raw, "#")
+    main, _sign, fragment = raw.partition("#")
     try:
         url = _parse_without_fragment(main)
     except GoUrlError as error:
@@ -156,12 +142,12 @@ def _parse_without_fragment(raw: str) -> GoUrl:
         url.force_query = True
         rest = rest[:-1]
     else:
-        rest, url.raw_query = cut(rest, "?")
+        rest, _sign, url.raw_query = rest.partition("?")
     if not rest.startswith("/"):
         if url.scheme:
             url.opaque = rest
             return url
-        if ":" in cut(rest, "/")[0]:
+        if ":" in rest.partition("/")[0]:
             raise GoUrlError("first path segment in URL cannot contain colon")
     if rest.startswith("//") and (url.scheme or not rest.startswith("///")):
         authority, slash, path = rest[2:].partition("/")

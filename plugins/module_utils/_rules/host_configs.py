@@ -9,26 +9,22 @@ The rules are those of ``getHostConfigs`` in k3s-io/k3s ``pkg/agent/containerd/c
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
-    WILDCARD,
-    WILDCARD_DIRECTORY,
-    EndpointError,
-    default_host,
-    normalise_endpoint,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
+from .config import WILDCARD, WILDCARD_DIRECTORY
+from .endpoint import EndpointError, default_host, normalise_endpoint
+from .go_ip import is_localhost
 
 if TYPE_CHECKING:
     from typing import Any, TypedDict
 
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config, HostSettings, Mirror
+    from .config import Config, HostSettings, Mirror
 
     class HostEndpoint(TypedDict):
         """One host that containerd tries. ``auth``, ``tls`` and ``rewrites`` hold only what is set.
 
-        ``url`` is "" for the wildcard's own registry and None where no ``server`` line is written.
+        ``url`` is "" for the wildcard's own registry and None if no ``server`` line is written.
         """
 
         url: str | None
@@ -48,22 +44,14 @@ EMBEDDED_MIRROR_TLS = {"ca_file": "server-ca", "cert_file": "client-cert", "key_
 """Stand-ins for the certificates of K3s' embedded mirror, whose paths depend on the node's data directory."""
 
 
+@dataclass
 class MergedEndpoint:
     """An endpoint together with what decides whether K3s keeps it."""
 
-    __slots__ = ("override_path", "rewrites", "settings", "url")
-
-    def __init__(
-        self,
-        url: str | None,
-        settings: HostSettings,
-        override_path: bool = False,
-        rewrites: dict[str, str] | None = None,
-    ) -> None:
-        self.url = url
-        self.settings = settings
-        self.override_path = override_path
-        self.rewrites = rewrites or {}
+    url: str | None
+    settings: HostSettings
+    override_path: bool = False
+    rewrites: dict[str, str] = field(default_factory=dict)
 
     @property
     def has_settings(self) -> bool:
@@ -84,14 +72,12 @@ class MergedEndpoint:
         }
 
 
+@dataclass
 class MergedHost:
     """What stands in one hosts.toml, before it is turned into text or a dict."""
 
-    __slots__ = ("default", "endpoints")
-
-    def __init__(self, default: MergedEndpoint | None) -> None:
-        self.default = default
-        self.endpoints: list[MergedEndpoint] = []
+    default: MergedEndpoint | None
+    endpoints: list[MergedEndpoint] = field(default_factory=list)
 
     def as_dict(self) -> HostConfig:
         return {
@@ -109,9 +95,9 @@ def host_configs(
     """The host configuration K3s generates for each registry; registries without one are absent.
 
     :param config: a normalised configuration.
-    :param default_endpoint: false where the node sets ``disable-default-registry-endpoint``.
+    :param default_endpoint: false if the node sets ``disable-default-registry-endpoint``.
     :param embedded_mirror: ``host:port`` of the embedded registry mirror, such as
-        ``127.0.0.1:6443``; "" where ``embedded-registry`` is off.
+        ``127.0.0.1:6443``; "" if ``embedded-registry`` is off.
     :param embedded_mirror_tls: the embedded mirror's ``ca_file``, ``cert_file`` and ``key_file``;
         placeholders (:data:`EMBEDDED_MIRROR_TLS`) by default.
     :returns: directory name below ``certs.d`` (``_default`` for ``*``) to its endpoints.
@@ -120,27 +106,16 @@ def host_configs(
     return {name: host.as_dict() for name, host in hosts.items()}
 
 
-def ignored_endpoints(config: Config, embedded_mirror: str = "") -> list[tuple[str, str]]:
-    """What K3s would leave out with a line in its log: (path, reason) for each.
-
-    The path names the place in the configuration, such as ``mirrors.docker.io.endpoint[0]``.
-    """
-    _hosts, problems = merge(config, True, embedded_mirror)
-    return problems
-
-
-def registries_with_hosts_toml(config: Config, default_endpoint: bool = True, embedded_mirror: str = "") -> list[str]:
-    """The directories below ``certs.d`` that this configuration needs, sorted."""
-    return sorted(merge(config, default_endpoint, embedded_mirror)[0])
-
-
 def merge(
     config: Config,
     default_endpoint: bool = True,
     embedded_mirror: str = "",
     embedded_mirror_tls: dict[str, str] | None = None,
 ) -> tuple[dict[str, MergedHost], list[tuple[str, str]]]:
-    """:func:`host_configs`, as objects, together with :func:`ignored_endpoints`."""
+    """:func:`host_configs`, as objects, and what K3s leaves out with a line in its log: (path, reason) for each.
+
+    A path names the place in the configuration, such as ``mirrors.docker.io.endpoint[0]``.
+    """
     mirrors, configs, injected = _with_embedded_mirror(config, embedded_mirror, embedded_mirror_tls)
     problems: list[tuple[str, str]] = []
     hosts: dict[str, MergedHost] = {}

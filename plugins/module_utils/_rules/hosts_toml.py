@@ -13,17 +13,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import go_quote
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import HostsTomlStyle, hosts_toml_style
+from .go_text import go_quote
+from .host_configs import merge
+from .release import HostsTomlStyle, hosts_toml_style
 
 if TYPE_CHECKING:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import (
-        MergedEndpoint,
-        MergedHost,
-    )
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import Release
+    from .config import Config
+    from .host_configs import MergedEndpoint, MergedHost
+    from .release import Release
 
 _BLANK = re.compile("[\\t\\n\\v\\f\\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*\\Z")
 _LONGEST_LINE = 64 * 1024
@@ -45,8 +42,8 @@ def hosts_toml(
     """The text of every hosts.toml that a configuration leads to.
 
     :param config: a normalised configuration.
-    :param default_endpoint: false where the node sets ``disable-default-registry-endpoint``.
-    :param embedded_mirror: ``host:port`` of the embedded registry mirror, "" where it is off.
+    :param default_endpoint: false if the node sets ``disable-default-registry-endpoint``.
+    :param embedded_mirror: ``host:port`` of the embedded registry mirror, "" if it is off.
     :param program: ``k3s`` or ``rke2``; it stands in the first line.
     :param release: the node's release; None is a current one.
     :param embedded_mirror_tls: see ``host_configs``.

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import Address, parse_ip
+from .config import DOCKER_HUB
+from .go_ip import Address, parse_ip
 
 _OTHER_DOCKER_HUB = "index.docker.io"
 _PATH = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -29,9 +29,9 @@ class ImageError(ValueError):
 class Image(NamedTuple):
     """A normalised name.
 
-    :ivar registry: the registry's host, with port where the name has one: the key of ``mirrors``.
+    :ivar registry: the registry's host, with the port if the name has one: the key of ``mirrors``.
     :ivar repository: the name within the registry, ``library/nginx`` for ``nginx``.
-    :ivar tag: "" where there is a digest, for containerd then ignores the tag.
+    :ivar tag: "" if there is a digest, for containerd then ignores the tag.
     :ivar digest: such as ``sha256:...``; "" without one.
     """
 
@@ -55,7 +55,7 @@ class Image(NamedTuple):
 def parse_image(name: str) -> Image:
     """The parts of an image's name.
 
-    Without a registry (a first part with a dot or a colon, or ``localhost``) it is Docker Hub's, where
+    Without a registry (a first part with a dot or a colon, or ``localhost``) it is Docker Hub's, and
     a name of one part is in ``library/``; without a tag or digest the tag is ``latest``.
 
     :raises ImageError: if containerd refuses the name.

@@ -8,21 +8,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import (
-    CONTAINERD_2,
-    CONTAINERD_HOSTS_DIRECTORY,
-    EMBEDDED_REGISTRY_GA,
-    FINAL,
-    PRECISE_MERGE,
-    Gate,
-    Release,
-)
+from .config import WILDCARD
+from .release import CONTAINERD_2, CONTAINERD_HOSTS_DIRECTORY, EMBEDDED_REGISTRY_GA, FINAL, PRECISE_MERGE, Gate, Release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypedDict
 
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
+    from .config import Config
 
     class KnownProblem(TypedDict):
         """A release's fault that a configuration runs into."""
@@ -47,16 +40,16 @@ class _Problem(NamedTuple):
 
     :ivar fixed: since when it is gone.
     :ivar broken: since when it is there; None means since ever.
-    :ivar only: the releases that have it, as (minor, patch), where it is not simply all before ``fixed``.
+    :ivar only: the releases that have it, as (minor, patch), if it is not simply all before ``fixed``.
     :ivar paths: the places of a configuration that run into it.
     :ivar distribution: the one that has it, "" if both have.
     """
 
     fixed: Gate
-    broken: Gate | None
-    only: frozenset[tuple[int, int]]
     message: str
     paths: Callable[[_Situation], Iterator[str]]
+    broken: Gate | None = None
+    only: frozenset[tuple[int, int]] = frozenset()
     distribution: str = ""
 
     def concerns(self, release: Release) -> bool:
@@ -73,7 +66,7 @@ def known_problems(
     """What a release is known to do badly with a configuration; warnings that name the fixed release.
 
     :param config: a normalised configuration.
-    :param default_endpoint: false where ``disable-default-registry-endpoint`` is set.
+    :param default_endpoint: false if ``disable-default-registry-endpoint`` is set.
     :param embedded_registry: ``embedded-registry`` is set.
     """
     situation = _Situation(config, default_endpoint, embedded_registry)
@@ -146,7 +139,7 @@ def _endpoints(config: Config) -> Iterator[tuple[str, int, str]]:
 
 def _duplicate_endpoints(situation: _Situation) -> Iterator[str]:
     # Imported here, as below: a node of a current release has none of these problems and does without the rules.
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
+    from .host_configs import merge
 
     _hosts, problems = merge(situation.config, situation.default_endpoint)
     for path, problem in problems:
@@ -156,25 +149,23 @@ def _duplicate_endpoints(situation: _Situation) -> Iterator[str]:
 
 def _listed_default_endpoints(situation: _Situation) -> Iterator[str]:
     for name, index, endpoint in _endpoints(situation.config):
-        if _url(endpoint) == _url(name):
+        if _read(endpoint)[0] == _read(name)[0]:
             yield f"mirrors.{name}.endpoint[{index}]"
 
 
-def _url(endpoint: str) -> str | None:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
-        EndpointError,
-        normalise_endpoint,
-    )
+def _read(endpoint: str) -> tuple[str | None, str]:
+    """The URL that K3s makes of an endpoint, and the name under which it looks for its settings; none if it cannot."""
+    from .endpoint import EndpointError, normalise_endpoint
 
     try:
-        return normalise_endpoint(endpoint).url
+        found = normalise_endpoint(endpoint)
     except EndpointError:
-        return None
+        return None, ""
+    return found.url, found.registry
 
 
 def _tls_without_mirror(situation: _Situation) -> Iterator[str]:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
+    from .host_configs import merge
 
     hosts, _problems = merge(situation.config, situation.default_endpoint)
     for name, settings in situation.config["configs"].items():
@@ -188,26 +179,12 @@ def _rewrites_with_credentials(situation: _Situation) -> Iterator[str]:
     for name, mirror in situation.config["mirrors"].items():
         if not mirror["rewrite"]:
             continue
-        registries = [_registry(endpoint) for endpoint in mirror["endpoint"][1:]]
+        registries = [_read(endpoint)[1] for endpoint in mirror["endpoint"][1:]]
         if any(registry in configs and configs[registry]["auth"] for registry in registries):
             yield f"mirrors.{name}.rewrite"
 
 
-def _registry(endpoint: str) -> str:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
-        EndpointError,
-        normalise_endpoint,
-    )
-
-    try:
-        return normalise_endpoint(endpoint).registry
-    except EndpointError:
-        return ""
-
-
 def _wildcard_fallback(situation: _Situation) -> Iterator[str]:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
-
     if WILDCARD in situation.config["mirrors"] and situation.default_endpoint:
         yield f"mirrors.{WILDCARD}"
 
@@ -224,14 +201,12 @@ def _embedded_registry(situation: _Situation) -> Iterator[str]:
 
 
 def _embedded_wildcard(situation: _Situation) -> Iterator[str]:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
-
     if situation.embedded_registry and WILDCARD in situation.config["mirrors"]:
         yield f"mirrors.{WILDCARD}"
 
 
 def _shares_something(situation: _Situation) -> bool:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost
+    from .go_ip import is_localhost
 
     return any(not is_localhost(name) for name in situation.config["mirrors"])
 
@@ -246,77 +221,66 @@ def _embedded_without_mirrors(situation: _Situation) -> Iterator[str]:
         yield "embedded-registry"
 
 
-_NONE: frozenset[tuple[int, int]] = frozenset()
 _PROBLEMS = {
     "duplicate_endpoint": _Problem(
         Gate(PRECISE_MERGE.first, "https://github.com/k3s-io/k3s/issues/9693"),
-        CONTAINERD_HOSTS_DIRECTORY,
-        _NONE,
         "containerd refuses the whole hosts.toml when an endpoint is listed twice",
         _duplicate_endpoints,
+        broken=CONTAINERD_HOSTS_DIRECTORY,
     ),
     "listed_default_endpoint": _Problem(
         Gate(PRECISE_MERGE.first, "https://github.com/k3s-io/k3s/issues/9637"),
-        CONTAINERD_HOSTS_DIRECTORY,
-        _NONE,
         "listing the registry's own default endpoint can drop the mirror's whole hosts.toml",
         _listed_default_endpoints,
+        broken=CONTAINERD_HOSTS_DIRECTORY,
     ),
     "tls_without_mirror": _Problem(
         Gate({27: 13, 28: 9, 29: 4}, "https://github.com/k3s-io/k3s/issues/9839"),
-        None,
-        frozenset({(27, 12), (28, 8), (29, 3)}),
         "TLS settings of a registry without mirror endpoints are ignored (containerd: invalid `host` tree)",
         _tls_without_mirror,
+        only=frozenset({(27, 12), (28, 8), (29, 3)}),
     ),
     "rewrite_token_scope": _Problem(
         Gate({29: 12, 30: 8, 31: 4}, "https://github.com/k3s-io/k3s/issues/11191"),
-        None,
-        _NONE,
         "with rewrites, the token for a second endpoint with credentials is asked for the wrong repository",
         _rewrites_with_credentials,
     ),
     "wildcard_fallback": _Problem(
         Gate({31: 7, 32: 3}, "https://github.com/k3s-io/k3s/issues/11857"),
-        None,
-        frozenset({(31, 6), (32, 2)}),
         "images that the wildcard mirror lacks are not looked for at their own registry",
         _wildcard_fallback,
+        only=frozenset({(31, 6), (32, 2)}),
     ),
     "ipv6_endpoint": _Problem(
         Gate(CONTAINERD_2.first, "https://github.com/k3s-io/k3s/issues/9897"),
-        CONTAINERD_HOSTS_DIRECTORY,
-        _NONE,
         "containerd 1.x refuses the whole hosts.toml when an endpoint is an IPv6 address",
         _ipv6_endpoints,
+        broken=CONTAINERD_HOSTS_DIRECTORY,
     ),
     "embedded_registry_experimental": _Problem(
         EMBEDDED_REGISTRY_GA,
-        CONTAINERD_HOSTS_DIRECTORY,
-        _NONE,
         "the embedded registry mirror is experimental",
         _embedded_registry,
+        broken=CONTAINERD_HOSTS_DIRECTORY,
     ),
     "embedded_wildcard": _Problem(
         Gate({32: 12, 33: 8, 34: 4, 35: 1}, "https://github.com/k3s-io/k3s/issues/13526"),
-        None,
-        _NONE,
         "under the wildcard alone the embedded registry shares no images",
         _embedded_wildcard,
     ),
     "embedded_imports": _Problem(
         Gate({32: 11, 33: 7, 34: 3, 35: 0}, "https://github.com/k3s-io/k3s/issues/13222"),
-        Gate({31: 14, 32: 10, 33: 6, 34: 2}, "k3s-io/k3s#12943 (Spegel 0.4.0, in the releases of November 2025)"),
-        _NONE,
         "the embedded registry does not share images that were imported from files",
         _embedded_with_mirrors,
+        broken=Gate(
+            {31: 14, 32: 10, 33: 6, 34: 2}, "k3s-io/k3s#12943 (Spegel 0.4.0, in the releases of November 2025)"
+        ),
     ),
     "embedded_without_mirrors": _Problem(
         Gate({32: 13, 33: 9, 34: 5, 35: 2}, "https://github.com/rancher/rke2/issues/9755"),
-        Gate({32: 11, 33: 7, 34: 3, 35: 0}, "rancher/rke2#9198 (in the releases of December 2025)"),
-        _NONE,
         "with the embedded registry and no mirror RKE2 waits for a registry that never starts, and then fails to start",
         _embedded_without_mirrors,
-        "rke2",
+        broken=Gate({32: 11, 33: 7, 34: 3, 35: 0}, "rancher/rke2#9198 (in the releases of December 2025)"),
+        distribution="rke2",
     ),
 }

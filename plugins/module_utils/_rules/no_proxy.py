@@ -11,13 +11,13 @@ from __future__ import annotations
 import ipaddress
 from typing import Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_ip import is_localhost, split_host_port
+from .go_ip import is_localhost, split_host_port
 
 
 def variable_of_containerd(environment: Mapping[str, str], name: str) -> str:
-    """A variable of K3s' service as its containerd sees it, "" where it is not set.
+    """A variable of K3s' service as its containerd sees it, "" if it is not set.
 
-    K3s hands on the one with the prefix ``CONTAINERD_`` where there is one (k3s-io/k3s pkg/agent/containerd).
+    K3s hands on the one with the prefix ``CONTAINERD_`` if there is one (k3s-io/k3s pkg/agent/containerd).
     """
     upper = name.upper()
     for candidate in (f"CONTAINERD_{upper}", upper, upper.lower()):
@@ -27,7 +27,7 @@ def variable_of_containerd(environment: Mapping[str, str], name: str) -> str:
 
 
 def proxy_of_containerd(environment: Mapping[str, str], scheme: str, host: str) -> str:
-    """The proxy that containerd asks a host through, as the variable has it; "" where it goes straight.
+    """The proxy that containerd asks a host through, as the variable has it; "" if it goes straight.
 
     :param environment: of K3s' service.
     :param scheme: ``http`` or ``https``.
@@ -45,7 +45,7 @@ def is_proxied(exceptions: str, scheme: str, host: str) -> bool:
     """Whether no entry of NO_PROXY fits; this machine is never asked through a proxy.
 
     :param exceptions: the value of NO_PROXY: names with their subdomains, addresses, networks, with or without a port.
-    :raises ValueError: where the port of ``host`` is no number that a port can have.
+    :raises ValueError: if the port of ``host`` is no number that a port can have.
     """
     name, port = host_and_port(host, scheme)
     if is_localhost(host):
@@ -88,7 +88,7 @@ def _fits(entry: str, name: str, port: int, address: ipaddress.IPv4Address | ipa
 def host_and_port(host: str, scheme: str) -> tuple[str, int]:
     """The name or address (without brackets, in lower case) and the port that a ``host[:port]`` of a URL stands for.
 
-    :raises ValueError: where the port is no number that a port can have.
+    :raises ValueError: if the port is no number that a port can have.
     """
     split = split_host_port(host)
     name, port = split if split is not None else (host, "")

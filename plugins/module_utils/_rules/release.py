@@ -13,17 +13,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
-    DOCKER_HUB,
-    DOCKER_HUB_HOST,
-    WILDCARD,
-)
+from .config import DOCKER_HUB, DOCKER_HUB_HOST, WILDCARD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TypedDict
 
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
+    from .config import Config
 
     class LackingFeature(TypedDict):
         """A feature that a configuration asks for and a release does not have."""
@@ -52,8 +48,8 @@ class Release(NamedTuple):
     """A release; comparable, so ``v1.31.4-rc1+k3s1`` < ``v1.31.4+k3s1`` < ``v1.31.4+k3s2``.
 
     :ivar candidate: the number of the release candidate, :data:`FINAL` for a release.
-    :ivar build: the number after ``+k3s`` or ``+rke2r``; 1 where none is given.
-    :ivar distribution: ``k3s`` or ``rke2``; ``k3s`` where none is given.
+    :ivar build: the number after ``+k3s`` or ``+rke2r``; 1 if none is given.
+    :ivar distribution: ``k3s`` or ``rke2``; ``k3s`` if none is given.
     """
 
     major: int
@@ -91,20 +87,28 @@ def parse_release(text: str) -> Release:
     )
 
 
+def known_release(text: str) -> Release | None:
+    """A release, None for one that nobody has told or that is none of K3s or RKE2."""
+    try:
+        return parse_release(text) if text else None
+    except ReleaseError:
+        return None
+
+
 class Gate(NamedTuple):
     """Since when something holds: the first patch release of each minor line that has it.
 
     Minor lines after the last one named have it from the start; those before the first never got it.
 
     :ivar first: minor to patch.
-    :ivar source: where that can be read.
+    :ivar source: the page that says so.
     """
 
     first: dict[int, int]
     source: str
 
     def passed(self, release: Release) -> bool:
-        """Does it hold for this release? A release candidate counts as its release."""
+        """Whether it holds for this release. A release candidate counts as its release."""
         if release.major != 1 or release.minor > max(self.first):
             return release.major >= 1
         patch = self.first.get(release.minor)
@@ -174,7 +178,7 @@ def hosts_toml_style(release: Release | None) -> HostsTomlStyle:
 
 
 def hosts_toml_is_exact(release: Release | None) -> bool:
-    """Can the text of hosts.toml be compared byte for byte on a node of this release?
+    """Whether the text of hosts.toml can be compared byte for byte on a node of this release.
 
     True since v1.26.15, v1.27.12, v1.28.8 and v1.29.3 (March 2024); before, compare by time only.
     """
@@ -187,7 +191,7 @@ def lacking_features(
     """What a configuration asks for that a release does not have.
 
     :param config: a normalised configuration.
-    :param default_endpoint: false where ``disable-default-registry-endpoint`` is asked for.
+    :param default_endpoint: false if ``disable-default-registry-endpoint`` is asked for.
     :param embedded_registry: ``embedded-registry`` is asked for.
     :returns: for each, the feature, the release it came with, the path in the configuration (or the
         option's name) and a message that names both releases. Errors, not warnings: the release

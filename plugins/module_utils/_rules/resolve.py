@@ -13,24 +13,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import (
-    Host,
-    HostsFileError,
-    clean_path,
-    directory_for,
-    hosts_of,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB, DOCKER_HUB_HOST
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_text import from_go_bytes
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_url import GoUrlError, parse
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image, parse_image
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.rewrite import rewrite
+from .config import DOCKER_HUB, DOCKER_HUB_HOST
+from .containerd_hosts import Host, HostsFileError, clean_path, directory_for, hosts_of
+from .go_text import from_go_bytes
+from .go_url import GoUrlError, parse
+from .host_configs import merge
+from .image import Image, parse_image
+from .rewrite import rewrite
 
 if TYPE_CHECKING:
     from typing import Any, TypedDict
 
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Auth, Config
+    from .config import Auth, Config
 
     class _AttemptKeys(TypedDict):
         kind: str
@@ -67,14 +61,14 @@ def resolve_image(
 
     :param image: as a pod names it, such as ``nginx`` or ``quay.io/org/app:1@sha256:...``.
     :param config: a normalised configuration.
-    :param default_endpoint: false where the node sets ``disable-default-registry-endpoint``.
-    :param embedded_mirror: ``host:port`` of the embedded registry mirror, "" where it is off.
+    :param default_endpoint: false if the node sets ``disable-default-registry-endpoint``.
+    :param embedded_mirror: ``host:port`` of the embedded registry mirror, "" if it is off.
     :param engine: the module ``re2`` of google-re2; see :mod:`rewrite`.
     :returns: for each attempt ``kind`` (``embedded``, ``mirror`` or ``default``), ``endpoint`` (as in
-        hosts.toml), ``url`` (of the manifest, ``?ns=`` included where the host is not the
-        registry's own), ``repository`` (rewritten), ``reference`` (digest or tag), ``auth`` (do
-        credentials of the configuration apply) and ``tls`` (those settings that apply). Only where
-        it is so: ``rewrite_ambiguous`` with ``repository_alternatives`` (several rewrites change the
+        hosts.toml), ``url`` (of the manifest, ``?ns=`` included if the host is not the
+        registry's own), ``repository`` (rewritten), ``reference`` (digest or tag), ``auth`` (whether
+        credentials of the configuration apply) and ``tls`` (those settings that apply). Only if
+        they apply: ``rewrite_ambiguous`` with ``repository_alternatives`` (several rewrites change the
         name and K3s may take any), ``rewrites_skipped`` (pattern to reason), ``https_first``
         (containerd 1.7 and later try https before this http URL), ``request_error`` (the URL is none, so
         nothing is asked and the next host is tried) and ``hosts_toml_error`` (containerd

@@ -7,7 +7,7 @@ containerd (K3s' fork, ``withRewritesFromHost`` in ``core/remotes/docker/resolve
 the rewrites of an endpoint in no defined order and takes the first that changes the repository.
 Patterns are not anchored, every match is replaced, and the tag is never looked at.
 
-The patterns run in RE2 itself where the caller passes google-re2 as ``engine``. Without it they run
+The patterns run in RE2 itself if the caller passes google-re2 as ``engine``. Without it they run
 in Python's ``re``, but only those that mean the same in both; others are refused with
 ``certain=False``: K3s may well take them.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class PatternError(ValueError):
     """A pattern cannot be used.
 
-    :ivar certain: true where Go refuses it too (K3s logs a warning and skips it); false where only
+    :ivar certain: true if Go refuses it too (K3s logs a warning and skips it); false if only
         the check without google-re2 cannot tell.
     """
 
@@ -38,7 +38,7 @@ class Rewritten(NamedTuple):
     """What the rewrites of an endpoint make of a repository.
 
     :ivar repository: the repository that is asked for.
-    :ivar alternatives: all results, where several patterns change the repository and K3s may take
+    :ivar alternatives: all results, if several patterns change the repository and K3s may take
         any of them (sorted, at least two different ones); otherwise empty.
     :ivar skipped: pattern to reason for those that were not applied.
     """
@@ -114,7 +114,7 @@ class Pattern:
         return frozenset(self._compiled.groupindex)
 
     def matches(self, text: str) -> bool:
-        """Does it match anywhere?"""
+        """Whether it matches anywhere in ``text``."""
         return self._compiled.search(text) is not None
 
     def replace_all(self, text: str, replacement: str) -> str:
@@ -149,7 +149,7 @@ class Pattern:
 
 
 class Reference(NamedTuple):
-    """``$name`` or ``${name}`` in a replacement; ``number`` where the name is one (``$1x`` is none)."""
+    """``$name`` or ``${name}`` in a replacement; ``number`` if the name is one (``$1x`` is not)."""
 
     name: str
     number: int | None

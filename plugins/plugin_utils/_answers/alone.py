@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A module's answer out of what its node has printed: the JSON object, and of that only what is a module's to say."""
+"""Takes a module's answer from what its node has printed: the JSON object, without keys that Ansible acts on."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.vis
 LARGEST = 16 << 20
 """Characters. A node's files, sealed, are up to 11 MiB; everything else is far smaller."""
 _MOST_VALUES = 1_000_000
-# What Ansible takes from an answer for its own: variables, hosts and groups of the inventory, statistics.
+# Keys that Ansible acts on: variables, hosts and groups of the inventory, statistics.
 _ANSIBLES_OWN = ("ansible_facts", "ansible_stats", "add_host", "add_group")
 
 
 class OddOutput(ValueError):
-    """The text holds no answer that could be a module's; the message never repeats it."""
+    """The text holds no answer that a module could give; the message never repeats it."""
 
 
 def answer_alone(text: str) -> str:
-    """``text`` without what stands before and behind a module's answer, and that without keys that are not its own.
+    """``text`` without anything before and after a module's answer, and the answer without keys that Ansible acts on.
 
-    A text without an answer, such as that of a command or of an interpreter that is not there, is made fit to be shown.
+    A text without an answer, such as a command's or a missing interpreter's, is made safe to show.
 
-    :raises OddOutput: where it is larger, or made of more values, than an answer can be, or no JSON.
+    :raises OddOutput: if it is larger, or has more values, than an answer can have, or is not JSON.
     """
     start = 0 if text.startswith("{") else text.find("\n{") + 1
     if not text.startswith("{", start):

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every string of a result without credentials, and fit to be shown.
+"""Removes credentials from every string of a result, and makes it safe to show.
 
-For what nodes have answered: their modules mask what they return, but a node is somebody else's machine.
+For answers of nodes: their modules mask what they return, but a node may be in somebody else's hands.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.red
 _SECRET_KEYS = frozenset(
     ("password", "auth", "identity_token", "identitytoken", "registrytoken", "token", "key_content", "secret")
 )
-# The probe's `auth` names the kind of authentication, nothing that would open a door.
+# The probe's `auth` names the kind of authentication, which is not a secret.
 _KINDS = ("none", "basic", "bearer")
-# Keys whose texts have lines of their own; everything else is one line.
+# Keys whose texts keep their lines; every other text becomes one line.
 _LINES = frozenset(("diff", "before", "after", "stdout", "stderr", "module_stdout", "module_stderr", "exception"))
 _MESSAGES = frozenset(("msg",))
 

@@ -1,11 +1,10 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether an answer has the shape that it ought to have.
+"""Whether an answer has the shape that it should have.
 
-A node answers in JSON, and may put anything there. What is made of the answers of a whole fleet at once, a report or a
-table, must not end because of one of them: each is held against its shape first, and one that does not fit is left out
-with a sentence that says what is wrong with it.
+A node answers in JSON, and may put anything there. One odd answer must not end a report or a table of a whole fleet:
+each is compared with its shape first, and one that does not fit is left out with a sentence that says what is wrong.
 
 A shape is :data:`TEXT`, :data:`NUMBER`, :data:`FLAG` or :data:`ANY`; a list with the shape of its items; a mapping with
 the shapes of its known keys, or with one shape under ``"*"`` for all. ``null`` fits everything but an item of a list,
@@ -14,7 +13,6 @@ and a key may be missing.
 
 from __future__ import annotations
 
-import math
 from typing import Any, Mapping
 
 TEXT, NUMBER, FLAG, ANY = "a text", "a number", "true or false", "anything"
@@ -25,7 +23,7 @@ _LARGEST_NUMBER = 1e15
 
 
 class OddAnswer(ValueError):
-    """An answer that is not as it ought to be; the message names the place and what is there, never a value."""
+    """An answer that does not fit; the message names the place and what is there, never a value."""
 
 
 def conform(value: Any, shape: Any, place: str = "it") -> Any:
@@ -52,17 +50,14 @@ class _Walk:
         if isinstance(shape, list):
             if not isinstance(value, (list, tuple)):
                 raise _odd(place, value, "a list")
-            return [self._item(item, shape[0], "%s[%d]" % (place, n), depth + 1) for n, item in enumerate(value)]
+            if shape[0] != ANY and None in value:
+                raise OddAnswer("%s is null" % _shortened("%s[%d]" % (place, list(value).index(None))))
+            return [self.conform(item, shape[0], "%s[%d]" % (place, n), depth + 1) for n, item in enumerate(value)]
         if isinstance(shape, Mapping):
             return self._mapping(value, shape, place, depth)
         if shape == ANY:
             return self._any(value, place, depth)
         return _single(value, shape, place)
-
-    def _item(self, value: Any, shape: Any, place: str, depth: int) -> Any:
-        if value is None and shape != ANY:
-            raise OddAnswer("%s is null" % _shortened(place))
-        return self.conform(value, shape, place, depth)
 
     def _mapping(self, value: Any, shape: Mapping[str, Any], place: str, depth: int) -> dict[str, Any]:
         if not isinstance(value, Mapping):
@@ -78,20 +73,17 @@ class _Walk:
             return self._mapping(value, {}, place, depth)
         if isinstance(value, (list, tuple)):
             return self.conform(value, [ANY], place, depth)
-        kind = FLAG if isinstance(value, bool) else NUMBER if isinstance(value, (int, float)) else TEXT
-        return _single(value, kind, place)
+        kind = _kind(value)
+        return _single(value, kind if kind in (FLAG, NUMBER) else TEXT, place)
 
 
 def _single(value: Any, kind: str, place: str) -> Any:
-    if kind == TEXT and isinstance(value, str):
-        return value
-    if kind == FLAG and isinstance(value, bool):
-        return value
-    if kind == NUMBER and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if (isinstance(value, float) and not math.isfinite(value)) or abs(value) > _LARGEST_NUMBER:
-            raise OddAnswer("%s is a number that cannot be" % _shortened(place))
-        return value
-    raise _odd(place, value, kind)
+    if _kind(value) != kind:
+        raise _odd(place, value, kind)
+    # A NaN is in no range.
+    if kind == NUMBER and not abs(value) <= _LARGEST_NUMBER:
+        raise OddAnswer("%s is a number that cannot be" % _shortened(place))
+    return value
 
 
 def _odd(place: str, value: Any, wanted: str) -> OddAnswer:

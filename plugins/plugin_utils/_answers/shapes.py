@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shapes of what the modules answer, as far as something is made of it on the controller."""
+"""The shapes of the modules' answers, as far as the controller uses them."""
 
 from __future__ import annotations
 

@@ -28,14 +28,14 @@ def check_bundle(
 ) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
     """Checks PEM texts that belong together.
 
-    ca: CA bundle that verifies the registry. None: not given (or a file that lies on the node already).
-    cert, key: the client's certificate, its chain after it, and its private key. Whether one may be given
-        without the other is not this function's question: half of the pair may lie on the node.
+    ca: CA bundle that verifies the registry. None: not given (or a file that is already on the node).
+    cert, key: the client's certificate, its chain after it, and its private key. One may be given
+        without the other: half of the pair may be on the node.
     now: the time of the check, with a time zone. Warnings begin 30 days before a certificate expires.
     sources: where each of `ca`, `cert`, `key`, `server` comes from, as findings show it:
         `configs."registry.example.com:5000".tls.cert_src (files/client.crt)`. A file in parentheses is named in the
         commands that the advice gives.
-    server: the certificate (and chain) that the registry presents, where known.
+    server: the certificate (and chain) that the registry presents, if known.
     host: host of the endpoint, without port, that the server's certificate has to name. A self-signed server
         certificate given as `ca` is compared with it too.
 
@@ -43,8 +43,8 @@ def check_bundle(
     the order given, hold nothing secret: `source` (`ca`, `cert`, `server`), `position` (from 1), `subject`, `issuer`,
     `sha256`, `not_before` and `not_after` (ISO 8601, UTC), `days_left`, `kind` (`root`, `intermediate`,
     `self-signed`, `leaf`), `key_type`, `names` and `chain_length` (certificates in the same file).
-    Raises AnsibleError where the library cryptography is not installed. Never raises for what the texts hold, and no
-    text of a key appears in what it returns.
+    Raises AnsibleError if the library cryptography is not installed. Nothing in the texts makes it raise, and it
+    returns no text of a key.
     """
     if ca is None and cert is None and key is None and server is None:
         return [], []

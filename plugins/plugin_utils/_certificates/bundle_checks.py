@@ -30,7 +30,7 @@ _KINDS = {
 }
 # Labels that older OpenSSL wrote for certificates; Go knows only CERTIFICATE.
 _OTHER_CERTIFICATES = ("TRUSTED CERTIFICATE", "X509 CERTIFICATE")
-# `openssl ecparam -genkey` writes the curve before the key; Go steps over it, so do we.
+# `openssl ecparam -genkey` writes the curve before the key; Go steps over it, and so does this.
 _HARMLESS_BESIDE_KEY = ("EC PARAMETERS", "CERTIFICATE")
 
 
@@ -40,7 +40,7 @@ class Checks:
     def __init__(self, now: datetime.datetime, sources: Mapping[str, str], host: str) -> None:
         self.report = Report(now, sources)
         self._host = host
-        self._anchors: list[Certificate] | None = None
+        self._anchors: list[Certificate] = []
         self._client: list[Certificate] = []
 
     def run(self, ca: pem.Text, cert: pem.Text, key: pem.Text, server: pem.Text) -> None:
@@ -60,7 +60,7 @@ class Checks:
                 check(content)
 
     def _read(self, source: str, text: str | bytes) -> pem.Pem | None:
-        """The blocks of a text; None where there are none, with a finding that says what it is instead."""
+        """The blocks of a text; None if there are none, with a finding that says what it is instead."""
         data = pem.as_bytes(text)
         if not data.strip(b"\xef\xbb\xbf \t\r\n\0"):
             self.report.add(rules.EMPTY, source, "is empty")
@@ -81,7 +81,7 @@ class Checks:
         return True
 
     def _certificates(self, source: str, content: pem.Pem) -> list[Certificate]:
-        """The certificates of a source that takes nothing else; what else it holds becomes findings."""
+        """The certificates of a source, described and checked; anything else in it becomes a finding."""
         certificates: list[Certificate] = []
         for block in content.blocks:
             if block.is_key:
@@ -100,6 +100,8 @@ class Checks:
                 self.report.add_block(rules.DAMAGED, source, block.number, problem, fix, block.line)
             else:
                 self._parse(source, block, certificates)
+        self.report.describe(source, certificates)
+        self.report.check_validity(source, certificates)
         return certificates
 
     def _parse(self, source: str, block: pem.Block, certificates: list[Certificate]) -> None:
@@ -116,16 +118,14 @@ class Checks:
         certificates.append(certificate)
 
     def _check_ca(self, content: pem.Pem) -> None:
-        anchors = self._certificates("ca", content)
-        self._anchors = anchors
-        self.report.describe("ca", anchors)
-        self.report.check_validity("ca", anchors)
+        self._anchors = anchors = self._certificates("ca", content)
         for certificate in anchors:
-            if certificate.is_ca:
-                if not certificate.may_sign_certificates:
-                    self.report.add_certificate(
-                        rules.CA_MAY_NOT_SIGN, "ca", certificate, "has a key usage without keyCertSign"
-                    )
+            if certificate.is_ca and not certificate.may_sign_certificates:
+                self.report.add_certificate(
+                    rules.CA_MAY_NOT_SIGN, "ca", certificate, "has a key usage without keyCertSign"
+                )
+            elif certificate.is_ca:
+                continue
             elif certificate.is_self_signed:
                 # Go accepts a certificate that is itself among the roots, CA or not, from the server that presents it.
                 self.report.add_certificate(
@@ -133,19 +133,12 @@ class Checks:
                 )
                 self._check_names("ca", certificate)
             else:
-                self.report.add_certificate(
-                    rules.NOT_A_CA,
-                    "ca",
-                    certificate,
-                    f"is no CA (basicConstraints CA:TRUE is missing); it was issued by {certificate.issuer}",
-                    f"Give the certificate of its issuer, {certificate.issuer}, here.",
-                )
+                problem = f"is no CA (basicConstraints CA:TRUE is missing); it was issued by {certificate.issuer}"
+                fix = f"Give the certificate of its issuer, {certificate.issuer}, here."
+                self.report.add_certificate(rules.NOT_A_CA, "ca", certificate, problem, fix)
 
     def _check_cert(self, content: pem.Pem) -> None:
-        chain = self._certificates("cert", content)
-        self._client = chain
-        self.report.describe("cert", chain)
-        self.report.check_validity("cert", chain)
+        self._client = chain = self._certificates("cert", content)
         if not chain:
             return
         leaf = self._leaf(chain)
@@ -155,14 +148,10 @@ class Checks:
             expected, strangers = ordered(leaf, chain[1:])
             if [item for item in chain if item not in strangers] != expected:
                 self._report_order(leaf, chain)
+            top = expected[-1]
+            gap = f"did not issue {top.title}, the end of the chain; that one's issuer is {top.issuer}"
             for stranger in strangers:
-                top = expected[-1]
-                self.report.add_certificate(
-                    rules.CHAIN_GAP,
-                    "cert",
-                    stranger,
-                    f"did not issue {top.title}, the end of the chain; that one's issuer is {top.issuer}",
-                )
+                self.report.add_certificate(rules.CHAIN_GAP, "cert", stranger, gap)
         if leaf.is_ca:
             self.report.add_certificate(rules.CLIENT_IS_CA, "cert", leaf, "is a CA certificate")
         elif not leaf.is_for_clients:
@@ -192,14 +181,9 @@ class Checks:
         for block in content.blocks:
             if not block.is_key and (block.label not in _HARMLESS_BESIDE_KEY or not content.keys):
                 what = "a certificate" if block.is_certificate else _KINDS.get(block.label, f"{block.label[:40]!r}")
-                self.report.add_block(
-                    rules.WRONG_KIND,
-                    "key",
-                    block.number,
-                    f"is {what}, not a private key",
-                    "Give the private key that belongs to the client certificate.",
-                    block.line,
-                )
+                fix = "Give the private key that belongs to the client certificate."
+                problem = f"is {what}, not a private key"
+                self.report.add_block(rules.WRONG_KIND, "key", block.number, problem, fix, block.line)
         if not content.keys:
             return
         if len(content.keys) > 1:
@@ -218,48 +202,31 @@ class Checks:
             self._check_pair(key)
 
     def _check_pair(self, key: private_key.PrivateKey) -> None:
-        if self._client[0].public_key == key.public_key:
-            return
         owner = next((item for item in self._client if item.public_key == key.public_key), None)
         if owner is None:
             leaf = self._client[0]
-            self.report.add(
-                rules.KEY_MISMATCH,
-                "key",
-                f"the key ({key.key_type}) does not belong to the certificate {leaf.title} ({leaf.key_type})",
+            message = f"the key ({key.key_type}) does not belong to the certificate {leaf.title} ({leaf.key_type})"
+            self.report.add(rules.KEY_MISMATCH, "key", message)
+        elif owner not in (self._client[0], self._leaf(self._client)):
+            # The key of a leaf that is not the first is reported as the wrong order.
+            message = (
+                f"the key belongs to {owner.title}, block {owner.number} of the certificates, not to the first one"
             )
-        elif owner is self._leaf(self._client):
-            return  # reported as the wrong order already
-        else:
-            self.report.add(
-                rules.KEY_MISMATCH,
-                "key",
-                f"the key belongs to {owner.title}, block {owner.number} of the certificates, not to the first one",
-                "Put the client's own certificate first, or give that one's key.",
-            )
+            fix = "Put the client's own certificate first, or give that one's key."
+            self.report.add(rules.KEY_MISMATCH, "key", message, fix)
 
     def _check_server(self, content: pem.Pem) -> None:
         chain = self._certificates("server", content)
-        self.report.describe("server", chain)
-        self.report.check_validity("server", chain)
         if not chain:
             return
         self._check_names("server", chain[0])
         if self._anchors and not lead_to(chain, self._anchors):
-            self.report.add_certificate(
-                rules.CHAIN_UNTRUSTED,
-                "server",
-                chain[0],
-                f"was issued by {chain[0].issuer}, and no certificate of the CA bundle leads there",
-            )
+            problem = f"was issued by {chain[0].issuer}, and no certificate of the CA bundle leads there"
+            self.report.add_certificate(rules.CHAIN_UNTRUSTED, "server", chain[0], problem)
 
     def _check_names(self, source: str, certificate: Certificate) -> None:
         if not certificate.names:
             self.report.add_certificate(rules.NO_NAMES, source, certificate, "has no subject alternative name")
         elif self._host and not certificate.is_for_host(self._host):
-            self.report.add_certificate(
-                rules.NAME_MISMATCH,
-                source,
-                certificate,
-                f"is for {', '.join(certificate.names)}, not for {self._host}",
-            )
+            problem = f"is for {', '.join(certificate.names)}, not for {self._host}"
+            self.report.add_certificate(rules.NAME_MISMATCH, source, certificate, problem)

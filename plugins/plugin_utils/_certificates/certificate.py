@@ -24,6 +24,8 @@ except ImportError:
     HAS_CRYPTOGRAPHY = False
 else:
     HAS_CRYPTOGRAPHY = True
+    _RSA = (rsa.RSAPublicKey, rsa.RSAPrivateKey)
+    _ECDSA = (ec.EllipticCurvePublicKey, ec.EllipticCurvePrivateKey)
 
 # The curves of Go's crypto/elliptic.
 _GO_CURVES = {"secp224r1": "P-224", "secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
@@ -31,13 +33,13 @@ _LONGEST_NAME = 500
 
 
 class Certificate:
-    """A parsed certificate and its place in its file. Raises ValueError where the content is no certificate."""
+    """A parsed certificate and its place in its file. Raises ValueError if the content is not a certificate."""
 
     def __init__(self, content: bytes, number: int) -> None:
         self.number = number
         self._x509 = x509.load_der_x509_certificate(content)
         self.content = content
-        # The library parses these when they are first asked for: ask here, so that a bad one fails here.
+        # The library parses these on first use: use them here, so that a bad one fails here.
         self._extensions = self._x509.extensions
         self.subject = _name(self._x509.subject)
         self.issuer = _name(self._x509.issuer)
@@ -56,19 +58,14 @@ class Certificate:
 
     @cached_property
     def public_key(self) -> bytes | None:
-        """The public key in DER, None where cryptography does not know its kind."""
-        try:
-            return self._x509.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        except Exception:  # noqa: BLE001 - UnsupportedAlgorithm, ValueError, by version
-            return None
+        """The public key in DER, None if cryptography does not know its kind."""
+        key = self._public_key
+        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) if key is not None else None
 
     @cached_property
     def key_type(self) -> str:
-        """`RSA 2048`, `ECDSA P-256`, `Ed25519`, or a name for what it is otherwise."""
-        try:
-            return key_type(self._x509.public_key())
-        except Exception:  # noqa: BLE001
-            return "unknown"
+        """`RSA 2048`, `ECDSA P-256`, `Ed25519`, or the name of another kind."""
+        return key_type(self._public_key) if self._public_key is not None else "unknown"
 
     @cached_property
     def is_self_signed(self) -> bool:
@@ -90,9 +87,7 @@ class Certificate:
     def is_ca(self) -> bool:
         """Whether it may verify others: the CA flag, or version 1, which knows no flags and which Go accepts."""
         constraints = self._extension(x509.BasicConstraints)
-        if constraints is None:
-            return self._x509.version == x509.Version.v1
-        return bool(constraints.ca)
+        return self._x509.version == x509.Version.v1 if constraints is None else bool(constraints.ca)
 
     @cached_property
     def may_sign_certificates(self) -> bool:
@@ -134,9 +129,9 @@ class Certificate:
     @cached_property
     def weakness(self) -> str:
         """What current TLS libraries object to, empty if nothing. Nobody checks a root's own signature."""
-        size = getattr(self._public_key(), "key_size", 2048)
-        if isinstance(self._public_key(), rsa.RSAPublicKey) and size < 2048:
-            return f"has an RSA key of only {size} bits"
+        key = self._public_key
+        if isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048:
+            return f"has an RSA key of only {key.key_size} bits"
         algorithm = self._signature_hash()
         if algorithm in ("sha1", "md5") and not self.is_self_signed:
             return f"is signed with {algorithm.upper().replace('SHA1', 'SHA-1')}"
@@ -144,19 +139,17 @@ class Certificate:
 
     @cached_property
     def is_usable_in_go(self) -> bool:
-        key = self._public_key()
-        if isinstance(key, ec.EllipticCurvePublicKey):
-            return key.curve.name in _GO_CURVES
-        return isinstance(key, (rsa.RSAPublicKey, ed25519.Ed25519PublicKey))
+        return is_usable_in_go(self._public_key)
 
     def days_left(self, now: datetime.datetime) -> int:
         """Whole days until it expires, negative afterwards."""
         return (self.not_after - now) // datetime.timedelta(days=1)
 
+    @cached_property
     def _public_key(self) -> Any:
         try:
             return self._x509.public_key()
-        except Exception:  # noqa: BLE001
+        except Exception:  # noqa: BLE001 - UnsupportedAlgorithm, ValueError, by version
             return None
 
     def _signature_hash(self) -> str:
@@ -175,18 +168,18 @@ class Certificate:
 
 def key_type(key: Any) -> str:
     """`RSA 2048`, `ECDSA P-256`, `Ed25519` ... of a public or private key of cryptography."""
-    if isinstance(key, (rsa.RSAPublicKey, rsa.RSAPrivateKey)):
+    if isinstance(key, _RSA):
         return f"RSA {key.key_size}"
-    if isinstance(key, (ec.EllipticCurvePublicKey, ec.EllipticCurvePrivateKey)):
+    if isinstance(key, _ECDSA):
         return f"ECDSA {_GO_CURVES.get(key.curve.name, key.curve.name)}"
     return re.sub(r"^_*|(Public|Private)Key$", "", type(key).__name__)
 
 
 def is_usable_in_go(key: Any) -> bool:
-    """Whether Go's TLS can use a private key of this kind."""
-    if isinstance(key, ec.EllipticCurvePrivateKey):
+    """Whether Go's TLS can use a public or private key of this kind."""
+    if isinstance(key, _ECDSA):
         return key.curve.name in _GO_CURVES
-    return isinstance(key, (rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey))
+    return isinstance(key, (*_RSA, ed25519.Ed25519PublicKey, ed25519.Ed25519PrivateKey))
 
 
 def _name(name: x509.Name) -> str:

@@ -27,9 +27,6 @@ def lead_to(chain: Sequence[Certificate], anchors: Sequence[Certificate]) -> boo
     """Whether Go would build a chain from the first certificate to one of the anchors."""
     known = {anchor.sha256 for anchor in anchors}
     path, _rest = ordered(chain[0], chain[1:])
-    if path[0].sha256 in known:
+    if any(link.sha256 in known for link in path):
         return True
-    # Only a CA can be the issuer; the leaf itself counted above.
-    return any(anchor.is_ca and anchor.issued(link) for link in path for anchor in anchors) or any(
-        link.sha256 in known for link in path
-    )
+    return any(anchor.is_ca and anchor.issued(link) for link in path for anchor in anchors)

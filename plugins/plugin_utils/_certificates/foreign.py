@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Says what a file is that holds no PEM block, and how to make PEM of it."""
+"""Says what a file without a PEM block is, and how to convert it to PEM."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import base64
 import binascii
 import re
 import shlex
-from typing import NamedTuple
+from functools import partial
+from typing import Callable, NamedTuple
 
 _PATH = re.compile(r"(?:/|\.{1,2}/|~/)?[\w@+.-]+(?:/[\w@+.-]+)*\Z")
 _PATH_END = (".crt", ".pem", ".key", ".cer", ".cert", ".der", ".p12", ".pfx", ".ca")
@@ -94,26 +95,18 @@ def _der(data: bytes, name: str) -> Foreign:
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
 
-    def certificate() -> object:
-        return x509.load_der_x509_certificate(data)
-
-    def request() -> object:
-        return x509.load_der_x509_csr(data)
-
-    def private() -> object:
-        return serialization.load_der_private_key(data, password=None)
-
-    def public() -> object:
-        return serialization.load_der_public_key(data)
-
-    for load, what, fix in (
+    certificate, request = x509.load_der_x509_certificate, x509.load_der_x509_csr
+    private = partial(serialization.load_der_private_key, password=None)
+    public = serialization.load_der_public_key
+    loaders: tuple[tuple[Callable[[bytes], object], str, str], ...] = (
         (certificate, "is a DER certificate", f"Convert it: `openssl x509 -inform der -in {name} -out new.crt`."),
         (request, "is a certificate request (CSR) in DER", "Give the certificate that the CA issued for it."),
         (private, "is a private key in DER", f"Convert it: `openssl pkey -inform der -in {name} -out new.key`."),
         (public, "is a public key in DER", "Give the certificate; the bare public key is not used."),
-    ):
+    )
+    for load, what, fix in loaders:
         try:
-            load()
+            load(data)
         except TypeError:  # cryptography's way to say that a key is encrypted
             return Foreign(
                 "is an encrypted private key in DER", f"Decrypt it: `openssl pkey -inform der -in {name} -out new.key`."

@@ -70,7 +70,7 @@ def as_bytes(text: str | bytes) -> bytes:
 
 
 def read(data: bytes) -> Pem:
-    """All blocks of a PEM text, whole and damaged. Text around the blocks is nobody's business, as for Go."""
+    """All blocks of a PEM text, whole and damaged. Text around the blocks does not count, as in Go."""
     blocks: list[Block] = []
     damaged: list[Damage] = []
     lines = data.split(b"\n")
@@ -95,7 +95,7 @@ def read(data: bytes) -> Pem:
             blocks.append(block)
         else:
             damaged.append(block)
-        # A BEGIN line that stands where END should be starts a block of its own.
+        # A BEGIN line in the place of END starts another block.
         index = end if end < len(lines) and not lines[end].startswith(_END) else end + 1
     return Pem(blocks, damaged)
 
@@ -117,38 +117,18 @@ def _block(label: str, number: int, line: int, body: list[bytes], last: bytes) -
 
 
 def _unseen(number: int, line_number: int, line: bytes) -> Damage:
-    """A BEGIN that Go does not see because it does not stand at the start of a line of its own."""
+    """A BEGIN that Go does not see because it is not at the start of a separate line."""
+    problem, fix = "has text before BEGIN on the same line", "Put -----BEGIN at the start of a line."
     if line.startswith(UTF8_MARK):
-        return Damage(
-            number,
-            line_number,
-            "is preceded by a byte order mark, so its BEGIN line is not recognised",
-            "Save the file as UTF-8 without byte order mark (`sed -i '1s/^\\xEF\\xBB\\xBF//' FILE`).",
-        )
-    if b"-----END " in line:
-        if b"\\n" in line:
-            return Damage(
-                number,
-                line_number,
-                "has its line breaks written as \\n",
-                "Write it as a block (`|`) in YAML, or in double quotes, so that \\n becomes a line break.",
-            )
-        return Damage(
-            number,
-            line_number,
-            "stands on a single line: its line breaks were lost",
-            "Keep the line breaks: a block (`|`, not `>`) in YAML, no unquoted shell variable.",
-        )
-    if not line.split(b"-----BEGIN")[0].strip():
-        return Damage(
-            number,
-            line_number,
-            "is indented, so its BEGIN line is not recognised",
-            "Remove the spaces before the BEGIN line (a block `|` in YAML, or `indent` in a template, gone wrong).",
-        )
-    return Damage(
-        number,
-        line_number,
-        "has text before BEGIN on the same line",
-        "Put -----BEGIN at the start of a line.",
-    )
+        problem = "is preceded by a byte order mark, so its BEGIN line is not recognised"
+        fix = "Save the file as UTF-8 without byte order mark (`sed -i '1s/^\\xEF\\xBB\\xBF//' FILE`)."
+    elif b"-----END " in line and b"\\n" in line:
+        problem = "has its line breaks written as \\n"
+        fix = "Write it as a block (`|`) in YAML, or in double quotes, so that \\n becomes a line break."
+    elif b"-----END " in line:
+        problem = "stands on a single line: its line breaks were lost"
+        fix = "Keep the line breaks: a block (`|`, not `>`) in YAML, no unquoted shell variable."
+    elif not line.split(b"-----BEGIN")[0].strip():
+        problem = "is indented, so its BEGIN line is not recognised"
+        fix = "Remove the spaces before the BEGIN line (a block `|` in YAML, or `indent` in a template, gone wrong)."
+    return Damage(number, line_number, problem, fix)

@@ -13,6 +13,7 @@ from typing import Any, Mapping
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import certificates as rules
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import Rule
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import expiry
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import counted
 
 from .certificate import Certificate
 
@@ -30,7 +31,7 @@ class Report:
         self._sources = sources
 
     def file(self, source: str) -> str:
-        """The file's name as commands in advice show it, FILE where the text came from elsewhere."""
+        """The file's name as commands in advice show it, FILE if the text came from elsewhere."""
         match = _FILE.search(self._sources.get(source, ""))
         return shlex.quote(match.group(1)) if match else "FILE"
 
@@ -75,9 +76,13 @@ class Report:
             until = certificate.not_after.strftime(_TIME)
             days = certificate.days_left(self._now)
             if expiry.level(days) == "error":
-                self.add_certificate(rules.EXPIRED, source, certificate, f"expired on {until} ({_days(-days)} ago)")
+                self.add_certificate(
+                    rules.EXPIRED, source, certificate, f"expired on {until} ({counted(-days, 'day')} ago)"
+                )
             elif expiry.level(days) == "warning":
-                self.add_certificate(rules.EXPIRES_SOON, source, certificate, f"expires on {until} (in {_days(days)})")
+                self.add_certificate(
+                    rules.EXPIRES_SOON, source, certificate, f"expires on {until} (in {counted(days, 'day')})"
+                )
             if certificate.not_before > self._now:
                 since = certificate.not_before.strftime(_TIME)
                 self.add_certificate(rules.NOT_YET_VALID, source, certificate, f"is not valid before {since}")
@@ -87,7 +92,3 @@ class Report:
                 )
             elif certificate.weakness:
                 self.add_certificate(rules.WEAK, source, certificate, certificate.weakness)
-
-
-def _days(number: int) -> str:
-    return f"{number} day{'' if number == 1 else 's'}"

@@ -85,7 +85,7 @@ def _of_file(
             fingerprint_sha256=certificate.sha256,
             not_before=_stamp(certificate.not_before),
             not_after=_stamp(certificate.not_after),
-            days_left=(certificate.not_after - now).days,
+            days_left=certificate.days_left(now),
             key_matches=matches.get((item.path, item.key)) if own and item.key else None,
             error="" if certificate.not_before <= now else "not valid before %s" % _stamp(certificate.not_before),
         )

@@ -103,10 +103,12 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
     running = said["service_state"] in ("running", "starting")
     differences = _differences(seen, settings)
     templates, of_templates = problems.of_templates(said["templates"], seen.config)
-    facts = _certificates(seen, now)
+    matches = {(cert, key): same for cert, key, same in said["pairs"]}
+    facts = certificates.described(seen.config or normalise({}), said["certificates"], matches, now)
     proxies = _proxies(seen.config, environment)
     newer = _newer_than_start(said)
-    waits = waiting.of_node(said, seen.config, _around(said, settings))
+    written = float(said["registries"]["changed_at"]) if registries["exists"] else 0.0
+    waits = waiting.of_node(said, seen.config, _circumstances(said, settings))
     found = [
         *problems.of_identity(said["contradictions"], said["node_state"], groups),
         *problems.of_registries(registries, _has_secrets(seen.config)),
@@ -117,7 +119,7 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
         *problems.of_settings(settings, unreadable, too_large),
         *problems.of_proxies(proxies),
         *problems.of_certificates(facts),
-        *problems.of_credentials(seen.config, now.timestamp(), _written(said["registries"])),
+        *problems.of_credentials(seen.config, now.timestamp(), written),
         *_lint(seen, settings),
     ]
     result = {
@@ -159,10 +161,6 @@ def _state(said: Mapping[str, Any], registries: Mapping[str, Any], found: list[d
     return next((code for code in ("drifted", "pending") if code in codes), "loaded")
 
 
-def _written(registries: Mapping[str, Any]) -> float:
-    return float(registries["changed_at"]) if registries["exists"] else 0.0
-
-
 def _release(text: str) -> Release | None:
     try:
         return parse_release(text) if text else None
@@ -177,7 +175,7 @@ def _differences(seen: Observation, settings: Settings) -> list[dict[str, str]]:
     generated = said["generated"]
     if not generated["complete"]:
         return [{"file": generated["config_toml"], "kind": "missing", "diff": ""}]
-    wanted = predict(seen.config, _around(said, settings))
+    wanted = predict(seen.config, _circumstances(said, settings))
     newer = said["registries"]["changed_at"] > said["started"] + 1 > 1
     changed = [{"file": said["registries"]["path"], "kind": "differs", "diff": ""}] if newer else []
     if not wanted.certain:
@@ -189,11 +187,6 @@ def _differences(seen: Observation, settings: Settings) -> list[dict[str, str]]:
         # A template of the user's own writes the credentials: what containerd has of them cannot be told either.
         return changed
     return differences
-
-
-def _around(said: Mapping[str, Any], settings: Settings) -> Circumstances:
-    hosts = said["generated"]["hosts"]
-    return circumstances(settings, said["role"], said["distribution"], said["agent_dir"], said["release"], hosts)
 
 
 def _settings(
@@ -233,11 +226,6 @@ def _newer_than_start(said: Mapping[str, Any]) -> list[str]:
     if not said["registries"]["exists"] and said["generated"]["hosts"]:
         newer.append("%s (removed)" % said["registries"]["path"])
     return newer
-
-
-def _certificates(seen: Observation, now: datetime.datetime) -> list[dict[str, Any]]:
-    matches = {(cert, key): same for cert, key, same in seen.said["pairs"]}
-    return certificates.described(seen.config or normalise({}), seen.said["certificates"], matches, now)
 
 
 def _has_secrets(config: Config | None) -> bool:
@@ -294,7 +282,12 @@ def _lint(seen: Observation, settings: Settings) -> list[dict[str, str]]:
 
 def _embedded_mirror(seen: Observation, settings: Settings) -> str:
     """Where the node has its embedded registry, "" if it is off: mirrors without endpoints depend on it."""
-    return next((address for address in _around(seen.said, settings).embedded if address), "")
+    return next((address for address in _circumstances(seen.said, settings).embedded if address), "")
+
+
+def _circumstances(said: Mapping[str, Any], settings: Settings) -> Circumstances:
+    hosts = said["generated"]["hosts"]
+    return circumstances(settings, said["role"], said["distribution"], said["agent_dir"], said["release"], hosts)
 
 
 def _stamp(epoch: float) -> str:

@@ -298,20 +298,13 @@ def of_certificates(certificates: Sequence[Mapping[str, Any]]) -> Iterator[dict[
                 "%s: %s is %s." % (place, entry["subject"], entry["error"]),
                 "Set the clocks right, or issue it anew.",
             )
-        elif expiry.level(left) == "error":
-            yield problem(
-                "certificate_expired",
-                "error",
-                "%s: %s ended on %s." % (place, entry["subject"], entry["not_after"]),
-                "Renew it; no restart is needed, containerd reads it at every pull.",
-            )
-        elif expiry.level(left) == "warning":
-            yield problem(
-                "certificate_expiring",
-                "warning",
-                "%s: %s ends in %d days, on %s." % (place, entry["subject"], left, entry["not_after"]),
-                "Renew it; no restart is needed, containerd reads it at every pull.",
-            )
+        elif expiry.level(left) != "ok":
+            level = expiry.level(left)
+            code, ends = "certificate_expiring", "ends in %d days, on" % left
+            if level == "error":
+                code, ends = "certificate_expired", "ended on"
+            message = "%s: %s %s %s." % (place, entry["subject"], ends, entry["not_after"])
+            yield problem(code, level, message, "Renew it; no restart is needed, containerd reads it at every pull.")
         if entry["key_matches"] is False:
             yield problem(
                 "key_mismatch",

@@ -9,6 +9,7 @@ from typing import Any, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.visible import visible
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.outcome import Outcome
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import counted
 
 
 def lines(outcome: Outcome) -> list[str]:
@@ -21,11 +22,11 @@ def lines(outcome: Outcome) -> list[str]:
 
 def summary(outcome: Outcome) -> str:
     """How many findings there are in how many files."""
-    files = _count(len(outcome.files), "file")
+    files = counted(len(outcome.files), "file")
     ignored = f" ({len(outcome.ignored)} ignored)" if outcome.ignored else ""
     if not outcome.findings:
         return f"{files}: no findings{ignored}"
-    return f"{files}: {_count(outcome.errors, 'error')}, {_count(outcome.warnings, 'warning')}{ignored}"
+    return f"{files}: {counted(outcome.errors, 'error')}, {counted(outcome.warnings, 'warning')}{ignored}"
 
 
 def place(finding: Mapping[str, Any]) -> str:
@@ -44,7 +45,3 @@ def _finding(finding: Mapping[str, Any]) -> list[str]:
         number = str(finding["line"])
         said += [f"  {number} | {line}", f"  {' ' * len(number)} | {marker}"]
     return [*said, f"  {finding['message']}", f"  fix: {finding['fix']}", ""]
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")

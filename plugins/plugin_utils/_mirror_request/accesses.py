@@ -27,8 +27,8 @@ class Accesses:
 
     :param config: a configuration of which ``configs`` counts; with ``*_src`` and ``*_content`` as in k3s_registries.
     :param read_file: reads a certificate file of the controller.
-    :raises ConfigError: where a value has the wrong type.
-    :raises SourceProblem: where a certificate cannot be read.
+    :raises ConfigError: if a value has the wrong type.
+    :raises SourceProblem: if a certificate cannot be read.
     """
 
     def __init__(self, config: Mapping[str, Any], read_file: Callable[[str], bytes]) -> None:
@@ -38,7 +38,7 @@ class Accesses:
     def of(self, host: str, scheme: str) -> Access:
         """What the machine that copies needs for one host.
 
-        :raises AccessProblem: where ``auth`` is not base64 of a user's name and password.
+        :raises AccessProblem: if ``auth`` is not base64 of a user's name and password.
         """
         found: dict[str, Any] = {}
         for key in credential_keys(host):

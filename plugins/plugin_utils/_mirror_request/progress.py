@@ -22,6 +22,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.copy_p
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.exchange import Item
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import counted
 
 _HUB = "docker.io/"
 _WORDS = {
@@ -57,7 +58,7 @@ def plan_line(items: Iterable[Item], copies: int) -> str:
     parts = ["%d %s" % (states.count(state), _WORDS[state]) for state in STATES if states.count(state)]
     if copies > states.count(MISSING):
         parts.append("%d to overwrite" % (copies - states.count(MISSING)))
-    return "%d image%s: %s" % (len(states), "" if len(states) == 1 else "s", ", ".join(parts))
+    return "%s: %s" % (counted(len(states), "image"), ", ".join(parts))
 
 
 def totals(items: Iterable[Item], seconds: float) -> dict[str, Any]:
@@ -79,10 +80,8 @@ def totals_line(counts: Mapping[str, Any]) -> str:
     copied = "%d would be copied" % counts["would_copy"]
     if not counts["would_copy"]:
         copied = "%d copied (%s in %.1f s)" % (counts["copied"], size_text(counts["bytes"]), counts["seconds"])
-    plural = "" if counts["images"] == 1 else "s"
-    return "%d image%s: %s, %d unchanged, %d failed" % (
-        counts["images"], plural, copied, counts["unchanged"], counts["failed"],
-    )  # fmt: skip
+    images = counted(counts["images"], "image")
+    return "%s: %s, %d unchanged, %d failed" % (images, copied, counts["unchanged"], counts["failed"])
 
 
 def result_of(item: Item) -> dict[str, Any]:
@@ -113,7 +112,7 @@ def failure_text(items: Iterable[Item], shown: int = 10) -> str:
         if item.action == "failed":
             by_message.setdefault(visible(item.message), []).append(visible(short(item.image)))
     failed = sum(map(len, by_message.values()))
-    lines = ["%d image%s could not be mirrored:" % (failed, "" if failed == 1 else "s")]
+    lines = ["%s could not be mirrored:" % counted(failed, "image")]
     for message, names in by_message.items():
         more = " and %d more" % (len(names) - shown) if len(names) > shown else ""
         lines.append("%s%s: %s" % (", ".join(names[:shown]), more, message))

@@ -36,7 +36,7 @@ class WantedProblem(ValueError):
 
 
 def check(arguments: Mapping[str, Any]) -> None:
-    """:raises WantedProblem: where the arguments do not fit together."""
+    """:raises WantedProblem: if the arguments do not fit together."""
     names = ("images", "image_files", "releases", "archives", "layouts", "import_from")
     if not any(arguments[name] for name in names):
         raise WantedProblem("nothing to mirror: give one of %s" % ", ".join(names))
@@ -57,23 +57,19 @@ def _refuse_credentials(arguments: Mapping[str, Any]) -> None:
     if release_url and not re.match(r"https?://[^/]", release_url):
         raise WantedProblem("release_url has to begin with http:// or https://, and a host")
     addresses = {"release_url": [release_url]}
-    addresses["endpoint"] = [arguments["endpoint"] or ""]
-    addresses["system_default_registry"] = [arguments["system_default_registry"] or ""]
+    addresses.update({name: [arguments[name] or ""] for name in ("endpoint", "system_default_registry")})
     for name in ("source_registries", "mapping"):
         addresses[name] = [str(text) for pair in arguments[name].items() for text in pair]
     addresses["images"] = [str(image) for image in arguments["images"]]
     for name, values in addresses.items():
-        for value in values:
-            if holds_user(value):
-                raise WantedProblem(
-                    "%s: there is an @ in it, and no digest after it, as in user:password@host. It would be shown in "
-                    "results: %s" % (name, NO_USER if name != "release_url" else _NO_LOGIN)
-                )
-            if re.search(r"[?#;]", value):
-                raise WantedProblem(
-                    "%s: there is a query (?, # or ;) in it, as in ?token=. It would be shown in results: %s"
-                    % (name, NO_USER if name != "release_url" else _NO_LOGIN)
-                )
+        what = ""
+        if any(map(holds_user, values)):
+            what = "an @ in it, and no digest after it, as in user:password@host"
+        elif any(re.search(r"[?#;]", value) for value in values):
+            what = "a query (?, # or ;) in it, as in ?token="
+        if what:
+            instead = NO_USER if name != "release_url" else _NO_LOGIN
+            raise WantedProblem("%s: there is %s. It would be shown in results: %s" % (name, what, instead))
 
 
 _NO_LOGIN = "lists are fetched without credentials; where they are needed, download the list and name it in image_files"
@@ -82,7 +78,7 @@ _NO_LOGIN = "lists are fetched without credentials; where they are needed, downl
 def urls_of(arguments: Mapping[str, Any]) -> list[str]:
     """The lists of the wanted releases. RKE2 has one for each architecture.
 
-    :raises ListProblem: where one is no release.
+    :raises ListProblem: if one is not a release.
     """
     platforms = [name.split("/") for name in arguments["platforms"]] or [["amd64"], ["arm64"]]
     architectures = tuple(dict.fromkeys(parts[1] if len(parts) > 1 else parts[0] for parts in platforms))
@@ -102,8 +98,8 @@ def wanted(
     """Every image once, with its two places; those without a target have failed already.
 
     :param gathered: ``texts`` of the lists behind :func:`urls_of`, ``items`` of tarballs and layouts.
-    :raises ListProblem: where a list cannot be understood.
-    :raises WantedProblem: where a name is no image.
+    :raises ListProblem: if a list cannot be understood.
+    :raises WantedProblem: if a name is not that of an image.
     """
     try:
         images = unique(list(_names(arguments, gathered, read_file)))

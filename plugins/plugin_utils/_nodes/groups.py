@@ -1,8 +1,8 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which hosts of an inventory are nodes, by the groups that the hosts' own variables name, and what is wrong where
-none is.
+"""Which hosts of an inventory are nodes, by the groups that the hosts' own variables name, and what is wrong if
+there are none.
 
 A play's ``hosts`` is read before there is a host, so a name in ``group_vars`` does not reach it by itself: the names
 are gathered from all hosts here.
@@ -35,7 +35,7 @@ def pattern(names_of: Mapping[str, Names], groups: Mapping[str, Sequence[str]], 
 
     :param names_of: inventory host to the groups that its variables name.
     :param groups: the inventory's groups with their hosts.
-    :param otherwise: what it is where nothing is known of any host, as with ``--list-hosts``.
+    :param otherwise: what it is if nothing is known of any host, as with ``--list-hosts``.
     """
     pairs = _alive(names_of, groups) or [otherwise]
     names = [name for column, default in zip(zip(*pairs), DEFAULT) for name in _meant(column, default, groups)]
@@ -43,7 +43,7 @@ def pattern(names_of: Mapping[str, Names], groups: Mapping[str, Sequence[str]], 
 
 
 def problem(names_of: Mapping[str, Names], groups: Mapping[str, Sequence[str]], hosts: Sequence[str]) -> str:
-    """Why a run over ``hosts`` would look at nothing, or would leave nodes out without a word; "" where it is well.
+    """Why a run over ``hosts`` would look at nothing, or would silently leave nodes out; "" if all is well.
 
     :param hosts: the inventory's hosts that ``--limit`` leaves.
     """

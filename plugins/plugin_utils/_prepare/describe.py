@@ -14,6 +14,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.red
     without_credentials,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import TLS_FILE_KEYS
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import counted
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.encode import encode
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 _SECRET_KEYS = ("password", "auth", "identity_token")
+_ACTIONS = {
+    "create": "created",
+    "update": "changed in a part that is hidden here",
+    "mode": "owner or mode corrected",
+    "remove": "removed",
+}
 
 
 def without_secrets(normal: Config) -> Config:
@@ -71,43 +78,28 @@ def finding_lines(findings: Iterable[Mapping[str, Any]]) -> list[str]:
     lines = []
     for finding in findings:
         place = "line %(line)d, column %(column)d: " % finding if "line" in finding else ""
-        lines.append("%s %s %s" % (finding["code"], finding["level"], place + _path_and_message(finding)))
+        said = ": ".join(part for part in (finding["path"], finding["message"]) if part)
+        lines.append("%s %s %s%s" % (finding["code"], finding["level"], place, said))
         lines += ["    | %s" % line for line in finding.get("excerpt", ())]
         if finding.get("fix"):
             lines.append("    fix: %s" % finding["fix"])
     return lines
 
 
-def _path_and_message(finding: Mapping[str, Any]) -> str:
-    return ": ".join(part for part in (finding["path"], finding["message"]) if part)
-
-
 def error_text(errors: list[dict[str, Any]], warnings: list[dict[str, Any]]) -> str:
     """The message of a run that stops because of what the user wrote."""
-    count = "%d error%s" % (len(errors), "" if len(errors) == 1 else "s")
-    if warnings:
-        count += " and %d warning%s" % (len(warnings), "" if len(warnings) == 1 else "s")
+    count = counted(len(errors), "error") + (" and " + counted(len(warnings), "warning") if warnings else "")
     return "\n".join(["k3s_registries has %s; nothing has been touched." % count, *finding_lines([*errors, *warnings])])
 
 
 def diff(before: str, after: str, files: Iterable[Mapping[str, str]], node_file: str) -> dict[str, str]:
-    """An Ansible diff between two descriptions. What a description cannot show, because it is secret, is named, and so
-    is what goes where nothing is to be left: kept states stand in no description."""
-    changed = list(files)
-    if changed and (before == after or not after):
-        after = after + "".join("# %s: %s\n" % (_action(item["action"]), item["path"]) for item in changed)
+    """An Ansible diff between two descriptions. Changes that they do not show are named: secret ones, and, if nothing
+    is left, removed files, since no description lists kept states."""
+    if before == after or not after:
+        after = after + "".join("# %s: %s\n" % (_ACTIONS[item["action"]], item["path"]) for item in files)
     return {
         "before": before,
         "after": after,
         "before_header": node_file + " (secrets hidden)",
         "after_header": node_file + " (secrets hidden)",
     }
-
-
-def _action(action: str) -> str:
-    return {
-        "create": "created",
-        "update": "changed in a part that is hidden here",
-        "mode": "owner or mode corrected",
-        "remove": "removed",
-    }[action]

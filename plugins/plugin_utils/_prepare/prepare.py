@@ -12,7 +12,7 @@ import datetime
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
     ABSENT,
@@ -29,6 +29,9 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.give
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe, sources
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.once import once
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.encode import encode
+
+if TYPE_CHECKING:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
 
 
 @dataclass(frozen=True)
@@ -120,30 +123,20 @@ def prepare(
 
 def settings_only(settings: Settings) -> Desired:
     """The wanted state of a node of which only K3s' settings are to be managed: registries.yaml is left as it is."""
-    return Desired(
-        kind=SETTINGS,
-        shipped=(),
-        registries_text=None,
-        config=None,
-        settings=vars(settings),
-        description="",
-        certificates=(),
-        registries=(),
-    )
+    return _without_registries(SETTINGS, None, vars(settings))
 
 
 def nothing(settings: Settings) -> Desired:
     """The wanted state of a node on which nothing of ours will be left."""
+    kept = {"keep_generations": settings.keep_generations, "live": settings.live}
+    return _without_registries(ABSENT, normalise({}), kept)
+
+
+def _without_registries(kind: str, config: Config | None, settings: dict[str, Any]) -> Desired:
     return Desired(
-        kind=ABSENT,
-        shipped=(),
-        registries_text=None,
-        config=normalise({}),
-        settings={"keep_generations": settings.keep_generations, "live": settings.live},
-        description="",
-        certificates=(),
+        kind=kind, shipped=(), registries_text=None, config=config, settings=settings, description="", certificates=(),
         registries=(),
-    )
+    )  # fmt: skip
 
 
 def verified_hosts(config: Mapping[str, Any]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificates by days left: what lies on the nodes, and what the registries showed them."""
+"""Certificates by days left: those on the nodes, and those that registries showed them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _LONGEST = 3650
 
 def position(days: int) -> float:
     """A day's place on the timeline in percent. The scale is logarithmic, so that the next weeks, which matter, have
-    room beside an authority's ten years."""
+    room next to an authority's ten years."""
     inside = min(max(days, 0), _LONGEST)
     return round(100 * math.log1p(inside / 7) / math.log1p(_LONGEST / 7), 2)
 
@@ -71,7 +71,7 @@ TICKS = [
 
 
 def certificates(document: Mapping[str, Any]) -> list[Certificate]:
-    """Every certificate of a document once, the one that ends first first, those that cannot be used before all."""
+    """Every certificate of a document once: those that cannot be used, then the others by their end."""
     found: dict[tuple[str, ...], Certificate] = {}
     for name, host in document["hosts"].items():
         for key, certificate in [*_on_node(host["info"] or {}), *_of_servers(host["endpoints"])]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
@@ -16,7 +17,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors i
 
 @dataclass
 class Configuration:
-    """Nodes whose registries.yaml says the same. ``text`` is empty where there is none."""
+    """Nodes whose registries.yaml says the same. ``text`` is empty if there is none."""
 
     title: str
     text: str
@@ -57,7 +58,7 @@ def _text(registries: Mapping[str, Any]) -> tuple[str, str]:
     try:
         return managed, encode(normalise(config))
     except (EncodeError, ValueError, TypeError, KeyError):
-        # A shape of another release: better shown as it is than not at all.
+        # The shape of another release: show it as it is rather than not at all.
         return managed, json.dumps(config, indent=2, sort_keys=True, default=str)
 
 
@@ -88,9 +89,5 @@ def settings(document: Mapping[str, Any]) -> list[Setting]:
 
 def releases(document: Mapping[str, Any]) -> list[tuple[str, int]]:
     """The releases of the fleet and how many nodes have each."""
-    counts: dict[str, int] = {}
-    for host in document["hosts"].values():
-        release = str((host["info"] or {}).get("release") or "")
-        if release:
-            counts[release] = counts.get(release, 0) + 1
-    return sorted(counts.items(), key=lambda pair: -pair[1])
+    found = (str((host["info"] or {}).get("release") or "") for host in document["hosts"].values())
+    return Counter(filter(None, found)).most_common()

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report's document: what the play has gathered about each host, in one shape, and without a secret in it.
+"""The report's document: what the play has gathered about each host, in one shape and without secrets.
 
 ``{schema: 1, generated: ISO-8601 UTC, hosts: {name: {condition, level, group, unreachable, errors, info, endpoints,
-pulls}}}``. It is the JSON that is written, what the HTML embeds, and the only thing that the page is made from.
+pulls}}}``. It is written as JSON, embedded in the HTML, and the only source of the page.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def build(
 ) -> dict[str, Any]:
     """The document of a fleet.
 
-    :param hosts: the names of all hosts that belong into it, whether anything was gathered about them or not.
-    :param info: results of k3s_registries_info by host, as ``register`` keeps them, failed and unreachable ones too.
+    :param hosts: all hosts of the report, even if nothing was gathered about them.
+    :param info: results of k3s_registries_info by host, as ``register`` keeps them, even if failed or unreachable.
     :param probe: the same of k3s_registry_probe.
     :param diagnosis: the same of k3s_pull_diagnosis.
     :param groups: ``server`` and ``agent`` to the names of their hosts.
@@ -92,7 +92,7 @@ def _host(
 
 
 def _part(result: Mapping[str, Any], key: str, shape: Any, module: str, errors: list[dict[str, str]]) -> Any:
-    """What a module has answered under ``key``, None where that is nothing that it could have answered."""
+    """What a module has answered under ``key``, None if the module cannot have answered that."""
     try:
         return clean(conform(result.get(key), shape, key))
     except OddAnswer as odd:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What needs attention: the same trouble of many nodes said once, the worst first and then the most common."""
+"""What needs attention: trouble that many nodes share is listed once, the worst first, then the most common."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Seen(NamedTuple):
     title: str
     fix: str
     text: str
-    detail: str
+    detail: str = ""
     fallback: bool = False
 
 
@@ -57,12 +57,12 @@ class Finding:
 
     @property
     def order(self) -> tuple[int, bool, int, str]:
-        """The worst first, then what most nodes have; an unreachable fallback is said after the mirror before it."""
+        """The worst first, then what most nodes have; an unreachable fallback comes after the mirror before it."""
         return (LEVELS.index(self.level), self.fallback, -len(self.nodes), self.title)
 
 
 def findings(document: Mapping[str, Any]) -> list[Finding]:
-    """Everything of a document that somebody has to do something about, except failing pulls."""
+    """Everything in a document that needs attention, except failing pulls."""
     groups: dict[tuple[str, ...], Finding] = {}
     variants: dict[tuple[str, ...], Variant] = {}
     for name, host in document["hosts"].items():
@@ -83,8 +83,8 @@ def findings(document: Mapping[str, Any]) -> list[Finding]:
 
 
 def _certificates(document: Mapping[str, Any]) -> list[Finding]:
-    """Certificates that have ended, are about to, or cannot be used: those of one registry together, as many nodes may
-    have one each."""
+    """Certificates that have expired, expire soon or cannot be used: those of one registry together, since many nodes
+    may have one each."""
     groups: dict[tuple[str, str, str, bool], list[certificates.Certificate]] = {}
     for found in certificates.certificates(document):
         if found.level != "ok":
@@ -123,7 +123,6 @@ def _of_host(name: str, host: Mapping[str, Any]) -> Iterator[Seen]:
             "Unreachable",
             "Make sure that Ansible can log in, then run the report again: nothing is known about these nodes.",
             str(host["unreachable"]).replace(name, "this node"),
-            "",
         )
         return
     for error in host.get("errors") or []:
@@ -133,7 +132,6 @@ def _of_host(name: str, host: Mapping[str, Any]) -> Iterator[Seen]:
             f"{error.get('module')} failed",
             "Fix what it says, then run the report again.",
             str(error.get("message") or ""),
-            "",
         )
     info = host["info"] or {}
     yield from _state(info)
@@ -155,7 +153,7 @@ def _state(info: Mapping[str, Any]) -> Iterator[Seen]:
         yield Seen(nodes.STATES[code], code, state.title, state.fix, text, detail)
     for number, problem in enumerate(told):
         text = str(problem.get("message") or state.message)
-        # The difference belongs to all of them and is shown once.
+        # The difference belongs to all of them; show it once.
         shown = detail if number == len(told) - 1 else ""
         yield Seen(nodes.STATES[code], code, state.title, str(problem.get("fix") or state.fix), text, shown)
 
@@ -179,12 +177,11 @@ def _problems(info: Mapping[str, Any]) -> Iterator[Seen]:
             words.problem(code),
             str(problem.get("fix") or ""),
             str(problem.get("message") or ""),
-            "",
         )
 
 
 def _endpoints(host: Mapping[str, Any]) -> Iterator[Seen]:
-    """Endpoints that fail; a fallback that fails is left out where no pull needs it."""
+    """Endpoints that fail, without a failing fallback that no pull needs."""
     assessed = registries.assess(host["endpoints"])
     by_registry: dict[str, list[Mapping[str, Any]]] = {}
     for entry in host["endpoints"]:

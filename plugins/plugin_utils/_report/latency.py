@@ -11,6 +11,7 @@ from typing import Any, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import registries
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.certificates import Tick
 
 PHASES = ("dns", "tcp", "tls", "http")
 WIDTH = 1000
@@ -19,19 +20,12 @@ _COLUMN = 6
 _SPACING = 5.0
 
 
-class Tick(NamedTuple):
-    """A mark of the axis, ``at`` in percent."""
-
-    at: float
-    label: str
-
-
 @dataclass
 class Endpoint:
     """What the nodes measured at one endpoint. ``times``: node to milliseconds, of those that got an answer by HTTP;
-    ``silent``: nodes that got none. What is asked for an image takes longer and counts only where the endpoint itself
-    was not asked. ``needed``: that it is silent is a fault; behind an air gap the registry itself is, and no pull needs
-    it as long as its mirrors work."""
+    ``silent``: nodes that got none. A request for an image takes longer and counts only if the endpoint itself
+    was not asked. ``needed``: its silence is a fault; behind an air gap the registry itself is silent, and no pull
+    needs it as long as its mirrors work."""
 
     name: str
     registries: list[str] = field(default_factory=list)
@@ -54,7 +48,7 @@ class Endpoint:
         return max(self.times, key=lambda name: self.times[name]) if self.times else ""
 
     def phase(self, name: str) -> str:
-        """The median of a phase in words, a dash where no node got there."""
+        """The median of a phase in words, a dash if no node got there."""
         values = self.phases[name]
         return words.milliseconds(quantile(values, 0.5)) if values else "\u2013"
 
@@ -85,7 +79,7 @@ def quantile(values: list[float], share: float) -> float:
 
 
 def endpoints(document: Mapping[str, Any]) -> list[Endpoint]:
-    """The endpoints of a document, the slowest by its median first; those that answered nobody at the end."""
+    """The endpoints of a document, the slowest by its median first; those without any answer at the end."""
     found: dict[str, Endpoint] = {}
     for node, host in document["hosts"].items():
         found_there = registries.assess(host["endpoints"])
@@ -116,7 +110,7 @@ def _measure(endpoint: Endpoint, node: str, entry: Mapping[str, Any]) -> None:
     if entry.get("status") is None or not phases:
         endpoint.silent.add(node)
         return
-    # Not `total`, in which the node's own work is, such as loading its certificates.
+    # Not `total`, which includes the node's work, such as loading its certificates.
     endpoint.times[node] = max(sum(phases.values()), endpoint.times.get(node, 0.0))
     for phase, value in phases.items():
         endpoint.phases[phase].append(value)
@@ -134,8 +128,8 @@ def scale(found: list[Endpoint]) -> Scale:
 
 def dots(endpoint: Endpoint, axis: Scale, failing: bool) -> str:
     """The dots of a strip as one SVG path, so that five hundred nodes cost one element: a zero-length line with round
-    ends is a dot that stays round however the strip is stretched. Dots that would cover each other are piled up around
-    the middle, so that a pile's height tells how many there are."""
+    ends is a dot that stays round however the strip is stretched. Dots that would cover each other are stacked around
+    the middle, so that the height of a stack shows how many there are."""
     columns: dict[int, list[float]] = {}
     for node, value in sorted(endpoint.times.items(), key=lambda pair: pair[1]):
         if (node in endpoint.failing) == failing:

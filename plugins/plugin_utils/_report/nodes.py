@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import expiry
@@ -14,7 +15,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import
 
 
 class Cell(NamedTuple):
-    """What one registry is to one node: ``level`` none where the node is not configured for it."""
+    """What one registry is to one node: ``level`` is ``none`` if the node is not configured for it."""
 
     level: str
     word: str
@@ -22,7 +23,7 @@ class Cell(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A row of the matrix. ``reasons``: what is not well, in short, beside the condition's own label. ``expiry``: the
+    """A row of the matrix. ``reasons``: in short, what is wrong in addition to the condition's label. ``expiry``: the
     level of the certificate that expires first."""
 
     name: str
@@ -47,16 +48,15 @@ def nodes(document: Mapping[str, Any]) -> list[Node]:
     """The nodes of a document, those in trouble first, and then servers before agents."""
     order = list(assess.CONDITIONS)
     found = [node(name, host) for name, host in document["hosts"].items()]
-    # Python's sort is stable: within a condition the document's order, which is the natural one, stays.
+    # Python's sort is stable: within a condition the document's natural order stays.
     return sorted(found, key=lambda item: (order.index(item.condition), item.group != "server"))
 
 
 def registries(document: Mapping[str, Any]) -> list[str]:
     """The registries of the whole fleet, most common first."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for host in document["hosts"].values():
-        for name in {str(entry.get("registry") or "") for entry in host["endpoints"]} - {""}:
-            counts[name] = counts.get(name, 0) + 1
+        counts.update({str(entry.get("registry") or "") for entry in host["endpoints"]} - {""})
     return sorted(counts, key=lambda name: (-counts[name], name))
 
 

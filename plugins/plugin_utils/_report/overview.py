@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import fleet
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.levels import worst
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.nodes import CONDITIONS
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
@@ -26,7 +26,7 @@ class Part(NamedTuple):
 
 
 class Share(NamedTuple):
-    """How the nodes that are configured for a registry get along with it."""
+    """How many of the nodes that are configured for a registry can use it."""
 
     registry: str
     level: str
@@ -43,7 +43,7 @@ class Block(NamedTuple):
 
 def headline(rows: list[Node]) -> str:
     """The report in one line."""
-    troubled = fleet.assess(row.condition for row in rows).attention
+    troubled = sum(row.troubled for row in rows)
     if not rows:
         return "There are no nodes in this report"
     if not troubled:
@@ -56,7 +56,7 @@ def headline(rows: list[Node]) -> str:
 
 def legend(rows: list[Node]) -> list[Part]:
     """How many nodes are in which condition, in the order of their severity."""
-    numbers = {key: sum(row.condition == key for row in rows) for key in CONDITIONS}
+    numbers = Counter(row.condition for row in rows)
     return [
         Part(key, level, numbers[key], words.CONDITIONS[key], 0.0, 0.0)
         for key, level in CONDITIONS.items()
@@ -73,12 +73,12 @@ def waffle(rows: list[Node]) -> list[Block]:
 
 
 def share(registry: str, rows: list[Node]) -> Share:
-    """What a registry is to the fleet. Nodes that are not configured for it do not count."""
-    counts: dict[tuple[str, str], int] = {}
+    """How well the fleet can use a registry. Nodes that are not configured for it do not count."""
+    counts: Counter[tuple[str, str]] = Counter()
     for row in rows:
         cell = row.cells.get(registry, NOT_KNOWN if row.level == "unknown" else NOT_CONFIGURED)
         if cell.level != "none":
-            counts[(cell.level, cell.word)] = counts.get((cell.level, cell.word), 0) + 1
+            counts[(cell.level, cell.word)] += 1
     total = sum(counts.values())
     parts: list[Part] = []
     at = 0.0

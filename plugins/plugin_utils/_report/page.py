@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the document to the page: one HTML file that needs nothing else and asks nobody for anything."""
+"""From the document to the page: one HTML file that needs no other file and sends no request."""
 
 from __future__ import annotations
 
@@ -96,14 +96,14 @@ def model(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def broken(text: Any) -> Any:
-    """``text`` that may be broken after what separates the parts of a name or address. Nothing is added to what a
-    reader copies."""
+    """``text`` that may break after the separators in a name or address. A reader who copies it copies no extra
+    characters."""
     parts = re.split(r"(?<=[/.:@-])(?=[^/.:@-])", str(text))
     return Markup("<wbr>").join(parts)
 
 
 def embeddable(document: Mapping[str, Any]) -> str:
-    """The document as JSON that can stand in a script element: nothing in it ends the element or opens a comment."""
+    """The document as JSON for a script element: nothing in it ends the element or opens a comment."""
     text = json.dumps(document, ensure_ascii=True, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

@@ -15,7 +15,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.docume
 @dataclass
 class FailingPulls:
     """Pulls with one cause at one endpoint. ``images`` to the nodes that cannot pull them; ``evidence``: the lines of
-    the log that show it, of one node."""
+    one node's log that show it."""
 
     cause: str
     label: str

@@ -1,13 +1,13 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report in numbers, for those who only get a number through: set_stats, a chat message, a monitoring check."""
+"""The report in numbers, for places that take only numbers: set_stats, a chat message, a monitoring check."""
 
 from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import fleet
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.levels import worst
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import (
     certificates,
     findings,
@@ -20,12 +20,11 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import
 def summary(document: Mapping[str, Any]) -> dict[str, Any]:
     """``{headline, level, nodes, attention, conditions, findings, failing_pulls, expiring_certificates}``."""
     rows = nodes.nodes(document)
-    assessed = fleet.assess(row.condition for row in rows)
     return {
         "headline": overview.headline(rows),
-        "level": assessed.level,
-        "nodes": assessed.nodes,
-        "attention": assessed.attention,
+        "level": worst(row.level for row in rows),
+        "nodes": len(rows),
+        "attention": sum(row.troubled for row in rows),
         "conditions": {part.key: part.number for part in overview.legend(rows)},
         "findings": len(findings.findings(document)),
         "failing_pulls": len(pulls.failing_pulls(document)),

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The report's words: few, short, and the same everywhere.
 
-Every colour of the page stands beside one of them and beside a shape of its own: nothing is said by colour alone.
+Every colour of the page comes with one of them and with a different shape: colour alone never means anything.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ STATES: dict[str, State] = {
     ),
 }
 
-#: Causes in the two or three words that fit into a table's cell.
+#: Causes in two or three words, which fit into a table's cell.
 CAUSES: dict[str, str] = {
     "ok": "ok",
     "tls_unknown_authority": "unknown CA",
@@ -122,7 +122,7 @@ CAUSES: dict[str, str] = {
 }
 
 
-#: Problems of k3s_registries_info that are no states, in the words of a headline.
+#: Problems of k3s_registries_info that are no states, as headlines.
 PROBLEMS: dict[str, str] = {
     "readable_by_others": "Credentials are readable by others",
     "template_overrides": "A template drops what K3s writes",
@@ -148,12 +148,12 @@ def reason(code: str) -> str:
     if code in STATES:
         return STATES[code].short
     title = problem(code)
-    # "A proxy" begins small there, "K3s" does not.
+    # "A proxy" begins with a small letter there, "K3s" does not.
     return title[:1].lower() + title[1:] if title[1:2].islower() or title[1:2] == " " else title
 
 
 def cause(word: str) -> str:
-    """A cause in words; one that is not known here as it is, with spaces."""
+    """A cause in words; an unknown one as it is, with spaces."""
     return CAUSES.get(word) or word.replace("_", " ") or "unknown error"
 
 
@@ -163,7 +163,7 @@ def first_upper(text: str) -> str:
 
 
 def address(endpoint: str) -> str:
-    """An endpoint without what nearly all of them share: ``https://`` and ``/v2`` go, ``http://`` stays."""
+    """An endpoint without what nearly all of them share: ``https://`` and ``/v2``, but with ``http://``."""
     shown = endpoint[len("https://") :] if endpoint.startswith("https://") else endpoint
     return shown[: -len("/v2")] if shown.endswith("/v2") else shown
 
@@ -174,7 +174,7 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 
 def days(number: int) -> str:
-    """Days left, as one says it: ``today``, ``11 days``, ``expired 3 days ago``, ``4 years``."""
+    """Days left in words: ``today``, ``11 days``, ``expired 3 days ago``, ``4 years``."""
     if number < 0:
         return f"expired {count(-number, 'day')} ago"
     if number == 0:
@@ -192,7 +192,7 @@ def days_left(number: int, things: int = 1) -> str:
 
 
 def milliseconds(value: float) -> str:
-    """A duration as one reads it: ``0.8 ms``, ``12 ms``, ``1.2 s``."""
+    """A duration in words: ``0.8 ms``, ``12 ms``, ``1.2 s``."""
     if value >= 1000:
         return f"{value / 1000:.1f} s"
     return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"

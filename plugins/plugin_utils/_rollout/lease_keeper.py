@@ -4,8 +4,8 @@
 """Keeps the cluster's Lease alive while the run lives, from a process of its own.
 
 The run's worker processes come and go with their tasks, so the one that has taken the Lease leaves a child behind.
-It renews until the run gives the Lease back, or until Ansible's main process is gone, however that ended; then it
-gives the Lease back itself, so that the next run need not wait for it to expire.
+It renews the Lease until the run releases it, or until Ansible's main process is gone, however that ended. Then it
+releases the Lease itself, so that the next run does not have to wait for it to expire.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def leave_behind(
     """Fork the keeper and return at once.
 
     :param main_pid: Ansible's main process; the keeper ends when it is gone.
-    :param wanted: whether the run still wants the Lease kept; False once it was given back.
-    :param renew: renews it; what it raises is left for the next time.
-    :param give_back: gives it back.
+    :param wanted: whether the run still wants the Lease; False once it was released.
+    :param renew: renews it; if that fails, the next renewal tries again.
+    :param give_back: releases it.
     """
     if os.fork():
         return

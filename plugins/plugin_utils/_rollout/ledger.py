@@ -19,7 +19,7 @@ import glob
 import hashlib
 import os
 import time
-from typing import Callable, Iterator, TypeVar
+from typing import Callable, ContextManager, Iterator, TypeVar
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import (
     COMMITTING,
@@ -71,17 +71,13 @@ class Ledger:
                 handle.write(after)
             os.replace(temporary, path)
 
-    @contextlib.contextmanager
-    def exclusively(self, what: str) -> Iterator[None]:
+    def exclusively(self, what: str) -> ContextManager[None]:
         """Only one process of the run is inside at a time. The lock goes with its process, however that ends."""
-        with self._locked(what, fcntl.LOCK_EX):
-            yield
+        return self._locked(what, fcntl.LOCK_EX)
 
-    @contextlib.contextmanager
-    def place_of(self, host: str) -> Iterator[None]:
+    def place_of(self, host: str) -> ContextManager[None]:
         """Occupy the place of ``host``, from when it waits for its turn until its commit has ended."""
-        with self._locked(_place(host), fcntl.LOCK_EX):
-            yield
+        return self._locked(_place(host), fcntl.LOCK_EX)
 
     def first_answer(self, ask: Callable[[Run], Answer | None], sleep: Callable[[float], None] = time.sleep) -> Answer:
         """What ``ask`` says once it says anything; it is asked again whenever something changes in the run.

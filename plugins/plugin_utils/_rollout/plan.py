@@ -120,5 +120,5 @@ def waiting_line(host: str, timeout: int, servers: Sequence[str]) -> str:
 
 
 def _number(value: Any) -> float:
-    """What a node says took so long; 0 where that is no number."""
+    """The seconds that a node has reported; 0 if that is not a number."""
     return float(value) if isinstance(value, (int, float)) and abs(value) < 1e9 else 0.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Iterable, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import counted, shortened
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.pulls import FailingPulls, failing_pulls
 
@@ -54,7 +54,7 @@ def none_examined(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> bool
 def lines(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> list[str]:
     """What a person reads at the end of ``diagnose``.
 
-    :param info: the same for k3s_registries_info, whose failures on a host are told where it was not asked further.
+    :param info: the same for k3s_registries_info, whose failure on a host is told if it was not asked further.
     """
     return [visible(line) for line in _lines(diagnosis, info)]
 
@@ -80,10 +80,10 @@ def _lines(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> list[str]:
         *text,
         "%s at %s: %s cannot pull %s"
         % (
-            _count(len({group.cause for group in found}), "cause"),
-            _count(len({group.endpoint for group in found}), "endpoint"),
-            _count(len(nodes), "node"),
-            _count(len(images), "image"),
+            counted(len({group.cause for group in found}), "cause"),
+            counted(len({group.endpoint for group in found}), "endpoint"),
+            counted(len(nodes), "node"),
+            counted(len(images), "image"),
         ),
     ]
 
@@ -108,8 +108,4 @@ def _group(number: int, group: FailingPulls) -> list[str]:
 
 def _names(names: Iterable[str]) -> str:
     listed = list(names)
-    return "%s (%s)" % (_count(len(listed), "node"), shortened(listed))
-
-
-def _count(number: int, noun: str) -> str:
-    return "%d %s%s" % (number, noun, "" if number == 1 else "s")
+    return "%s (%s)" % (counted(len(listed), "node"), shortened(listed))

@@ -54,7 +54,7 @@ def verdict(
         sentences[finding.fails].append(_sentence(finding))
     row["ok"] = not sentences[True]
     row.update(failures=list(dict.fromkeys(sentences[True])), warnings=list(dict.fromkeys(sentences[False])))
-    # The modules mask what they return; this holds should one of them forget.
+    # The modules mask what they return; this is the safety net if one forgets.
     cleaned: dict[str, Any] = clean(row)
     return cleaned
 
@@ -82,7 +82,7 @@ def _of_the_rest(
 
 
 def _part(found: list[Finding], answer: Mapping[str, Any], key: str, shape: Any, module: str) -> Any:
-    """What a module has answered under ``key``; a failure, and None, if that is nothing that it could answer."""
+    """What a module has answered under ``key``; None and a failure if the module cannot have answered that."""
     if answer.get("failed") or answer.get("unreachable"):
         return None
     try:
@@ -93,7 +93,7 @@ def _part(found: list[Finding], answer: Mapping[str, Any], key: str, shape: Any,
 
 
 def _cells(entries: list[Mapping[str, Any]]) -> dict[str, str]:
-    """The first thing that is wrong with each endpoint, else how fast it is."""
+    """The first thing that is wrong with each endpoint, otherwise how fast it is."""
     cells: dict[str, str] = {}
     for entry in entries:
         endpoint = words.address(str(entry.get("endpoint") or entry.get("registry") or ""))

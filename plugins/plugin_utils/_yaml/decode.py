@@ -243,32 +243,29 @@ class _Decoder:
         results = [self.decode(child, _Text(), "", f"{path}[{index}]") for index, child in enumerate(node.children)]
         return _Result(True, [result.value for result in results if result.good])
 
-    def _map(self, node: Node, wanted: _Map, current: dict[str, Any], path: str) -> _Result:
+    def _entries(self, node: Node, wanted: _Type, current: Any, path: str) -> Iterator[tuple[Node, Node, str]]:
+        """Keys that are text, with their nodes and values; what ``<<`` merges is added to ``current``."""
         for key_node, value_node in _pairs(node):
             if _is_merge(key_node):
                 self._merge(value_node, wanted, current, path)
                 continue
             key = self.decode(key_node, _Text(), "", path)
-            if not key.good:
-                continue
-            place = f"{path}.{_shown(key.value)}"
+            if key.good:
+                yield key_node, value_node, key.value
+
+    def _map(self, node: Node, wanted: _Map, current: dict[str, Any], path: str) -> _Result:
+        for _key_node, value_node, name in self._entries(node, wanted, current, path):
+            place = f"{path}.{_shown(name)}"
             item = self.decode(value_node, wanted.item, wanted.item.zero(), place)
-            if self.strict and key.value in current:
+            if self.strict and name in current:
                 self._problem(value_node, place, "key already set in map")
             elif item.good:
-                current[key.value] = item.value
+                current[name] = item.value
         return _Result(True, current)
 
     def _struct(self, node: Node, wanted: _Struct, current: dict[str, Any], path: str) -> _Result:
         seen = set()
-        for key_node, value_node in _pairs(node):
-            if _is_merge(key_node):
-                self._merge(value_node, wanted, current, path)
-                continue
-            key = self.decode(key_node, _Text(), "", path)
-            if not key.good:
-                continue
-            name = key.value
+        for key_node, value_node, name in self._entries(node, wanted, current, path):
             shown = _shown(name) if wanted.name != _AUTH else _shown_in_auth(name, value_node)
             place = f"{path}.{shown}" if path else shown
             if name not in wanted.fields:

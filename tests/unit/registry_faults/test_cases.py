@@ -23,14 +23,14 @@ from tests.registry_faults.servers import Request
 from tests.registry_faults.tokens import TokenServer
 
 # isort: split
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import CAUSES
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
 
 
 def test_every_cause_is_produced_but_those_that_need_more_than_a_registry() -> None:
     made = {case.cause for case in FAULTS}
-    assert set(CAUSES) - made == {"manifest_unsupported", "unknown"}
+    assert set(ADVICE) - made == {"manifest_unsupported", "unknown"}
 
 
 def test_no_two_cases_share_settings() -> None:

@@ -45,8 +45,7 @@ class Play:
         monkeypatch.setattr(_action.C, "DEFAULT_LOCAL_TMP", str(folder))
         monkeypatch.setattr(ActionBase, "run", lambda *_arguments, **_named: {})
         monkeypatch.setattr(lease_keeper, "leave_behind", self._leave_behind)
-        for module in (k3s_rollout, k3s_rollout_lease):
-            monkeypatch.setattr(module.display, "display", self.said.append)
+        monkeypatch.setattr(_action.display, "display", self.said.append)
 
     def _leave_behind(self, *_arguments: Any, **_named: Any) -> None:
         self.keepers += 1

@@ -57,7 +57,7 @@ def kept(node: Node, k3s: FakeK3s, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     memory = Memory(node.paths)
     memory.write_settings_read({"config.yaml": {"x": 1}})
     node.stage(states[2])
-    memory.write_transaction(3, "restart", "2026-11-26T12:00:00Z")
+    memory.write_transaction(3, "restart", 1795694400.0)
     for folder in ("etc", "var"):
         shutil.copytree(tmp_path / folder, tmp_path / "kept" / folder)
     return tmp_path / "kept"

@@ -400,3 +400,13 @@ def test_no_descriptor_is_left_open(tmp_path: Path, victim: Path) -> None:
         pass
     files.remove_tree(str(tmp_path / "a"))
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_last_lines_of_a_log_begin_with_a_whole_one(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("password=secret\nsecond\nthird\n")
+    assert files.last_lines(str(log), 10, 100) == ["password=secret", "second", "third"]
+    assert files.last_lines(str(log), 10, 20) == ["second", "third"]
+    assert files.last_lines(str(log), 1, 100) == ["third"]
+    assert files.last_lines(str(log), 10, 100, begin=16) == ["second", "third"]
+    assert files.last_lines(str(log), 10, 100, begin=1000) == ["password=secret", "second", "third"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.canary import _tail
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import last_lines
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import OpenRC
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.hosts_file import hosts_in
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import read_node
@@ -40,7 +40,7 @@ READERS: dict[str, Callable[[Path, str], Any]] = {
     "hosts.toml, diagnosed": lambda folder, _fifo: configured_mirrors(str(folder)),
     "config.toml": lambda folder, fifo: read_node(str(folder), fifo),
     "containerd.log": lambda _folder, fifo: list(read_log_file(fifo)),
-    "the end of containerd.log": lambda _folder, fifo: _tail(fifo),
+    "the end of containerd.log": lambda _folder, fifo: last_lines(fifo, 30, 1 << 16),
     "OpenRC's log": lambda folder, _fifo: OpenRC("k3s", str(folder)).log(0.0, 10),
 }
 

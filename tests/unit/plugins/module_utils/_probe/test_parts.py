@@ -21,7 +21,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.platfor
     node_platform,
     platform_text,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import CAUSES, classify
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import classify
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http import dial
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import (
     Challenge,
@@ -169,7 +170,7 @@ def test_urls_are_shown_without_what_may_be_secret() -> None:
 )
 def test_an_errors_cause_is_that_of_gos_words_for_it(number: int, go: str) -> None:
     found = connection_failure(OSError(number, "words"), "connect")
-    assert found.cause in CAUSES
+    assert found.cause in ADVICE
     assert found.cause == classify(f'failed to do request: Head "https://r.test:5000/v2/": {go}').cause
 
 

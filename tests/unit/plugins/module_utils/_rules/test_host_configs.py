@@ -9,11 +9,7 @@ import pytest
 import yaml
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import (
-    host_configs,
-    ignored_endpoints,
-    registries_with_hosts_toml,
-)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import host_configs, merge
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
 
 if TYPE_CHECKING:
@@ -89,7 +85,7 @@ def test_the_embedded_mirror_is_first_except_for_this_machines_registries() -> N
 
 def test_what_k3s_leaves_out_is_named_by_its_place() -> None:
     given = config({"quay.io": {"endpoint": ["https://a b", MIRROR, MIRROR + "/"]}}, {"x y": None})
-    assert [path for path, _reason in ignored_endpoints(given, "127.0.0.1:6443")] == [
+    assert [path for path, _reason in merge(given, embedded_mirror="127.0.0.1:6443")[1]] == [
         "configs.x y",
         "mirrors.quay.io.endpoint[0]",
         "mirrors.quay.io.endpoint[2]",
@@ -98,7 +94,7 @@ def test_what_k3s_leaves_out_is_named_by_its_place() -> None:
 
 def test_the_registries_that_need_a_directory() -> None:
     given = config({"*": {"endpoint": [MIRROR]}, "quay.io": None}, {"z.example.com": {"tls": {}}})
-    assert registries_with_hosts_toml(given) == ["_default", "z.example.com"]
+    assert sorted(host_configs(given)) == ["_default", "z.example.com"]
 
 
 def test_the_configuration_given_is_not_changed() -> None:

@@ -330,7 +330,7 @@ def test_a_staged_configuration_and_an_interrupted_run_are_pending(node: Node) -
     memory.write_candidate(CANARY)
     assert node.info()["state"] == "pending"
     memory.drop_candidate()
-    memory.write_transaction(1, "restarting", "2026")
+    memory.write_transaction(1, "restarting", 0.0)
     found = node.info()
     assert found["state"] == "pending"
     assert "ended in the middle (restarting)" in str(found["problems"])

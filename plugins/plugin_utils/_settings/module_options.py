@@ -1,0 +1,59 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of the collection's modules, from the role's variables.
+
+A mapping of templates in the role's vars would say the same. It would be compiled anew for each task and host, since
+every host has a process of its own, and that was a fifth of what the controller did for an unchanged node.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Mapping, Sequence
+
+_PREFIX = "k3s_registries_"
+_NODE = ("distribution", "service", "config_dir", "data_dir", "cert_dir")
+_WANTED = (
+    "state", "adopt", "keep_generations", "disable_default_endpoint", "embedded_registry", "system_default_registry",
+)  # fmt: skip
+_IN_GROUPS = {(True, False): "server", (False, True): "agent", (True, True): "both", (False, False): "neither"}
+
+#: The value of a variable by its name, None if it is not set.
+Value = Callable[[str], Any]
+
+
+def cluster(value: Value) -> str:
+    """The name of the cluster: its two groups."""
+    return "%s/%s" % (value(_PREFIX + "server_group"), value(_PREFIX + "agent_group"))
+
+
+def node(value: Value, host: str, groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """What every module is told about a node: what the inventory says that it is.
+
+    What the node really is, it says itself, and a contradiction stops before anything is written.
+    """
+    inside = [host in groups.get(value(_PREFIX + group), ()) for group in ("server_group", "agent_group")]
+    return {
+        "node_role": _IN_GROUPS[inside[0], inside[1]],
+        "registries_file": value(_PREFIX + "file"),
+        "cluster": cluster(value),
+        **{option: value(_PREFIX + option) for option in _NODE},
+    }
+
+
+def wanted(value: Value) -> dict[str, Any]:
+    """What a node is to have, and how its rollout goes on. An option whose variable is not set is left out."""
+    applied = value(_PREFIX + "apply")
+    given = {option: value(_PREFIX + option) for option in _WANTED}
+    return {
+        "config": value("k3s_registries"),
+        **{option: found for option, found in given.items() if found is not None},
+        "live": applied == "live",
+        "settle": applied == "settle",
+        "canary_images": value(_PREFIX + "canary_images") if given["state"] == "present" else [],
+        "rollout": {
+            "agent_batch": value(_PREFIX + "agent_batch"),
+            "canary": value(_PREFIX + "canary"),
+            "follows": applied != "stage",
+        },
+    }

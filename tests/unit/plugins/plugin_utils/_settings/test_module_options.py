@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which variable of the role becomes which option of its modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings import module_options
+
+DEFAULTS: dict[str, Any] = yaml.safe_load(
+    (Path(__file__).parents[5] / "roles" / "k3s_registries" / "defaults" / "main.yml").read_text(encoding="utf-8")
+)
+GROUPS = {"server": ["one", "twice"], "agent": ["two", "twice"]}
+
+
+@pytest.mark.parametrize(
+    ("host", "role"), [("one", "server"), ("two", "agent"), ("twice", "both"), ("other", "neither")]
+)
+def test_the_groups_say_what_a_node_is(host: str, role: str) -> None:
+    assert module_options.node(DEFAULTS.get, host, GROUPS)["node_role"] == role
+
+
+def test_other_groups_and_those_that_the_inventory_lacks() -> None:
+    named = {**DEFAULTS, "k3s_registries_server_group": "masters", "k3s_registries_agent_group": "agent"}
+    told = module_options.node(named.get, "two", GROUPS)
+    assert (told["node_role"], told["cluster"]) == ("agent", "masters/agent")
+    assert module_options.node(named.get, "one", GROUPS)["node_role"] == "neither"
+
+
+def test_each_option_is_one_of_the_modules_and_has_a_default_of_the_role() -> None:
+    told = {**module_options.node(DEFAULTS.get, "one", GROUPS), **module_options.wanted(DEFAULTS.get)}
+    assert set(told) <= set(STAGE_ARGUMENTS)
+    assert None not in told.values()
+
+
+def test_the_file_of_the_node_has_a_variable_with_a_shorter_name() -> None:
+    told = module_options.node({**DEFAULTS, "k3s_registries_file": "/etc/other.yaml"}.get, "one", GROUPS)
+    assert told["registries_file"] == "/etc/other.yaml"
+
+
+def test_a_setting_that_nobody_set_says_nothing_and_one_that_is_false_says_so() -> None:
+    assert "embedded_registry" not in module_options.wanted(DEFAULTS.get)
+    told = module_options.wanted({**DEFAULTS, "k3s_registries_embedded_registry": False}.get)
+    assert told["embedded_registry"] is False
+
+
+@pytest.mark.parametrize(
+    ("applied", "live", "follows"), [("restart", False, True), ("live", True, True), ("stage", False, False)]
+)
+def test_what_apply_means(applied: str, live: bool, follows: bool) -> None:
+    told = module_options.wanted({**DEFAULTS, "k3s_registries_apply": applied}.get)
+    assert (told["live"], told["rollout"]["follows"]) == (live, follows)
