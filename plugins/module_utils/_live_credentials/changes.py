@@ -20,8 +20,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_ho
     NodeHosts,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.challenge import basic_header
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import WILDCARD, WILDCARD_DIRECTORY
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host, directory_for
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD, WILDCARD_DIRECTORY
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
 
 from . import doubts
@@ -116,7 +116,7 @@ def changes(texts: Mapping[str, str], loaded: Tables, wanted: Tables) -> Changes
     return Changes(keys, hosts, headers, tuple(found), reach)
 
 
-def applied(texts: Mapping[str, str], headers: Mapping[str, Headers]) -> dict[str, str]:
+def applied(texts: Mapping[str, str], headers: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """The texts with these headers.
 
     :raises NoPlace: if a text has no table for one of them.
