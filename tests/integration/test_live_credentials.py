@@ -7,7 +7,6 @@ restarts, and the next start of K3s settles it."""
 from __future__ import annotations
 
 import copy
-import json
 from typing import Any, Iterator
 
 import pytest
@@ -22,13 +21,6 @@ WITH_HEADER = "grep -rl Authorization %s | xargs -r stat -c '%%a' | sort -u" % C
 PULL = "k3s crictl rmi %s >/dev/null 2>&1 || true; timeout 60 k3s crictl pull %s" % (CANARY, CANARY)
 
 
-def _passwords(cluster: Cluster, password: str) -> None:
-    """Have the registry know its user by this password from now on."""
-    folder = cluster.fleet.folder / "registry"
-    (folder / "users.json").write_text(json.dumps({cluster.fleet.registry.username: password}), encoding="utf-8")
-    registries.restart(cluster.fleet)
-
-
 @pytest.fixture
 def rotated(configured: Cluster) -> Iterator[dict[str, Any]]:
     """The configuration with the new password, which the registry has by now instead of the old one."""
@@ -38,9 +30,10 @@ def rotated(configured: Cluster) -> Iterator[dict[str, Any]]:
     for settings in config["configs"].values():
         if settings.get("auth", {}).get("username") == configured.fleet.registry.username:
             settings["auth"]["password"] = ROTATED
-    _passwords(configured, ROTATED)
+    user, old = configured.fleet.registry.username, configured.fleet.registry.password
+    registries.set_users(configured.fleet, {user: ROTATED})
     yield config
-    _passwords(configured, configured.fleet.registry.password)
+    registries.set_users(configured.fleet, {user: old})
     configured.play().ok()
 
 

@@ -293,8 +293,8 @@ class Commit:
         why = live.ask(self.node, decided, self.options.canary_images) if decided.texts is not None else []
         if why and self.options.live:
             raise Refused(
-                "nothing was changed: the new credentials were to come into force without a restart, which is in doubt "
-                "by now: %s. Run again, which plans anew" % "; ".join(why)
+                "nothing was changed: the plan has this node without a restart, and by now it is in doubt whether the "
+                "new credentials work that way: %s. Run again, which plans anew" % "; ".join(why)
             )
         return None if why or decided.texts is None else decided
 
