@@ -103,20 +103,6 @@ expires_in:
   returned: always
   type: int
   sample: 42
-pull_secrets:
-  description:
-    - Who brings credentials of their own, if nodes change credentials without a restart. Empty otherwise.
-    - The action plugin enters it in the ledger of the run, and does not return it.
-  returned: if O(pull_secrets)
-  type: dict
-  contains:
-    error:
-      description: Why it is not known, V("") if it is.
-      type: str
-    found:
-      description: Each pod or service account with the node it is on, and the registries of its images.
-      type: list
-      elements: dict
 waits_for:
   description: With V(kept) in RV(lease), the hosts that are still to come.
   returned: always
@@ -138,9 +124,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths im
 
 def main() -> None:
     module = AnsibleModule(argument_spec=LEASE_ARGUMENTS, supports_check_mode=True)
-    result: dict[str, Any] = {"changed": False, "renewed": "", "expires_in": 0, "previous": "", "pull_secrets": {}}
+    result: dict[str, Any] = {"changed": False, "renewed": "", "expires_in": 0, "previous": ""}
     if module.check_mode:
-        result["pull_secrets"] = _pull_secrets(module)
+        result.update(_pull_secrets(module))
         module.exit_json(lease=lease.NOT_HELD, **result)
     act = lease.take if module.params["state"] == "held" else lease.release
     try:
@@ -150,11 +136,12 @@ def main() -> None:
         module.fail_json(msg=str(held), lease=lease.HELD_BY_ANOTHER, **result)
     except (lease.LeaseUnavailable, Contradicted, Unsafe) as problem:
         module.fail_json(msg=str(problem), lease=lease.UNAVAILABLE, **result)
-    result.update(outcome._asdict(), pull_secrets=_pull_secrets(module))
+    result.update(outcome._asdict(), **_pull_secrets(module))
     module.exit_json(**result)
 
 
 def _pull_secrets(module: AnsibleModule) -> dict[str, Any]:
+    """Who brings credentials of their own, for the action plugin alone, if it asks."""
     if not module.params["pull_secrets"]:
         return {}
     # Imported here: it is for changes of credentials without a restart only.
@@ -163,8 +150,9 @@ def _pull_secrets(module: AnsibleModule) -> dict[str, Any]:
     try:
         found = pull_secrets.asked(identify(module.params).paths)
     except (pull_secrets.Unavailable, Contradicted, Unsafe) as problem:
-        return {"error": str(problem), "found": []}
-    return {"error": "", "found": [dict(item._asdict(), registries=list(item.registries)) for item in found]}
+        return {"pull_secrets": {"error": str(problem), "found": []}}
+    listed = [dict(item._asdict(), registries=list(item.registries)) for item in found]
+    return {"pull_secrets": {"error": "", "found": listed}}
 
 
 if __name__ == "__main__":
