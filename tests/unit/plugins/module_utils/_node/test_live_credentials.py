@@ -14,9 +14,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credenti
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import Doubt
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import Failure, Refused
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired, DesiredFile
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 
 from tests.unit.plugins.module_utils._node.fake_node import AWAY, FakeK3s, Node, nothing_wanted, of_config
+from tests.unit.plugins.module_utils._node.test_faults import Faults, Killed
 
 HOST = "registry.example.com"
 BEARER = Doubt(doubts.BEARER, HOST)
@@ -232,3 +234,34 @@ def test_headers_of_somebody_else_are_a_difference(node: Node, k3s: FakeK3s, ask
     staged = node.stage(two)
     assert (staged["restart"], staged["live"]) == (True, False)
     assert "bWluZTptaW5l" not in repr(staged)
+
+
+@pytest.mark.parametrize("how", ["kill", "full"])
+def test_every_write_may_be_the_last(
+    node: Node, k3s: FakeK3s, asked: list[Any], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Whatever the moment, no file with a header is readable by others, and the next run ends with the new password."""
+    one, two = rotated(node.paths, "one-password"), rotated(node.paths, "two-password")
+    begun(node, k3s, one, two)
+    faults = Faults(monkeypatch)
+    at, hit = 0, True
+    while hit:
+        node.apply(replace(one, settings={"keep_generations": 3}))
+        k3s.restart()
+        faults.arm(how, at)
+        try:
+            node.apply(two)
+        except (Killed, Failure, FileProblem):
+            pass
+        finally:
+            hit = faults.disarm() > at
+        assert all(mode == 0o600 for text, mode in files(node).values() if "Authorization" in text)
+        node.apply(two)
+        result = node.stage(two)
+        assert (result["changed"], result["restart"]) == (False, False), "write %d" % at
+        assert "two-password" in node.registries().decode()
+        assert node.memory_is_at_rest()
+        left = [path.name for path in Path(node.paths.certs_d).rglob("*") if path.is_file()]
+        assert set(left) == {"hosts.toml"}
+        at += 1
+    assert at > 20, "the faults were not injected"
