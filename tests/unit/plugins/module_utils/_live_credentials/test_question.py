@@ -154,6 +154,14 @@ def test_a_front_door_that_leads_elsewhere(hostile: Neighbourhood) -> None:
     assert hostile.ledger.places("password") == []
 
 
+def test_a_front_door_that_leads_elsewhere_once_it_is_open(hostile: Neighbourhood) -> None:
+    elsewhere = hostile.server("registry.test", registries.filled(), port=5001)
+    found, _registry = one(
+        hostile, lambda password: registries.basic("robot", password, registries.redirect(elsewhere.url))
+    )
+    assert [doubt.name for doubt in found] == [doubts.REDIRECTS]
+
+
 def test_nobody_answers(hostile: Neighbourhood) -> None:
     found, _registry = one(hostile, lambda _password: registries.filled(), trusted=False)
     assert [doubt.name for doubt in found] == [doubts.NO_ANSWER]
