@@ -123,7 +123,10 @@ class ActionModule(NodeAction):
             answer = self._module(arguments, task_vars)
         except AnsibleError as error:
             return {"error": str(error), "found": []}
-        found: dict[str, Any] = answer.get("pull_secrets") or {"error": str(answer.get("msg")), "found": []}
+        found: dict[str, Any] = answer.get("pull_secrets") or {
+            "error": str(answer.get("msg") or "no answer"),
+            "found": [],
+        }
         return found
 
     @staticmethod
