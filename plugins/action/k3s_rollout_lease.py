@@ -123,11 +123,8 @@ class ActionModule(NodeAction):
             answer = self._module(arguments, task_vars)
         except AnsibleError as error:
             return {"error": str(error), "found": []}
-        found: dict[str, Any] = answer.get("pull_secrets") or {
-            "error": str(answer.get("msg") or "no answer"),
-            "found": [],
-        }
-        return found
+        found: dict[str, Any] = answer.get("pull_secrets") or {}
+        return found or {"error": str(answer.get("msg") or "no answer"), "found": []}
 
     @staticmethod
     def _judge(ledger: Ledger, said: dict[str, Any] | None) -> None:

@@ -13,9 +13,7 @@ takes a host's further table for another host unless it follows the first one di
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterable, Mapping
-
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.known import secrets_of
+from typing import Dict, Mapping
 
 #: The default endpoint among the keys of :data:`Headers`; the others are the URLs of the endpoints.
 DEFAULT = ""
@@ -26,7 +24,6 @@ Headers = Dict[str, str]
 _VALUE = r'Authorization = "(Basic [A-Za-z0-9+/]+={0,2})"(?=\n)'
 _OF_THE_DEFAULT = re.compile(r"\n\n\[header\]\n  " + _VALUE)
 _OF_A_HOST = re.compile(r'\n  \[host\."([^"\n]*)"\.header\]\n    ' + _VALUE)
-_ANY_VALUE = re.compile(r"""(?i)authorization["']?[ \t]{0,9}=[ \t\[]{0,9}["']([^"'\n]{1,8192})""")
 _HOST_TABLE = re.compile(r'\[host\."([^"\n]*)"\]')
 
 
@@ -76,17 +73,6 @@ def without_headers(text: str) -> tuple[str, Headers]:
         return (bare, found) if with_headers(bare, found) == text else (text, {})
     except NoPlace:
         return text, {}
-
-
-def secrets_of_headers(values: Iterable[str]) -> list[str]:
-    """Every way in which the credentials in values of ``Authorization`` could stand in a text."""
-    tables = [{"auth": value.partition(" ")[2] or value} for value in values]
-    return [secret for table in tables for secret in secrets_of(table)]
-
-
-def values_in(text: str) -> list[str]:
-    """The values of ``Authorization`` in the text of any hosts.toml, whoever wrote it."""
-    return _ANY_VALUE.findall(text)
 
 
 def _sections(text: str) -> list[tuple[str | None, list[str]]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any, Iterable, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.header import secrets_of_headers
+from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.sent import secrets_of_headers
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE, filled
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import (

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.header import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.sent import (
     secrets_of_headers,
     values_in,
 )
