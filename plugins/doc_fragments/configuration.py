@@ -6,16 +6,6 @@
 
 from __future__ import annotations
 
-_CONFIGURATION = """
-    description:
-      - A configuration as in C(registries.yaml), with the keys C(mirrors) and C(configs), both optional.
-      - Keys that K3s does not know are ignored, as K3s ignores them.
-      - The text of a C(registries.yaml) is taken, too, and read strictly, as
-        P(k3sfleet.registries.from_registries_yaml#filter) reads it.
-    type: raw
-    required: true
-"""
-
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
@@ -33,5 +23,26 @@ options:
     type: str
     default: ""
 """
-    INPUT = "options:\n  _input:" + _CONFIGURATION
-    CONFIG = "options:\n  config:" + _CONFIGURATION
+    # Texts of their own, though they differ in the option's name only: ansible-test reads them without running Python.
+    INPUT = r"""
+options:
+  _input:
+    description:
+      - A configuration as in C(registries.yaml), with the keys C(mirrors) and C(configs), both optional.
+      - Keys that K3s does not know are ignored, as K3s ignores them.
+      - The text of a C(registries.yaml) is taken, too, and read strictly, as
+        P(k3sfleet.registries.from_registries_yaml#filter) reads it.
+    type: raw
+    required: true
+"""
+    CONFIG = r"""
+options:
+  config:
+    description:
+      - A configuration as in C(registries.yaml), with the keys C(mirrors) and C(configs), both optional.
+      - Keys that K3s does not know are ignored, as K3s ignores them.
+      - The text of a C(registries.yaml) is taken, too, and read strictly, as
+        P(k3sfleet.registries.from_registries_yaml#filter) reads it.
+    type: raw
+    required: true
+"""

@@ -15,9 +15,10 @@ from typing import Any, Collection, Mapping
 
 from ansible.errors import AnsibleActionFail
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.alone import OddOutput, answer_alone
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.checked_action import CheckedAction
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import conform
+
+from .alone import OddOutput, answer_alone
+from .checked_action import CheckedAction
+from .conform import conform
 
 
 class NodeAction(CheckedAction):

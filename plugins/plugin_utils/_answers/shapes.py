@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import ANY, FLAG, NUMBER, TEXT
+from .conform import ANY, FLAG, NUMBER, TEXT
 
 _PROBLEM = {"code": TEXT, "level": TEXT, "message": TEXT, "fix": TEXT}
 _CERTIFICATE = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import expiry
+from . import expiry
 
 
 def days_left(entry: Mapping[str, Any]) -> int | None:

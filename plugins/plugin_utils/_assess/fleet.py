@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import nodes
+from . import nodes
 
 
 def failed(verdicts: Iterable[Mapping[str, Any]]) -> list[str]:

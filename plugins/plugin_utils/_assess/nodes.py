@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any, Iterator, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import certificates, registries
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.levels import TROUBLE, worst
+from . import certificates, registries
+from .levels import TROUBLE, worst
 
 #: A node has exactly one condition, the first of these that fits. To its level.
 CONDITIONS = {

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.levels import LEVELS
+from .levels import LEVELS
 
 
 class Registry(NamedTuple):

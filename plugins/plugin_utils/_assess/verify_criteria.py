@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import registries
+from . import registries
 
 #: States in which a node does not run what its files say, whatever works at the moment.
 _NOT_AS_IT_SHOULD = ("pending", "drifted", "unreadable")

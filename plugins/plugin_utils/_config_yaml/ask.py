@@ -9,11 +9,8 @@ import hashlib
 from typing import Any, Callable, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.sealed import SealBroken, new_key, unseal
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.yaml_entries import (
-    LARGEST_TOGETHER,
-    NoYaml,
-    yaml_entries,
-)
+
+from .yaml_entries import LARGEST_TOGETHER, NoYaml, yaml_entries
 
 _UNREADABLE = "%s on the node cannot be read: %s. K3s does not start with it; correct the file"
 

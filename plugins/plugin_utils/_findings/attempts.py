@@ -12,9 +12,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.red
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import resolve_image
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import read
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.outcome import Source
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rewrite_engine import rewrite_engine
+
+from .given import read
+from .outcome import Source
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config

@@ -19,8 +19,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.naming i
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.known import known_secrets, without_known
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import MASK
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.visible import visible
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.document import Document
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.nodes import MAPPING, SCALAR, SEQUENCE, Node
+
+from .document import Document
 
 _WIDEST = 110
 _BEFORE = 60

@@ -10,9 +10,10 @@ from typing import Any, Mapping, NamedTuple
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import ERROR
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import UNKNOWN, NodeFacts
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.document import Document
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.excerpt import with_excerpts
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_document
+
+from .document import Document
+from .excerpt import with_excerpts
+from .text import lint_document
 
 _FORMS = "give the content of registries.yaml, as a mapping with the keys mirrors and configs, or as its text"
 

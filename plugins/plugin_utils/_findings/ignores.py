@@ -17,7 +17,8 @@ from typing import Any, Iterable, Mapping, NamedTuple, Sequence
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.ignoring import MATCHES_NOTHING, WITHOUT_REASON
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.naming import path
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import redact, visible
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.document import Document
+
+from .document import Document
 
 _COMMENT = re.compile(r"(?:^|(?<=\s))#\s*k3s-lint:\s*(?P<verb>\w*)\s*(?P<rest>.*?)\s*$", re.IGNORECASE)
 _CODES = re.compile(r"\s*(?P<codes>K3R\d{3}\b(?:[\s,]+K3R\d{3}\b)*)[\s:,;.-]*(?P<reason>.*)", re.IGNORECASE)

@@ -12,15 +12,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._lint import c
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import CATALOGUE, ERROR, WARNING
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import UNKNOWN, NodeFacts
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.document import Document
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.excerpt import with_excerpts
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.ignores import (
-    Ignore,
-    heed,
-    of_variable,
-    unused_finding,
-)
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_document
+
+from .document import Document
+from .excerpt import with_excerpts
+from .ignores import Ignore, heed, of_variable, unused_finding
+from .text import lint_document
 
 #: Imported for the rules that they declare: their levels can be set, too.
 DECLARING = (_certificates,)

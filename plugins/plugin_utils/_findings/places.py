@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Iterator, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.naming import path
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.tree import shown_path
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.nodes import (
     ALIAS,
     MAPPING,
@@ -16,6 +15,8 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.nodes im
     SEQUENCE,
     Node,
 )
+
+from .tree import shown_path
 
 # A registries.yaml is four levels deep, and aliases can make billions of places out of a few lines.
 _DEEPEST = 5

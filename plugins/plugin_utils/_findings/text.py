@@ -17,11 +17,12 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.shape im
     WRONG_TYPE,
     Reader,
 )
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.document import Document
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.places import Places
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.tree import Duplicate, Tree
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode_tree
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
+
+from .document import Document
+from .places import Places
+from .tree import Duplicate, Tree
 
 # The rules that name what the decoder refuses better than the decoder does.
 _NAMED = (WRONG_TYPE.code, NOT_A_BOOLEAN.code, PLACEHOLDER.code)

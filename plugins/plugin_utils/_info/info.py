@@ -42,10 +42,11 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.y
     yaml_entries,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.text import lint_text
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info import certificates, problems, waiting
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.describe import without_secrets
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
+
+from . import certificates, problems, waiting
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config

@@ -15,7 +15,8 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.y
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
-    from ansible_collections.k3sfleet.registries.plugins.plugin_utils._info.waiting import Waiting
+
+    from .waiting import Waiting
 
 _LONGEST = 2000
 _SITE = "run k3sfleet.registries.site"

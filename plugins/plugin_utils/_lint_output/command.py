@@ -20,7 +20,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.vis
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings import files, outcome
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.attempts import attempts_of
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.ignores import IgnoreProblem
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._lint_output.formats import FORMATS, PRINTED, rendered
+
+from .formats import FORMATS, PRINTED, rendered
 
 #: Exit statuses: findings that fail; nothing could be looked at.
 FOUND, WRONG_CALL = 1, 2

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.outcome import Outcome
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._lint_output import github, machine, plain, sarif
+
+from . import github, machine, plain, sarif
 
 #: Those that are read where they are printed; the others are one document each, and have a file of their own.
 PRINTED = ("text", "github")

@@ -8,7 +8,8 @@ from __future__ import annotations
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import CATALOGUE
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.visible import visible
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.outcome import Outcome
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._lint_output.plain import summary
+
+from .plain import summary
 
 
 def lines(outcome: Outcome) -> list[str]:

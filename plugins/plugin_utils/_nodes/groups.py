@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Iterable, Mapping, NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
+from .shortened import shortened
 
 SERVER_VARIABLE = "k3s_registries_server_group"
 AGENT_VARIABLE = "k3s_registries_agent_group"

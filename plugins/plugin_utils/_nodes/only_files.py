@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Collection, Mapping, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
+from .shortened import shortened
 
 #: What the init system says of a K3s that is not meant to run, in words that go before names.
 _WITHOUT_K3S = {"absent": "K3s is not installed on ", "stopped": "stopped on ", "failed": "failed on "}

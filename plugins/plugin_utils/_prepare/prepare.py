@@ -26,9 +26,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.pr
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._certificates.bundle import check_bundle
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import Given
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe, sources
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.once import once
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.encode import encode
+
+from . import describe, sources
+from .once import once
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config

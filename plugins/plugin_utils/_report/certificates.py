@@ -11,7 +11,8 @@ from typing import Any, Iterator, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import certificates as assess
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.levels import LEVELS
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
+
+from . import words
 
 KINDS = {"ca": "CA", "client": "client", "server": "server"}
 

@@ -10,8 +10,9 @@ from typing import Any, Iterator, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import nodes, registries
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.levels import LEVELS
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import certificates, words
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import natural
+
+from . import certificates, words
+from .document import natural
 
 
 class Seen(NamedTuple):

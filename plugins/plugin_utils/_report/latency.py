@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import registries
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.certificates import Tick
+
+from . import words
+from .certificates import Tick
 
 PHASES = ("dns", "tcp", "tls", "http")
 WIDTH = 1000

@@ -11,7 +11,8 @@ from typing import Any, Mapping, NamedTuple
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import expiry
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import nodes as assess
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.registries import Registry
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
+
+from . import words
 
 
 class Cell(NamedTuple):

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.levels import worst
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.nodes import CONDITIONS
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.nodes import NOT_CONFIGURED, NOT_KNOWN, Node
+
+from . import words
+from .nodes import NOT_CONFIGURED, NOT_KNOWN, Node
 
 
 class Part(NamedTuple):

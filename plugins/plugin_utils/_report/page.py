@@ -13,16 +13,7 @@ import re
 from pathlib import Path
 from typing import Any, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import (
-    certificates,
-    configurations,
-    findings,
-    latency,
-    nodes,
-    overview,
-    pulls,
-    words,
-)
+from . import certificates, configurations, findings, latency, nodes, overview, pulls, words
 
 try:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined

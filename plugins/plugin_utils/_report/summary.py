@@ -8,13 +8,8 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.levels import worst
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import (
-    certificates,
-    findings,
-    nodes,
-    overview,
-    pulls,
-)
+
+from . import certificates, findings, nodes, overview, pulls
 
 
 def summary(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ host of each cluster has a task to do, and a line to print.
 
 from __future__ import annotations
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import plan, pull_secrets
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Run
+from . import plan, pull_secrets
+from .run import Run
 
 
 def join(run: Run, host: str) -> bool:

@@ -21,15 +21,7 @@ import os
 import time
 from typing import Callable, ContextManager, Iterator, TypeVar
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import (
-    COMMITTING,
-    ENDED,
-    LEFT,
-    WAITING,
-    Run,
-    decode,
-    encode,
-)
+from .run import COMMITTING, ENDED, LEFT, WAITING, Run, decode, encode
 
 _NAME = "k3sfleet-rollout-"
 _PAUSE = 0.05

@@ -9,7 +9,8 @@ from typing import Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import steps
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import ENDED, LEFT, Host, Run
+
+from .run import ENDED, LEFT, Host, Run
 
 CANARY, HANGING, LIVE, SERVERS, AGENTS = "canary", "hanging", "live", "servers", "agents"
 PHASES = (CANARY, HANGING, LIVE, SERVERS, AGENTS)

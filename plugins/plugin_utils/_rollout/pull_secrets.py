@@ -15,7 +15,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credenti
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.changes import Reach
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import Doubt
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.pull_secrets import ANY
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host, Run
+
+from .run import Host, Run
 
 _MOST = 3
 _NOT_ASKED = "nobody was asked before this node's turn"

@@ -16,14 +16,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import plan
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import (
-    COMMITTING,
-    STAGED,
-    WAITING,
-    Host,
-    Run,
-)
+from . import plan
+from .run import COMMITTING, STAGED, WAITING, Host, Run
 
 NO_LEASE = (
     "nothing was restarted: the run does not hold its cluster's lease, which keeps two runs from restarting servers of "

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Collection, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.agents_at_once import (
-    BatchProblem,
-    batch_size,
-)
+from . import ansible_run
+from .agents_at_once import BatchProblem, batch_size
 
 
 class Checked(NamedTuple):

@@ -10,8 +10,9 @@ from typing import Any, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.only_files import expected
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import plan
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import ENDED, LEFT, Run
+
+from . import plan
+from .run import ENDED, LEFT, Run
 
 
 def lines(run: Run, cluster: str, task_vars: Mapping[str, Any], check_mode: bool = False) -> list[str]:

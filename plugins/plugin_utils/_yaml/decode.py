@@ -16,17 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.naming import auth_key, redacted
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml import scalars
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.nodes import (
-    ALIAS,
-    MAPPING,
-    SCALAR,
-    SEQUENCE,
-    Node,
-    compose,
-)
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.reader import read_characters
+
+from . import scalars
+from .errors import DecodeError
+from .nodes import ALIAS, MAPPING, SCALAR, SEQUENCE, Node, compose
+from .reader import read_characters
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config

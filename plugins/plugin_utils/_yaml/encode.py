@@ -13,7 +13,8 @@ import re
 from typing import TYPE_CHECKING
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import AUTH_KEYS, TLS_FILE_KEYS
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import EncodeError
+
+from .errors import EncodeError
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import (

@@ -14,8 +14,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.scanner import YamlEvents
 from yaml.error import MarkedYAMLError
 from yaml.events import (
     AliasEvent,
@@ -27,6 +25,9 @@ from yaml.events import (
     ScalarEvent,
     StreamEndEvent,
 )
+
+from .errors import DecodeError
+from .scanner import YamlEvents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
+from .errors import DecodeError
 
 # Everything but tab, line breaks and printable characters; surrogates stand for bytes that are no UTF-8.
 _NOT_ALLOWED = re.compile("[^\\t\\n\\r -~\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")

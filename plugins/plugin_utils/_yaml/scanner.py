@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.simple_keys import SimpleKeyScanner
 from yaml.error import Mark
 from yaml.parser import Parser, ParserError
 from yaml.tokens import DirectiveToken, ScalarToken, TagToken
+
+from .simple_keys import SimpleKeyScanner
 
 _BREAKS = "\r\n\x85\u2028\u2029"
 _BLANKS = " \t"
