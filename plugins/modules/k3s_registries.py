@@ -400,7 +400,6 @@ def main() -> None:
             in_place=not module.params["stage"],
             check_mode=module.check_mode,
             adopt=module.params["adopt"],
-            canary_images=module.params["canary_images"],
         )
         _remember_settings(module, node)
     except Contradicted as problem:

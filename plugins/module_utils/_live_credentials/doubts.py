@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+NOT_LIVE = "not without a restart: "
+"""Begins the reason in a plan; the sentences follow."""
+
 
 class Doubt(NamedTuple):
     """One reason for a restart. ``name`` is one of those below, ``about`` the host or whatever else it is about."""

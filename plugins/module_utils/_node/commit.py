@@ -20,7 +20,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction im
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
-from . import canary, expectation, health, installed_release, lease, live, placing, steps
+from . import canary, expectation, health, installed_release, lease, live, live_question, placing, steps
 from .desired import Desired, DesiredProblem, from_text, inside
 from .files import FileProblem
 from .generated import read_generated
@@ -290,7 +290,7 @@ class Commit:
             return None
         found = read_generated(self.paths)
         decided = live.plan(self.node, desired, record, found, installed_release.installed(self.paths, keep=True))
-        why = live.ask(self.node, decided, self.options.canary_images) if decided.texts is not None else []
+        why = live_question.ask(self.node, decided, self.options.canary_images) if decided.texts is not None else []
         if why and self.options.live:
             raise Refused(
                 "nothing was changed: the plan has this node without a restart, and by now it is in doubt whether the "

@@ -88,22 +88,6 @@ def plan(node: Identity, desired: Desired, record: Mapping[str, Any], found: Gen
     return LivePlan(applied(decided.texts, needed.headers), "", as_written(found), decided.texts, needed)
 
 
-def ask(node: Identity, decided: LivePlan, images: Sequence[str]) -> list[str]:
-    """Ask the endpoints whose credentials change; returns why that needs a restart after all, as sentences.
-
-    :param images: the canary images.
-    """
-    if not decided.credentials.headers:
-        return []
-    # Imported here: TLS, HTTP and threads are for changes of credentials only.
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials import question
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.environment import service_environment
-
-    environment = service_environment(node.paths.data_dir, [node.paths.service]).variables
-    found = question.ask(decided.bare, decided.credentials, images, environment)
-    return [doubt.sentence for doubt in found]
-
-
 def _doubts(
     found: Generated, desired: Desired, texts: Mapping[str, str], before: Prediction, needed: Changes
 ) -> Iterator[Doubt]:

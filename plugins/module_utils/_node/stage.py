@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
+from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import NOT_LIVE
 
 from . import expectation, files, installed_release, placing
 from .desired import SETTINGS, Desired
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import Prediction
 
 
-NOT_LIVE = "not without a restart: "
 WAITING = "the credentials for %s are in force without a restart, and K3s reads them at its next start"
 
 
@@ -124,14 +124,12 @@ def stage(
     in_place: bool,
     check_mode: bool,
     adopt: bool = False,
-    canary_images: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Compare, and act as the module's text above says.
 
     :param node: what the node is, without a contradiction.
     :param in_place: put everything in place, whatever runs; the caller sees to the restart.
     :param adopt: refuse a registries.yaml of someone else's unless it is equal in effect.
-    :param canary_images: what new credentials are tried with before they come into force without a restart.
     :returns: the module's result without its diff: see RETURN of the module k3s_registries.
     :raises StageRefused: if the node's release, its settings or its containerd template cannot do what is wanted.
     :raises FileProblem: if a file cannot be read or written.
@@ -141,9 +139,9 @@ def stage(
     memory = Memory(node.paths)
     desired = _without_what_is_not_ours(node.paths, desired).at(node.paths)
     if check_mode:
-        return _stage(node, memory, desired, in_place, check_mode, adopt, canary_images)
+        return _stage(node, memory, desired, in_place, check_mode, adopt)
     with memory.locked():
-        return _stage(node, memory, desired, in_place, check_mode, adopt, canary_images)
+        return _stage(node, memory, desired, in_place, check_mode, adopt)
 
 
 def _without_what_is_not_ours(paths: NodePaths, desired: Desired) -> Desired:
@@ -160,7 +158,6 @@ def _stage(
     in_place: bool,
     check_mode: bool,
     adopt: bool,
-    canary_images: Sequence[str],
 ) -> dict[str, Any]:
     paths, state = node.paths, node.service
     record = memory.record()
@@ -211,7 +208,7 @@ def _stage(
             result.update(reasons=reasons, restart=True, health=_health(paths, state, memory, record, transaction))
             result["node_name"] = _node_name(paths)
             if desired.manages_registries and desired.settings.get("live"):
-                _decide_live(node, desired, record, result, canary_images, transaction is None and not hanging)
+                _decide_live(node, desired, record, result, transaction is None and not hanging)
             if not in_place:
                 if not check_mode:
                     memory.write_candidate(desired.text())
@@ -239,23 +236,17 @@ def _decide_live(
     desired: Desired,
     record: dict[str, Any],
     result: dict[str, Any],
-    canary_images: Sequence[str],
     certain: bool,
 ) -> None:
     """Enter whether the change comes into force without a restart, or why not."""
     from . import live
 
     decided = live.plan(node, desired, record, read_generated(node.paths), result["release"])
-    if not certain or decided.texts is None:
-        if decided.doubt:
-            result["reasons"].append(NOT_LIVE + decided.doubt)
-        return
-    why = live.ask(node, decided, canary_images)
-    result["live"] = not why
-    if why:
-        result["reasons"].append(NOT_LIVE + "; ".join(why))
-    elif decided.credentials.headers:
-        # Which pods would no longer get by with a pull secret, a server knows.
+    result["live"] = certain and decided.texts is not None
+    if decided.doubt:
+        result["reasons"].append(NOT_LIVE + decided.doubt)
+    if result["live"] and decided.credentials.headers:
+        # The registries have not been asked yet, nor a server, which knows of pods with secrets of their own.
         result["reach"] = decided.credentials.reach._asdict()
 
 

@@ -67,6 +67,9 @@ ROLLED = {
     "diagnosis": {"*": ANY}, "differences": [TEXT],
 }  # fmt: skip
 
+#: What k3s_rollout answers if it only asks.
+ASKED = {"doubts": [TEXT]}
+
 #: What k3s_rollout_lease answers.
 LEASED = {
     "lease": TEXT, "previous": TEXT, "renewed": TEXT, "expires_in": NUMBER,

@@ -13,7 +13,7 @@ from typing import Any, Iterator, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials import doubts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.changes import Reach
-from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import Doubt
+from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import NOT_LIVE, Doubt
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.pull_secrets import ANY
 
 from .run import Host, Run
@@ -38,7 +38,7 @@ def decide(run: Run) -> None:
             host.live = False
             more = "; and %d more" % (len(found) - _MOST) if len(found) > _MOST else ""
             sentences = "; ".join(doubt.sentence for doubt in found[:_MOST])
-            host.reasons = [*host.reasons, "not without a restart: %s%s" % (sentences, more)]
+            host.reasons = [*host.reasons, NOT_LIVE + sentences + more]
 
 
 def _doubts(answer: Mapping[str, Any] | None, host: Host) -> Iterator[Doubt]:

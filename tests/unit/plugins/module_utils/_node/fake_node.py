@@ -171,9 +171,9 @@ class Node:
         return Identity(self.paths, state, None, service, self.settings, (), ())
 
     def stage(
-        self, desired: Desired, in_place: bool = False, check_mode: bool = False, adopt: bool = False, **more: Any
+        self, desired: Desired, in_place: bool = False, check_mode: bool = False, adopt: bool = False
     ) -> dict[str, Any]:
-        return stage.stage(self.identity(), desired, in_place=in_place, check_mode=check_mode, adopt=adopt, **more)
+        return stage.stage(self.identity(), desired, in_place=in_place, check_mode=check_mode, adopt=adopt)
 
     def commit(self, **options: Any) -> dict[str, Any]:
         def sleep(seconds: float) -> None:

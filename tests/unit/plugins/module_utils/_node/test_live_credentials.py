@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials import doubts, question
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import Doubt
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import live_question
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import Failure, Refused
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired, DesiredFile
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
@@ -76,9 +77,12 @@ def test_a_new_password_restarts_nothing_and_the_next_start_settles_it(
     one, two = rotated(node.paths, "one-password"), rotated(node.paths, "two-password")
     begun(node, k3s, one, two)
     restarts, k3s.looks, k3s.others = k3s.restarts, 0, [AWAY]
-    staged = node.stage(two, canary_images=["image:1"])
+    calls = len(asked)
+    staged = node.stage(two)
     assert (staged["live"], staged["reach"]["registries"]) == (True, ("docker.io", HOST))
     assert not any("not without" in reason for reason in staged["reasons"])
+    assert len(asked) == calls, "the code for it is not sent to every node"
+    assert live_question.ask_for(node.identity(), two.text(), ["image:1"]) == []
     assert asked[-1] == ({HOST: "Basic cm9ib3Q6dHdvLXBhc3N3b3Jk"}, ["image:1"])
     result = node.commit(canary_images=["image:1"], live=True)
     assert (result["restarted"], result["live"], result["step"], result["differences"]) == (False, True, "done", [])
@@ -127,14 +131,22 @@ def test_the_next_change_builds_on_what_waits(node: Node, k3s: FakeK3s, asked: l
     assert (files(node), k3s.restarts) == (generated, restarts)
 
 
+def test_it_is_not_asked_once_there_is_another_doubt(node: Node, k3s: FakeK3s, asked: list[Any]) -> None:
+    one, two = rotated(node.paths, "one-password"), rotated(node.paths, "two-password")
+    begun(node, k3s, one, two)
+    Path(node.paths.registries_yaml).write_bytes(one.files[-1].content + b"# mine\n")
+    calls = len(asked)
+    assert "edited since" in live_question.ask_for(node.identity(), two.text(), [])[0]
+    assert len(asked) == calls
+
+
 @pytest.mark.parametrize("live", [None, False])
-def test_in_doubt_it_restarts_and_says_why(node: Node, k3s: FakeK3s, asked: list[Any], live: bool | None) -> None:
+def test_in_doubt_it_restarts(node: Node, k3s: FakeK3s, asked: list[Any], live: bool | None) -> None:
     one, two = rotated(node.paths, "one-password"), rotated(node.paths, "two-password")
     begun(node, k3s, one, two)
     asked[0].append(BEARER)
-    staged = node.stage(two)
-    assert (staged["restart"], staged["live"], staged["reach"]) == (True, False, {})
-    assert staged["reasons"][-1] == "not without a restart: " + BEARER.sentence
+    assert node.stage(two)["live"]
+    assert live_question.ask_for(node.identity(), two.text(), []) == [BEARER.sentence]
     calls = len(asked)
     assert node.commit(live=live)["restarted"]
     assert len(asked) == calls + (live is None)
