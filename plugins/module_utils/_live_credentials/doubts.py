@@ -20,8 +20,12 @@ class Doubt(NamedTuple):
     @property
     def sentence(self) -> str:
         """Without a full stop, for the plan's ``not without a restart: ...``."""
+        # Imported here: whoever only knows the names does without.
+        from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import redact, visible
+
         text = _SENTENCES[self.name]
-        return text % self.about if "%s" in text else text
+        # A registry's name may be "admin:password@host".
+        return visible(redact(text % self.about if "%s" in text else text))
 
 
 TEMPLATE = "template"

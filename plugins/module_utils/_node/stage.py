@@ -117,14 +117,7 @@ def previous_state(paths: NodePaths) -> Desired | None:
     return replace(desired, settings=dict(desired.settings, rolled_back=True))
 
 
-def stage(
-    node: Identity,
-    desired: Desired,
-    *,
-    in_place: bool,
-    check_mode: bool,
-    adopt: bool = False,
-) -> dict[str, Any]:
+def stage(node: Identity, desired: Desired, *, in_place: bool, check_mode: bool, adopt: bool = False) -> dict[str, Any]:
     """Compare, and act as the module's text above says.
 
     :param node: what the node is, without a contradiction.
@@ -152,12 +145,7 @@ def _without_what_is_not_ours(paths: NodePaths, desired: Desired) -> Desired:
 
 
 def _stage(
-    node: Identity,
-    memory: Memory,
-    desired: Desired,
-    in_place: bool,
-    check_mode: bool,
-    adopt: bool,
+    node: Identity, memory: Memory, desired: Desired, in_place: bool, check_mode: bool, adopt: bool
 ) -> dict[str, Any]:
     paths, state = node.paths, node.service
     record = memory.record()
@@ -208,7 +196,7 @@ def _stage(
             result.update(reasons=reasons, restart=True, health=_health(paths, state, memory, record, transaction))
             result["node_name"] = _node_name(paths)
             if desired.manages_registries and desired.settings.get("live"):
-                _decide_live(node, desired, record, result, transaction is None and not hanging)
+                _decide_live(node, desired, record, result, certain=transaction is None and not hanging)
             if not in_place:
                 if not check_mode:
                     memory.write_candidate(desired.text())
@@ -232,11 +220,7 @@ def _node_name(paths: NodePaths) -> str:
 
 
 def _decide_live(
-    node: Identity,
-    desired: Desired,
-    record: dict[str, Any],
-    result: dict[str, Any],
-    certain: bool,
+    node: Identity, desired: Desired, record: dict[str, Any], result: dict[str, Any], certain: bool
 ) -> None:
     """Enter whether the change comes into force without a restart, or why not."""
     from . import live

@@ -174,6 +174,10 @@ def test_every_doubt_has_a_sentence_that_names_no_secret() -> None:
         assert "%" not in doubts.Doubt(name, "registry").sentence
 
 
+def test_a_name_that_holds_a_password_is_masked() -> None:
+    assert "secret-4711" not in doubts.Doubt(doubts.REMOVED, "admin:secret-4711@registry.example.com").sentence
+
+
 @given(CONFIGS, CONFIGS)
 def test_headers_are_taken_out_without_a_trace_and_reach_only_their_host(before: Any, after: Any) -> None:
     found = changed(before, after)
