@@ -168,7 +168,7 @@ def test_doubts(before: Any, after: Any, name: str, about: str) -> None:
 
 
 def test_every_doubt_has_a_sentence_that_names_no_secret() -> None:
-    names = [value for key, value in vars(doubts).items() if key[0].isupper() and key.isupper()]
+    names = [value for key, value in vars(doubts).items() if key[0].isupper() and key.isupper() and key != "NOT_LIVE"]
     assert len(names) > 10
     for name in names:
         assert "%" not in doubts.Doubt(name, "registry").sentence
