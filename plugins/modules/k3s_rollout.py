@@ -331,9 +331,9 @@ def _ask(module: AnsibleModule) -> None:
     try:
         node = confirmed(identify(module.params))
         wanted = module.params["prepared"] or Memory(node.paths).candidate_text()
-        if wanted is None:
-            module.fail_json(msg="in check mode, no registry is asked for an earlier state")
-        doubts = live_question.ask_for(node, wanted, module.params["canary_images"])
+        doubts = ["in check mode, no registry is asked for an earlier state"]
+        if wanted is not None:
+            doubts = live_question.ask_for(node, wanted, module.params["canary_images"])
     except (Contradicted, DesiredProblem, FileProblem, ServiceProblem, Unsafe) as problem:
         module.fail_json(msg=str(problem))
     module.exit_json(changed=False, doubts=doubts)

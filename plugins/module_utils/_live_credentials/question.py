@@ -15,7 +15,8 @@ Source: ``invalidAuthorization`` and ``doBearerAuth`` in containerd's ``core/rem
 from __future__ import annotations
 
 import platform as this_machine
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
 from typing import Iterable, Mapping, NamedTuple, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.answer import Answer
@@ -43,14 +44,16 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     is_within,
     origin_of,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image, ImageError, parse_image
 
 from . import doubts
 from .changes import Changes, TextHosts
 from .doubts import Doubt
 
-_AT_ONCE = 16
 _TIMEOUT = 10.0
+# What a thread may need beyond its deadline to notice that it has passed.
+_GRACE = 0.5
 # What is wrong with an image, or that this endpoint does not have it, says nothing about credentials. That the node can
 # pull is for the canary to prove, afterwards.
 _OF_THE_IMAGE = ("not_found", "blob_missing", "platform_missing", "manifest_unsupported", "digest_mismatch")
@@ -100,9 +103,30 @@ def ask(
     if not wanted:
         return []
     trust = Trust(environment)
-    with ThreadPoolExecutor(min(len(wanted), _AT_ONCE)) as pool:
-        answers = list(pool.map(lambda question: _doubt(question, trust, environment, timeout), wanted))
-    return list(dict.fromkeys(doubt for doubt in answers if doubt is not None))
+    answers: dict[int, Doubt | None] = {}
+
+    def work(number: int) -> None:
+        answers[number] = _doubt(wanted[number], trust, environment, timeout)
+
+    # Left behind if something cannot be interrupted: a name that is looked up, a file on a dead mount.
+    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(len(wanted))]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + timeout + _GRACE
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    found: dict[Doubt, None] = {}
+    for number, question in enumerate(wanted):
+        doubt = answers[number] if number in answers else Doubt(doubts.NO_ANSWER, _host(question).host)
+        if doubt is not None:
+            found[doubt] = None
+    return list(found)
+
+
+def _host(question: Question) -> Host:
+    host = question.target.host
+    assert host is not None, "questions are made of hosts"
+    return host
 
 
 def _parsed(images: Iterable[str]) -> list[Image]:
@@ -118,8 +142,7 @@ def _parsed(images: Iterable[str]) -> list[Image]:
 
 def _doubt(question: Question, trust: Trust, environment: Mapping[str, str], timeout: float) -> Doubt | None:
     """The one about this endpoint, None if there is none. Never raises."""
-    host = question.target.host
-    assert host is not None
+    host = _host(question)
     try:
         session = Session(
             trust.contexts(host.tls), environment, Deadline(timeout), "%s://%s" % (host.scheme, host.host)
@@ -142,8 +165,7 @@ def _ask(question: Question, session: Session) -> None:
     :raises _Doubtful: if the endpoint is none that a header would do for.
     :raises Failure: if there is no telling.
     """
-    target, host = question.target, question.target.host
-    assert host is not None
+    target, host = question.target, _host(question)
     own = origin_of("%s://%s" % (host.scheme, host.host))
     api = api_url(host)
     _check_offers(session.request("GET", api), own, asked=True)

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -25,7 +28,9 @@ IMAGE = "mirrored.test/%s:%s" % (registries.REPOSITORY, registries.TAG)
 BOTH = ((), (IMAGE,))
 
 
-def asked(hostile: Neighbourhood, images: tuple[str, ...], *servers: HostileServer, **passwords: str) -> list[Doubt]:
+def asked(
+    hostile: Neighbourhood, images: tuple[str, ...], *servers: HostileServer, timeout: float = 5.0, **passwords: str
+) -> list[Doubt]:
     """The doubts for a node on which the passwords of these servers change."""
 
     def config(prefix: str) -> Any:
@@ -38,7 +43,7 @@ def asked(hostile: Neighbourhood, images: tuple[str, ...], *servers: HostileServ
     texts = hosts_toml(config(""), default_endpoint=False)
     needed = changes(texts, auth_tables(config("old-")), auth_tables(config("")))
     assert needed.doubts == ()
-    return ask(texts, needed, images, {"SSL_CERT_FILE": str(hostile.ca)}, timeout=5.0)
+    return ask(texts, needed, images, {"SSL_CERT_FILE": str(hostile.ca)}, timeout)
 
 
 def one(hostile: Neighbourhood, app: Any, images: tuple[str, ...] = (), **options: Any) -> tuple[list[Doubt], Any]:
@@ -174,3 +179,15 @@ def test_a_server_that_says_nothing_is_waited_for_no_longer_than_said(hostile: N
 
     found, _registry = one(hostile, lambda _password: silent)
     assert [doubt.name for doubt in found] == [doubts.NO_ANSWER]
+
+
+def test_a_lookup_that_never_ends_holds_nobody_up(hostile: Neighbourhood, monkeypatch: pytest.MonkeyPatch) -> None:
+    password = hostile.secret("password")
+    registry = hostile.server("registry.test", registries.basic("robot", password))
+    ended = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_more: ended.wait(30))
+    began = time.monotonic()
+    found = asked(hostile, (), registry, timeout=0.3, registry=password)
+    ended.set()
+    assert found == [Doubt(doubts.NO_ANSWER, registry.host)]
+    assert time.monotonic() - began < 5
