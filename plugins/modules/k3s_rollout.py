@@ -330,6 +330,8 @@ def _ask(module: AnsibleModule) -> None:
     """Say why new credentials need a restart after all, and change nothing."""
     try:
         node = confirmed(identify(module.params))
+        if node.unsure:
+            module.exit_json(changed=False, doubts=["the node cannot read %s by itself" % " and ".join(node.unsure)])
         wanted = module.params["prepared"] or Memory(node.paths).candidate_text()
         doubts = ["in check mode, no registry is asked for an earlier state"]
         if wanted is not None:
