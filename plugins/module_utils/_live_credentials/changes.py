@@ -56,8 +56,8 @@ class TextHosts(NodeHosts):
 
 
 class Reach(NamedTuple):
-    """The registries, as images name them, whose images are asked for where credentials change: ``registries``, and if
-    ``others`` is set, every one that is not in ``known``."""
+    """Registries, as images name them, whose images containerd requests from a host whose credentials change:
+    ``registries``, and if ``others`` is set, every one that is not in ``known``."""
 
     registries: tuple[str, ...] = ()
     others: bool = False

@@ -4,8 +4,8 @@
 """The state "in force, and K3s will write it without the header at its next start". Pure.
 
 It is not written down anywhere: the files say it. The hosts.toml texts without their headers are what K3s writes for
-the configuration, config.toml has other credentials, and the headers are exactly those that make up for it. Whoever
-restarts K3s, for whatever reason, ends it.
+the configuration, config.toml has other credentials, and the headers are exactly those that make up for it. Any
+restart of K3s ends it.
 """
 
 from __future__ import annotations
@@ -52,5 +52,5 @@ def as_written(found: Generated) -> dict[str, str]:
     try:
         return applied(found.hosts, found.headers)
     except NoPlace:
-        # Not from a node's files, which is where these texts and headers come from.
+        # Not possible with texts and headers that were read from a node.
         return dict(found.hosts)

@@ -5,7 +5,7 @@
 
 containerd reads ``certs.d/*/hosts.toml`` at every pull, so writing there the very bytes that K3s will write at its
 next start brings a change of mirrors into force at once, and the next start changes nothing. Credentials stand in
-config.toml, which containerd reads at its start only. Until then a header in hosts.toml makes up for them, where the
+config.toml, which containerd reads at its start only. Until then a header in hosts.toml makes up for them, if the
 registry takes it: see ``_live_credentials``.
 
 It is done only if there is no doubt about what K3s would write, that is, if everything it has written is
