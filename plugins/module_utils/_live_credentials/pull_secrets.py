@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which pods and service accounts bring credentials of their own, asked of the whole cluster through a server.
 
-containerd uses a pod's imagePullSecret only after a 401, and there is none if the registry takes the header of hosts.toml.
-The secrets themselves are not read, so any of them may be for any registry of the pod's images.
+containerd uses a pod's imagePullSecret only after a 401, and there is none if the registry takes the header of
+hosts.toml. The secrets themselves are not read, so any of them may be for any registry of the pod's images.
 """
 
 from __future__ import annotations
