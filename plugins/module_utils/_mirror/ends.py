@@ -79,6 +79,8 @@ class Ends:
         if key in self.broken:
             raise RegistryFailure(*self.broken[key], side=side, whole=True)
         with self._lock:
+            if self.stopped.is_set():
+                raise RegistryFailure("stopped", place.host, side=side)
             if key not in self._clients:
                 access = self._request.access.get(key, Access(place.host, place.scheme))
                 retries, timeout = self._request.retries, self._request.timeout
@@ -247,7 +249,9 @@ class Ends:
         """End every copy and every wait, and begin no other."""
         self.stopped.set()
         self._skopeo.stop()
-        for client in list(self._clients.values()):
+        with self._lock:
+            made = list(self._clients.values())
+        for client in made:
             client.stop()
 
     def __enter__(self) -> Ends:

@@ -195,8 +195,12 @@ class Session:
             stream.close()
             raise
         with self._lock:
-            self._open.add(stream)
-        return Connection(stream, proxy)
+            if not self._stopped:
+                self._open.add(stream)
+                return Connection(stream, proxy)
+        # Told to end while it was being made: nobody would break it off.
+        stream.close()
+        raise RegistryFailure("stopped", origin.netloc)
 
     @staticmethod
     def _tunnel(stream: Stream, origin: Origin, proxy: Proxy) -> None:
