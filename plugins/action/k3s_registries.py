@@ -8,14 +8,19 @@ from __future__ import annotations
 import os
 import time
 from functools import partial
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from ansible import constants as C
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, stated_paths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import NOT_LIVE
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import (
+    NODE_ARGUMENTS,
+    STAGE_ARGUMENTS,
+    stated_paths,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import secrets_of_tables
@@ -29,7 +34,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import STAGED
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import ASKED, STAGED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.ask import ask
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import Given, GivenProblem, read
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes import only_files
@@ -49,7 +54,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings impo
 
 _CONTROLLER_ONLY = (
     "config", "validate_only", "disable_default_endpoint", "embedded_registry", "system_default_registry",
-    "cluster", "keep_generations", "limits", "rollout",
+    "cluster", "canary_images", "keep_generations", "limits", "rollout",
 )  # fmt: skip
 
 _SETTINGS = ("disable_default_endpoint", "embedded_registry", "system_default_registry")
@@ -144,6 +149,8 @@ class ActionModule(NodeAction):
             if arguments["stage"] and not answer:
                 with ledger_of(arguments).opened() as run:
                     self._arrive(run, arguments, "", task_vars, began)
+        if arguments["stage"] and answer.get("live") and answer.get("reach"):
+            self._ask_registries(answer, arguments, node_arguments, secrets, task_vars)
         if answer.get("contradictions"):
             answer["msg"] = self._contradicted(arguments, answer["contradictions"], task_vars)
         if answer.get("left_alone"):
@@ -165,6 +172,33 @@ class ActionModule(NodeAction):
         if arguments["stage"]:
             self._note(arguments, answer, task_vars, began)
         return result
+
+    def _ask_registries(
+        self,
+        answer: dict[str, Any],
+        arguments: Mapping[str, Any],
+        node_arguments: Mapping[str, Any],
+        secrets: Sequence[str],
+        task_vars: Mapping[str, Any],
+    ) -> None:
+        """Have the node try its new credentials, and restart if that leaves a doubt. The code for it is not sent to
+        nodes without such a change, which is why this is another call."""
+        sent = {key: node_arguments[key] for key in (*NODE_ARGUMENTS, "prepared") if key in node_arguments}
+        sent.update(ask=True, canary_images=arguments["canary_images"])
+        try:
+            said = answer_of(
+                self._execute_module(
+                    module_name="k3sfleet.registries.k3s_rollout", module_args=sent, task_vars=task_vars
+                ),
+                secrets,
+            )
+            conform(said, ASKED, "the node's answer")
+            doubts = [str(said.get("msg") or "no reason given")] if said.get("failed") else said["doubts"]
+        except (AnsibleError, OddAnswer, KeyError) as problem:
+            doubts = ["the registries could not be asked: %s" % problem]
+        if doubts:
+            answer.update(live=False, reach={})
+            answer["reasons"] = [*answer["reasons"], "%s%s" % (NOT_LIVE, "; ".join(doubts))]
 
     def _contradicted(
         self, arguments: dict[str, Any], contradictions: list[dict[str, Any]], task_vars: Mapping[str, Any]
@@ -207,7 +241,7 @@ class ActionModule(NodeAction):
             run.refused = sorted({*run.refused, str(task_vars.get("inventory_hostname", ""))})
 
     def _prepare(self, arguments: dict[str, Any], task_vars: Any) -> Prepared:
-        settings = Settings(**{key: arguments[key] for key in (*_SETTINGS, "keep_generations", "live")})
+        settings = Settings(**{key: arguments[key] for key in (*_SETTINGS, "keep_generations", "live", "settle")})
         try:
             paths = stated_paths(arguments)
             if arguments["state"] == "previous":
@@ -278,6 +312,8 @@ class ActionModule(NodeAction):
                     explained=bool(health.get("explained")),
                     member=str(health.get("member") or ""),
                     embedded_mirror=answer.get("embedded_mirror"),
+                    reach=dict(answer.get("reach") or {}),
+                    node_name=str(answer.get("node_name") or ""),
                     changed=bool(answer.get("changed")),
                 )
             self._arrive(run, arguments, str(answer.get("service_state") or ""), task_vars, began)

@@ -67,12 +67,27 @@ options:
     default: false
   live:
     description:
-      - If only mirrors, rewrites, TLS settings or the default endpoint change, activate them without a
+      - If mirrors, rewrites, TLS settings, the default endpoint or credentials change, activate them without a
         restart - M(k3sfleet.registries.k3s_rollout) then writes C(certs.d/*/hosts.toml) with the bytes that K3s itself
         will write at its next start, which containerd reads at every pull.
-      - New credentials, and any doubt about what K3s would write, still cause a restart. RV(reasons) says why.
+      - New credentials get a header in those files, in addition to what K3s will write, until K3s reads them at its
+        next start. Before that, the node asks each endpoint whose credentials change with the new ones.
+      - Any doubt causes a restart. RV(reasons) says why. Among the doubts are a registry that offers Bearer tokens, one
+        that redirects within its own host name, C(http) endpoints, credentials that are removed, identity tokens, and
+        pods with an imagePullSecret.
     type: bool
     default: false
+  settle:
+    description:
+      - Restart K3s where credentials are in force without a restart and K3s has not started since, so that it reads
+        them.
+    type: bool
+    default: false
+  canary_images:
+    description: With O(live), the images whose manifests a node asks for with new credentials before it uses them.
+    type: list
+    elements: str
+    default: []
   validate_only:
     description: Check the configuration and the certificates on the controller and do nothing else.
     type: bool
@@ -173,6 +188,24 @@ reasons:
   type: list
   elements: str
   sample: ["certs.d/docker.io/hosts.toml is not there"]
+reach:
+  description:
+    - With RV(live), if credentials change, the registries whose images are requested from the endpoints with new
+      credentials. Empty if no credentials change.
+  returned: success, unless O(validate_only)
+  type: dict
+  contains:
+    registries:
+      description: Registries, as they are in image names.
+      type: list
+      elements: str
+    others:
+      description: Whether all other registries are among them, except RV(reach.known).
+      type: bool
+    known:
+      description: The registries that have a hosts.toml.
+      type: list
+      elements: str
 files:
   description: The files that differ, each with its RV(files[].path) and RV(files[].action).
   returned: success, unless O(validate_only)
@@ -385,7 +418,7 @@ def main() -> None:
 def _nothing_to_do(node: Identity, reasons: list[str]) -> dict[str, Any]:
     """The result for a node on which nothing is looked at any further."""
     return {
-        "changed": False, "restart": False, "live": False, "reasons": reasons, "files": [],
+        "changed": False, "restart": False, "live": False, "reasons": reasons, "reach": {}, "files": [],
         "node_role": node.paths.node_role, "node_state": node.state, "service": node.paths.service,
         "service_state": node.service.state, "embedded_mirror": None, "release": "", "node_name": "", "foreign": False,
         "registries": [], "generation": 0, "health": {}, "kept": "",

@@ -149,6 +149,18 @@ info:
         diff:
           description: A unified diff from what is there to what is predicted, with secrets masked.
           type: str
+    waiting:
+      description:
+        - Credentials that are in force without a restart, until K3s reads them at its next start.
+      type: dict
+      contains:
+        since:
+          description: When they came into force, ISO 8601 in UTC; V("") if none wait.
+          type: str
+        hosts:
+          description: The hosts that they are for.
+          type: list
+          elements: str
     templates:
       description: Custom templates of containerd's configuration that leave something out.
       type: list

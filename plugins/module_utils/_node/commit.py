@@ -20,7 +20,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction im
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
-from . import canary, expectation, health, installed_release, lease, live, placing, steps
+from . import canary, expectation, health, installed_release, lease, live, live_question, placing, steps
 from .desired import Desired, DesiredProblem, from_text, inside
 from .files import FileProblem
 from .generated import read_generated
@@ -45,6 +45,8 @@ class CommitOptions:
 
     ``embedded_mirror`` is the address of the embedded registry as the servers of the run have it, "" for off, None if
     no server has told.
+
+    ``live`` is whether the plan of the run has this node without a restart; None if there is no such plan.
     """
 
     restart_timeout: float = 300.0
@@ -57,6 +59,7 @@ class CommitOptions:
     force: bool = False
     lease_holder: str = ""
     embedded_mirror: str | None = None
+    live: bool | None = None
 
 
 class Failure(Exception):
@@ -96,8 +99,7 @@ class Commit:
         self.interrupted = False
         self.asks_until = 0.0
         self.end = steps.DONE
-        self.hosts_before: dict[str, str] = {}
-        self.hosts_after: dict[str, str] = {}
+        self.live_plan: live.LivePlan | None = None
         self.result: dict[str, Any] = {
             "changed": False,
             "restarted": False,
@@ -140,7 +142,8 @@ class Commit:
         self.interrupted = self.memory.transaction() is not None
         state = self.service.state()
         with self._lease_held() if state.alive else contextlib.nullcontext():
-            if self._restart_is_certain(desired, record, state) and not self._may_begin():
+            self.live_plan = self._plan_live(desired, record) if state.alive else None
+            if self._restart_is_certain(state) and not self._may_begin():
                 return self.result
             began = self.now()
             base = self._base(desired, record, state)
@@ -179,10 +182,10 @@ class Commit:
             with contextlib.suppress(lease.LeaseUnavailable, lease.LeaseHeld):
                 lease.take(self.paths, lease.Holder(self.options.lease_holder, lease.RENEWED_FOR), shorten=True)
 
-    def _restart_is_certain(self, desired: Desired, record: dict[str, Any], state: ServiceState) -> bool:
+    def _restart_is_certain(self, state: ServiceState) -> bool:
         """Whether this takes a server's restart for certain: it is no change without one, and K3s does not hang, so
         that putting its files right will not do."""
-        if not (self._asks_the_others() and state.alive) or self._live_texts(desired, record) is not None:
+        if not (self._asks_the_others() and state.alive) or self.live_plan is not None:
             return False
         return bool(health.observe(self.paths, state).proven)
 
@@ -250,7 +253,8 @@ class Commit:
         return found
 
     def _bring_into_force(self, desired: Desired, record: dict[str, Any], state: ServiceState, base: int) -> None:
-        if state.alive and self._changes_live(desired, record, base):
+        if self.live_plan is not None:
+            self._change_live(self.live_plan, desired, record, base)
             return
         hanging = state.alive and not health.observe(self.paths, state).proven
         placing.place(self.paths, desired, record)
@@ -265,30 +269,34 @@ class Commit:
             self.result["step"] = self.end
         self._remember(desired, base)
 
-    def _changes_live(self, desired: Desired, record: dict[str, Any], base: int) -> bool:
-        """Bring a change into force without a restart if there is no doubt about it; whether it was."""
-        texts = self._live_texts(desired, record)
-        if texts is None:
-            return False
-        self.hosts_before, self.hosts_after = texts
+    def _change_live(self, plan: live.LivePlan, desired: Desired, record: dict[str, Any], base: int) -> None:
+        """Bring a change into force without a restart."""
         placing.place(self.paths, desired, record)
         self.result["changed"] = True
         self.result["live"] = True
-        live.write(self.paths, self.hosts_before, self.hosts_after)
+        live.write(self.paths, plan.before, plan.texts or {})
         self.result["step"] = steps.CHANGED_LIVE
         self._compare_with_prediction(desired)
         self._pull_canaries(desired)
         self.result["step"] = steps.DONE
         self._remember(desired, base)
-        return True
 
-    def _live_texts(self, desired: Desired, record: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]] | None:
-        """The hosts.toml texts before and after a change that needs no restart; None for one that does."""
-        if self.interrupted:
+    def _plan_live(self, desired: Desired, record: dict[str, Any]) -> live.LivePlan | None:
+        """How to do without a restart; None if this takes one.
+
+        :raises Refused: if the plan was made without this node's restart, and a registry says otherwise by now.
+        """
+        if self.interrupted or self.options.live is False:
             return None
         found = read_generated(self.paths)
         decided = live.plan(self.node, desired, record, found, installed_release.installed(self.paths, keep=True))
-        return None if decided.texts is None else (dict(found.hosts), decided.texts)
+        why = live_question.ask(self.node, decided, self.options.canary_images) if decided.texts is not None else []
+        if why and self.options.live:
+            raise Refused(
+                "nothing was changed: the plan has this node without a restart, and by now it is in doubt whether the "
+                "new credentials work that way: %s. Run again, which plans anew" % "; ".join(why)
+            )
+        return None if why or decided.texts is None else decided
 
     def _remember(self, desired: Desired, base: int) -> None:
         self.memory.drop_candidate()
@@ -408,8 +416,8 @@ class Commit:
             hanging = state.alive and not health.observe(self.paths, state).proven
             shipped = [item.path for item in desired.files if inside(item.path, self.paths.cert_dir)]
             record = Generations(self.paths).restore(base, shipped)
-            if self.result["live"]:
-                live.write(self.paths, self.hosts_after, self.hosts_before)
+            if self.result["live"] and self.live_plan is not None:
+                live.write(self.paths, self.live_plan.texts or {}, self.live_plan.before)
             # A K3s that hung before, and that may not be restarted, goes on as it was.
             if state.alive and (was_restarted or (hanging and not isinstance(problem, NotProven))):
                 self._reload(base, hanging, self.options.restart_timeout)

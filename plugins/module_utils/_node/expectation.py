@@ -64,7 +64,9 @@ def prediction(
 def as_usual(node: Identity, desired: Desired, release: str, found: Generated) -> bool:
     """Whether K3s has generated what the controller predicted for the circumstances of this node. False says nothing:
     :func:`prediction` knows."""
-    if not found.complete or found.auth != desired.auth or not rules.hosts_toml_is_exact(rules.known_release(release)):
+    if not found.complete or found.headers or found.auth != desired.auth:
+        return False
+    if not rules.hosts_toml_is_exact(rules.known_release(release)):
         return False
     here = around(node, desired, release, found)
     if len(here.embedded) != 1 or here.comes_on:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from . import files, managed
 from .desired import Desired
+from .generated import read_generated
 from .generations import GenerationDamaged, Generations
 from .memory import Memory, stamp
 from .paths import MARKER, NodePaths
@@ -157,8 +158,17 @@ def forget(paths: NodePaths, memory: Memory) -> str:
     kept, content = _to_keep(paths)
     if kept:
         files.write(kept, content, 0o600, through_link=False)
+    _take_out_headers(paths)
     memory.forget()
     return kept
+
+
+def _take_out_headers(paths: NodePaths) -> None:
+    """K3s replaces a hosts.toml with credentials at its next start, but a K3s that is stopped may never start again."""
+    found = read_generated(paths)
+    for directory in found.headers:
+        path = os.path.join(paths.certs_d, directory, "hosts.toml")
+        files.write(path, found.hosts[directory].encode("utf-8"), 0o644, through_link=False)
 
 
 def _to_keep(paths: NodePaths) -> tuple[str, bytes]:

@@ -13,9 +13,10 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from typing import Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
+from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import NOT_LIVE
 
 from . import expectation, files, installed_release, placing
 from .desired import SETTINGS, Desired
@@ -26,6 +27,13 @@ from .memory import Memory
 from .paths import NodePaths
 from .service import OpenRC, ServiceState, Systemd, service_of
 from .templates import read_templates
+
+if TYPE_CHECKING:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import Prediction
+
+
+WAITING = "the credentials for %s are in force without a restart, and K3s reads them at its next start"
 
 
 class StageRefused(Exception):
@@ -50,11 +58,22 @@ def pending_reasons(node: Identity, desired: Desired, node_release: str) -> list
             reasons.append("K3s has not written containerd's config.toml")
         else:
             reasons.extend(explained.sentences(compare(found, wanted)))
+            if desired.settings.get("settle"):
+                reasons.extend(_waiting(found, wanted))
             if found.auth is None and wanted.auth:
                 # A template of the user's own writes the credentials: what containerd has of them cannot be told.
                 reasons.extend(_newer_than_start(paths.registries_yaml, paths.service, desired, started))
     reasons.extend(_newer_than_start(paths.drop_in, paths.service, desired, started))
     return reasons
+
+
+def _waiting(found: Generated, wanted: Prediction) -> list[str]:
+    """What is in force without a restart, and is read by K3s at its next start."""
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.state import in_force
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import redact, visible
+
+    hosts = in_force(found, wanted.hosts, wanted.auth).hosts
+    return [WAITING % ", ".join(visible(redact(host)) for host in hosts)] if hosts else []
 
 
 def _newer_than_start(path: str, service: str, desired: Desired, started: float) -> list[str]:
@@ -137,6 +156,7 @@ def _stage(
         "restart": False,
         "live": False,
         "reasons": [],
+        "reach": {},
         "files": [{"path": change.path, "action": change.action} for change in changes],
         "node_role": paths.node_role,
         "node_state": node.state,
@@ -208,7 +228,10 @@ def _decide_live(
     decided = live.plan(node, desired, record, read_generated(node.paths), result["release"])
     result["live"] = certain and decided.texts is not None
     if decided.doubt:
-        result["reasons"].append("not without a restart: " + decided.doubt)
+        result["reasons"].append(NOT_LIVE + decided.doubt)
+    if result["live"] and decided.credentials.headers:
+        # The registries have not been asked yet, nor a server, which knows of pods with secrets of their own.
+        result["reach"] = decided.credentials.reach._asdict()
 
 
 def _left(node: Identity, desired: Desired) -> list[str]:

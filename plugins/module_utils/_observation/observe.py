@@ -24,7 +24,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths im
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.placing import is_ours
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.templates import read_templates
 
-from . import certificate_files
+from . import certificate_files, waiting
 
 
 def observe(
@@ -63,9 +63,11 @@ def observe(
             "certs_d": paths.certs_d,
             "config_toml": paths.containerd_config,
             "hosts": dict(generated.hosts),
+            "headers": {name: dict(headers) for name, headers in generated.headers.items()},
             "auth": generated.auth,
             "complete": generated.complete,
         },
+        "waiting": waiting.observed(paths, generated) if generated.headers else {},
         "templates": [item._asdict() for item in read_templates(paths)],
         "certificates": {
             path: certificate_files.read_certificates(path) for path in dict.fromkeys([*named, *certificates])

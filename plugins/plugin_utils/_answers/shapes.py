@@ -28,7 +28,7 @@ INFO = {
     "generation": TEXT, "state": TEXT, "differences": [{"file": TEXT, "kind": TEXT, "diff": TEXT}],
     "templates": [{"path": TEXT, "message": TEXT}], "settings": [{"source": TEXT, "key": TEXT, "value": ANY}],
     "proxies": [{"source": TEXT, "variable": TEXT, "registries": [TEXT]}], "certificates": [_CERTIFICATE],
-    "problems": [_PROBLEM],
+    "problems": [_PROBLEM], "waiting": {"since": TEXT, "hosts": [TEXT]},
 }  # fmt: skip
 
 #: ``endpoints`` of k3s_registry_probe.
@@ -56,7 +56,8 @@ STAGED = {
     "restart": FLAG, "live": FLAG, "reasons": [TEXT], "files": FILES, "before": TEXT, "after": TEXT, "warnings": [TEXT],
     "health": {"healthy": FLAG, "sentence": TEXT, "explained": FLAG, "member": TEXT}, "node_role": TEXT,
     "node_state": TEXT, "service_state": TEXT, "embedded_mirror": TEXT, "left_alone": FLAG,
-    "contradictions": [_CONTRADICTION],
+    "contradictions": [_CONTRADICTION], "node_name": TEXT,
+    "reach": {"registries": [TEXT], "others": FLAG, "known": [TEXT]},
 }  # fmt: skip
 
 #: What k3s_rollout answers.
@@ -66,8 +67,14 @@ ROLLED = {
     "diagnosis": {"*": ANY}, "differences": [TEXT],
 }  # fmt: skip
 
+#: What k3s_rollout answers if it only asks.
+ASKED = {"doubts": [TEXT]}
+
 #: What k3s_rollout_lease answers.
-LEASED = {"lease": TEXT, "previous": TEXT, "renewed": TEXT, "expires_in": NUMBER}
+LEASED = {
+    "lease": TEXT, "previous": TEXT, "renewed": TEXT, "expires_in": NUMBER,
+    "pull_secrets": {"error": TEXT, "found": [{"who": TEXT, "node": TEXT, "registries": [TEXT]}]},
+}  # fmt: skip
 
 #: What a node seals for k3s_registries_info, see ``module_utils/_observation/observe.py``.
 SAID = {
@@ -84,7 +91,9 @@ SAID = {
     },
     "generated": {
         "certs_d": TEXT, "config_toml": TEXT, "hosts": {"*": TEXT}, "auth": {"*": {"*": TEXT}}, "complete": FLAG,
+        "headers": {"*": {"*": TEXT}},
     },
+    "waiting": {"since": NUMBER, "unknown": TEXT, "pods": [{"who": TEXT, "registries": [TEXT]}]},
     "templates": [{"path": TEXT, "writes_auth": FLAG, "writes_config_path": FLAG}],
     "certificates": {"*": {"pem": TEXT, "error": TEXT}},
 }  # fmt: skip

@@ -46,7 +46,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.descr
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 
-from . import certificates, problems
+from . import certificates, problems, waiting
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
@@ -109,11 +109,13 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
     proxies = _proxies(seen.config, environment)
     newer = _newer_than_start(said)
     written = float(said["registries"]["changed_at"]) if registries["exists"] else 0.0
+    waits = waiting.of_node(said, seen.config, _circumstances(said, settings))
     found = [
         *problems.of_identity(said["contradictions"], said["node_state"], groups),
         *problems.of_registries(registries, _has_secrets(seen.config)),
         *problems.of_service(said["unit"], said["service_state"]),
         *problems.of_loading(running and not seen.error, newer, differences, said["ours"]),
+        *problems.of_waiting(waits),
         *of_templates,
         *problems.of_settings(settings, unreadable, too_large),
         *problems.of_proxies(proxies),
@@ -133,6 +135,7 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
         "generation": str(said["ours"]["generation"] or ""),
         "state": _state(said, registries, found, running),
         "differences": differences,
+        "waiting": {"since": _stamp(waits.since), "hosts": list(waits.hosts)},
         "templates": templates,
         "settings": [dict(item._asdict(), value=_shown(item.value)) for item in settings.found],
         "proxies": proxies,
@@ -179,7 +182,7 @@ def _differences(seen: Observation, settings: Settings) -> list[dict[str, str]]:
     if not wanted.certain:
         # A release of early 2024 or before: what it generates cannot be told, so only times are left to go by.
         return changed
-    found = Generated(generated["hosts"], generated["auth"], True)
+    found = Generated(generated["hosts"], generated["auth"], True, generated["headers"])
     differences = explained.listed(compare(found, wanted), generated["certs_d"], generated["config_toml"])
     if found.auth is None and wanted.auth and not differences:
         # A template of the user's own writes the credentials: what containerd has of them cannot be told either.

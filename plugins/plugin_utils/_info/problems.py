@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
 
+    from .waiting import Waiting
+
 _LONGEST = 2000
 _SITE = "run k3sfleet.registries.site"
 
@@ -116,13 +118,46 @@ def of_loading(
         )
 
 
+def of_waiting(waits: Waiting) -> Iterator[dict[str, str]]:
+    """Credentials that are in force without a restart, and what has come since that they do not suit."""
+    if not waits.hosts:
+        return
+    hosts = ", ".join(waits.hosts)
+    yield problem(
+        "live_credentials",
+        "info",
+        "The credentials for %s are live since %s, settled at the next start: until then hosts.toml sends them in a "
+        "header, and config.toml has the old ones." % (hosts, stamp(waits.since)),
+        "Nothing, or %s with k3s_registries_apply: settle, which restarts these nodes one by one." % _SITE,
+    )
+    if waits.pods:
+        yield problem(
+            "live_credentials_pods",
+            "warning",
+            "Pods with an imagePullSecret have come to this node (%s) since the credentials for %s are live: their "
+            "secret is not used as long as the registry takes the header." % (_some(waits.pods), hosts),
+            "Have these nodes restart: %s with k3s_registries_apply: settle." % _SITE,
+        )
+    elif waits.unknown:
+        yield problem(
+            "live_credentials_pods",
+            "warning",
+            "Whether pods with an imagePullSecret have come to this node since the credentials for %s are live is not "
+            "known: %s." % (hosts, waits.unknown),
+            "See that the node reaches the API, or %s with k3s_registries_apply: settle." % _SITE,
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = " and %d more" % (len(names) - 3) if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
 _KINDS = {"missing": "removed", "unexpected": "added", "differs": "edited"}
 
 
 def _files(differences: Sequence[Mapping[str, str]]) -> str:
-    names = list(dict.fromkeys(item["file"] for item in differences))
-    more = " and %d more" % (len(names) - 3) if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+    return _some(list(dict.fromkeys(item["file"] for item in differences)))
 
 
 def of_templates(

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 class Settings:
     """Settings beside registries.yaml. None: left alone, whatever the node has.
 
-    ``live`` lets changes come into force without a restart where that is certain to work.
+    ``live`` lets changes come into force without a restart where that is certain to work, ``settle`` restarts where
+    one has, and K3s has not started since.
     ``embedded_registry`` and ``system_default_registry`` are server settings; agents get them from the server.
     """
 
@@ -48,6 +49,7 @@ class Settings:
     system_default_registry: str | None = None
     keep_generations: int = 3
     live: bool = False
+    settle: bool = False
 
 
 @dataclass

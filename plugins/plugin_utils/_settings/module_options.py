@@ -48,6 +48,8 @@ def wanted(value: Value) -> dict[str, Any]:
         "adopt": value(_PREFIX + "adopt"),
         "keep_generations": value(_PREFIX + "keep_generations"),
         "live": apply == "live",
+        "settle": apply == "settle",
+        "canary_images": value(_PREFIX + "canary_images") if value(_PREFIX + "state") == "present" else [],
         "rollout": {
             "agent_batch": value(_PREFIX + "agent_batch"),
             "canary": value(_PREFIX + "canary"),
