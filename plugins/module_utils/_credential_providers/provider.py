@@ -1,0 +1,54 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One credential provider of the kubelet: a program on the node that the kubelet starts for a pod's pull, and that
+answers with the credentials for the image."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, NamedTuple
+
+API_VERSION = "credentialprovider.kubelet.k8s.io/v1"
+"""In which version the kubelet and a provider talk: the one that every release since v1.26 has."""
+
+ANY_ARCHITECTURE = "*"
+
+
+class Provider(NamedTuple):
+    """A provider as one node has it.
+
+    ``name`` is the name of its program in the kubelet's folder. ``sha256`` names the program's content, "" for one that
+    the node has already at ``path``. ``env`` may hold secrets. ``token_attributes`` has the kubelet's own keys, None
+    for none.
+    """
+
+    name: str
+    sha256: str
+    match_images: tuple[str, ...]
+    default_cache_duration: str = "0s"
+    args: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    token_attributes: Mapping[str, Any] | None = None
+    path: str = ""
+
+
+class Declared(NamedTuple):
+    """A provider as the inventory declares it, for nodes of any architecture.
+
+    ``programs`` are the checksums of its program by architecture, :data:`ANY_ARCHITECTURE` for a script; ``provider``
+    is the rest.
+    """
+
+    provider: Provider
+    programs: Mapping[str, str]
+
+    def on(self, architecture: str) -> Provider | None:
+        """The provider for nodes of this architecture; None if there is no program for it."""
+        if self.provider.path:
+            return self.provider
+        sha256 = self.programs.get(architecture) or self.programs.get(ANY_ARCHITECTURE)
+        return self.provider._replace(sha256=sha256) if sha256 else None
+
+    def secrets(self) -> list[str]:
+        """What no text may show. Which of the variables are secret is not known, so none is shown."""
+        return [value for _name, value in self.provider.env if value]
