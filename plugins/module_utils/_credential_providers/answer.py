@@ -14,9 +14,10 @@ import json
 import re
 from typing import Any, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import go_duration, match_images
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import API_VERSION
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object, text_of
+
+from . import go_duration, match_images
+from .provider import API_VERSION
 
 _KEYS = ("kind", "apiVersion", "cacheKeyType", "cacheDuration", "auth")
 _CACHE_KEY_TYPES = ("Image", "Registry", "Global")

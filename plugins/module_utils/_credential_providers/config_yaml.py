@@ -9,12 +9,13 @@ import contextlib
 import json
 from typing import Any, Mapping, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import go_duration
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER
+
+from . import go_duration
+from .provider import (
     API_VERSION,
     Provider,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER
 
 CONFIG_VERSION = "kubelet.config.k8s.io/v1"
 KIND = "CredentialProviderConfig"
@@ -37,7 +38,7 @@ def _entry(provider: Provider) -> dict[str, Any]:
     if provider.env:
         entry["env"] = [{"name": name, "value": value} for name, value in provider.env]
     if provider.token_attributes is not None:
-        entry["tokenAttributes"] = dict(provider.token_attributes)
+        entry["tokenAttributes"] = dict(sorted(provider.token_attributes.items()))
     return entry
 
 

@@ -14,10 +14,11 @@ from __future__ import annotations
 import re
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import go_duration, match_images
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import Provider
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.kept_shapes import is_text
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import Release
+
+from . import go_duration, match_images
+from .provider import Provider
 
 FIRST_RELEASE = (1, 26)
 """Since then the kubelet reads ``kubelet.config.k8s.io/v1``, the only form that is written here."""

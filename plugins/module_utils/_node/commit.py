@@ -407,7 +407,8 @@ class Commit:
             state = self.service.state()
             hanging = state.alive and not health.observe(self.paths, state).proven
             shipped = [item.path for item in desired.files if inside(item.path, self.paths.cert_dir)]
-            record = Generations(self.paths).restore(base, shipped)
+            shipped += [self.paths.provider_config] if desired.on_node else []
+            record = placing.restore(self.paths, base, shipped)
             if self.result["live"]:
                 live.write(self.paths, self.hosts_after, self.hosts_before)
             # A K3s that hung before, and that may not be restarted, goes on as it was.

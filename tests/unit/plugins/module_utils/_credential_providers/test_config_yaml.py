@@ -44,9 +44,9 @@ def test_the_file() -> None:
         '      - "b"\n'
         '    defaultCacheDuration: "0s"\n'
         "    tokenAttributes:\n"
-        '      serviceAccountTokenAudience: "x"\n'
-        "      requireServiceAccount: true\n"
         "      optionalServiceAccountAnnotationKeys: []\n"
+        "      requireServiceAccount: true\n"
+        '      serviceAccountTokenAudience: "x"\n'
     )
 
 

@@ -34,7 +34,7 @@ def test_this_machine_s_own_python() -> None:
 @pytest.mark.parametrize(
     ("head", "found"),
     [
-        (AMD64, "amd64"), (ARM64, "arm64"), (S390X, "s390x"), (b"#!/bin/sh\n", SCRIPT), (b"#! /usr/bin/env x\n", SCRIPT),
+        (AMD64, "amd64"), (ARM64, "arm64"), (S390X, "s390x"), (b"#!/bin/sh\n", SCRIPT), (b"#! /bin/env x\n", SCRIPT),
         (b"#!python\n", ""), (b"", ""), (b"MZ\x90", ""), (AMD64[:18] + b"\xff\xff", "unknown"), (AMD64[:10], ""),
     ],
 )  # fmt: skip
