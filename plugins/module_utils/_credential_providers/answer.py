@@ -30,6 +30,10 @@ class BadAnswer(ValueError):
     """The kubelet would not take the answer, or find nothing in it; the text says why, without quoting a secret."""
 
 
+class NothingFor(BadAnswer):
+    """It is a good answer, and has nothing for the image."""
+
+
 class Credential(NamedTuple):
     """What a provider gives for an image. ``cached_for`` are the seconds for which the kubelet keeps it."""
 
@@ -67,7 +71,7 @@ def credential(answer: bytes, image: str, default_cache_duration: str) -> Creden
         # Docker's own name for Docker Hub counts if nothing else does.
         if _pattern(key) == "index.docker.io" and image.startswith("docker.io/"):
             return Credential(*auth[key], cached_for, text_of(fields.get("cacheKeyType")))
-    raise BadAnswer(
+    raise NothingFor(
         "it has credentials for other images only, under %d keys of which none matches" % len(auth)
         if auth
         else "it has no credentials for this image"

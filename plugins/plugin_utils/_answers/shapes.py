@@ -40,6 +40,14 @@ ENDPOINTS = [
     }
 ]  # fmt: skip
 
+#: ``providers`` of k3s_registry_probe.
+PROVIDERS = [
+    {
+        "name": TEXT, "image": TEXT, "cause": TEXT, "message": TEXT, "fix": TEXT, "seconds": NUMBER,
+        "cached_for": NUMBER, "findings": [TEXT],
+    }
+]  # fmt: skip
+
 _DIAGNOSIS = {"image": TEXT, "cause": TEXT, "endpoint": TEXT, "message": TEXT, "fix": TEXT, "evidence": [TEXT]}
 
 #: ``pulls`` of k3s_pull_diagnosis.
