@@ -16,7 +16,7 @@ import selectors
 import signal
 import subprocess
 import time
-from typing import Mapping, NamedTuple, Sequence
+from typing import Any, Mapping, NamedTuple, Sequence
 
 TIMEOUT = 60.0
 """The kubelet gives up on a provider after so many seconds."""
@@ -101,13 +101,13 @@ class _Talk:
                     return "", ""
         return self._status()
 
-    def _goes_on(self, pipe: object) -> bool:
+    def _goes_on(self, pipe: Any) -> bool:
         """Do what a pipe is ready for; whether there is more to come."""
         try:
             if pipe is self._process.stdin:
                 self._question = self._question[os.write(pipe.fileno(), self._question[:_PIECE]) :]
                 return bool(self._question)
-            piece = os.read(pipe.fileno(), _PIECE)  # type: ignore[attr-defined]
+            piece = os.read(pipe.fileno(), _PIECE)
         except BlockingIOError:
             return True
         except OSError:

@@ -25,6 +25,7 @@ INFO = {
             "configs": {"*": {"auth": {"*": TEXT}, "tls": {"*": ANY}}},
         },
     },
+    "providers": {"path": TEXT, "exists": FLAG, "managed": FLAG, "names": [TEXT]},
     "generation": TEXT, "state": TEXT, "differences": [{"file": TEXT, "kind": TEXT, "diff": TEXT}],
     "templates": [{"path": TEXT, "message": TEXT}], "settings": [{"source": TEXT, "key": TEXT, "value": ANY}],
     "proxies": [{"source": TEXT, "variable": TEXT, "registries": [TEXT]}], "certificates": [_CERTIFICATE],
@@ -90,6 +91,7 @@ SAID = {
         "registries_sha256": TEXT, "candidate": FLAG, "interrupted": TEXT, "drop_in": TEXT,
         "edited": [{"file": TEXT, "kind": TEXT}],
     },
+    "providers": {"path": TEXT, "exists": FLAG, "managed": FLAG, "changed_at": NUMBER, "names": [TEXT]},
     "generated": {
         "certs_d": TEXT, "config_toml": TEXT, "hosts": {"*": TEXT}, "auth": {"*": {"*": TEXT}}, "complete": FLAG,
     },

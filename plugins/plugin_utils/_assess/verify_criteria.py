@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 
-from . import registries
+from . import providers, registries
 
 #: States in which a node does not run what its files say, whatever works at the moment.
 _NOT_AS_IT_SHOULD = ("pending", "drifted", "unreadable")
@@ -18,8 +18,6 @@ _FIX_WITHOUT_K3S = (
     "the host out with --limit."
 )
 _MOST_FINDINGS = 10
-_SLOW_PROVIDER = 10.0
-_FIX_SHARED = "Take the mirror away, or let it be one that may have these credentials."
 
 
 class Finding(NamedTuple):
@@ -107,17 +105,8 @@ def of_providers(entries: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
 
     One that could not be asked for want of an image does not fail: nothing is known to be wrong with it.
     """
-    for entry in entries:
-        cause, fix = str(entry.get("cause") or "unknown"), str(entry.get("fix") or "")
-        of_whom = "credential provider %s" % entry.get("name") if entry.get("name") else "credential providers"
-        if cause != "ok":
-            fails = cause not in ("not_asked", "provider_unknown")
-            yield Finding(fails, cause, "%s: %s" % (of_whom, entry.get("message") or ""), fix)
-        elif float(entry.get("seconds") or 0) > _SLOW_PROVIDER:
-            message = "%s took %.0f s, and a pod's pull waits for it" % (of_whom, float(entry["seconds"]))
-            yield Finding(False, "provider_slow", message)
-        for finding in (entry.get("findings") or [])[:_MOST_FINDINGS]:
-            yield Finding(False, "provider_shared", "%s: %s" % (of_whom, finding), _FIX_SHARED)
+    for trouble in providers.troubles(entries):
+        yield Finding(trouble.level == "error", trouble.code, trouble.message, trouble.fix)
 
 
 def of_canaries(pulls: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 
 from tests.unit.plugins.plugin_utils._certificates.authority import DAY, NOW, issue
 from tests.unit.plugins.plugin_utils._info.node import Node, codes, managed
@@ -367,3 +368,22 @@ def test_mirrors_of_the_embedded_registry_need_no_endpoint(node: Node) -> None:
     node.embedded = "127.0.0.1:6443"
     node.start()
     assert "K3R273" not in codes(node.info())
+
+
+def test_the_kubelet_s_providers_are_named_and_pending_until_it_has_read_them(node: Node) -> None:
+    node.apply(CONFIG)
+    node.start()
+    path = node.paths.provider_config
+    assert node.info()["providers"] == {"path": path, "exists": False, "managed": False, "names": []}
+    node.write("providers: []\n", path, 50)
+    assert node.info()["providers"] == {"path": path, "exists": True, "managed": False, "names": []}
+    assert node.info()["state"] == "loaded"
+    memory = Memory(node.paths)
+    memory.write_record({**memory.record(), "programs": {"ecr": "0" * 64}})
+    node.write(managed("providers: []\n"), path, 50)
+    found = node.info()
+    assert found["providers"] == {"path": path, "exists": True, "managed": True, "names": ["ecr"]}
+    assert found["state"] == "pending"
+    assert [item["message"] for item in found["problems"] if "the kubelet has not read it" in item["message"]]
+    node.write(managed("providers: []\n"), path, -50)
+    assert node.info()["state"] == "loaded"
