@@ -299,3 +299,20 @@ def test_the_shipped_form_holds_all_of_it(node: Node) -> None:
     state = with_provider(wanted(node.paths, "one"), args=("a", "b"), token_attributes=tokens)
     assert from_text(state.text()).providers == state.providers
     assert from_text(state.text()).at(node.paths) == state.at(node.paths)
+
+
+def test_a_kubelet_that_refuses_them_is_heard_and_the_node_put_back(
+    node: Node, k3s: FakeK3s, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = wanted(node.paths, "one"), wanted(node.paths, "two")
+    k3s.knows(one, two)
+    node.apply(one)
+    keep(node, ONE)
+    said = ['E1126 kuberuntime_manager.go:1] "Failed to register CRI auth plugins" err="plugin binary did not exist"']
+    monkeypatch.setattr(k3s, "log", lambda mark, lines: said + ["systemd: main process exited"] * 20)
+    k3s.ill = {"two"}
+    node.stage(with_provider(two))
+    with pytest.raises(Failure, match="refuses its credential providers: plugin binary did not exist"):
+        node.commit()
+    assert node.time < 1005
+    assert "config.yaml" not in tree(node)
