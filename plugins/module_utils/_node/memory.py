@@ -149,7 +149,8 @@ class Memory:
     def _remove_leftovers(self) -> None:
         """Remove files that were being written, and folders that were being removed, when their run died: they hold
         what the finished ones would, passwords and keys too. Only under the lock."""
-        beside = [self.paths.registries_yaml, self.paths.drop_in, *self.record()["managed"]]
+        beside = [self.paths.registries_yaml, self.paths.drop_in, self.paths.provider_config]
+        beside += self.record()["managed"]
         places = [os.path.dirname(path) for path in beside]
         places.extend(os.path.dirname(os.path.realpath(path)) for path in beside if os.path.islink(path))
         places.extend([self.paths.config_dir, self.paths.state_dir, self._path("generations")])
