@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
@@ -24,6 +25,7 @@ from .start import TIMEOUT, Started, start
 
 # So much of what a provider says about its failure.
 _MOST_SAID = 300
+_MOST_AT_ONCE = 8
 _LONG_WORD = re.compile(r"[A-Za-z0-9+=_-]{32,}")
 _FIXES = {
     "provider_not_started": "Look at the program and its interpreter on the node, and run k3sfleet.registries.site.",
@@ -75,7 +77,11 @@ def check(
     :param images: full names without tag and digest, of which each provider is asked for the first that it is for.
     :param environment: of the kubelet.
     """
-    return [_checked(paths, provider, images, environment, ask, timeout) for provider in providers]
+    if not providers:
+        return []
+    # At the same time: each may take a minute.
+    with ThreadPoolExecutor(min(len(providers), _MOST_AT_ONCE)) as pool:
+        return list(pool.map(lambda provider: _checked(paths, provider, images, environment, ask, timeout), providers))
 
 
 def _checked(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import TEMPORARY_SUFFIX
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.kept_shapes import is_text
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import Release
 
@@ -77,6 +78,10 @@ def _of_name(name: str) -> Iterator[str]:
         yield "a provider needs a name, which is that of its program in the kubelet's folder"
     elif re.search(r"[/\s\x00-\x1f\x7f]", name) or not is_text(name):
         yield "a name with a slash, a space or a control character in it is no name of a program"
+    elif name.startswith(".") or name.endswith(TEMPORARY_SUFFIX):
+        yield (
+            "a name that begins with a dot, or ends with %s, is for the collection's own files there" % TEMPORARY_SUFFIX
+        )
     elif len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
         yield "its name is longer than %d bytes" % _LONGEST_NAME
 

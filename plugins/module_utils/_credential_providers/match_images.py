@@ -15,6 +15,7 @@ import re
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.go_url import GoUrl, GoUrlError, parse
 
 _PORT = re.compile(r"(.*):([^:\[\]]*)", re.DOTALL)
+_NAMES_OF_DOCKER_HUB = ("index.docker.io", "registry-1.docker.io")
 
 
 class BadPattern(ValueError):
@@ -52,6 +53,8 @@ def problem(pattern: str) -> str:
         return "an IPv6 address without a port matches no image: the kubelet reads its brackets as a wildcard"
     if glob.username is not None or glob.raw_query or glob.force_query or glob.fragment:
         return "it has a user name, a question mark or a hash sign in it, and images do not"
+    if ".".join(parts) in _NAMES_OF_DOCKER_HUB:
+        return "images of Docker Hub are named after docker.io, whatever a pod's text says"
     if re.search(r"[*?\[]", glob.path):
         return "a wildcard counts in the registry's name only, and this one is in the path: write where the path begins"
     if re.search(r":[^/@]+\Z|@", pattern.partition("/")[2]):

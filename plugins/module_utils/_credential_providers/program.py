@@ -14,6 +14,8 @@ _NAMES = {
     "x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "armv7l": "arm", "armv6l": "arm",
     "i686": "386", "i386": "386", "s390x": "s390x", "ppc64le": "ppc64le", "riscv64": "riscv64",
 }  # fmt: skip
+# What a machine runs beside what is its own.
+_RUNS_TOO = {"amd64": ("386",), "arm64": ("arm",)}
 ARCHITECTURES = tuple(_MACHINES.values())
 
 HEAD = 256
@@ -55,6 +57,6 @@ def problem(head: bytes, wanted: str) -> str:
         return "it is no program: it begins neither like one (ELF) nor with #! and an interpreter's path"
     if found != SCRIPT and not wanted:
         return "it is a program for %s only: name it by its architecture, such as {%s: ...}" % (found, found)
-    if found not in (SCRIPT, wanted):
+    if found not in (SCRIPT, wanted, *_RUNS_TOO.get(wanted, ())):
         return "it is a program for %s, and the node is %s" % (found, wanted)
     return ""

@@ -126,6 +126,18 @@ def test_a_long_word_that_it_prints_is_not_shown(paths: NodePaths) -> None:
     assert found["message"] == "it ended with status 1: token ********"
 
 
+def test_several_that_hang_take_no_longer_than_one(paths: NodePaths) -> None:
+    content = b"#!/bin/sh\nsleep 60\n"
+    sha256 = hashlib.sha256(content).hexdigest()
+    programs.keep(paths.provider_bin_dir, sha256, io.BytesIO(content))
+    wanted = [Provider("own-%d" % number, sha256, ("registry.example.com",)) for number in range(4)]
+    programs.place(paths.provider_bin_dir, wanted)
+    began = time.monotonic()
+    found = check.check(paths, wanted, [], ENVIRONMENT, Registry(), timeout=1.0)
+    assert [(item["name"], item["cause"]) for item in found] == [(item.name, "provider_timeout") for item in wanted]
+    assert time.monotonic() - began < 3
+
+
 def test_what_it_has_started_ends_with_it(paths: NodePaths, tmp_path: Path) -> None:
     found = checked(paths, "sleep 60 & echo $! >%s/pid; wait" % tmp_path)
     assert found["cause"] == "provider_timeout"

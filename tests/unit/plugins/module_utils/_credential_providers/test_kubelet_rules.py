@@ -37,6 +37,8 @@ def test_good_ones() -> None:
         ({"name": ""}, "provider 1: a provider needs a name"),
         ({"name": ".."}, "needs a name"),
         ({"name": "bin/ecr"}, "no name of a program"),
+        ({"name": ".k3sfleet"}, "the collection's own files"),
+        ({"name": "ecr.k3sfleet-new"}, "the collection's own files"),
         ({"name": "my ecr"}, "no name of a program"),
         ({"name": "x" * 201}, "longer than 200 bytes"),
         ({"match_images": ()}, "at least one pattern"),

@@ -67,6 +67,7 @@ def test_good_patterns(pattern: str) -> None:
         ("[2001:db8::1]", "IPv6"),
         ("reg[0-9].example.com", "invalid port"),
         ("registry\n.example.com", "control character"),
+        ("index.docker.io", "named after docker.io"),
     ],
 )
 def test_patterns_that_match_nothing_are_named(pattern: str, words: str) -> None:

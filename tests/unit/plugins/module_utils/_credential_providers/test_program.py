@@ -45,6 +45,7 @@ def test_kinds(head: bytes, found: str) -> None:
 def test_what_a_machine_does_not_start() -> None:
     assert problem(AMD64, "amd64") == ""
     assert problem(b"#!/bin/sh\n", "") == problem(b"#!/bin/sh\n", "arm64") == ""
+    assert problem(AMD64[:18] + b"\x03\x00" + bytes(44), "amd64") == ""
     assert problem(ARM64, "amd64") == "it is a program for arm64, and the node is amd64"
     assert "name it by its architecture, such as {arm64: ...}" in problem(ARM64, "")
     assert "no program" in problem(b"<html>", "amd64")
