@@ -104,8 +104,9 @@ class _Talk:
     def _goes_on(self, pipe: Any) -> bool:
         """Do what a pipe is ready for; whether there is more to come."""
         try:
-            if pipe is self._process.stdin:
-                self._question = self._question[os.write(pipe.fileno(), self._question[:_PIECE]) :]
+            to_it = self._process.stdin
+            if to_it is not None and pipe is to_it:
+                self._question = self._question[os.write(to_it.fileno(), self._question[:_PIECE]) :]
                 return bool(self._question)
             piece = os.read(pipe.fileno(), _PIECE)
         except BlockingIOError:
