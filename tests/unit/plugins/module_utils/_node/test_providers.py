@@ -23,8 +23,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_pr
     Provider,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import placing
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import SETTINGS, Desired, from_text
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import StageRefused, previous_state
 
@@ -154,23 +157,36 @@ def test_a_removal_leaves_nothing(node: Node, k3s: FakeK3s) -> None:
 
 
 @pytest.mark.parametrize("fault", ["ill", "canary"])
-def test_a_failed_commit_puts_the_node_back(node: Node, k3s: FakeK3s, fault: str) -> None:
-    base, two = wanted(node.paths, "one"), wanted(node.paths, "two")
-    k3s.knows(base, two)
-    node.apply(base)
+@pytest.mark.parametrize("had_one", [False, True])
+def test_a_failed_commit_puts_the_node_back(node: Node, k3s: FakeK3s, fault: str, had_one: bool) -> None:
+    one, two = wanted(node.paths, "one"), wanted(node.paths, "two")
+    k3s.knows(one, two)
+    keep(node, ONE)
+    node.apply(with_provider(one) if had_one else one)
+    before = tree(node)
+    assert before.get("bin/ecr") == (ONE if had_one else None)
     k3s.ill = {"two"} if fault == "ill" else set()
     k3s.missing_images = {"image:1"} if fault == "canary" else set()
-    keep(node, ONE, TWO)
-    for before, state in ((base, with_provider(two)), (with_provider(base), with_provider(two, TWO))):
-        k3s.ill, ill = set(), k3s.ill
-        node.apply(before)
-        k3s.ill, seen = ill, tree(node)
-        node.stage(state)
-        with pytest.raises(Failure, match="put back as it was"):
-            node.commit(canary_images=["image:1"])
-        assert tree(node) == seen
-        assert node.memory_is_at_rest()
-        keep(node, ONE, TWO)
+    keep(node, TWO)
+    node.stage(with_provider(two, TWO))
+    restarts = k3s.restarts
+    with pytest.raises(Failure, match="put back as it was"):
+        node.commit(canary_images=["image:1"])
+    assert k3s.restarts == restarts + 2
+    assert tree(node) == before
+    assert node.memory_is_at_rest()
+
+
+def test_a_file_that_is_newer_than_the_kubelet_s_start_needs_a_restart(node: Node, k3s: FakeK3s) -> None:
+    base = wanted(node.paths, "one")
+    k3s.knows(base)
+    keep(node, ONE)
+    state = with_provider(base)
+    node.apply(state)
+    os.utime(node.paths.provider_config, (4_000_000_100.0, 4_000_000_100.0))
+    staged = node.stage(state)
+    assert (staged["changed"], staged["restart"]) == (False, True)
+    assert staged["reasons"] == ["%s is newer than the running %s" % (node.paths.provider_config, node.paths.service)]
 
 
 def test_somebody_else_s_configuration_stops_the_run(node: Node, k3s: FakeK3s) -> None:
@@ -316,3 +332,27 @@ def test_a_kubelet_that_refuses_them_is_heard_and_the_node_put_back(
         node.commit()
     assert node.time < 1005
     assert "config.yaml" not in tree(node)
+
+
+def test_programs_come_before_the_file_that_names_them_and_go_after_it(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = with_provider(wanted(node.paths, "one")).at(node.paths)
+    record = Memory(node.paths).record()
+    with pytest.raises(FileProblem):
+        placing.place(node.paths, state, record)
+    assert tree(node) == {}
+    keep(node, ONE)
+    placing.place(node.paths, state, record)
+    placing.remember(node.paths, Memory(node.paths), state, 0)
+    seen = []
+    real = programs.remove_obsolete
+
+    def remove_obsolete(bin_dir: str, providers: Any) -> None:
+        seen.append(sorted(tree(node)))
+        real(bin_dir, providers)
+
+    monkeypatch.setattr(programs, "remove_obsolete", remove_obsolete)
+    placing.place(node.paths, wanted(node.paths, "one"), Memory(node.paths).record())
+    assert seen == [["bin/ecr"]]
+    assert tree(node) == {}
