@@ -356,3 +356,15 @@ def test_programs_come_before_the_file_that_names_them_and_go_after_it(
     placing.place(node.paths, wanted(node.paths, "one"), Memory(node.paths).record())
     assert seen == [["bin/ecr"]]
     assert tree(node) == {}
+
+
+def test_programs_that_no_kept_state_needs_are_removed(node: Node, k3s: FakeK3s) -> None:
+    base = wanted(node.paths, "one")
+    k3s.knows(base)
+    contents = [b"#!/bin/sh\necho %d\n" % number for number in range(6)]
+    for content in contents:
+        keep(node, content)
+        state = with_provider(base, content)
+        node.apply(replace(state, settings={**state.settings, "keep_generations": 2}))
+    store = set(os.listdir(os.path.join(node.paths.provider_bin_dir, programs.STORE)))
+    assert store == {sha256(content) for content in contents[-3:]}
