@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
     from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 
+# K3s' own setting is a key with a colon, or begins with dashes; an argument of the kubelet is written like this.
+_OF_KUBELET = re.compile(r"(?<!--)\bimage-credential-provider-(?:config|bin-dir)=")
 _FLAGS = ("image-credential-provider-config", "image-credential-provider-bin-dir")
 VARIABLE = "k3s_registries_credential_providers"
 
@@ -78,9 +80,7 @@ def _of_flags(node: Identity) -> Iterator[str]:
     texts = {item.path: item.text for item in node.config_files}
     texts["the command line of " + node.paths.service] = "\n".join(node.unit.command) if node.unit else ""
     for place, text in texts.items():
-        # K3s' own setting begins a line, or a word of a command line. Anywhere else it is an argument of the kubelet.
-        lines = [line for line in text.splitlines() if "image-credential-provider-" in line.partition("#")[0]]
-        if not all(re.match(r"(--)?image-credential-provider-", line) for line in lines):
+        if any(_OF_KUBELET.search(line) for line in text.splitlines() if not line.lstrip().startswith("#")):
             yield (
                 "%s gives the kubelet image-credential-provider flags of its own (kubelet-arg), which count more than "
                 "K3s' settings. Give them to K3s as --%s and --%s" % (place, *_FLAGS)

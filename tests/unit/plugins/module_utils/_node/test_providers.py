@@ -17,18 +17,22 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_pr
     config_yaml,
     program,
     programs,
+    staging,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import (
     Declared,
     Provider,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.config_files import ConfigFile
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.units import Unit
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import placing
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import SETTINGS, Desired, from_text
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceState
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import StageRefused, previous_state
 
 from tests.unit.plugins.module_utils._node.fake_node import FakeK3s, Node, nothing_wanted, wanted
@@ -255,15 +259,36 @@ def test_a_node_of_another_architecture_is_refused(node: Node) -> None:
         node.stage(state)
 
 
-@pytest.mark.parametrize(
-    ("entries", "words"),
-    [([("image-credential-provider-config", "config.yaml")], "which is no absolute path")],
-)
-def test_settings_that_cannot_be_followed_are_refused(node: Node, entries: list[tuple[str, str]], words: str) -> None:
+def test_a_relative_path_cannot_be_followed(node: Node) -> None:
     keep(node, ONE)
+    entries = [("image-credential-provider-config", "config.yaml")]
     node.settings = Settings("k3s", (), (), [("/etc/rancher/k3s/config.yaml", entries)])
-    with pytest.raises(StageRefused, match=words):
+    with pytest.raises(StageRefused, match="sets image-credential-provider-config to config.yaml, which is no"):
         node.stage(with_provider(wanted(node.paths, "one")))
+
+
+@pytest.mark.parametrize(
+    ("text", "command", "refused"),
+    [
+        ('kubelet-arg:\n  - "image-credential-provider-config=/x"\n', (), "/c.yaml"),
+        ("kubelet-arg: image-credential-provider-bin-dir=/x\n", (), "/c.yaml"),
+        ("", ("k3s", "agent", "--kubelet-arg=image-credential-provider-config=/x"), "the command line of "),
+        ("", ("k3s", "agent", "--kubelet-arg", "image-credential-provider-config=/x"), "the command line of "),
+        ("# kubelet-arg: image-credential-provider-bin-dir=/x\n", (), ""),
+        ('"image-credential-provider-config": /x\nimage-credential-provider-bin-dir: /y\n', (), ""),
+        ("", ("k3s", "agent", "--image-credential-provider-config=/image-credential-provider-config.yaml"), ""),
+        ("", ("k3s", "agent", "--image-credential-provider-bin-dir", "/x/image-credential-provider-bin-dir"), ""),
+    ],
+)
+def test_what_is_given_to_the_kubelet_counts_more_and_is_refused(
+    node: Node, text: str, command: tuple[str, ...], refused: str
+) -> None:
+    state = ServiceState("running", 1, 1.0, 0)
+    unit = Unit("k3s", "k3s", "server", True, state, "active", command, (), "k3s.service")
+    found = node.identity()._replace(unit=unit, config_files=(ConfigFile("/c.yaml", text, 0.0, ()),))
+    keep(node, ONE)
+    said = staging.refusals(found, with_provider(wanted(node.paths, "one")).at(node.paths), "v1.34.3+k3s1")
+    assert [sentence.startswith(refused) for sentence in said] == ([True] if refused else [])
 
 
 def test_another_program_in_its_place_is_refused(node: Node) -> None:

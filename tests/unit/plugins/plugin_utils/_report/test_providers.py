@@ -11,6 +11,8 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.nodes 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.findings import findings
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.nodes import nodes as rows
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.page import html
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.providers import providers
 
 from tests.unit.plugins.plugin_utils._report.hosts import info
 
@@ -56,3 +58,22 @@ def test_a_document_of_before_has_none() -> None:
     del document["hosts"]["one"]["providers"]
     assert assess(document["hosts"]["one"]).condition == "ok"
     assert findings(document) == []
+
+
+def test_the_page_has_a_table_of_them() -> None:
+    document = report(
+        one=[provider(seconds=0.2)], two=[provider(seconds=1.26)], three=[provider("provider_failed", name="<b>gar")],
+        four=[],
+    )  # fmt: skip
+    document["hosts"]["four"]["info"]["providers"] = {"names": ["ecr"]}
+    assert [(row.name, row.answer, row.slowest, row.nodes) for row in providers(document)] == [
+        ("<b>gar", "provider fails", 0.1, ["three"]),
+        ("ecr", "ok", 1.26, ["one", "two"]),
+        ("ecr", "providers not checked", 0.0, ["four"]),
+    ]
+    page = html(document)
+    assert "<h3>Credential providers</h3>" in page
+    assert "1.3 s" in page
+    assert "&lt;b&gt;gar" in page
+    assert "<b>gar" not in page
+    assert "<h3>Credential providers</h3>" not in html(report(one=[]))
