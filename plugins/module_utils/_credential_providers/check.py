@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
@@ -16,17 +15,15 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generati
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import MASK, Redactor
+from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
 from . import answer, match_images, program, programs, staging
 from .answer import Credential
 from .provider import Provider
-from .start import TIMEOUT, Started, start
+from .said import last_line
+from .start import TIMEOUT, start
 
-# So much of what a provider says about its failure.
-_MOST_SAID = 300
 _MOST_AT_ONCE = 8
-_LONG_WORD = re.compile(r"[A-Za-z0-9+=_-]{32,}")
 _FIXES = {
     "provider_not_started": "Look at the program and its interpreter on the node, and run k3sfleet.registries.site.",
     "provider_timeout": "Start it on the node by hand. A pod's pull waits for it as long.",
@@ -111,7 +108,11 @@ def _checked(
     started = start(command, answer.request(image), {**environment, **dict(provider.env)}, answer.LARGEST, timeout)
     found["seconds"] = round(started.seconds, 3)
     if started.problem:
-        return _failed(found, started.cause, started.problem + _said(provider, started))
+        return _failed(
+            found,
+            started.cause,
+            ": ".join(part for part in (started.problem, last_line(started.errors, provider)) if part),
+        )
     try:
         got = answer.credential(started.out, image, provider.default_cache_duration)
     except answer.NothingFor as problem:
@@ -137,15 +138,6 @@ def not_known(problem: str) -> dict[str, Any]:
 def _failed(found: dict[str, Any], cause: str, message: str) -> dict[str, Any]:
     found.update(cause=cause, message=message, fix=_FIXES.get(cause, ""))
     return found
-
-
-def _said(provider: Provider, started: Started) -> str:
-    """The last line that it has written about its failure, without secrets."""
-    redactor = Redactor([value for _name, value in provider.env])
-    text = redactor.lines(started.errors.decode("utf-8", "replace").splitlines())
-    # Of a token that it prints nobody knows the form: whatever is long enough to be one is not shown.
-    lines = [_LONG_WORD.sub(MASK, line.strip()) for line in text if line.strip()]
-    return ": %s" % lines[-1][:_MOST_SAID] if lines else ""
 
 
 def image_for(provider: Provider, images: Sequence[str]) -> str:

@@ -13,10 +13,9 @@ from __future__ import annotations
 import re
 from typing import Any, Iterable, Mapping, NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import MASK, Redactor
-
 from .match_images import matches
 from .provider import Provider
+from .said import reason, shown
 
 LINES = 4000
 """So many of the newest lines of the service are looked through."""
@@ -33,8 +32,6 @@ _ANSWERS = (
     "credential provider plugin did not return a valid cacheKeyType",
 )
 _REFUSED = re.compile(r"register CRI auth plugins\"?:? ?(?:err=)?(.*)", re.IGNORECASE)
-_LONG_WORD = re.compile(r"[A-Za-z0-9+=_-]{32,}")
-_MOST_SAID = 300
 _MESSAGES = {
     "provider_not_started": "The kubelet cannot start the credential provider %s, so it pulls without credentials.",
     "provider_timeout": "The credential provider %s did not answer the kubelet within a minute, so it pulls without "
@@ -94,15 +91,13 @@ def explained(pull: Mapping[str, Any], said: Sequence[Heard], providers: Sequenc
     for item in reversed(said):
         if item.image == repository or (not item.image and its):
             name = item.provider or its[0]
-            shown = Redactor([value for known in providers for _name, value in known.env])
-            reason = _without_tokens(shown.text(item.said))[:_MOST_SAID]
             return {
                 **pull,
                 "cause": item.cause,
                 "endpoint": None,
                 "message": _MESSAGES[item.cause] % name,
-                "fix": _FIX % reason,
-                "evidence": [*pull["evidence"], _without_tokens(shown.text(item.line))],
+                "fix": _FIX % reason(item.said, providers),
+                "evidence": [*pull["evidence"], shown(item.line, providers)],
             }
     return dict(pull)
 
@@ -112,9 +107,7 @@ def refusal(lines: Iterable[str]) -> str:
     for line in lines:
         match = _REFUSED.search(line)
         if match:
-            return "the kubelet refuses its credential providers: %s" % _without_tokens(
-                Redactor().text(match.group(1).strip('"'))
-            )
+            return "the kubelet refuses its credential providers: %s" % shown(match.group(1).strip('"'))
     return ""
 
 
@@ -123,8 +116,3 @@ def _repository(image: str) -> str:
     name = image.partition("@")[0]
     head, colon, tag = name.rpartition(":")
     return head if colon and "/" not in tag else name
-
-
-def _without_tokens(text: str) -> str:
-    """Of a token that a provider prints nobody knows the form: whatever is long enough to be one is not shown."""
-    return _LONG_WORD.sub(MASK, text)
