@@ -15,14 +15,12 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import config_yaml, program
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import (
     DECLARED,
     Declared,
     Provider,
     declared_from,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import MASK
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
@@ -128,6 +126,12 @@ class Desired:
             files.append(DesiredFile(paths.drop_in, drop_in.encode("utf-8"), 0o600))
         on_node = self.on_node
         if self.providers:
+            # Imported here, as below: most nodes have none.
+            from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import (
+                config_yaml,
+                program,
+            )
+
             found = [declared.on(program.architecture()) for declared in self.providers]
             on_node = tuple(provider for provider in found if provider is not None)
             files.append(DesiredFile(paths.provider_config, config_yaml.text(on_node).encode("utf-8"), 0o600))
@@ -140,6 +144,9 @@ class Desired:
         drop_in = next((item.content.decode("utf-8") for item in self.files if item.path.endswith(DROP_IN_NAME)), "")
         lines = ["# config.yaml.d", *drop_in.splitlines()[1:]] if drop_in else []
         if self.providers:
+            from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import config_yaml
+            from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import MASK
+
             shown = config_yaml.text(self.on_node, hidden=MASK).splitlines()[1:]
             programs = ["# %s: %s" % (item.name, item.path or "sha256 " + item.sha256) for item in self.on_node]
             lines += ["# credential providers", *shown, *programs]
