@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from functools import partial
 from typing import Any, Mapping, Sequence
 
@@ -29,6 +30,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import
     answer_of,
     cluster_groups,
     controller_file,
+    controller_path,
     ledger_of,
     plain,
 )
@@ -38,13 +40,17 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shape
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.ask import ask
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import Given, GivenProblem, read
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes import only_files
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe, provider_exchange
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepare import (
     Prepared,
     Settings,
     nothing,
     prepare,
     settings_only,
+)
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.providers import (
+    ProviderProblem,
+    prepare_providers,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run, summary
@@ -54,7 +60,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings impo
 
 _CONTROLLER_ONLY = (
     "config", "validate_only", "disable_default_endpoint", "embedded_registry", "system_default_registry",
-    "cluster", "canary_images", "keep_generations", "limits", "rollout",
+    "cluster", "canary_images", "keep_generations", "limits", "rollout", "credential_providers",
 )  # fmt: skip
 
 _SETTINGS = ("disable_default_endpoint", "embedded_registry", "system_default_registry")
@@ -64,6 +70,8 @@ display = Display()
 
 class ActionModule(NodeAction):
     _spec = STAGE_ARGUMENTS
+    #: The files of the controller that hold programs of credential providers, by their checksums.
+    _programs: Mapping[str, str]
 
     def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         began = time.time()
@@ -135,11 +143,15 @@ class ActionModule(NodeAction):
                 )
             )
             # A seal is not text, and would not survive the cleaning.
-            return said if "unsure" in said else answer_of(said, secrets)
+            sealed = "unsure" in said or "foreign_providers" in said
+            return said if sealed else answer_of(said, secrets)
+
+        def execute_until_answered(module_args: dict[str, Any]) -> dict[str, Any]:
+            return provider_exchange.answered(execute, module_args, desired, self._send_programs)
 
         answer: dict[str, Any] = {}
         try:
-            answer = ask(execute, node_arguments)
+            answer = ask(execute_until_answered, node_arguments)
             conform(answer, STAGED, "the node's answer")
         except OddAnswer as odd:
             # Use nothing of it; the node counts as failed.
@@ -219,6 +231,7 @@ class ActionModule(NodeAction):
         found = limits.problems({"k3s_registries_keep_generations": arguments["keep_generations"], **of_the_role})
         if arguments["state"] == "present":
             settings = {key: arguments[key] for key in _SETTINGS}
+            settings["credential_providers"] = arguments["credential_providers"] or None
             try:
                 given = read(arguments["config"], _told_of_the_nodes(arguments))
             except GivenProblem as problem:
@@ -249,13 +262,31 @@ class ActionModule(NodeAction):
                 return Prepared()
             if arguments["state"] == "absent":
                 return Prepared(desired=nothing(settings))
+            shared_folder = str(C.DEFAULT_LOCAL_TMP)
+            find = partial(controller_path, self, task_vars=task_vars)
+            providers = prepare_providers(arguments["credential_providers"], find, shared_folder)
+            self._programs = providers.sources
             given: Given = arguments["config"]
             if not given.config and not given.errors:
-                return Prepared(desired=settings_only(settings))
+                return Prepared(desired=replace(settings_only(settings), providers=providers.declared))
             read_file = partial(controller_file, self, task_vars=task_vars)
-            return prepare(given, settings, paths, read_file, shared_folder=str(C.DEFAULT_LOCAL_TMP))
-        except (SourceProblem, Unsafe) as problem:
+            prepared = prepare(given, settings, paths, read_file, shared_folder=shared_folder)
+            if prepared.desired is not None:
+                prepared.desired = replace(prepared.desired, providers=providers.declared)
+            return prepared
+        except (ProviderProblem, SourceProblem, Unsafe) as problem:
             raise AnsibleActionFail("%s. Nothing has been touched." % problem) from None
+
+    def _send_programs(self, checksums: list[str]) -> dict[str, str]:
+        """Bring programs of credential providers to the node; where each is there."""
+        if self._connection._shell.tmpdir is None:
+            self._make_tmp_path()
+        folder = self._connection._shell.tmpdir
+        sent = {sha256: self._connection._shell.join_path(folder, "program-" + sha256) for sha256 in checksums}
+        for sha256, path in sent.items():
+            self._transfer_file(self._programs[sha256], path)
+        self._fixup_perms2([folder, *sent.values()])
+        return sent
 
     def _check_rollout(self, arguments: dict[str, Any], task_vars: Any) -> list[str]:
         """What is to be said about the rollout's settings; a mistake in them stops the run before the first node."""

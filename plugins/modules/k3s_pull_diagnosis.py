@@ -129,8 +129,14 @@ import time
 from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import (
+    check,
+    kubelet_log,
+    staging,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import places
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem, service_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.certs_d import configured_mirrors
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.config_option import take_config
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.loaded_secrets import loaded_secrets
@@ -143,6 +149,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader 
 
 if TYPE_CHECKING:
     from typing import Any
+
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 
 ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
@@ -182,7 +190,22 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             continue
         except OSError as error:
             module.fail_json(msg=f"Cannot read {path}: {error.strerror}. Reading containerd's log needs become: true.")
-    return {"changed": False, "pulls": reader.diagnoses(), "files": files, "lines": reader.lines}
+    pulls = _with_the_kubelet_s_reasons(reader.diagnoses(), paths, since)
+    return {"changed": False, "pulls": pulls, "files": files, "lines": reader.lines}
+
+
+def _with_the_kubelet_s_reasons(
+    pulls: list[dict[str, Any]], paths: NodePaths, since: float | None
+) -> list[dict[str, Any]]:
+    """Failing pulls that may be failing for want of a credential provider's answer say so."""
+    if not any(pull["cause"] in kubelet_log.EXPLAINED for pull in pulls) or staging.content(paths) is None:
+        return pulls
+    try:
+        lines = service_of(paths.service).log(since or 0.0, kubelet_log.LINES)
+    except ServiceProblem:
+        return pulls
+    said, providers = kubelet_log.heard(lines), check.known(paths).providers
+    return [kubelet_log.explained(pull, said, providers) for pull in pulls]
 
 
 def main() -> None:

@@ -105,6 +105,23 @@ options:
       - Sets K3s' C(system-default-registry) on servers in the drop-in. If you do not set it, it is left alone.
       - The value is a C(host[:port]), with a path after it for newer RKE2. Anything else is refused.
     type: str
+  credential_providers:
+    description:
+      - >-
+        The kubelet's credential providers: a list of mappings with the keys C(name), C(src) (a file on the
+        controller, or a mapping of architectures to files) with an optional C(checksum), or C(path) (a program that
+        the node has), C(match_images), C(default_cache_duration), C(args), C(env) and C(token_attributes). The
+        documentation of the role C(k3s_registries) describes them.
+      - >-
+        The programs and the kubelet's C(config.yaml) go where K3s looks for them, by its settings or by default. A
+        program is sent only if the node does not have its content yet.
+      - >-
+        They are checked by the kubelet's own rules, on the controller and on the node. A node on which K3s could
+        not start with them is refused before anything on it is touched.
+      - >-
+        If there is a C(config.yaml) that the collection has not written, the task fails. With O(adopt), it is taken
+        over if it says the same.
+    type: raw
   adopt:
     description:
       - Take over a registries.yaml that the collection has not written only if it is equal in effect, that is, if
@@ -142,6 +159,9 @@ options:
   key:
     description: The key with which the node encrypts its answer for the controller. Only the action plugin sets it.
     type: str
+  programs:
+    description: Where the node has received programs that it lacked. Only the action plugin sets it.
+    type: dict
   prepared:
     description: What the controller has made from the other options. Only the action plugin sets it.
     type: str
@@ -349,6 +369,7 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.arrival import question
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import (
     Contradicted,
     confirmed,
@@ -394,6 +415,12 @@ def main() -> None:
         if desired is None:
             module.exit_json(left_alone=False, **_nothing_to_do(node, ["no earlier state is kept on this node"]))
             return
+        asks_back = {} if previous else question(
+            node.paths, desired, arrived=module.params["programs"] or {}, adopt=module.params["adopt"],
+            check_mode=module.check_mode, key=module.params["key"] or "",
+        )  # fmt: skip
+        if asks_back:
+            module.exit_json(changed=False, **asks_back)
         result = stage(
             node,
             desired,

@@ -120,6 +120,23 @@ info:
         error:
           description: Why K3s cannot use it, in K3s' words, without values.
           type: str
+    providers:
+      description: The kubelet's credential providers.
+      type: dict
+      contains:
+        path:
+          description: Where the kubelet's configuration of them is.
+          type: str
+        exists:
+          description: Whether it is there.
+          type: bool
+        managed:
+          description: Whether the collection has written it.
+          type: bool
+        names:
+          description: The providers, if the collection has written it.
+          type: list
+          elements: str
     generation:
       description: The number of the generation that the collection has put in place, empty on other nodes.
       type: str

@@ -79,6 +79,15 @@ options:
     description: Only with O(config). The C(host:port) of the embedded registry mirror, empty if it is off.
     type: str
     default: ""
+  credential_providers:
+    description:
+      - Also start each of the kubelet's credential providers once, as the kubelet does for a pod - with its
+        environment, its arguments and a minute to answer - and ask the registry with what it answers.
+      - It is asked for the first of O(images) that it is for, otherwise for an image of a registry that its
+        C(match_images) name without a wildcard.
+      - What it answers is neither shown nor kept. It is sent to the image's registry only.
+    type: bool
+    default: false
 seealso:
   - module: k3sfleet.registries.k3s_pull_diagnosis
   - plugin: k3sfleet.registries.resolve_image
@@ -206,6 +215,40 @@ endpoints:
           description: The version of TLS.
           type: str
           sample: TLSv1.3
+providers:
+  description: The kubelet's credential providers, with O(credential_providers).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The provider's name, V("") if the node's providers cannot be told.
+      type: str
+    image:
+      description: The image that it was asked for.
+      type: str
+    cause:
+      description:
+        - V(ok) if it has answered and the registry has taken its answer.
+        - Otherwise V(not_asked), V(provider_unknown), V(provider_not_started), V(provider_timeout), V(provider_failed),
+          V(provider_answer), V(provider_empty), or what the registry said, as in RV(endpoints).
+      type: str
+    message:
+      description: The same in words, without secrets.
+      type: str
+    fix:
+      description: What to do about it.
+      type: str
+    seconds:
+      description: How long it took to answer.
+      type: float
+    cached_for:
+      description: For how many seconds the kubelet keeps its answer.
+      type: float
+    findings:
+      description: To whom containerd gives its answer beside the registry, as sentences.
+      type: list
+      elements: str
 proxy_source:
   description:
     - Where the proxies come from - V(process) is the running containerd, otherwise a file. Empty if no proxy is set.
@@ -219,6 +262,7 @@ from typing import TYPE_CHECKING
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import places
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem, service_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.environment import service_environment
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import (
     NodeHosts,
@@ -235,6 +279,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image i
 if TYPE_CHECKING:
     from typing import Any
 
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import answer
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+
 ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
     images={"type": "list", "elements": "str", "default": []},
@@ -244,6 +291,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = dict(
     config={"type": "dict", "no_log": True},
     default_endpoint={"type": "bool", "default": True},
     embedded_mirror={"type": "str", "default": ""},
+    credential_providers={"type": "bool", "default": False},
 )
 
 
@@ -268,7 +316,37 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         "changed": False,
         "endpoints": prober.results(targets),
         "proxy_source": environment.source if proxied else "",
+        "providers": _providers(paths, node, environment.variables, parameters) if _asks_providers(parameters) else [],
     }
+
+
+def _asks_providers(parameters: dict[str, Any]) -> bool:
+    """Whether the kubelet's credential providers are started: not for a configuration that the node may not have."""
+    return parameters["credential_providers"] and parameters["config"] is None
+
+
+def _providers(
+    paths: NodePaths, node: NodeHosts, variables: dict[str, str], parameters: dict[str, Any]
+) -> list[dict[str, Any]]:
+    # Imported here: most nodes have none.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import check, start
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.handed import ask_registry
+
+    known = check.known(paths)
+    if known.problem:
+        return [check.not_known(known.problem)]
+    if not known.providers:
+        return []
+    try:
+        pid = service_of(paths.service).state().main_pid
+    except ServiceProblem:
+        pid = 0
+    images = [f"{image.registry}/{image.repository}" for image in map(parse_image, parameters["images"])]
+
+    def ask(image: str, credential: answer.Credential) -> dict[str, Any]:
+        return ask_registry(node, variables, parameters["timeout"], image, credential.username, credential.password)
+
+    return check.check(paths, known.providers, images, start.environment_of(pid), ask)
 
 
 def _node(module: AnsibleModule, planned: dict[str, Any] | None, certs_d: str, config_toml: str) -> NodeHosts:

@@ -110,10 +110,7 @@ def controller_file(action: Any, path: str, task_vars: Mapping[str, Any] | None)
     """
     found = None
     try:
-        named = _found(action, path, task_vars or {})
-        if os.path.exists(named) and not os.path.isfile(named):
-            # A FIFO would block the run until somebody writes to it.
-            raise ValueError("%s is not a regular file" % named)
+        named = controller_path(action, path, task_vars)
         found = action._loader.get_real_file(named, decrypt=True)
         with open(found, "rb") as handle:
             return handle.read()
@@ -123,6 +120,18 @@ def controller_file(action: Any, path: str, task_vars: Mapping[str, Any] | None)
     finally:
         if found:
             action._loader.cleanup_tmp_file(found)
+
+
+def controller_path(action: Any, path: str, task_vars: Mapping[str, Any] | None) -> str:
+    """Where a file of the controller is: see :func:`controller_file`.
+
+    :raises ValueError: if it does not exist, or is no file.
+    """
+    named = _found(action, path, task_vars or {})
+    if os.path.exists(named) and not os.path.isfile(named):
+        # A FIFO would block the run until somebody writes to it.
+        raise ValueError("%s is not a regular file" % named)
+    return named
 
 
 def _found(action: Any, path: str, task_vars: Mapping[str, Any]) -> str:

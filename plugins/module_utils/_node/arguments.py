@@ -47,7 +47,9 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
             "follows": {"type": "bool", "default": True},
         },
     },
+    credential_providers={"type": "raw", "no_log": True},
     prepared={"type": "str", "no_log": True},
+    programs={"type": "dict"},
     key={"type": "str", "no_log": True},
 )
 

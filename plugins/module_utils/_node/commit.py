@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import kubelet_log
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import explained
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
@@ -363,10 +364,11 @@ class Commit:
             return "%s crashed %d times since the restart" % (self.paths.service, new.restarts)
         if new.state in ("stopped", "failed"):
             return "%s is %s" % (self.paths.service, new.state)
-        for line in self.service.log(mark, 5):
-            if "server is not ready: yaml" in line:
-                return "K3s cannot read %s" % self.paths.registries_yaml
-        return ""
+        lines = self.service.log(mark, _LOG_LINES)
+        if any("server is not ready: yaml" in line for line in lines[-5:]):
+            return "K3s cannot read %s" % self.paths.registries_yaml
+        # K3s ends, and is started again, for as long as the kubelet refuses them.
+        return kubelet_log.refusal(lines)
 
     def _compare_with_prediction(self, desired: Desired) -> None:
         if not desired.manages_registries:
@@ -415,7 +417,8 @@ class Commit:
             state = self.service.state()
             hanging = state.alive and not health.observe(self.paths, state).proven
             shipped = [item.path for item in desired.files if inside(item.path, self.paths.cert_dir)]
-            record = Generations(self.paths).restore(base, shipped)
+            shipped += [self.paths.provider_config] if desired.on_node else []
+            record = placing.restore(self.paths, base, shipped)
             if self.result["live"] and self.live_plan is not None:
                 live.write(self.paths, self.live_plan.texts or {}, self.live_plan.before)
             # A K3s that hung before, and that may not be restarted, goes on as it was.

@@ -19,6 +19,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import staging
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials import doubts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.changes import (
@@ -70,6 +71,8 @@ def plan(node: Identity, desired: Desired, record: Mapping[str, Any], found: Gen
     wanted_drop_in = next((item.content for item in desired.files if item.path == paths.drop_in), None)
     if files.read(paths.drop_in).content != wanted_drop_in:
         return LivePlan(None, "%s changes" % paths.drop_in)
+    for reason in staging.reasons(paths, desired, node.service.started):
+        return LivePlan(None, "%s, and the kubelet reads it at its start only" % reason)
     config = _config_before(paths, record)
     if config is None:
         return LivePlan(None, "registries.yaml was not written by the collection, or edited since")

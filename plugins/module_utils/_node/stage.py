@@ -15,6 +15,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import staging
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import NOT_LIVE
 
@@ -64,6 +65,7 @@ def pending_reasons(node: Identity, desired: Desired, node_release: str) -> list
                 # A template of the user's own writes the credentials: what containerd has of them cannot be told.
                 reasons.extend(_newer_than_start(paths.registries_yaml, paths.service, desired, started))
     reasons.extend(_newer_than_start(paths.drop_in, paths.service, desired, started))
+    reasons.extend(staging.reasons(paths, desired, started))
     return reasons
 
 
@@ -178,6 +180,9 @@ def _stage(
         result["release"] = installed_release.installed(paths, keep=not check_mode)
         _refuse_what_cannot_work(node, desired, result["release"])
         result["warnings"] += installed_release.warnings(desired.config, desired.settings, result["release"])
+    refused = staging.refusals(node, desired, result["release"])
+    if refused:
+        raise StageRefused("; ".join(refused))
     result["warnings"] += _left(node, desired)
 
     if adopt and result["foreign"] and desired.manages_registries:

@@ -12,6 +12,7 @@ import hashlib
 import os
 from typing import Any, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import staging
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files, installed_release
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generated import read_generated
@@ -59,6 +60,7 @@ def observe(
         "data_dir": paths.data_dir,
         "registries": registries,
         "ours": _ours(paths),
+        "providers": _providers(paths),
         "generated": {
             "certs_d": paths.certs_d,
             "config_toml": paths.containerd_config,
@@ -105,6 +107,19 @@ def _registries(paths: NodePaths) -> dict[str, Any]:
         text=state.content.decode("utf-8", "surrogateescape"),
     )
     return found
+
+
+def _providers(paths: NodePaths) -> dict[str, Any]:
+    """Whether the kubelet has credential providers, and whose they are."""
+    content = staging.content(paths)
+    ours = staging.is_ours(content)
+    return {
+        "path": paths.provider_config,
+        "exists": content is not None,
+        "managed": ours,
+        "changed_at": _changed_at(paths.provider_config) if content is not None else 0.0,
+        "names": sorted(Memory(paths).record()["programs"]) if ours else [],
+    }
 
 
 def _ours(paths: NodePaths) -> dict[str, Any]:

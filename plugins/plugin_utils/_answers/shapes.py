@@ -25,6 +25,7 @@ INFO = {
             "configs": {"*": {"auth": {"*": TEXT}, "tls": {"*": ANY}}},
         },
     },
+    "providers": {"path": TEXT, "exists": FLAG, "managed": FLAG, "names": [TEXT]},
     "generation": TEXT, "state": TEXT, "differences": [{"file": TEXT, "kind": TEXT, "diff": TEXT}],
     "templates": [{"path": TEXT, "message": TEXT}], "settings": [{"source": TEXT, "key": TEXT, "value": ANY}],
     "proxies": [{"source": TEXT, "variable": TEXT, "registries": [TEXT]}], "certificates": [_CERTIFICATE],
@@ -37,6 +38,14 @@ ENDPOINTS = [
         "image": TEXT, "registry": TEXT, "kind": TEXT, "endpoint": TEXT, "url": TEXT, "cause": TEXT, "message": TEXT,
         "fix": TEXT, "status": NUMBER, "times": {"*": NUMBER}, "auth": TEXT,
         "certificate": {"subject": TEXT, "issuer": TEXT, "not_after": TEXT, "days_left": NUMBER, "protocol": TEXT},
+    }
+]  # fmt: skip
+
+#: ``providers`` of k3s_registry_probe.
+PROVIDERS = [
+    {
+        "name": TEXT, "image": TEXT, "cause": TEXT, "message": TEXT, "fix": TEXT, "seconds": NUMBER,
+        "cached_for": NUMBER, "findings": [TEXT],
     }
 ]  # fmt: skip
 
@@ -89,6 +98,7 @@ SAID = {
         "registries_sha256": TEXT, "candidate": FLAG, "interrupted": TEXT, "drop_in": TEXT,
         "edited": [{"file": TEXT, "kind": TEXT}],
     },
+    "providers": {"path": TEXT, "exists": FLAG, "managed": FLAG, "changed_at": NUMBER, "names": [TEXT]},
     "generated": {
         "certs_d": TEXT, "config_toml": TEXT, "hosts": {"*": TEXT}, "auth": {"*": {"*": TEXT}}, "complete": FLAG,
         "headers": {"*": {"*": TEXT}},

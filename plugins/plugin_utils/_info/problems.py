@@ -153,6 +153,17 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + more
 
 
+def of_providers(running: bool, providers: Mapping[str, Any], started: float) -> Iterator[dict[str, str]]:
+    """Whether the kubelet has read its configuration of credential providers."""
+    if running and providers["managed"] and started and providers["changed_at"] > started + 1:
+        yield problem(
+            "pending",
+            "warning",
+            "%s is newer than the start of K3s, and the kubelet has not read it." % providers["path"],
+            "It does so at the start of K3s: %s." % _SITE,
+        )
+
+
 _KINDS = {"missing": "removed", "unexpected": "added", "differs": "edited"}
 
 

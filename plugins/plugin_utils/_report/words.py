@@ -118,6 +118,15 @@ CAUSES: dict[str, str] = {
     "rate_limited": "rate limited",
     "server_error": "server error",
     "hosts_toml_invalid": "hosts.toml invalid",
+    "not_asked": "provider not asked",
+    "provider_unknown": "providers not checked",
+    "provider_not_started": "provider does not start",
+    "provider_timeout": "provider does not answer",
+    "provider_failed": "provider fails",
+    "provider_answer": "provider's answer is invalid",
+    "provider_empty": "provider has no credentials",
+    "provider_slow": "provider is slow",
+    "provider_shared": "provider's credentials go to a mirror",
     "unknown": "unknown error",
 }
 

@@ -13,7 +13,9 @@ from typing import Any, Callable, Mapping, Sequence
 
 _PREFIX = "k3s_registries_"
 _NODE = ("distribution", "service", "config_dir", "data_dir", "cert_dir")
-_APPLIED = ("state", "disable_default_endpoint", "embedded_registry", "system_default_registry")
+_APPLIED = (
+    "state", "disable_default_endpoint", "embedded_registry", "system_default_registry", "credential_providers",
+)  # fmt: skip
 _IN_GROUPS = {(True, False): "server", (False, True): "agent", (True, True): "both", (False, False): "neither"}
 
 #: The value of a variable by its name, None if it is not set.

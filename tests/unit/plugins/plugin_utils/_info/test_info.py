@@ -17,6 +17,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import k
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 
 from tests.unit.plugins.plugin_utils._certificates.authority import DAY, NOW, issue
 from tests.unit.plugins.plugin_utils._info.node import Node, codes, managed
@@ -435,3 +436,22 @@ def test_headers_of_others_are_drift(node: Node, monkeypatch: pytest.MonkeyPatch
     assert found["differences"]
     assert found["waiting"]["hosts"] == []
     assert "bWluZTptaW5l" not in json.dumps(found)
+
+
+def test_the_kubelet_s_providers_are_named_and_pending_until_it_has_read_them(node: Node) -> None:
+    node.apply(CONFIG)
+    node.start()
+    path = node.paths.provider_config
+    assert node.info()["providers"] == {"path": path, "exists": False, "managed": False, "names": []}
+    node.write("providers: []\n", path, 50)
+    assert node.info()["providers"] == {"path": path, "exists": True, "managed": False, "names": []}
+    assert node.info()["state"] == "loaded"
+    memory = Memory(node.paths)
+    memory.write_record({**memory.record(), "programs": {"ecr": "0" * 64}})
+    node.write(managed("providers: []\n"), path, 50)
+    found = node.info()
+    assert found["providers"] == {"path": path, "exists": True, "managed": True, "names": ["ecr"]}
+    assert found["state"] == "pending"
+    assert [item["message"] for item in found["problems"] if "the kubelet has not read it" in item["message"]]
+    node.write(managed("providers: []\n"), path, -50)
+    assert node.info()["state"] == "loaded"

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks a registry with what the kubelet would hand containerd for a pull, from a credential provider.
+
+containerd sends that to every host of an image's attempts. Here it goes to the registry itself alone; where containerd
+would give it to others, too, a finding says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
+
+from .endpoint_checks import api_url
+from .node_hosts import Credentials, NodeHosts
+from .run import Prober
+from .targets import Target
+
+_REFUSED = ("unauthorized", "forbidden", "token_refused")
+_FIX_REFUSED = "See what the identity that the provider uses on this node may do at the registry."
+
+
+class _Handed(NodeHosts):
+    """The hosts of a node, with one credential for one of them instead of those of its configuration."""
+
+    def __init__(self, node: NodeHosts, host: str, credentials: Credentials) -> None:
+        vars(self).update(vars(node))
+        self._host, self._credentials = host, credentials
+
+    def credentials(self, host: str) -> Credentials | None:
+        return self._credentials if host == self._host else None
+
+
+def ask_registry(
+    node: NodeHosts, environment: Mapping[str, str], timeout: float, image: str, username: str, password: str
+) -> dict[str, Any]:
+    """What an image's registry says to a user with a password.
+
+    :param environment: of the node's containerd.
+    :param image: its full name without tag and digest.
+    :returns: ``cause`` (``ok``), ``message``, ``fix`` and ``findings``, sentences about others that containerd tells.
+    """
+    try:
+        registry = parse_image(image).registry
+    except ImageError as error:
+        return {"cause": "not_asked", "message": str(error), "fix": "", "findings": []}
+    found = node.hosts(registry)
+    own = _own(found.hosts, registry)
+    if own is None:
+        reason = found.error or "containerd does not ask %s itself, only its mirrors" % registry
+        return {"cause": "not_asked", "message": "its answer is good; %s" % reason, "fix": "", "findings": []}
+    credentials = Credentials(username, password, own.host)
+    prober = Prober(_Handed(node, own.host, credentials), environment, timeout, False)
+    (said,) = prober.results([Target(registry, "default", own, api_url(own))])
+    others = sorted({host.host for host in found.hosts if host.host != own.host})
+    findings = [
+        "containerd sends what it gives for %s to %s as well, which is asked for the same images" % (registry, other)
+        for other in others
+    ]
+    fix = _FIX_REFUSED if said["cause"] in _REFUSED else said["fix"]
+    return {"cause": said["cause"], "message": said["message"], "fix": fix, "findings": findings}
+
+
+def _own(hosts: Any, registry: str) -> Host | None:
+    """The registry itself among the hosts that are asked for its images."""
+    found: list[Host] = [host for host in hosts if host.default] + [host for host in hosts if host.host == registry]
+    return found[0] if found else None
