@@ -16,6 +16,8 @@ import json
 import re
 from typing import Any, Mapping, NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.in_force import in_force
+
 HOUR = 3600
 DAY = 24 * HOUR
 #: From how long before its end on a credential is worth a word.
@@ -128,9 +130,10 @@ def lifetime(auth: Mapping[str, Any]) -> Lifetime | None:
 
     containerd takes username and password before identity_token before auth.
     """
-    user, password = _in_force(auth)
-    if not password:
+    used = in_force(auth)
+    if used is None or not used.secret:
         return None
+    user, password = used
     ends = _end_of_jwt(password)
     if user in _USERS or user.endswith("/BEARER_TOKEN"):
         return Lifetime(_USERS.get(user, _ORACLE), ends)
@@ -146,19 +149,6 @@ def stamp(epoch: float) -> str:
         return datetime.datetime.fromtimestamp(epoch, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     except (OverflowError, OSError, ValueError):
         return "a day beyond all calendars"
-
-
-def _in_force(auth: Mapping[str, Any]) -> tuple[str, str]:
-    if auth.get("username"):
-        return auth["username"], auth.get("password") or ""
-    if auth.get("identity_token"):
-        return "", auth["identity_token"]
-    try:
-        decoded = base64.b64decode(auth.get("auth") or "", validate=True).decode("utf-8")
-    except (binascii.Error, ValueError):
-        return "", ""
-    user, _colon, password = decoded.partition(":")
-    return user, password
 
 
 def _end_of_jwt(token: str) -> float:
