@@ -26,7 +26,7 @@ from .paths import DROP_IN_NAME, NodePaths
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
 
-FORMAT = 2
+FORMAT = 3
 
 PRESENT, SETTINGS, ABSENT, FOUND = "present", "settings", "absent", "found"
 """Kinds of wanted states: registries.yaml with all that belongs to it; K3s' settings in the drop-in alone, with
@@ -44,7 +44,7 @@ _SHAPE = {
     "kind": lambda kind: kind in (PRESENT, SETTINGS, ABSENT, FOUND),
     "shipped": [{"path": is_path, "content": is_text, "mode": is_mode}], "registries_text": optional(is_text),
     "config": optional(dict), "settings": _are_settings, "description": is_text, "certificates": [dict],
-    "registries": [is_text], "fingerprints": {"*": is_text},
+    "registries": [is_text], "fingerprints": {"*": is_text}, "expires": {"*": is_text},
 }  # fmt: skip
 
 
@@ -72,6 +72,7 @@ class Desired:
     ``description`` is the redacted text that diffs show, without the drop-in: see :meth:`described`; ``certificates``
     are the facts about the shipped ones.
     ``fingerprints`` are those of the usual predictions: see ``_prediction/fingerprint.py``.
+    ``expires`` are the days on which credentials end, by registry, as k3s_registries states them: no file has them.
     ``files`` are all files for a certain node, in the order in which they are put in place: certificates, the drop-in,
     registries.yaml last, so that K3s never reads a file that names a certificate which is not there yet: see
     :meth:`at`.
@@ -86,6 +87,7 @@ class Desired:
     certificates: tuple[dict[str, Any], ...]
     registries: tuple[str, ...]
     fingerprints: dict[str, str] = field(default_factory=dict)
+    expires: dict[str, str] = field(default_factory=dict)
     files: tuple[DesiredFile, ...] = ()
 
     @property
@@ -140,6 +142,7 @@ class Desired:
                 "certificates": list(self.certificates),
                 "registries": list(self.registries),
                 "fingerprints": self.fingerprints,
+                "expires": self.expires,
             },
             sort_keys=True,
             ensure_ascii=True,
@@ -180,6 +183,7 @@ def from_text(text: str) -> Desired:
         certificates=tuple(raw["certificates"]),
         registries=tuple(raw["registries"]),
         fingerprints=raw["fingerprints"],
+        expires=raw["expires"],
     )
 
 

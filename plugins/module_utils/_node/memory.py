@@ -32,6 +32,7 @@ _EMPTY_RECORD: dict[str, Any] = {
     "registries_sha256": "",
     "description": "",
     "certificates": [],
+    "expires": {},
     "generation": 0,
     "previous": 0,
     "rolled_back": False,
@@ -39,7 +40,8 @@ _EMPTY_RECORD: dict[str, Any] = {
 }
 _RECORD = {
     "managed": [is_path], "registries_sha256": is_text, "description": is_text, "certificates": [dict],
-    "generation": is_number, "previous": is_number, "rolled_back": bool, "committed_at": is_text,
+    "expires": {"*": is_text}, "generation": is_number, "previous": is_number, "rolled_back": bool,
+    "committed_at": is_text,
 }  # fmt: skip
 _TRANSACTION = {"generation": is_number, "step": is_text, "started": is_text}
 _FILE_READ = {"digest": is_text, "entries": [lambda entry: isinstance(entry, list) and len(entry) == 2]}

@@ -46,7 +46,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.descr
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 
-from . import certificates, problems
+from . import certificates, credentials, problems
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
@@ -106,9 +106,10 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
     templates, of_templates = problems.of_templates(said["templates"], seen.config)
     matches = {(cert, key): same for cert, key, same in said["pairs"]}
     facts = certificates.described(seen.config or normalise({}), said["certificates"], matches, now)
+    written = float(said["registries"]["changed_at"]) if registries["exists"] else 0.0
+    logins = credentials.described(seen.config or normalise({}), said["ours"]["expires"], now.timestamp(), written)
     proxies = _proxies(seen.config, environment)
     newer = _newer_than_start(said)
-    written = float(said["registries"]["changed_at"]) if registries["exists"] else 0.0
     found = [
         *problems.of_identity(said["contradictions"], said["node_state"], groups),
         *problems.of_registries(registries, _has_secrets(seen.config)),
@@ -118,7 +119,7 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
         *problems.of_settings(settings, unreadable, too_large),
         *problems.of_proxies(proxies),
         *problems.of_certificates(facts),
-        *problems.of_credentials(seen.config, now.timestamp(), written),
+        *problems.of_credentials(logins),
         *_lint(seen, settings),
     ]
     result = {
@@ -137,6 +138,7 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
         "settings": [dict(item._asdict(), value=_shown(item.value)) for item in settings.found],
         "proxies": proxies,
         "certificates": facts,
+        "credentials": logins,
         "problems": found,
     }
     cleaned: dict[str, Any] = clean(result, known_secrets(seen.config))
