@@ -39,20 +39,11 @@ def test_a_day_is_one_however_yaml_reads_it(text: str) -> None:
     assert day_of(yaml.safe_load(text)) == "2027-01-31"
 
 
-NO_DAYS = """
-soon
-2027-02-30
-2027-13-01
-0000-01-01
-31.01.2027
-2027-1-31
-2027-01-31x
-2027-01-31T
-\u0662\u0660\u0662\u0667-01-31
-""".split()
+NO_DAYS = ["soon", "2027-02-30", "2027-13-01", "0000-01-01", "31.01.2027", "2027-1-31", "2027-01-31x", "2027-01-31T"]
+ARABIC = "".join(chr(0x660 + int(digit)) if digit.isdigit() else digit for digit in "2027-01-31")
 
 
-@pytest.mark.parametrize("value", [*NO_DAYS, "", "2027-01-31\n", CANARY, 20270131, True, [], {}])
+@pytest.mark.parametrize("value", [*NO_DAYS, ARABIC, "", "2027-01-31\n", CANARY, 20270131, True, [], {}])
 def test_what_is_no_day_is_refused_and_not_repeated(value: Any) -> None:
     with pytest.raises(ValueError, match="is no day") as caught:
         day_of(value)
