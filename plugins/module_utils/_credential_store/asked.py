@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Mapping
+from typing import TYPE_CHECKING, Iterable, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.in_force import InForce, in_force
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import (
+    DOCKER_HUB,
+    DOCKER_HUB_HOST,
+    WILDCARD_DIRECTORY,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import (
     Host,
     directory_for,
     hosts_of,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import (
-    WILDCARD_DIRECTORY,
     EndpointError,
     normalise_endpoint,
 )
@@ -23,6 +27,18 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import MergedHost
+
+
+def registries_named(config: Config, more: Iterable[str] = ()) -> list[str]:
+    """The registries that a configuration says something about, as it stands in mirrors and configs: Docker Hub's host
+    has names of its own there.
+
+    :param more: keys of ``configs`` that count too.
+    """
+    names = dict.fromkeys([*config["mirrors"], *config["configs"], *more])
+    if any(name in names for name in credential_keys(DOCKER_HUB_HOST)):
+        names.setdefault(DOCKER_HUB)
+    return list(names)
 
 
 def hosts_asked(registry: str, merged: Mapping[str, MergedHost]) -> list[Host]:

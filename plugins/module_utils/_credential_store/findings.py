@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Iterator, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.proof import Proof, Surroundings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.remedy import remedy
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import WILDCARD
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Iterator, Mapping, NamedTuple
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.asked import (
     credentials_for,
     hosts_asked,
+    registries_named,
     wildcard_hosts,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.naming import redacted
@@ -30,8 +31,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     Origin,
     origin_of,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import WILDCARD
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host, HostsFileError
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
 
@@ -119,8 +120,8 @@ def prove_one(registry: str, config: Config, around: Surroundings) -> Route | No
 
 
 def _registries_of_images(config: Config) -> Iterator[str]:
-    """The names under ``mirrors`` and ``configs`` that an image's name can begin with."""
-    for name in dict.fromkeys([*config["mirrors"], *config["configs"]]):
+    """Those that an image's name can begin with."""
+    for name in registries_named(config):
         try:
             if parse_image(name + "/image").registry == name:
                 yield name

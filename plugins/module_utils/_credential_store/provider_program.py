@@ -92,7 +92,7 @@ def main(arguments: Sequence[str]) -> int:
     """Answer the question on standard input; ``arguments``: the file."""
     try:
         if len(arguments) != 1:
-            raise NoAnswer("the file is to be named, and nothing else")
+            raise NoAnswer("name the file, and nothing else")
         question = _json(sys.stdin.buffer.read(_LARGEST_QUESTION + 1), _LARGEST_QUESTION, "the question")
         said = json.dumps(answer(question, read_store(arguments[0])))
     except NoAnswer as problem:

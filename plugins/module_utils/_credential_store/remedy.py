@@ -19,7 +19,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_st
     prove_one,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.naming import redacted
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import DOCKER_HUB_HOST, WILDCARD
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB_HOST, WILDCARD
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
 
 if TYPE_CHECKING:

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Iterable, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.asked import (
     hosts_asked,
+    registries_named,
     wildcard_hosts,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.proof import Surroundings
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import WILDCARD
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import (
     HostsFileError,
     hosts_of,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.endpoint import WILDCARD
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
@@ -58,7 +59,8 @@ def doubts(
         return []
     found = []
     merged = merge(config, around.default_endpoint, around.embedded_mirror)[0]
-    for registry in _registries(config, changed):
+    # The changed hosts too: an image can bear their own names.
+    for registry in registries_named(config, sorted(changed)):
         if registry in stored:
             continue
         hosts = _reached(registry, merged, changed)
@@ -75,11 +77,6 @@ def doubts(
                 % (image, hosts[0])
             )
     return found
-
-
-def _registries(config: Config, changed: Iterable[str]) -> list[str]:
-    """Whose images may be asked for at one of the changed hosts: all that are named, and those hosts by their name."""
-    return list(dict.fromkeys([*config["mirrors"], *config["configs"], *sorted(changed)]))
 
 
 def _reached(registry: str, merged: Mapping[str, MergedHost], changed: frozenset[str]) -> list[str]:

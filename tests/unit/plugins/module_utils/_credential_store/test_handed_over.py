@@ -169,7 +169,7 @@ def test_what_no_kubelet_asks_is_refused(installed: Installed, asked: object) ->
 
 @pytest.mark.parametrize("args", [[], ["a", "b"]])
 def test_it_wants_to_be_told_the_file(installed: Installed, args: list[str]) -> None:
-    refused(installed.ask(question("x"), args), "the file is to be named")
+    refused(installed.ask(question("x"), args), "name the file")
 
 
 def refused(done: subprocess.CompletedProcess[str], reason: str) -> None:

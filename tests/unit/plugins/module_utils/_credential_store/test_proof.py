@@ -84,10 +84,10 @@ def test_a_registry_that_is_its_own_mirror_under_its_port_is_asked_at_one_place(
     assert "different credentials" in only_obstacle(differing)[1]
 
 
-def test_docker_hub_is_known_by_its_other_names() -> None:
-    proof = prove(config(configs={"docker.io": ROBOT}), DEFAULT)
-    assert proof.registries == ("docker.io",)
-    assert proof.routes[0].origin.text == "https://registry-1.docker.io"
+@pytest.mark.parametrize("name", ["docker.io", "registry-1.docker.io"])
+def test_docker_hub_is_known_by_its_other_names(name: str) -> None:
+    routes = {route.registry: route.origin.text for route in prove(config(configs={name: ROBOT}), DEFAULT).routes}
+    assert routes == {name: "https://registry-1.docker.io", "docker.io": "https://registry-1.docker.io"}
 
 
 def test_without_credentials_there_is_nothing_to_say() -> None:

@@ -87,6 +87,13 @@ def test_credentials_that_are_taken_away_take_a_restart() -> None:
     assert HARBOR in sentence
 
 
+def test_docker_hub_s_host_is_reached_by_its_other_name() -> None:
+    host = "registry-1.docker.io"
+    before, then = config({}, {host: OLD}), config({}, {host: NEW})
+    (sentence,) = doubts(auth_tables(before), auth_tables(then), then, (host,), EVERYWHERE)
+    assert "images of docker.io" in sentence
+
+
 def test_without_new_credentials_there_is_no_doubt() -> None:
     same = config(MIRROR, {HARBOR: OLD})
     assert doubts(auth_tables(same), auth_tables(same), same, (), EVERYWHERE, (HARBOR + "/pause:1",)) == []

@@ -317,8 +317,6 @@ def test_certificates(node: Node, tmp_path: Path) -> None:
 
 
 def test_a_staged_configuration_and_an_interrupted_run_are_pending(node: Node) -> None:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
-
     node.apply(CONFIG)
     node.start()
     memory = Memory(node.paths)
