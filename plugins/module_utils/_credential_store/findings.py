@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Iterator, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.proof import Proof, Surroundings
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.remedy import remedy
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import WILDCARD
+
+from .proof import Proof
+from .remedy import remedy
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 NOT_STORED = "not_in_credential_store"
 
 
-def findings(proof: Proof, config: Config, around: Surroundings) -> Iterator[dict[str, str]]:
+def findings(proof: Proof, config: Config) -> Iterator[dict[str, str]]:
     """One for each registry whose credentials stay with containerd, so that they rotate with a restart."""
     for obstacle in proof.obstacles:
         section = "mirrors" if obstacle.registry in config["mirrors"] else "configs"
@@ -27,11 +28,11 @@ def findings(proof: Proof, config: Config, around: Surroundings) -> Iterator[dic
             "path": '%s."%s"' % (section, obstacle.registry),
             "message": "the credentials for images of %s are not stored for the kubelet: %s"
             % (_named(obstacle.registry), obstacle.reason),
-            "fix": remedy(obstacle, config, around) + ".",
+            "fix": remedy(obstacle, config) + ".",
         }
 
 
-def refusals(stored: Sequence[str], proof: Proof, config: Config, around: Surroundings) -> list[str]:
+def refusals(stored: Sequence[str], proof: Proof, config: Config) -> list[str]:
     """Why a configuration must not come into force on a node whose kubelet hands out credentials, as sentences: for one
     of these registries there was a proof, and now there is none.
 
@@ -40,7 +41,7 @@ def refusals(stored: Sequence[str], proof: Proof, config: Config, around: Surrou
     """
     return [
         "the kubelet hands out the credentials for images of %s, which this configuration would make wrong: %s. %s"
-        % (obstacle.registry, obstacle.reason, remedy(obstacle, config, around))
+        % (obstacle.registry, obstacle.reason, remedy(obstacle, config))
         for obstacle in proof.obstacles
         if obstacle.registry in stored
     ]

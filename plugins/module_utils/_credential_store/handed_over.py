@@ -10,8 +10,8 @@ import hashlib
 import pkgutil
 from typing import TYPE_CHECKING, NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store import provider_program
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.interpreter import first_line
+from . import provider_program
+from .interpreter import first_line
 
 if TYPE_CHECKING:
     from typing import Mapping, TypedDict

@@ -1,21 +1,24 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The file with the credentials on a node: written in one step for root alone, read back, removed."""
+"""The file with the credentials on a node: written in one step for root alone, read back, removed; and what else there
+decides about it."""
 
 from __future__ import annotations
 
 import os
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.store import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
+
+from .store import (
     EMPTY,
     FILE_NAME,
     MODE,
     Store,
     from_content,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 
 
 def path_on(paths: NodePaths) -> str:
@@ -58,3 +61,13 @@ def remove(paths: NodePaths) -> None:
     :raises FileProblem: if it cannot be removed.
     """
     files.remove(path_on(paths), through_link=False)
+
+
+def folders_of_others(paths: NodePaths, found: Generated) -> frozenset[str]:
+    """The folders of certs.d that K3s has not written, and that containerd follows all the same.
+
+    :param found: what K3s has generated.
+    """
+    # A key with a scheme ends in a folder in a folder.
+    ours = {host.partition(os.sep)[0] for host in found.hosts}
+    return frozenset(name for name in files.names_in(paths.certs_d) if name not in ours)

@@ -16,14 +16,8 @@ one for all names that it matches. Source: ``URLsMatch`` in ``pkg/credentialprov
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Iterator, Mapping, NamedTuple
+from typing import TYPE_CHECKING, Iterator, Mapping, NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.asked import (
-    credentials_for,
-    hosts_asked,
-    registries_named,
-    wildcard_hosts,
-)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.naming import redacted
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.kept_shapes import is_text
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import (
@@ -32,9 +26,20 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     origin_of,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import WILDCARD
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host, HostsFileError
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import (
+    Host,
+    HostsFileError,
+    directory_for,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
+
+from .asked import (
+    credentials_for,
+    hosts_asked,
+    registries_named,
+    wildcard_hosts,
+)
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
@@ -48,11 +53,13 @@ class Surroundings(NamedTuple):
     """What decides beside registries.yaml about the hosts that containerd asks.
 
     ``default_endpoint`` is false with ``disable-default-registry-endpoint``; ``embedded_mirror`` is ``host:port`` of
-    the embedded registry, "" if it is off.
+    the embedded registry, "" if it is off; ``others`` are the folders of certs.d that are not K3s', which containerd
+    follows too.
     """
 
     default_endpoint: bool = True
     embedded_mirror: str = ""
+    others: frozenset[str] = frozenset()
 
 
 class Route(NamedTuple):
@@ -65,11 +72,13 @@ class Route(NamedTuple):
 
 
 class Obstacle(NamedTuple):
-    """Why the credentials for the images of ``registry`` are not stored, and what would make it possible."""
+    """Why the credentials for the images of ``registry`` are not stored in these surroundings, and what to do in
+    general: ``remedy.py`` knows what would be enough."""
 
     registry: str
     reason: str
     fix: str
+    around: Surroundings
 
 
 class Proof(NamedTuple):
@@ -85,7 +94,7 @@ class Proof(NamedTuple):
 
 
 class Unproven(Exception):
-    """The reason. ``fix``: what to do in general; ``remedy.py`` knows what would be enough."""
+    """The reason. ``fix``: what to do in general."""
 
     def __init__(self, reason: str, fix: str) -> None:
         super().__init__(reason)
@@ -104,11 +113,25 @@ def prove(config: Config, around: Surroundings) -> Proof:
         try:
             route = _route(registry, merged, config, around)
         except Unproven as problem:
-            obstacles.append(Obstacle(registry, str(problem), problem.fix))
+            obstacles.append(Obstacle(registry, str(problem), problem.fix, around))
         else:
             routes += [route] if route is not None else []
-    obstacles += _of_the_wildcard(merged, config)
+    obstacles += _of_the_wildcard(merged, config, around)
     return Proof(tuple(routes), tuple(obstacles))
+
+
+def prove_in_all(config: Config, possible: Sequence[Surroundings]) -> Proof:
+    """:func:`prove` for a node that cannot tell in which of these surroundings its K3s will start: what is proven in
+    all of them."""
+    proofs = [prove(config, around) for around in possible]
+    obstacles: dict[str, Obstacle] = {}
+    for proof in proofs:
+        for obstacle in proof.obstacles:
+            obstacles.setdefault(obstacle.registry, obstacle)
+    routes = proofs[0].routes if proofs else ()
+    return Proof(
+        tuple(route for route in routes if all(route in proof.routes for proof in proofs)), tuple(obstacles.values())
+    )
 
 
 def prove_one(registry: str, config: Config, around: Surroundings) -> Route | None:
@@ -144,6 +167,12 @@ def _route(registry: str, merged: Mapping[str, MergedHost], config: Config, arou
     known = [credentials_for(host.host, config) for host in hosts]
     if not any(key for key, _used in known):
         return None
+    directory = directory_for(registry, {**dict.fromkeys(around.others), **merged})
+    if directory is not None and directory not in merged:
+        raise Unproven(
+            "certs.d/%s on the node was not written by K3s, and says whom containerd asks" % redacted(directory),
+            "Take that folder away",
+        )
     if not _WRITTEN_OUT.fullmatch(registry):
         raise Unproven(
             "the kubelet takes this name for a pattern that matches others",
@@ -187,7 +216,7 @@ def _also_asked(registry: str, host: Host, around: Surroundings) -> str:
     return "its images are asked for at %s as well%s, which would get them too" % (place, what)
 
 
-def _of_the_wildcard(merged: Mapping[str, MergedHost], config: Config) -> Iterator[Obstacle]:
+def _of_the_wildcard(merged: Mapping[str, MergedHost], config: Config, around: Surroundings) -> Iterator[Obstacle]:
     with_credentials = [host for host in wildcard_hosts(merged) if credentials_for(host, config)[0]]
     if with_credentials:
         yield Obstacle(
@@ -195,4 +224,5 @@ def _of_the_wildcard(merged: Mapping[str, MergedHost], config: Config) -> Iterat
             "a kubelet cannot be told to match the images of all other registries, and these are asked for at %s with "
             "what containerd read at its start" % with_credentials[0],
             "Give each registry whose images are used an entry of its own under mirrors",
+            around,
         )

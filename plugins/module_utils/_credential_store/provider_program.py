@@ -75,7 +75,9 @@ def read_store(path: str) -> Any:
         status = os.fstat(handle.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
             raise NoAnswer("the file has to be a regular one of root's with mode 0600")
-        return _json(handle.read(_LARGEST_STORE + 1), _LARGEST_STORE, "the file")
+        content = handle.read(_LARGEST_STORE + 1)
+    # Its first line says whose it is.
+    return _json(content.partition(b"\n")[2] if content[:1] == b"#" else content, _LARGEST_STORE, "the file")
 
 
 def _json(content: bytes, largest: int, what: str) -> Any:

@@ -8,19 +8,20 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.asked import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.naming import redacted
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB_HOST, WILDCARD
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
+
+from .asked import (
     credentials_for,
     host_of,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.proof import (
+from .proof import (
     Obstacle,
     Surroundings,
     Unproven,
     prove_one,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.naming import redacted
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB_HOST, WILDCARD
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
 
 if TYPE_CHECKING:
     from typing import Tuple
@@ -42,15 +43,16 @@ class Change(NamedTuple):
     apply: Callable[[Case], Case]
 
 
-def remedy(obstacle: Obstacle, config: Config, around: Surroundings) -> str:
+def remedy(obstacle: Obstacle, config: Config) -> str:
     """What to do about an obstacle: the fewest changes with which there is a proof; if none of those that are known
     here would do, what the obstacle itself says."""
-    changes = remedy_changes(obstacle.registry, config, around)
+    changes = remedy_changes(obstacle, config)
     return ". ".join(change.sentence for change in changes) or obstacle.fix
 
 
-def remedy_changes(registry: str, config: Config, around: Surroundings) -> Sequence[Change]:
-    """The fewest changes with which there is a proof for a registry, empty if none are known."""
+def remedy_changes(obstacle: Obstacle, config: Config) -> Sequence[Change]:
+    """The fewest changes with which there is a proof for its registry, empty if none are known."""
+    registry, around = obstacle.registry, obstacle.around
     if registry == WILDCARD:
         return ()
     about = _about(registry, config)

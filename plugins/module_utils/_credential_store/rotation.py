@@ -12,12 +12,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Iterable, Mapping, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.asked import (
-    hosts_asked,
-    registries_named,
-    wildcard_hosts,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.proof import Surroundings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import WILDCARD
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import (
     HostsFileError,
@@ -26,6 +20,13 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.contain
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.host_configs import merge
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import credential_keys
+
+from .asked import (
+    hosts_asked,
+    registries_named,
+    wildcard_hosts,
+)
+from .proof import Surroundings
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config

@@ -1,16 +1,22 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The file with the credentials that the kubelet is given: what stands in it. Everything here is secret."""
+"""The file with the credentials that the kubelet is given: what stands in it. Everything here is secret.
+
+It begins with the collection's marker, like every other text that the collection writes, so that it is kept in
+generations, restored and removed like them.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.proof import Proof
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.provider_program import FORMAT
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object
+
+from .proof import Proof
+from .provider_program import FORMAT
 
 MODE = 0o600
 FILE_NAME = "credential-store.json"
@@ -43,7 +49,8 @@ class Store(NamedTuple):
     def content(self) -> bytes:
         """The file. Equal stores have equal files."""
         stored = {registry: login._asdict() for registry, login in self.logins.items()}
-        return (json.dumps({"format": FORMAT, "registries": stored}, sort_keys=True) + "\n").encode("ascii")
+        text = json.dumps({"format": FORMAT, "registries": stored}, sort_keys=True)
+        return ("%s\n%s\n" % (MARKER, text)).encode("ascii")
 
     def changed(self, other: Store) -> tuple[str, ...]:
         """The registries that both have, with different credentials."""
@@ -65,8 +72,11 @@ def from_content(content: bytes) -> Store:
 
     :raises StoreDamaged: if it was not written by :meth:`Store.content`.
     """
+    marker, _end, text = content.partition(b"\n")
+    if marker != MARKER.encode("ascii"):
+        raise StoreDamaged("it was not written by the collection")
     try:
-        raw = json_object(content)
+        raw = json_object(text)
     except ValueError:
         # The parser's own message quotes what it has read.
         raise StoreDamaged("it is no JSON") from None

@@ -26,7 +26,7 @@ from .paths import DROP_IN_NAME, NodePaths
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
 
-FORMAT = 3
+FORMAT = 2
 
 PRESENT, SETTINGS, ABSENT, FOUND = "present", "settings", "absent", "found"
 """Kinds of wanted states: registries.yaml with all that belongs to it; K3s' settings in the drop-in alone, with
@@ -44,7 +44,7 @@ _SHAPE = {
     "kind": lambda kind: kind in (PRESENT, SETTINGS, ABSENT, FOUND),
     "shipped": [{"path": is_path, "content": is_text, "mode": is_mode}], "registries_text": optional(is_text),
     "config": optional(dict), "settings": _are_settings, "description": is_text, "certificates": [dict],
-    "registries": [is_text], "fingerprints": {"*": is_text}, "expires": {"*": is_text},
+    "registries": [is_text], "fingerprints": {"*": is_text},
 }  # fmt: skip
 
 
@@ -127,8 +127,10 @@ class Desired:
 
     def text(self) -> str:
         """The shipped form. Equal states give equal texts."""
+        ends = {"expires": self.expires} if self.expires else {}
         return json.dumps(
             {
+                **ends,
                 "format": FORMAT,
                 "kind": self.kind,
                 "shipped": [
@@ -142,7 +144,6 @@ class Desired:
                 "certificates": list(self.certificates),
                 "registries": list(self.registries),
                 "fingerprints": self.fingerprints,
-                "expires": self.expires,
             },
             sort_keys=True,
             ensure_ascii=True,
@@ -165,7 +166,7 @@ def from_text(text: str) -> Desired:
         raise DesiredProblem("the prepared state is damaged (no JSON)") from None
     if raw.get("format") != FORMAT:
         raise DesiredProblem("the prepared state was written by another version of the collection")
-    if not fits(raw, _SHAPE):
+    if not fits(raw, _SHAPE) or not fits(raw.get("expires", {}), {"*": is_text}):
         raise DesiredProblem("the prepared state is damaged (a part is missing)")
     try:
         config = None if raw["config"] is None else normalise(raw["config"])
@@ -183,7 +184,7 @@ def from_text(text: str) -> Desired:
         certificates=tuple(raw["certificates"]),
         registries=tuple(raw["registries"]),
         fingerprints=raw["fingerprints"],
-        expires=raw["expires"],
+        expires=raw.get("expires", {}),
     )
 
 

@@ -223,7 +223,8 @@ def of_credentials(credentials: Sequence[Mapping[str, Any]]) -> Iterator[dict[st
     """Those of the credentials that the configuration has: which have ended, and which will."""
     for entry in credentials:
         if entry["level"] != "ok":
-            code = "credential_expired" if entry["ended"] else "credential_expiring"
+            past = "credential_overdue" if entry["stated"] else "credential_expired"
+            code = past if entry["ended"] else "credential_expiring"
             place = 'configs."%s".auth' % entry["registry"]
             yield problem(code, entry["level"], "%s: %s." % (place, entry["message"]), entry["fix"])
 

@@ -131,6 +131,7 @@ PROBLEMS: dict[str, str] = {
     "proxy": "A proxy is in front of a mirror",
     "credential_expired": "Credentials have expired",
     "credential_expiring": "Credentials that expire soon",
+    "credential_overdue": "Credentials past the day that auth.expires states",
 }
 
 

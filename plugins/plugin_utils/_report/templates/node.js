@@ -76,6 +76,7 @@
     part("Failing pulls", list(host.pulls, (item) => described("error", item.image, item.message, item.fix)));
     part("Endpoints", list(host.endpoints, endpoint));
     part("Certificates", list(info.certificates, certificate));
+    part("Credentials", list(info.credentials, (item) => described(item.level, `${item.registry}: ${item.message}`)));
     const differences = (info.differences ?? []).map((item) => `${item.file} (${item.kind})\n${item.diff ?? ""}`).join("\n");
     part("Differences", differences ? element("pre", differences) : null);
     part("Templates", list(info.templates, (item) => described("warning", item.path, item.message)));

@@ -117,7 +117,7 @@ def test_without_a_doubt_no_pull_uses_what_containerd_has_of_a_changed_host(
         return
     if registry in stored:
         return
-    for attempt in resolve_image(registry + "/team/app", then, *around):
+    for attempt in resolve_image(registry + "/team/app", then, *around[:2]):
         host = attempt["endpoint"].split("/")[2]
         keys = ["registry-1.docker.io", "docker.io", "index.docker.io"] if host == "registry-1.docker.io" else [host]
         assert [loaded.get(key) for key in keys] == [wanted.get(key) for key in keys]

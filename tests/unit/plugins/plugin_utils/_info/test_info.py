@@ -364,7 +364,7 @@ def of_robot(expires: object) -> dict[str, object]:
     return {"configs": {"harbor.example.com": {"auth": auth}}}
 
 
-@pytest.mark.parametrize(("days", "code", "left"), [(-1, "credential_expired", -2), (20, "credential_expiring", 19)])
+@pytest.mark.parametrize(("days", "code", "left"), [(-1, "credential_overdue", -2), (20, "credential_expiring", 19)])
 def test_an_end_that_is_only_stated_is_warned_of(node: Node, days: int, code: str, left: int) -> None:
     """The registry may go on accepting it, so that it is never a failure."""
     day = (NOW + days * DAY).date()
