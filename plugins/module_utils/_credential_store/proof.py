@@ -70,6 +70,10 @@ class Route(NamedTuple):
     username: str
     password: str
 
+    def __repr__(self) -> str:
+        """Without the login: what fails may show what it was called with."""
+        return "Route(%r, %r, ...)" % (self.registry, self.origin.text)
+
 
 class Obstacle(NamedTuple):
     """Why the credentials for the images of ``registry`` are not stored in these surroundings, and what to do in

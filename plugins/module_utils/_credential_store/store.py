@@ -32,6 +32,10 @@ class Login(NamedTuple):
     username: str
     password: str
 
+    def __repr__(self) -> str:
+        """Without both: what fails may show what it was called with."""
+        return "Login(...)"
+
 
 class Store(NamedTuple):
     """The credentials by registry, as it stands in images' names."""

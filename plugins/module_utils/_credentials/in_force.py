@@ -19,6 +19,10 @@ class InForce(NamedTuple):
     username: str
     secret: str
 
+    def __repr__(self) -> str:
+        """Without both: what fails may show what it was called with."""
+        return "InForce(...)"
+
 
 def in_force(auth: Mapping[str, Any]) -> InForce | None:
     """What containerd takes out of `auth`: username and password before identity_token before auth; None if that is

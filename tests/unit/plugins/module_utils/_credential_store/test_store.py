@@ -73,6 +73,7 @@ def test_what_is_proven_is_stored() -> None:
     store = store_of(prove(config, Surroundings()))
     assert store == Store({"harbor.example.com": Login("robot", CANARY)})
     assert store.secrets() == [CANARY, "robot"]
+    assert CANARY not in repr((store, prove(config, Surroundings())))
 
 
 def test_which_credentials_are_new() -> None:
