@@ -107,7 +107,9 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
     matches = {(cert, key): same for cert, key, same in said["pairs"]}
     facts = certificates.described(seen.config or normalise({}), said["certificates"], matches, now)
     written = float(said["registries"]["changed_at"]) if registries["exists"] else 0.0
-    logins = credentials.described(seen.config or normalise({}), said["ours"]["expires"], now.timestamp(), written)
+    # Somebody else's file has other credentials than those whose ends were stated.
+    stated = said["ours"]["expires"] if registries["managed"] else {}
+    logins = credentials.described(seen.config or normalise({}), stated, now.timestamp(), written)
     proxies = _proxies(seen.config, environment)
     newer = _newer_than_start(said)
     found = [

@@ -397,6 +397,14 @@ def test_the_node_s_file_has_no_word_of_it(node: Node) -> None:
     assert "# harbor.example.com credentials: end on 2100-01-31\n" in Memory(node.paths).record()["description"]
 
 
+def test_somebody_else_s_file_has_no_stated_end(node: Node) -> None:
+    node.apply(of_robot("2026-01-31"))
+    node.start()
+    assert node.info()["credentials"]
+    node.write("configs: {harbor.example.com: {auth: {username: someone, password: %s}}}\n" % CANARY)
+    assert node.info()["credentials"] == []
+
+
 def test_a_jwt_s_own_end_is_proven(node: Node) -> None:
     config = of_robot("2100-01-31")
     config["configs"]["harbor.example.com"]["auth"]["password"] = "eyJhbGciOiJub25lIn0.eyJleHAiOjE1Nzc4MzY4MDB9.x"  # type: ignore[index]
