@@ -15,6 +15,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.l
     lifetime,
     stamp,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.stated import day_of
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import expiry
 
 if TYPE_CHECKING:
@@ -31,10 +32,18 @@ def described(config: Config, expires: Mapping[str, str], now: float, written: f
     """
     entries = []
     for registry, settings in config["configs"].items():
-        life = lifetime(settings["auth"], expires.get(registry, "")) if settings["auth"] is not None else None
+        life = lifetime(settings["auth"], _day(expires.get(registry))) if settings["auth"] is not None else None
         if life is not None:
             entries.append(dict(_entry(life, now, written), registry=registry))
     return entries
+
+
+def _day(said: str | None) -> str:
+    """A stated day, "" for what is none: a node can answer anything."""
+    try:
+        return day_of(said)
+    except ValueError:
+        return ""
 
 
 def _entry(life: Lifetime, now: float, written: float) -> dict[str, Any]:
@@ -50,7 +59,7 @@ def _entry(life: Lifetime, now: float, written: float) -> dict[str, Any]:
         "stated": bool(life.stated),
         "ended": ended,
         # What lives for hours is always near its end, also where nobody knows when it was made.
-        "level": expiry.level(left, not life.stated) if life.ends or ended else "warning",
+        "level": expiry.level(-1 if ended else left, not life.stated) if life.ends or ended else "warning",
         "message": message,
         "fix": life.kind.instead,
     }
