@@ -18,7 +18,7 @@ options:
   _terms:
     description:
       - V(node) for the options of the action group C(k3sfleet.registries.node), V(wanted) for those of
-        M(k3sfleet.registries.k3s_registries) that say what the node must have.
+        M(k3sfleet.registries.k3s_registries) that say what the node must have, V(config) for its C(config) alone.
     type: list
     elements: str
     required: true
@@ -53,6 +53,6 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         def options(term: str) -> dict[str, Any]:
             if term == "node":
                 return module_options.node(value, variables["inventory_hostname"], variables["groups"])
-            return module_options.wanted(value)
+            return module_options.config(value) if term == "config" else module_options.wanted(value)
 
         return [options(term) for term in terms]

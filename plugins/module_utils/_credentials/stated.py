@@ -12,7 +12,7 @@ import re
 from typing import Any, Mapping
 
 KEY = "expires"
-WANTED = "the day on which the credentials end, such as 2027-01-31"
+WANTED = "the day on which the credentials end is wanted, such as 2027-01-31"
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 # As registries' interfaces give it; the time of the day is nobody's business here.

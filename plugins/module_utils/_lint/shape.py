@@ -287,7 +287,7 @@ class Reader:
             try:
                 self.shipped.setdefault(host, {})[KEY] = day_of(auth[KEY])
             except ValueError as problem:
-                self.findings.append(NO_DAY.finding(path(*where, KEY), f"{problem}: {WANTED} is wanted"))
+                self.findings.append(NO_DAY.finding(path(*where, KEY), f"{problem}: {WANTED}"))
         return values
 
     def _tls(self, raw: Any, where: tuple[str, ...], host: str) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Mapping, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import with_days_as_text
+
 _PREFIX = "k3s_registries_"
 _NODE = ("distribution", "service", "config_dir", "data_dir", "cert_dir")
 _WANTED = (
@@ -41,12 +43,17 @@ def node(value: Value, host: str, groups: Mapping[str, Sequence[str]]) -> dict[s
     }
 
 
+def config(value: Value) -> dict[str, Any]:
+    """The configuration."""
+    return {"config": with_days_as_text(value("k3s_registries"))}
+
+
 def wanted(value: Value) -> dict[str, Any]:
     """What a node is to have, and how its rollout goes on. An option whose variable is not set is left out."""
     applied = value(_PREFIX + "apply")
     given = {option: value(_PREFIX + option) for option in _WANTED}
     return {
-        "config": value("k3s_registries"),
+        **config(value),
         **{option: found for option, found in given.items() if found is not None},
         "live": applied == "live",
         "rollout": {

@@ -56,3 +56,10 @@ def test_a_setting_that_nobody_set_says_nothing_and_one_that_is_false_says_so() 
 def test_what_apply_means(applied: str, live: bool, follows: bool) -> None:
     told = module_options.wanted({**DEFAULTS, "k3s_registries_apply": applied}.get)
     assert (told["live"], told["rollout"]["follows"]) == (live, follows)
+
+
+def test_a_day_without_quotes_is_text() -> None:
+    given = {"k3s_registries": yaml.safe_load("configs: {a: {auth: {expires: 2027-01-31}}}")}
+    expected = {"configs": {"a": {"auth": {"expires": "2027-01-31"}}}}
+    assert module_options.config(given.get) == {"config": expected}
+    assert module_options.wanted(given.get)["config"] == expected
