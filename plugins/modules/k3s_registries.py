@@ -47,6 +47,9 @@ options:
       - Below C(configs.<registry>.tls) the keys C(ca_src), C(cert_src) and C(key_src) name files on the controller
         (encrypted with ansible-vault or not), C(ca_content), C(cert_content) and C(key_content) give PEM text. Both
         are checked and shipped. C(ca_file), C(cert_file) and C(key_file) name files that are already on the node.
+      - C(configs.<registry>.auth.expires) is the day on which the credentials end, such as V(2027-01-31), as the
+        registry's page says it. It is not written to registries.yaml. Lint, verify and the report warn from 30 days
+        before it on; it never fails a run, since the registry may go on accepting them.
       - A relative path on the controller is looked for in C(files/) next to the playbook and the role, then next to the
         inventory, then in the current folder.
       - Required with O(state=present), unless you set one of the settings below. A configuration from which K3s would

@@ -258,6 +258,40 @@ info:
         error:
           description: Why it cannot be used.
           type: str
+    credentials:
+      description:
+        - The credentials that are known to end, without a word of them. Known are users whose passwords live for hours,
+          tokens that say themselves when they end, and what C(auth.expires) in C(k3s_registries) states.
+      type: list
+      elements: dict
+      contains:
+        registry:
+          description: The key of C(configs).
+          type: str
+        ends:
+          description:
+            - When they end at the latest, empty if that is not known. What lives for hours is counted from when
+              registries.yaml was last written.
+          type: str
+          sample: "2027-01-31T00:00:00Z"
+        days_left:
+          description: Whole days until then, negative afterwards, V(null) if it is not known.
+          type: int
+        stated:
+          description: Whether somebody has only stated it, with C(auth.expires). It never counts as an error.
+          type: bool
+        ended:
+          description: Whether that is past.
+          type: bool
+        level:
+          description: V(ok), V(warning) or V(error).
+          type: str
+        message:
+          description: What ends when.
+          type: str
+        fix:
+          description: What to do.
+          type: str
     problems:
       description: What needs attention, including the findings of lint.
       type: list

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import os
 from typing import Any, Iterable, Mapping
@@ -31,6 +32,18 @@ def plain(value: Any) -> Any:
     if isinstance(value, str):
         # str() of a subclass may return the subclass; joining makes a new, plain one.
         return "".join([str.__str__(value)])
+    return value
+
+
+def with_days_as_text(value: Any) -> Any:
+    """``value`` with dates as text, as JSON has them. YAML makes a date of a day without quotes. Ansible accepts none
+    in an argument with ``no_log``, and before 2.19 a template makes one text of a mapping with a date in it."""
+    if isinstance(value, datetime.date):
+        return datetime.datetime.isoformat(value) if isinstance(value, datetime.datetime) else value.isoformat()
+    if isinstance(value, Mapping):
+        return {key: with_days_as_text(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [with_days_as_text(item) for item in value]
     return value
 
 

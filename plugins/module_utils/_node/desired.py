@@ -78,6 +78,7 @@ class Desired:
     ``description`` is the redacted text that diffs show, without the drop-in: see :meth:`described`; ``certificates``
     are the facts about the shipped ones.
     ``fingerprints`` are those of the usual predictions: see ``_prediction/fingerprint.py``.
+    ``expires`` are the days on which credentials end, by registry, as k3s_registries states them: no file has them.
     ``files`` are all files for a certain node, in the order in which they are put in place: certificates, the drop-in,
     the kubelet's configuration, registries.yaml last, so that K3s never reads a file that names a certificate which is
     not there yet: see :meth:`at`.
@@ -94,6 +95,7 @@ class Desired:
     certificates: tuple[dict[str, Any], ...]
     registries: tuple[str, ...]
     fingerprints: dict[str, str] = field(default_factory=dict)
+    expires: dict[str, str] = field(default_factory=dict)
     files: tuple[DesiredFile, ...] = ()
     providers: tuple[Declared, ...] = ()
     on_node: tuple[Provider, ...] = ()
@@ -154,7 +156,9 @@ class Desired:
 
     def text(self) -> str:
         """The shipped form. Equal states give equal texts."""
-        more = {"providers": [item.as_json() for item in self.providers]} if self.providers else {}
+        more: dict[str, Any] = {"expires": self.expires} if self.expires else {}
+        if self.providers:
+            more["providers"] = [item.as_json() for item in self.providers]
         return json.dumps(
             {
                 **more,
@@ -193,7 +197,8 @@ def from_text(text: str) -> Desired:
         raise DesiredProblem("the prepared state is damaged (no JSON)") from None
     if raw.get("format") != FORMAT:
         raise DesiredProblem("the prepared state was written by another version of the collection")
-    if not fits(raw, _SHAPE) or not fits(raw.get("providers", []), [DECLARED]):
+    optional = {"providers": [DECLARED], "expires": {"*": is_text}}
+    if not fits(raw, _SHAPE) or not all(fits(raw[key], shape) for key, shape in optional.items() if key in raw):
         raise DesiredProblem("the prepared state is damaged (a part is missing)")
     try:
         config = None if raw["config"] is None else normalise(raw["config"])
@@ -212,6 +217,7 @@ def from_text(text: str) -> Desired:
         registries=tuple(raw["registries"]),
         fingerprints=raw["fingerprints"],
         providers=tuple(declared_from(item) for item in raw.get("providers", [])),
+        expires=raw.get("expires", {}),
     )
 
 

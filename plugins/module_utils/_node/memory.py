@@ -33,6 +33,7 @@ _EMPTY_RECORD: dict[str, Any] = {
     "description": "",
     "certificates": [],
     "programs": {},
+    "expires": {},
     "generation": 0,
     "previous": 0,
     "rolled_back": False,
@@ -40,7 +41,8 @@ _EMPTY_RECORD: dict[str, Any] = {
 }
 _RECORD = {
     "managed": [is_path], "registries_sha256": is_text, "description": is_text, "certificates": [dict],
-    "programs": {"*": is_text}, "generation": is_number, "previous": is_number, "rolled_back": bool,
+    "programs": {"*": is_text}, "expires": {"*": is_text}, "generation": is_number, "previous": is_number,
+    "rolled_back": bool,
     "committed_at": is_text,
 }  # fmt: skip
 _TRANSACTION = {"generation": is_number, "step": is_text, "started": is_text}

@@ -174,6 +174,7 @@ def save_found(paths: NodePaths, memory: Memory, desired: Desired, record: dict[
         registries_sha256=_digest(paths),
         description="" if edited else record["description"],
         certificates=[] if edited else record["certificates"],
+        expires={} if edited else record["expires"],
         previous=record["generation"],
     )
     return generations.save(managed_paths(paths, desired, record), found, foreign=foreign)
@@ -244,6 +245,7 @@ def remember(paths: NodePaths, memory: Memory, desired: Desired, previous: int) 
         "description": desired.described(),
         "certificates": list(desired.certificates),
         "programs": record_of(desired.on_node),
+        "expires": dict(desired.expires),
         "generation": 0,
         "previous": previous,
         "rolled_back": bool(desired.settings.get("rolled_back")),

@@ -131,6 +131,7 @@ def _ours(paths: NodePaths) -> dict[str, Any]:
         "generation": record["generation"],
         "registries_sha256": record["registries_sha256"],
         "committed_at": record["committed_at"],
+        "expires": record["expires"],
         "candidate": memory.candidate_text() is not None,
         "interrupted": str(transaction["step"]) if transaction is not None else "",
         "edited": _edited(paths, record["generation"]),

@@ -12,6 +12,10 @@ _CERTIFICATE = {
     "registry": TEXT, "kind": TEXT, "path": TEXT, "subject": TEXT, "issuer": TEXT, "fingerprint_sha256": TEXT,
     "not_before": TEXT, "not_after": TEXT, "days_left": NUMBER, "key_matches": FLAG, "error": TEXT,
 }  # fmt: skip
+_CREDENTIAL = {
+    "registry": TEXT, "ends": TEXT, "days_left": NUMBER, "stated": FLAG, "ended": FLAG, "level": TEXT, "message": TEXT,
+    "fix": TEXT,
+}  # fmt: skip
 
 _CONTRADICTION = {"what": TEXT, "stated": TEXT, "found": TEXT, "place": TEXT}
 
@@ -29,7 +33,7 @@ INFO = {
     "generation": TEXT, "state": TEXT, "differences": [{"file": TEXT, "kind": TEXT, "diff": TEXT}],
     "templates": [{"path": TEXT, "message": TEXT}], "settings": [{"source": TEXT, "key": TEXT, "value": ANY}],
     "proxies": [{"source": TEXT, "variable": TEXT, "registries": [TEXT]}], "certificates": [_CERTIFICATE],
-    "problems": [_PROBLEM], "waiting": {"since": TEXT, "hosts": [TEXT]},
+    "credentials": [_CREDENTIAL], "problems": [_PROBLEM], "waiting": {"since": TEXT, "hosts": [TEXT]},
 }  # fmt: skip
 
 #: ``endpoints`` of k3s_registry_probe.
@@ -95,7 +99,7 @@ SAID = {
         "error": TEXT,
     },
     "ours": {
-        "registries_sha256": TEXT, "candidate": FLAG, "interrupted": TEXT, "drop_in": TEXT,
+        "registries_sha256": TEXT, "expires": {"*": TEXT}, "candidate": FLAG, "interrupted": TEXT, "drop_in": TEXT,
         "edited": [{"file": TEXT, "kind": TEXT}],
     },
     "providers": {"path": TEXT, "exists": FLAG, "managed": FLAG, "changed_at": NUMBER, "names": [TEXT]},

@@ -46,7 +46,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.descr
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 
-from . import certificates, problems, waiting
+from . import certificates, credentials, problems, waiting
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
@@ -106,9 +106,12 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
     templates, of_templates = problems.of_templates(said["templates"], seen.config)
     matches = {(cert, key): same for cert, key, same in said["pairs"]}
     facts = certificates.described(seen.config or normalise({}), said["certificates"], matches, now)
+    written = float(said["registries"]["changed_at"]) if registries["exists"] else 0.0
+    # Somebody else's file has other credentials than those whose ends were stated.
+    stated = said["ours"]["expires"] if registries["managed"] else {}
+    logins = credentials.described(seen.config or normalise({}), stated, now.timestamp(), written)
     proxies = _proxies(seen.config, environment)
     newer = _newer_than_start(said)
-    written = float(said["registries"]["changed_at"]) if registries["exists"] else 0.0
     waits = waiting.of_node(said, seen.config, _circumstances(said, settings))
     found = [
         *problems.of_identity(said["contradictions"], said["node_state"], groups),
@@ -121,7 +124,7 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
         *problems.of_settings(settings, unreadable, too_large),
         *problems.of_proxies(proxies),
         *problems.of_certificates(facts),
-        *problems.of_credentials(seen.config, now.timestamp(), written),
+        *problems.of_credentials(logins),
         *_lint(seen, settings),
     ]
     result = {
@@ -142,6 +145,7 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
         "settings": [dict(item._asdict(), value=_shown(item.value)) for item in settings.found],
         "proxies": proxies,
         "certificates": facts,
+        "credentials": logins,
         "problems": found,
     }
     cleaned: dict[str, Any] = clean(result, known_secrets(seen.config))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.lifetime import lifetime, stamp
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import expiry
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.yaml_entries import LARGEST
@@ -266,28 +265,14 @@ def of_proxies(proxies: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]
         )
 
 
-def of_credentials(config: Config | None, now: float, written: float) -> Iterator[dict[str, str]]:
-    """Those of the credentials: which have ended, and which will.
-
-    :param now: the node's time, and ``written`` when its registries.yaml was last changed, 0 if there is none: what
-        lives for hours was made before that.
-    """
-    for host, settings in (config["configs"] if config else {}).items():
-        life = lifetime(settings["auth"]) if settings["auth"] is not None else None
-        if life is None or not life.is_near(now):
-            continue
-        place = 'configs."%s".auth' % host
-        deadline = life.deadline(written)
-        if deadline and deadline <= now:
-            since = "" if life.ends else ": it was written before %s, and has ended" % stamp(written)
-            yield problem(
-                "credential_expired",
-                "error",
-                "%s: %s%s." % (place, life.sentence(now), since),
-                life.kind.instead,
-            )
-        else:
-            yield problem("credential_expiring", "warning", "%s: %s." % (place, life.sentence(now)), life.kind.instead)
+def of_credentials(credentials: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
+    """Those of the credentials that the configuration has: which have ended, and which will."""
+    for entry in credentials:
+        if entry["level"] != "ok":
+            past = "credential_overdue" if entry["stated"] else "credential_expired"
+            code = past if entry["ended"] else "credential_expiring"
+            place = 'configs."%s".auth' % entry["registry"]
+            yield problem(code, entry["level"], "%s: %s." % (place, entry["message"]), entry["fix"])
 
 
 def of_certificates(certificates: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:

@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.stated import stated_ends
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
     ABSENT,
     PRESENT,
@@ -78,7 +79,8 @@ def prepare(
 ) -> Prepared:
     """Check the certificates of a configuration and make the wanted state of a node from it.
 
-    :param given: the user's ``k3s_registries``: K3s' own keys and the collection's ``tls.*_src`` and ``*_content``.
+    :param given: the user's ``k3s_registries``: K3s' own keys and the collection's ``tls.*_src`` and ``*_content``,
+        and ``auth.expires``.
     :param read_file: reads a certificate file of the controller, decrypting vault files.
     :param shared_folder: where the processes of a run share what one of them has computed; "" computes all here.
     :raises SourceProblem: when a certificate source cannot be read.
@@ -100,6 +102,7 @@ def prepare(
         return prepared
 
     normal = normalise(sources.with_node_paths(config, shipped, paths.cert_dir))
+    ends = stated_ends(config)
     shipped_files = [
         DesiredFile(path, _as_file(source.text), mode)
         for source, (path, mode) in sources.on_the_node(paths.cert_dir, shipped).items()
@@ -110,7 +113,7 @@ def prepare(
         registries_text=MARKER + "\n" + encode(normal),
         config=normal,
         settings=vars(settings),
-        description=describe.description(normal, certificates),
+        description=describe.description(normal, certificates, ends),
         certificates=tuple(certificates),
         registries=tuple(sorted(normal["mirrors"]) or sorted(normal["configs"])),
         fingerprints=once(
@@ -118,6 +121,7 @@ def prepare(
             [json.dumps(normal, sort_keys=True), paths.distribution, paths.agent_dir],
             lambda: usual_fingerprints(normal, paths.distribution, paths.agent_dir),
         ),
+        expires=ends,
     )
     return prepared
 

@@ -142,6 +142,7 @@ PROBLEMS: dict[str, str] = {
     "live_credentials_pods": "Pods with an imagePullSecret where credentials are live",
     "credential_expired": "Credentials have expired",
     "credential_expiring": "Credentials that expire soon",
+    "credential_overdue": "Credentials past the day that auth.expires states",
 }
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Mapping, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import with_days_as_text
+
 _PREFIX = "k3s_registries_"
 _NODE = ("distribution", "service", "config_dir", "data_dir", "cert_dir")
 _APPLIED = (
@@ -36,10 +38,15 @@ def node(value: Value, host: str, groups: Mapping[str, Sequence[str]]) -> dict[s
     }
 
 
+def config(value: Value) -> dict[str, Any]:
+    """The configuration alone."""
+    return {"config": with_days_as_text(value("k3s_registries"))}
+
+
 def applied(value: Value) -> dict[str, Any]:
     """What a node must have. A setting whose variable is not set is left out: it says nothing."""
     given = {option: value(_PREFIX + option) for option in _APPLIED}
-    return {"config": value("k3s_registries"), **{key: found for key, found in given.items() if found is not None}}
+    return {**config(value), **{option: found for option, found in given.items() if found is not None}}
 
 
 def wanted(value: Value) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def decoded(text: str, strict: bool) -> str:
         config = decode(text, strict=strict)
     except DecodeError as error:
         return error.message + error.path
-    return printed(dict(describe.without_secrets(config)), describe.description(config, []))
+    return printed(dict(describe.without_secrets(config)), describe.description(config, [], {}))
 
 
 @pytest.fixture

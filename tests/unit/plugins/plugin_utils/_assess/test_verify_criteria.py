@@ -23,6 +23,8 @@ def facts(state: str = "loaded", *problems: tuple[str, str]) -> dict[str, Any]:
         (facts(), True, []),
         (facts("loaded", ("proxy", "warning")), True, []),
         (facts("loaded", ("proxy", "error")), True, ["proxy"]),
+        (facts("loaded", ("credential_overdue", "warning"), ("credential_expiring", "warning")), True, []),
+        (facts("loaded", ("credential_expired", "error")), True, ["credential_expired"]),
         (facts("pending", ("pending", "warning")), True, ["pending"]),
         (facts("drifted"), False, ["drifted"]),
         (facts("foreign", ("foreign", "warning")), True, ["foreign"]),

@@ -323,8 +323,6 @@ def test_certificates(node: Node, tmp_path: Path) -> None:
 
 
 def test_a_staged_configuration_and_an_interrupted_run_are_pending(node: Node) -> None:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
-
     node.apply(CONFIG)
     node.start()
     memory = Memory(node.paths)
@@ -365,6 +363,63 @@ def test_credentials_that_end_are_told_by_what_the_node_knows(node: Node) -> Non
         assert "kubelet" in item["fix"]
         assert "K3R229" not in codes(found)
         assert CANARY not in json.dumps(found)
+
+
+def of_robot(expires: object) -> dict[str, object]:
+    auth = {"username": "robot$k3s", "password": CANARY, "expires": expires}
+    return {"configs": {"harbor.example.com": {"auth": auth}}}
+
+
+@pytest.mark.parametrize(("days", "code", "left"), [(-1, "credential_overdue", -2), (20, "credential_expiring", 19)])
+def test_an_end_that_is_only_stated_is_warned_of(node: Node, days: int, code: str, left: int) -> None:
+    """The registry may go on accepting it, so that it is never a failure."""
+    day = (NOW + days * DAY).date()
+    node.apply(of_robot(day))
+    node.start()
+    found = node.info()
+    (item,) = (item for item in found["problems"] if item["code"].startswith("credential_"))
+    assert (item["code"], item["level"]) == (code, "warning")
+    assert str(day) in item["message"]
+    (entry,) = found["credentials"]
+    assert (entry["ends"], entry["days_left"], entry["stated"]) == ("%sT00:00:00Z" % day, left, True)
+    assert entry["ended"] == (days < 0)
+    assert CANARY not in json.dumps(found)
+
+
+def test_an_end_that_is_far_away_is_listed_and_no_problem(node: Node) -> None:
+    day = (NOW + 100 * DAY).date()
+    node.apply(of_robot(str(day)))
+    node.start()
+    found = node.info()
+    assert [(item["registry"], item["level"]) for item in found["credentials"]] == [("harbor.example.com", "ok")]
+    assert not [item for item in found["problems"] if item["code"].startswith("credential_")]
+
+
+def test_the_node_s_file_has_no_word_of_it(node: Node) -> None:
+    node.apply(of_robot("2100-01-31"))
+    text = Path(node.paths.registries_yaml).read_text(encoding="utf-8")
+    assert "expires" not in text
+    assert "2100" not in text
+    assert "# harbor.example.com credentials: end on 2100-01-31\n" in Memory(node.paths).record()["description"]
+
+
+def test_somebody_else_s_file_has_no_stated_end(node: Node) -> None:
+    node.apply(of_robot("2026-01-31"))
+    node.start()
+    assert node.info()["credentials"]
+    node.write("configs: {harbor.example.com: {auth: {username: someone, password: %s}}}\n" % CANARY)
+    assert node.info()["credentials"] == []
+
+
+def test_a_jwt_s_own_end_is_proven(node: Node) -> None:
+    config = of_robot("2100-01-31")
+    config["configs"]["harbor.example.com"]["auth"]["password"] = "eyJhbGciOiJub25lIn0.eyJleHAiOjE1Nzc4MzY4MDB9.x"  # type: ignore[index]
+    node.apply(config)
+    node.start()
+    found = node.info()
+    (item,) = (item for item in found["problems"] if item["code"].startswith("credential_"))
+    assert (item["code"], item["level"]) == ("credential_expired", "error")
+    assert found["credentials"][0]["stated"] is False
 
 
 def test_mirrors_of_the_embedded_registry_need_no_endpoint(node: Node) -> None:

@@ -75,3 +75,10 @@ def test_canary_images_are_for_a_state_with_registries() -> None:
     given = {**DEFAULTS, "k3s_registries_canary_images": ["image:1"]}
     assert module_options.wanted(given.get)["canary_images"] == ["image:1"]
     assert module_options.wanted({**given, "k3s_registries_state": "absent"}.get)["canary_images"] == []
+
+
+def test_a_day_without_quotes_is_text() -> None:
+    given = {"k3s_registries": yaml.safe_load("configs: {a: {auth: {expires: 2027-01-31}}}")}
+    expected = {"configs": {"a": {"auth": {"expires": "2027-01-31"}}}}
+    assert module_options.applied(given.get)["config"] == expected
+    assert module_options.wanted(given.get)["config"] == expected

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The credential store's questions about a node, asked while staging: its plan, and whether new credentials are in
+force as soon as the file has them."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import expectation, files
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
+
+from .on_the_node import folders_of_others, read
+from .plan import Plan, plan, surroundings
+from .rotation import doubts
+from .store import StoreDamaged
+
+# Version 2 of containerd's configuration, and version 3.
+_PAUSE_IMAGE = re.compile(r"""^\s*sandbox(?:_image)?\s*=\s*(["'])([^"'\n]+)\1\s*$""", re.MULTILINE)
+_CONTAINERDS_OWN = "registry.k8s.io/pause"
+
+
+def planned(node: Identity, desired: Desired, release: str, found: Generated) -> Plan:
+    """What is stored on a node with the wanted state, what is not and why, and what must not come into force.
+
+    :param found: what K3s has generated at its last start.
+    :raises FileProblem: if the store's file cannot be read.
+    """
+    around = expectation.around(node, desired, release, found)
+    return plan(desired.config or normalise({}), around, folders_of_others(node.paths, found), _stored(node.paths))
+
+
+def restart_reasons(node: Identity, desired: Desired, release: str, found: Generated) -> list[str]:
+    """Why new credentials take a restart on this node although the store will hold them, as sentences.
+
+    Registries that are stored anew, or no longer, change the kubelet's configuration, which is a reason of its own.
+
+    :raises FileProblem: if the store's file or containerd's configuration cannot be read.
+    """
+    if found.auth is None:
+        return ["a template of containerd's configuration writes the credentials, and which ones cannot be told"]
+    config = desired.config or normalise({})
+    stored = {*_stored(node.paths)} & {*planned(node, desired, release, found).store.registries}
+    images = pause_images((files.read(node.paths.containerd_config).content or b"").decode("utf-8", "replace"))
+    loaded = {key: dict(table) for key, table in found.auth.items()}
+    said: dict[str, None] = {}
+    for around in surroundings(expectation.around(node, desired, release, found), ()):
+        said.update(dict.fromkeys(doubts(loaded, desired.auth, config, sorted(stored), around, images)))
+    return list(said)
+
+
+def pause_images(config_toml: str) -> list[str]:
+    """The image of pods' sandboxes, as containerd's configuration names it; its own where nothing is named."""
+    return [match.group(2) for match in _PAUSE_IMAGE.finditer(config_toml)] or [_CONTAINERDS_OWN]
+
+
+def _stored(paths: NodePaths) -> tuple[str, ...]:
+    try:
+        return read(paths).registries
+    except StoreDamaged:
+        # The program hands nothing out of it either.
+        return ()
