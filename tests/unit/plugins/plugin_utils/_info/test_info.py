@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.changes import applied, changes
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 
 from tests.unit.plugins.plugin_utils._certificates.authority import DAY, NOW, issue
 from tests.unit.plugins.plugin_utils._info.node import Node, codes, managed

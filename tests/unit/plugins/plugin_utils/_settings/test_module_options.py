@@ -67,7 +67,12 @@ def test_what_apply_means(applied: str, live: bool, settle: bool, follows: bool)
 def test_verify_asks_for_what_was_applied_and_for_nothing_of_how() -> None:
     named = {**DEFAULTS, "k3s_registries": {"mirrors": {}}, "k3s_registries_disable_default_endpoint": True}
     asked = module_options.applied(named.get)
-    assert asked == {"config": {"mirrors": {}}, "state": "present", "credential_providers": [], "disable_default_endpoint": True}
+    assert asked == {
+        "config": {"mirrors": {}},
+        "state": "present",
+        "credential_providers": [],
+        "disable_default_endpoint": True,
+    }
     assert asked.items() <= module_options.wanted(named.get).items()
 
 
