@@ -15,7 +15,7 @@ from typing import Any, Iterator, Mapping
 from tests.fleet import up, workloads
 from tests.fleet.logins.registry import BASIC, LoginRegistry
 from tests.fleet.logins.town import Town
-from tests.fleet.logins.users import FORMER, Users
+from tests.fleet.logins.users import FORMER, Users, new_password
 from tests.integration.cluster import SITE, Cluster, Run
 from tests.integration.secrets_watch import NOTHING_LEFT, SEARCH, Secrets
 
@@ -36,11 +36,14 @@ class Account:
     """One registry, which is the mirror of a registry of other people's, and the password of its only user.
 
     :ivar mirror: how images name the other registry.
+    :ivar default: that registry itself, which asks for a password that nobody here has; most are nowhere.
     """
 
-    def __init__(self, fleet: LoginFleet, name: str, asks: tuple[str, ...], mirror: str) -> None:
+    def __init__(self, fleet: LoginFleet, name: str, asks: tuple[str, ...], mirror: str, has_default: bool) -> None:
         self._fleet = fleet
         self.mirror = mirror
+        strangers = Users(somebody=new_password())
+        self.default = fleet.town.registry(mirror, strangers, port=443) if has_default else None
         self.users = Users()
         self.registry: LoginRegistry = fleet.town.registry(name, self.users, asks)
         self.registry.add("team/canary:1")
@@ -75,8 +78,11 @@ class LoginFleet:
         self.town = town
         self.accounts: list[Account] = []
 
-    def account(self, name: str, asks: tuple[str, ...] = (BASIC,), mirror: str = "") -> Account:
-        made = Account(self, name + ".test", asks, mirror or name + ".images.test")
+    def account(
+        self, name: str, asks: tuple[str, ...] = (BASIC,), mirror: str = "", has_default: bool = False
+    ) -> Account:
+        """:param has_default: for one of them, as this takes the town's port 443."""
+        made = Account(self, name + ".test", asks, mirror or name + ".images.test", has_default)
         self.accounts.append(made)
         self.town.introduce(self.cluster.fleet)
         return made
@@ -89,6 +95,8 @@ class LoginFleet:
             found["mirrors"].setdefault(one.mirror, {"endpoint": []})["endpoint"].append(one.registry.url)
             login = {"username": USER, "password": one.password}
             found["configs"][one.host] = {"auth": login, "tls": {"ca_src": ca}}
+            if one.default is not None:
+                found["configs"][one.mirror] = {"tls": {"ca_src": ca}}
         return found
 
     def play(self, apply: str, playbook: str = SITE, *arguments: str, **more: Any) -> Run:

@@ -21,7 +21,7 @@ for place in /opt /tmp /var/tmp /dev/shm; do echo '{_CONTROL}' > $place/control;
 logger '{_CONTROL}'; journalctl --quiet --sync
 find / -xdev -type f -perm /077 -not -path '/proc/*' -not -path '/sys/*' -not -path '*/agent/etc/containerd/*' \\
     -size -4096k -newer /etc/hosts -exec grep -l -s -F -f /run/canaries {{}} + | sort
-journalctl --quiet --no-pager -o cat | grep -F -f /run/canaries
+journalctl --quiet --no-pager -o cat | grep -F -f /run/canaries | sort -u
 grep -r -l -s -F -f /run/canaries /tmp /var/tmp /dev/shm | sort
 rm /run/canaries /opt/control /tmp/control /var/tmp/control /dev/shm/control
 """

@@ -25,7 +25,7 @@ class Story:
     def __init__(self, fleet: LoginFleet) -> None:
         self.fleet = fleet
         self.cluster = fleet.cluster
-        self.account: Account = fleet.account("basic")
+        self.account: Account = fleet.account("basic", has_default=True)
         self.everybody = dict.fromkeys(self.cluster.names, 0)
         fleet.play("restart").ok()
         self.run_pods("before")
@@ -112,8 +112,10 @@ def test_what_fails_after_a_live_change_goes_back_without_a_restart(story: Story
     registries = story.cluster.everywhere("sha256sum /etc/rancher/k3s/registries.yaml")
     story.account.change_password()
     run = fleet.play("live", k3s_registries_canary_images=[story.account.mirror + "/team/none:1"]).refused()
-    said = " ".join(run.output.split())
-    assert "The node was put back as it was" in said
+    assert "The node was put back as it was" in " ".join(run.output.split())
+    assert story.account.default is not None
+    asked = fleet.town.ledger.entries(story.account.default.url)
+    assert {entry.scheme for entry in asked} == {""}, "the default endpoint was asked, and has seen no header"
     assert (fleet.written(), fleet.processes()) == before
     assert story.cluster.everywhere("sha256sum /etc/rancher/k3s/registries.yaml") == registries
     assert fleet.modes_of_headers() == {""}

@@ -17,6 +17,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit i
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired, DesiredFile
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import previous_state
 
 from tests.unit.plugins.module_utils._node.fake_node import AWAY, FakeK3s, Node, nothing_wanted, of_config
 from tests.unit.plugins.module_utils._node.test_faults import Faults, Killed
@@ -100,6 +101,24 @@ def test_a_new_password_restarts_nothing_and_the_next_start_settles_it(
     assert all("Authorization" not in text for text, _mode in files(node).values())
     assert not node.stage(two)["restart"]
     assert not node.stage(replace(two, settings=dict(two.settings, settle=True)))["restart"]
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_going_back_restarts_or_not_as_the_run_wants_it(
+    node: Node, k3s: FakeK3s, asked: list[Any], live: bool
+) -> None:
+    """Whatever the run that brought the earlier state wanted. containerd has its password, so nobody is asked."""
+    one, two = rotated(node.paths, "one-password"), rotated(node.paths, "two-password")
+    begun(node, k3s, replace(one, settings=dict(one.settings, live=not live)), two)
+    node.apply(two)
+    calls, restarts = len(asked), k3s.restarts
+    back = previous_state(node.paths, live)
+    assert back is not None
+    k3s.knows(back)
+    node.apply(back)
+    assert (k3s.restarts - restarts, len(asked)) == (int(not live), calls)
+    assert all("Authorization" not in text for text, _mode in files(node).values())
+    assert "one-password" in node.registries().decode()
 
 
 def test_settle_restarts_what_waits(node: Node, k3s: FakeK3s, asked: list[Any]) -> None:
