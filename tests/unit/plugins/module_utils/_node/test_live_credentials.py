@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import configured
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import Provider
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials import doubts, question
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import Doubt
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import live_question
@@ -148,6 +150,35 @@ def test_the_next_change_builds_on_what_waits(node: Node, k3s: FakeK3s, asked: l
     assert node.stage(one)["live"]
     assert node.commit()["live"]
     assert (files(node), k3s.restarts) == (generated, restarts)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "problem", "reason"),
+    [
+        (("*.example.com/team",), "", "the credential provider own is for a registry whose credentials change"),
+        (("docker.io",), "", "the credential provider own is for a registry"),
+        (("other.example.com:5000", "quay.io"), "", ""),
+        ((), "config.yaml was edited", "the kubelet's credential providers cannot be told: config.yaml was edited"),
+    ],
+)
+def test_a_provider_for_the_registry_takes_a_restart(
+    node: Node,
+    k3s: FakeK3s,
+    asked: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    patterns: tuple[str, ...],
+    problem: str,
+    reason: str,
+) -> None:
+    one, two = rotated(node.paths, "one-password"), rotated(node.paths, "two-password")
+    elsewhere = rotated(node.paths, "one-password", mirror="quay.io")
+    begun(node, k3s, one, two, elsewhere)
+    providers = (Provider("own", "0" * 64, patterns),) if patterns else ()
+    monkeypatch.setattr(configured, "known", lambda _paths: configured.Known(providers, problem))
+    staged = node.stage(two)
+    assert (staged["live"], reason in " ".join(staged["reasons"])) == (not reason, True)
+    # Without new credentials no provider counts.
+    assert node.stage(elsewhere)["live"]
 
 
 def test_it_is_not_asked_once_there_is_another_doubt(node: Node, k3s: FakeK3s, asked: list[Any]) -> None:
