@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import kubelet_log
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
@@ -21,13 +21,16 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction im
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
-from . import canary, expectation, health, installed_release, lease, live, live_question, placing, steps
+from . import canary, expectation, health, installed_release, lease, placing, steps
 from .desired import Desired, DesiredProblem, from_text, inside
 from .files import FileProblem
 from .generated import read_generated
 from .generations import GenerationDamaged, Generations
 from .memory import Memory
 from .service import OpenRC, ServiceProblem, ServiceState, Systemd, service_of
+
+if TYPE_CHECKING:
+    from .live import LivePlan
 
 # K3s reads a registries.yaml that it could not read anew every 5 to 11 s, and a server is healthy some 10 s after that.
 _RELOAD_LOOP = 30.0
@@ -100,7 +103,7 @@ class Commit:
         self.interrupted = False
         self.asks_until = 0.0
         self.end = steps.DONE
-        self.live_plan: live.LivePlan | None = None
+        self.live_plan: LivePlan | None = None
         self.result: dict[str, Any] = {
             "changed": False,
             "restarted": False,
@@ -270,25 +273,28 @@ class Commit:
             self.result["step"] = self.end
         self._remember(desired, base)
 
-    def _change_live(self, plan: live.LivePlan, desired: Desired, record: dict[str, Any], base: int) -> None:
+    def _change_live(self, plan: LivePlan, desired: Desired, record: dict[str, Any], base: int) -> None:
         """Bring a change into force without a restart."""
         placing.place(self.paths, desired, record)
         self.result["changed"] = True
         self.result["live"] = True
-        live.write(self.paths, plan.before, plan.texts or {})
+        plan.bring_into_force(self.paths)
         self.result["step"] = steps.CHANGED_LIVE
         self._compare_with_prediction(desired)
         self._pull_canaries(desired)
         self.result["step"] = steps.DONE
         self._remember(desired, base)
 
-    def _plan_live(self, desired: Desired, record: dict[str, Any]) -> live.LivePlan | None:
+    def _plan_live(self, desired: Desired, record: dict[str, Any]) -> LivePlan | None:
         """How to do without a restart; None if this takes one.
 
         :raises Refused: if the plan was made without this node's restart, and a registry says otherwise by now.
         """
-        if self.interrupted or self.options.live is False:
+        if self.interrupted or self.options.live is False or not desired.settings.get("live"):
             return None
+        # Imported here: what asks registries is much to load for a node that restarts anyway.
+        from . import live, live_question
+
         found = read_generated(self.paths)
         decided = live.plan(self.node, desired, record, found, installed_release.installed(self.paths, keep=True))
         why = live_question.ask(self.node, decided, self.options.canary_images) if decided.texts is not None else []
@@ -420,7 +426,7 @@ class Commit:
             shipped += [self.paths.provider_config] if desired.on_node else []
             record = placing.restore(self.paths, base, shipped)
             if self.result["live"] and self.live_plan is not None:
-                live.write(self.paths, self.live_plan.texts or {}, self.live_plan.before)
+                self.live_plan.take_back(self.paths)
             # A K3s that hung before, and that may not be restarted, goes on as it was.
             if state.alive and (was_restarted or (hanging and not isinstance(problem, NotProven))):
                 self._reload(base, hanging, self.options.restart_timeout)

@@ -56,6 +56,20 @@ class LivePlan(NamedTuple):
     bare: Mapping[str, str] = MappingProxyType({})
     credentials: Changes = _NOTHING
 
+    def bring_into_force(self, paths: NodePaths) -> None:
+        """Write the texts.
+
+        :raises FileProblem: if one cannot be written.
+        """
+        _write(paths, self.before, self.texts or {})
+
+    def take_back(self, paths: NodePaths) -> None:
+        """Write what there was before.
+
+        :raises FileProblem: if one cannot be written.
+        """
+        _write(paths, self.texts or {}, self.before)
+
 
 def plan(node: Identity, desired: Desired, record: Mapping[str, Any], found: Generated, node_release: str) -> LivePlan:
     """Whether ``desired`` can come into force without a restart, and by which hosts.toml texts."""
@@ -156,12 +170,8 @@ def _refused(paths: NodePaths, hosts: Sequence[str]) -> str:
     return ""
 
 
-def write(paths: NodePaths, before: Mapping[str, str], after: Mapping[str, str]) -> None:
-    """Put the texts of ``after`` in place of those of ``before``, with the mode that K3s uses, or root's alone if a
-    text holds a header.
-
-    :raises FileProblem: if one cannot be written.
-    """
+def _write(paths: NodePaths, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """With the mode that K3s uses, or root's alone if a text holds a header."""
     writes = files.Writes()
     for host, text in after.items():
         folder = os.path.join(paths.certs_d, host)
