@@ -380,7 +380,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from
     unsure_answer,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import NEITHER, Identity
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import placing
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import expectation, placing
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
     Desired,
@@ -418,6 +418,7 @@ def main() -> None:
         if desired is None:
             module.exit_json(left_alone=False, **_nothing_to_do(node, ["no earlier state is kept on this node"]))
             return
+        desired, warnings = expectation.with_store(node, desired, check_mode=module.check_mode)
         asks_back = {} if previous else question(
             node.paths, desired, arrived=module.params["programs"] or {}, adopt=module.params["adopt"],
             check_mode=module.check_mode, key=module.params["key"] or "",
@@ -438,7 +439,7 @@ def main() -> None:
         DesiredProblem, FileProblem, GenerationDamaged, NodeBusy, ServiceProblem, StageRefused, Unsafe
     ) as problem:  # fmt: skip
         module.fail_json(msg=str(problem))
-    for warning in result.pop("warnings", []):
+    for warning in [*result.pop("warnings", []), *warnings]:
         module.warn(warning)
     if result.get("kept"):
         module.warn(placing.KEPT % result["kept"])

@@ -18,10 +18,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config 
 from .on_the_node import folders_of_others, read
 from .plan import Plan, plan, surroundings
 from .rotation import doubts
-from .store import StoreDamaged
+from .store import EMPTY, StoreDamaged, from_content
 
 # Version 2 of containerd's configuration, and version 3.
 _PAUSE_IMAGE = re.compile(r"""^\s*sandbox(?:_image)?\s*=\s*(["'])([^"'\n]+)\1\s*$""", re.MULTILINE)
+_NEWS = "the kubelet gets new credentials for images of %s, at the next pull"
 _CONTAINERDS_OWN = "registry.k8s.io/pause"
 
 
@@ -52,6 +53,33 @@ def restart_reasons(node: Identity, desired: Desired, release: str, found: Gener
     for around in surroundings(expectation.around(node, desired, release, found), ()):
         said.update(dict.fromkeys(doubts(loaded, desired.auth, config, sorted(stored), around, images)))
     return list(said)
+
+
+def in_force(node: Identity, desired: Desired, release: str, found: Generated) -> Generated:
+    """What K3s has generated, with the wanted credentials in place of those that containerd has read, unless something
+    still uses these.
+
+    :param found: see above; one with headers in hosts.toml is left as it is, as they are sent with every request.
+    """
+    if found.auth is None or found.headers or restart_reasons(node, desired, release, found):
+        return found
+    return found._replace(auth=desired.auth)
+
+
+def news(paths: NodePaths, desired: Desired) -> list[str]:
+    """What the kubelet will be given that it is not given now, as sentences; empty if the store is as wanted.
+
+    :raises FileProblem: if the store's file cannot be read.
+    """
+    wanted = next((item.content for item in desired.files if item.path == paths.credential_store), None)
+    if wanted is None or files.read_own(paths.credential_store).content == wanted:
+        return []
+    try:
+        before = read(paths)
+    except StoreDamaged:
+        before = EMPTY
+    names = from_content(wanted).changed(before)
+    return [_NEWS % ", ".join(names)] if names else ["%s will be changed" % paths.credential_store]
 
 
 def pause_images(config_toml: str) -> list[str]:

@@ -19,7 +19,6 @@ from .proof import Proof
 from .provider_program import FORMAT
 
 MODE = 0o600
-FILE_NAME = "credential-store.json"
 
 
 class StoreDamaged(ValueError):

@@ -41,7 +41,7 @@ class Settings:
     """Settings beside registries.yaml. None: left alone, whatever the node has.
 
     ``live`` lets changes come into force without a restart where that is certain to work, ``settle`` restarts where
-    one has, and K3s has not started since.
+    one has, and K3s has not started since. ``credential_store`` has the kubelet hand out credentials where that is safe.
     ``embedded_registry`` and ``system_default_registry`` are server settings; agents get them from the server.
     """
 
@@ -51,6 +51,7 @@ class Settings:
     keep_generations: int = 3
     live: bool = False
     settle: bool = False
+    credential_store: bool = False
 
 
 @dataclass

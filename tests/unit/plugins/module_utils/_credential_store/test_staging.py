@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store import on_the_node
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.staging import (
     pause_images,
     planned,
@@ -54,7 +53,9 @@ def found(*others: str, auth: Any = None) -> Generated:
 
 
 def stored(node: Identity, wanted: Config) -> None:
-    on_the_node.write(node.paths, planned(node, desired(wanted), RELEASE, found()).store)
+    file = Path(node.paths.credential_store)
+    file.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+    file.write_bytes(planned(node, desired(wanted), RELEASE, found()).store.content())
 
 
 def test_an_agent_plans_with_its_own_settings(node: Identity) -> None:
@@ -76,7 +77,7 @@ def test_what_was_stored_is_kept_from_being_broken(node: Identity) -> None:
     stored(node, config(OLD, HARBOR))
     plan = planned(node, desired(config(OLD, HARBOR, "b.example.com")), RELEASE, found())
     assert len(plan.refusals) == 1
-    Path(on_the_node.path_on(node.paths)).write_text("damaged", encoding="utf-8")
+    Path(node.paths.credential_store).write_text("damaged", encoding="utf-8")
     assert not planned(node, desired(config(OLD, HARBOR, "b.example.com")), RELEASE, found()).refusals
 
 
