@@ -125,6 +125,15 @@ options:
         If there is a C(config.yaml) that the collection has not written, the task fails. With O(adopt), it is taken
         over if it says the same.
     type: raw
+  credential_store:
+    description:
+      - Have the kubelet hand out the credentials in O(config) with a small credential provider, so that new ones need
+        no restart. It reads them from a file of root's at each pull of a pod.
+      - It holds the credentials of a registry only if everybody who is asked for its images is one host with these
+        credentials. For the others, a warning says why not and what would make it possible.
+      - The task fails before anything is touched if O(config) would bring stored credentials to another host.
+    type: bool
+    default: false
   adopt:
     description:
       - Take over a registries.yaml that the collection has not written only if it is equal in effect, that is, if

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The credential store as a part of what a node is to have: one more file, one more credential provider.
 
-From here on nothing about them is special. They are compared, staged, put in place, kept in generations, rolled back and
-removed like the files and providers that the inventory names.
+From here on nothing about them is special. They are compared, staged, put in place, kept in generations, rolled back
+and removed like the files and providers that the inventory names.
 """
 
 from __future__ import annotations

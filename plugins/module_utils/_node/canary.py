@@ -43,8 +43,8 @@ def pull(
     config: Mapping[str, Any] | None = None,
     now: Callable[[], float] = time.time,
 ) -> dict[str, Any]:
-    """Pull ``image`` through containerd's CRI, as the kubelet would for a pod without credentials of its own: with those
-    of the collection's store, if it has any for the image.
+    """Pull ``image`` through containerd's CRI, as the kubelet would for a pod without credentials of its own: with
+    those of the collection's store, if it has any for the image.
 
     containerd asks the registry for a tag even if it has the image, so this proves the way to the registry.
 

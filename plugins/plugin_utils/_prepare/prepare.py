@@ -41,7 +41,8 @@ class Settings:
     """Settings beside registries.yaml. None: left alone, whatever the node has.
 
     ``live`` lets changes come into force without a restart where that is certain to work, ``settle`` restarts where
-    one has, and K3s has not started since. ``credential_store`` has the kubelet hand out credentials where that is safe.
+    one has, and K3s has not started since.
+    ``credential_store`` has the kubelet hand out credentials where they go nowhere else.
     ``embedded_registry`` and ``system_default_registry`` are server settings; agents get them from the server.
     """
 
