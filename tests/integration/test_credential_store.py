@@ -47,12 +47,10 @@ class Scene(NamedTuple):
         """Run a playbook, ``site`` unless one is named, with the last password."""
         endpoints = [self.registry.url, *mirrors]
         tls = {"ca_src": str(self.cluster.fleet.folder / "pki" / "ca.crt")}
-        auth = {"username": "robot", "password": self.passwords[-1]}
+        configs: dict[str, Any] = {url.partition("://")[2]: {"tls": tls} for url in endpoints}
+        configs[self.registry.host]["auth"] = {"username": "robot", "password": self.passwords[-1]}
         wanted = {
-            "k3s_registries": {
-                "mirrors": {"images.test": {"endpoint": endpoints}},
-                "configs": {self.registry.host: {"auth": auth, "tls": tls}, self.other.host: {"tls": tls}},
-            },
+            "k3s_registries": {"mirrors": {"images.test": {"endpoint": endpoints}}, "configs": configs},
             "k3s_registries_credential_store": True,
             "k3s_registries_disable_default_endpoint": True,
             "k3s_registries_canary_images": ["images.test/team/canary:1"],
@@ -93,7 +91,8 @@ class Scene(NamedTuple):
         }
 
     def left(self) -> set[str]:
-        return set(self.cluster.everywhere("ls -d %s %s %s 2>/dev/null | wc -l" % (STORE, PROGRAM, PROVIDERS)).values())
+        found = "ls -d %s %s %s/config.yaml 2>/dev/null | wc -l" % (STORE, PROGRAM, PROVIDERS)
+        return set(self.cluster.everywhere(found).values())
 
 
 @pytest.fixture(scope="module")
@@ -193,9 +192,10 @@ def test_it_goes_with_the_variable_and_with_absent(scene: Scene) -> None:
     removed = scene.play(REMOVE).ok()
     assert scene.cluster.restarts(removed.began) == dict.fromkeys(scene.cluster.names, 1)
     assert scene.left() == {"0\n"}
+    assert set(scene.cluster.everywhere("ls -d %s %s/bin 2>/dev/null | wc -l" % (STATE, PROVIDERS)).values()) == {"0\n"}
 
 
 def test_no_log_of_a_node_has_a_password(scene: Scene) -> None:
-    search = "journalctl --quiet --no-pager >/run/log-of-all; cat /var/lib/rancher/k3s/agent/containerd/*.log >>/run/log-of-all"
-    search += "; if grep -q -F -f - /run/log-of-all; then echo found; else echo none; fi"
+    search = "journalctl --quiet --no-pager >/run/logs; cat /var/lib/rancher/k3s/agent/containerd/*.log >>/run/logs"
+    search += "; if grep -q -F -f - /run/logs; then echo found; else echo none; fi"
     assert set(scene.cluster.everywhere(search, stdin=scene.cluster.secrets.patterns()).values()) == {"none\n"}
