@@ -12,7 +12,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import f
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 
 from .on_the_node import read
-from .staging import pause_images
+from .pause_image import pause_images
 from .store import EMPTY, StoreDamaged
 
 
@@ -26,5 +26,5 @@ def observed(paths: NodePaths) -> dict[str, Any]:
     return {
         "registries": list(store.registries),
         "since": os.stat(paths.credential_store).st_mtime,
-        "pause_images": pause_images((files.read(paths.containerd_config).content or b"").decode("utf-8", "replace")),
+        "pause_images": pause_images(paths),
     }

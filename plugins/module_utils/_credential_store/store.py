@@ -10,13 +10,15 @@ generations, restored and removed like them.
 from __future__ import annotations
 
 import json
-from typing import Mapping, NamedTuple
+from typing import TYPE_CHECKING, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object
 
-from .proof import Proof
 from .provider_program import FORMAT
+
+if TYPE_CHECKING:
+    from .proof import Proof
 
 MODE = 0o600
 

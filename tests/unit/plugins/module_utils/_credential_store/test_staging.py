@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.pause_image import pause_images
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.staging import (
-    pause_images,
     planned,
     restart_reasons,
 )
@@ -124,5 +124,6 @@ def test_a_template_s_credentials_cannot_be_told(node: Identity) -> None:
         ("", "registry.k8s.io/pause"),
     ],
 )
-def test_the_pause_image_is_the_one_that_containerd_was_told(text: str, image: str) -> None:
-    assert pause_images(text) == [image]
+def test_the_pause_image_is_the_one_that_containerd_was_told(node: Identity, text: str, image: str) -> None:
+    Path(node.paths.containerd_config).write_text(text, encoding="utf-8")
+    assert pause_images(node.paths) == [image]

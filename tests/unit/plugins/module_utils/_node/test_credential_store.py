@@ -69,7 +69,8 @@ def shipped(state: Desired) -> Desired:
 
 def stage(node: Node, state: Desired, **how: Any) -> dict[str, Any]:
     """As the module does it."""
-    with_store, _warnings = expectation.with_store(node.identity(), shipped(state), check_mode=how.get("check_mode", False))
+    check_mode = how.get("check_mode", False)
+    with_store, _warnings = expectation.with_store(node.identity(), shipped(state), check_mode=check_mode)
     return node.stage(with_store, **how)
 
 
@@ -122,6 +123,7 @@ def test_a_new_password_is_committed_without_a_restart(node: Node, k3s: FakeK3s,
     for state in (wanted(NEW), wanted(NEW, live=True)):
         again = stage(node, state)
         assert (again["changed"], again["restart"], again["reasons"]) == (False, False, [])
+    k3s.others = []
     settled = stage(node, wanted(NEW, settle=True))
     assert settled["restart"]
     assert not settled["live"]
