@@ -10,15 +10,12 @@ generations, restored and removed like them.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Mapping, NamedTuple
+from typing import Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object
 
 from .provider_program import FORMAT
-
-if TYPE_CHECKING:
-    from .proof import Proof
 
 MODE = 0o600
 
@@ -65,11 +62,6 @@ class Store(NamedTuple):
 
 
 EMPTY = Store({})
-
-
-def store_of(proof: Proof) -> Store:
-    """What is stored: the credentials that are proven to go where they belong, and no others."""
-    return Store({route.registry: Login(route.username, route.password) for route in proof.routes})
 
 
 def from_content(content: bytes) -> Store:

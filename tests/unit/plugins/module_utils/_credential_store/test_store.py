@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store import on_the_node
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.plan import store_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.proof import Surroundings, prove
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.provider_program import answer
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.store import (
@@ -17,7 +18,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_st
     Store,
     StoreDamaged,
     from_content,
-    store_of,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
