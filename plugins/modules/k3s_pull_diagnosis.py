@@ -130,7 +130,7 @@ from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import (
-    check,
+    configured,
     kubelet_log,
     staging,
 )
@@ -204,7 +204,7 @@ def _with_the_kubelet_s_reasons(
         lines = service_of(paths.service).log(since or 0.0, kubelet_log.LINES)
     except ServiceProblem:
         return pulls
-    said, providers = kubelet_log.heard(lines), check.known(paths).providers
+    said, providers = kubelet_log.heard(lines), configured.known(paths).providers
     return [kubelet_log.explained(pull, said, providers) for pull in pulls]
 
 

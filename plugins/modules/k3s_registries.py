@@ -423,7 +423,11 @@ def main() -> None:
         confirmed(node)
         if module.params["node_role"] == NEITHER:
             module.exit_json(left_alone=True, **_nothing_to_do(node, []))
-        desired: Desired | None = previous_state(node.paths) if previous else from_text(module.params["prepared"])
+        desired: Desired | None = (
+            previous_state(node.paths, module.params["live"], module.params["settle"])
+            if previous
+            else from_text(module.params["prepared"])
+        )
         if desired is None:
             module.exit_json(left_alone=False, **_nothing_to_do(node, ["no earlier state is kept on this node"]))
             return

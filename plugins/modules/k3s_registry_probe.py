@@ -329,10 +329,14 @@ def _providers(
     paths: NodePaths, node: NodeHosts, variables: dict[str, str], parameters: dict[str, Any]
 ) -> list[dict[str, Any]]:
     # Imported here: most nodes have none.
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import check, start
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import (
+        check,
+        configured,
+        start,
+    )
     from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.handed import ask_registry
 
-    known = check.known(paths)
+    known = configured.known(paths)
     if known.problem:
         return [check.not_known(known.problem)]
     if not known.providers:

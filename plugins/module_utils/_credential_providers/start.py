@@ -86,7 +86,8 @@ class _Talk:
         pipes = self._process.stdin, self._process.stdout, self._process.stderr
         with selectors.DefaultSelector() as selector:
             for pipe, event in zip(pipes, (selectors.EVENT_WRITE, selectors.EVENT_READ, selectors.EVENT_READ)):
-                assert pipe is not None
+                if pipe is None:
+                    raise AssertionError("the process was started with all three pipes")
                 os.set_blocking(pipe.fileno(), False)
                 selector.register(pipe, event)
             while selector.get_map():

@@ -107,8 +107,10 @@ def _ours_is_loaded(node: Identity, record: Mapping[str, Any], release: str) -> 
     return wanted.certain and found.complete and not compare(found, wanted)
 
 
-def previous_state(paths: NodePaths) -> Desired | None:
+def previous_state(paths: NodePaths, live: bool = False, settle: bool = False) -> Desired | None:
     """The wanted state of the node before the last change, None when none is kept.
+
+    How it comes into force (``live``, ``settle``) is for this run to say, whatever the run said that brought it here.
 
     On a node that has gone back already it is the one in place, so that a rollback over a fleet which was
     interrupted can be run again: it goes back once, not once more.
@@ -120,7 +122,7 @@ def previous_state(paths: NodePaths) -> Desired | None:
     if number not in Generations(paths).numbers():
         return None
     desired = Generations(paths).desired(number)
-    return replace(desired, settings=dict(desired.settings, rolled_back=True))
+    return replace(desired, settings=dict(desired.settings, rolled_back=True, live=live, settle=settle))
 
 
 def stage(node: Identity, desired: Desired, *, in_place: bool, check_mode: bool, adopt: bool = False) -> dict[str, Any]:

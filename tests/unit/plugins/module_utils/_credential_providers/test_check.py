@@ -10,7 +10,6 @@ import io
 import json
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,12 @@ import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import check, programs
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.answer import Credential
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import (
-    Declared,
     Provider,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.start import (
     environment_of,
     start,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import placing
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import SETTINGS, Desired
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
 
 IMAGE = "registry.example.com/team/app"
@@ -199,22 +194,6 @@ def test_one_that_cannot_be_asked(paths: NodePaths) -> None:
     for provider in (wild, tokens):
         (found,) = check.check(paths, [provider], [], ENVIRONMENT, Registry())
         assert found["cause"] == "not_asked"
-
-
-def test_which_providers_a_node_has(paths: NodePaths) -> None:
-    assert check.known(paths) == check.Known((), "")
-    given = Provider("own", "", ("registry.example.com",), path="/bin/true")
-    state = Desired(SETTINGS, (), None, None, {}, "", (), ())
-    state = replace(state, providers=(Declared(given, {}),)).at(paths)
-    memory = Memory(paths)
-    placing.place(paths, state, memory.record())
-    placing.remember(paths, memory, state, 0)
-    assert check.known(paths) == check.Known((given,), "")
-    config = Path(paths.provider_config)
-    config.write_text(config.read_text() + "# by hand\n")
-    assert "was edited" in check.known(paths).problem
-    config.write_text("providers: []\n")
-    assert "was not written by this collection" in check.known(paths).problem
 
 
 def test_the_environment_of_a_process() -> None:
