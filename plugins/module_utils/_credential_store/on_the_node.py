@@ -12,7 +12,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import f
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
 
-from .store import EMPTY, Store, from_content
+from .store import EMPTY, Store, StoreDamaged, from_content
 
 
 def read(paths: NodePaths) -> Store:
@@ -23,6 +23,14 @@ def read(paths: NodePaths) -> Store:
     """
     content = files.read_own(paths.credential_store).content
     return EMPTY if content is None else from_content(content)
+
+
+def secrets(paths: NodePaths) -> list[str]:
+    """What no text may show of the file; nothing of one that is not ours."""
+    try:
+        return read(paths).secrets()
+    except (files.FileProblem, StoreDamaged):
+        return []
 
 
 def folders_of_others(paths: NodePaths, found: Generated) -> frozenset[str]:

@@ -63,12 +63,13 @@ def with_store(
     if plan.refusals:
         raise StageRefused("; ".join(plan.refusals))
     warnings = tuple("%(path)s: %(message)s. %(fix)s" % finding for finding in plan.findings)
-    if not plan.store.logins:
-        return WithStore(desired, warnings)
+    registries = plan.store.registries
     try:
-        handed = handed_over(find(), paths.credential_store, plan.store.registries)
+        handed = handed_over(find(), paths.credential_store, registries) if registries else None
     except interpreter.NoInterpreter as problem:
         raise StageRefused(str(problem)) from None
+    if handed is None:
+        return WithStore(desired, warnings)
     if not check_mode:
         _keep(paths, handed)
     return WithStore(_with(paths, desired, plan.store, handed), warnings)

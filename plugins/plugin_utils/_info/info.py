@@ -142,7 +142,8 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
         "state": _state(said, registries, found, running),
         "differences": differences,
         "waiting": {
-            "since": _stamp(max(waits.since, handed.since)), "hosts": sorted({*waits.hosts, *handed.keys}),
+            "since": _stamp(max(waits.since, handed.since)),
+            "hosts": sorted({*waits.hosts, *handed.keys}),
         },
         "templates": templates,
         "settings": [dict(item._asdict(), value=_shown(item.value)) for item in settings.found],

@@ -82,6 +82,7 @@ def test_which_credentials_are_new() -> None:
 
 def test_without_a_file_it_is_empty(paths: NodePaths) -> None:
     assert on_the_node.read(paths) == EMPTY
+    assert on_the_node.secrets(paths) == []
 
 
 @pytest.mark.parametrize(
@@ -102,5 +103,7 @@ def test_a_damaged_file_is_told_without_a_word_of_it_and_replaced(paths: NodePat
     with pytest.raises(StoreDamaged) as caught:
         on_the_node.read(paths)
     assert CANARY not in str(caught.value)
+    assert on_the_node.secrets(paths) == []
     Path(paths.credential_store).write_bytes(ONE.content())
     assert on_the_node.read(paths) == ONE
+    assert set(on_the_node.secrets(paths)) == set(ONE.secrets())
