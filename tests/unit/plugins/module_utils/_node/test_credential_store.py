@@ -235,6 +235,16 @@ def test_a_link_in_its_place_is_refused(node: Node, k3s: FakeK3s, tmp_path: Path
     assert target.read_text(encoding="utf-8") == "mine"
 
 
+def test_a_removal_does_not_follow_a_link_either(node: Node, k3s: FakeK3s, tmp_path: Path) -> None:
+    begun(node, k3s)
+    target = tmp_path / "target"
+    os.rename(node.paths.credential_store, target)
+    Path(node.paths.credential_store).symlink_to(target)
+    node.apply(nothing_wanted())
+    assert target.exists()
+    assert not os.path.lexists(node.paths.credential_store)
+
+
 def test_images_that_are_not_stored_are_pulled_with_crictl(node: Node, k3s: FakeK3s, pulled: list[str]) -> None:
     begun(node, k3s)
     assert canary.pull(node.paths, "elsewhere.test/x:1", 1.0, {})["ok"]
