@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files im
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import StageRefused, previous_state
 
+from tests.conftest import COLLECTIONS
 from tests.unit.plugins.module_utils._node.fake_node import AWAY, FakeK3s, Node, nothing_wanted, of_config
 
 HARBOR, OTHER = "harbor.example.com", "other.example.com"
@@ -251,3 +254,16 @@ def test_images_that_are_not_stored_are_pulled_with_crictl(node: Node, k3s: Fake
     Path(node.paths.credential_store).write_text("damaged", encoding="utf-8")
     assert canary.pull(node.paths, IMAGE, 1.0, {})["ok"]
     assert (pulled, k3s.pulled) == ([], ["elsewhere.test/x:1", IMAGE])
+
+
+def test_nodes_without_a_store_do_not_load_its_code() -> None:
+    modules = ("k3s_registries", "k3s_rollout", "k3s_registries_info", "k3s_registry_probe", "k3s_canary_pull")
+    program = (
+        "import sys; from ansible_collections.k3sfleet.registries.plugins.modules import %s; "
+        "print([name for name in sys.modules if '._credential_store' in name])" % ", ".join(modules)
+    )
+    environment = dict(os.environ, PYTHONPATH=str(COLLECTIONS))
+    outcome = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
+    )
+    assert outcome.stdout.strip() == "[]"
