@@ -125,6 +125,7 @@ lines:
   sample: 81230
 """
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -180,7 +181,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     generated = configured_mirrors(paths.certs_d)
     # Where the embedded registry is, stands in no configuration.
     config = generated if config is None else {**config, "embedded_hosts": generated.get("embedded_hosts")}
-    secrets = loaded_secrets(paths.containerd_config)
+    secrets = [*loaded_secrets(paths.containerd_config), *_stored_secrets(paths)]
     reader = PullReader(config, parameters["images"], since, secrets=secrets)
     for path in files:
         try:
@@ -192,6 +193,16 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             module.fail_json(msg=f"Cannot read {path}: {error.strerror}. Reading containerd's log needs become: true.")
     pulls = _with_the_kubelet_s_reasons(reader.diagnoses(), paths, since)
     return {"changed": False, "pulls": pulls, "files": files, "lines": reader.lines}
+
+
+def _stored_secrets(paths: NodePaths) -> list[str]:
+    """Those that the kubelet hands out, so that none of them is quoted either."""
+    if not os.path.exists(paths.credential_store):
+        return []
+    # Imported here: hardly any node has a store.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.on_the_node import secrets
+
+    return secrets(paths)
 
 
 def _with_the_kubelet_s_reasons(

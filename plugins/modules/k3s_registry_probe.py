@@ -306,7 +306,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         images = [parse_image(name) for name in parameters["images"]]
     except ImageError as error:
         module.fail_json(msg=f"images: {error}")
-    node = _node(module, planned, paths.certs_d, paths.containerd_config)
+    node = _node(module, planned, paths)
     environment = service_environment(paths.data_dir, (paths.service,))
     prober = Prober(node, environment.variables, parameters["timeout"], parameters["content"])
     targets = endpoint_targets(node) if parameters["all_endpoints"] else []
@@ -353,8 +353,8 @@ def _providers(
     return check.check(paths, known.providers, images, start.environment_of(pid), ask)
 
 
-def _node(module: AnsibleModule, planned: dict[str, Any] | None, certs_d: str, config_toml: str) -> NodeHosts:
-    parameters = module.params
+def _node(module: AnsibleModule, planned: dict[str, Any] | None, paths: NodePaths) -> NodeHosts:
+    parameters, certs_d, config_toml = module.params, paths.certs_d, paths.containerd_config
     if planned is not None:
         try:
             config = normalise(planned)
@@ -369,10 +369,20 @@ def _node(module: AnsibleModule, planned: dict[str, Any] | None, certs_d: str, c
             " configuration without it, set config."
         )
     try:
-        return read_node(certs_d, config_toml)
+        return _with_the_store(read_node(certs_d, config_toml), paths)
     except OSError as error:
         module.fail_json(msg=f"Cannot read {config_toml}: {error.strerror}. Reading it needs become: true.")
     raise AssertionError
+
+
+def _with_the_store(node: NodeHosts, paths: NodePaths) -> NodeHosts:
+    """With the credentials that the kubelet hands out, as what containerd has read may be refused by now."""
+    if os.path.exists(paths.credential_store):
+        # Imported here: hardly any node has a store.
+        from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store import in_the_probe
+
+        node.auth = in_the_probe.auth(node, paths)
+    return node
 
 
 def _warn_of_files_elsewhere(module: AnsibleModule, planned: dict[str, Any]) -> None:

@@ -48,6 +48,7 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
         },
     },
     credential_providers={"type": "raw", "no_log": True},
+    credential_store={"type": "bool", "default": False, "no_log": False},
     prepared={"type": "str", "no_log": True},
     programs={"type": "dict"},
     key={"type": "str", "no_log": True},

@@ -52,6 +52,8 @@ def obsolete(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list
         found = [paths.drop_in] if paths.drop_in not in wanted and is_ours(files.read(paths.drop_in).content) else []
         if paths.provider_config not in wanted and staging.is_ours(staging.content(paths)):
             found.append(paths.provider_config)
+        if paths.credential_store not in wanted and os.path.lexists(paths.credential_store):
+            found.append(paths.credential_store)
         return found
     recorded = [path for path in record["managed"] if path not in wanted]
     known = [paths.registries_yaml, paths.drop_in]

@@ -45,7 +45,8 @@ def pending_reasons(node: Identity, desired: Desired, node_release: str) -> list
     """Why the running K3s does not have the wanted state loaded; empty when it has."""
     reasons: list[str] = []
     paths, started = node.paths, node.service.started
-    found = read_generated(paths)
+    read = read_generated(paths)
+    found = expectation.in_force(node, desired, node_release, read)
     if desired.manages_registries and not expectation.as_usual(node, desired, node_release, found):
         # Imported here, as below what an unchanged node, which is most nodes of most runs, does without.
         from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import explained
@@ -64,6 +65,8 @@ def pending_reasons(node: Identity, desired: Desired, node_release: str) -> list
             if found.auth is None and wanted.auth:
                 # A template of the user's own writes the credentials: what containerd has of them cannot be told.
                 reasons.extend(_newer_than_start(paths.registries_yaml, paths.service, desired, started))
+    if desired.settings.get("settle") and found is not read:
+        reasons.append(WAITING % "images of stored registries")
     reasons.extend(_newer_than_start(paths.drop_in, paths.service, desired, started))
     reasons.extend(staging.reasons(paths, desired, started))
     return reasons
@@ -100,6 +103,7 @@ def _ours_is_loaded(node: Identity, record: Mapping[str, Any], release: str) -> 
         return False
     found = read_generated(node.paths)
     wanted = expectation.prediction(node, ours, release, found)
+    found = expectation.in_force(node, ours, release, found)
     return wanted.certain and found.complete and not compare(found, wanted)
 
 
@@ -199,10 +203,13 @@ def _stage(
         hanging = not reasons and _hangs_on_registries_yaml(paths, changes, state)
         if hanging:
             reasons.append("%s runs no containerd with the %s in place" % (paths.service, paths.registries_yaml))
+        if not reasons and not in_place:
+            reasons.extend(_news_of_the_store(paths, desired))
+            result["live"] = bool(reasons)
         if reasons:
             result.update(reasons=reasons, restart=True, health=_health(paths, state, memory, record, transaction))
             result["node_name"] = _node_name(paths)
-            if desired.manages_registries and desired.settings.get("live"):
+            if desired.manages_registries and desired.settings.get("live") and not result["live"]:
                 _decide_live(node, desired, record, result, certain=transaction is None and not hanging)
             if not in_place:
                 if not check_mode:
@@ -218,6 +225,15 @@ def _stage(
     if not result["restart"] and not desired.absent:
         memory.drop_candidate()
     return result
+
+
+def _news_of_the_store(paths: NodePaths, desired: Desired) -> list[str]:
+    """What comes into force without a restart, but not unseen: it is committed, so that canaries prove it."""
+    if not desired.settings.get("credential_store"):
+        return []
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store import staging as store
+
+    return store.news(paths, desired)
 
 
 def _node_name(paths: NodePaths) -> str:

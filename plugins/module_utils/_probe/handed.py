@@ -3,19 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Asks a registry with what the kubelet would hand containerd for a pull, from a credential provider.
 
-containerd sends that to every host of an image's attempts. Here it goes to the registry itself alone; where containerd
-would give it to others, too, a finding says so.
+containerd sends that to every host of an image's attempts. Here it goes to the registry itself alone, or where the node
+has these very credentials for anyway; where containerd would give it to others, too, a finding says so.
 """
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
 
 from .endpoint_checks import api_url
-from .node_hosts import Credentials, NodeHosts
+from .node_hosts import Credentials, CredentialsError, NodeHosts
 from .run import Prober
 from .targets import Target
 
@@ -48,7 +49,7 @@ def ask_registry(
     except ImageError as error:
         return {"cause": "not_asked", "message": str(error), "fix": "", "findings": []}
     found = node.hosts(registry)
-    own = _own(found.hosts, registry)
+    own = _own(found.hosts, registry) or _known(node, found.hosts, username, password)
     if own is None:
         reason = found.error or "containerd does not ask %s itself, only its mirrors" % registry
         return {"cause": "not_asked", "message": "its answer is good; %s" % reason, "fix": "", "findings": []}
@@ -68,3 +69,14 @@ def _own(hosts: Any, registry: str) -> Host | None:
     """The registry itself among the hosts that are asked for its images."""
     found: list[Host] = [host for host in hosts if host.default] + [host for host in hosts if host.host == registry]
     return found[0] if found else None
+
+
+def _known(node: NodeHosts, hosts: Any, username: str, password: str) -> Host | None:
+    """The first of these hosts for which the node has the same credentials."""
+    for host in hosts:
+        with contextlib.suppress(CredentialsError):
+            used = node.credentials(host.host)
+            if used is not None and (used.username, used.secret) == (username, password):
+                found: Host = host
+                return found
+    return None

@@ -65,5 +65,15 @@ def test_a_registry_that_containerd_does_not_ask_is_not_asked_either(server: Any
     assert asked(server.port, server.port, default_endpoint=False)["cause"] == "ok"
 
 
+def test_a_mirror_for_which_the_node_has_the_same_is_asked(server: Any) -> None:
+    host = "127.0.0.1:%d" % server.port
+    for known, cause in ((PASSWORD, "ok"), ("another", "not_asked")):
+        auth = {"username": "robot", "password": known}
+        node = planned({
+            "mirrors": {"images.test": {"endpoint": ["http://" + host]}}, "configs": {host: {"auth": auth}}
+        }, False)  # fmt: skip
+        assert ask_registry(node, {}, 5.0, "images.test/team/app", "robot", PASSWORD)["cause"] == cause
+
+
 def test_a_name_that_is_none_is_not_asked() -> None:
     assert ask_registry(planned({}), {}, 1.0, "Registry/UPPER", "robot", PASSWORD)["cause"] == "not_asked"

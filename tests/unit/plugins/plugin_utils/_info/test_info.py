@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.store import Login, Store
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.changes import applied, changes
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
@@ -481,6 +482,39 @@ def test_pods_that_came_since_are_a_warning(
     assert problem["code"] == "live_credentials_pods"
     assert said in problem["message"]
     assert "settle" in problem["fix"]
+
+
+def handed_out(node: Node, *stored: str) -> dict[str, Any]:
+    """What is known of a node that got a new password, and whose kubelet hands it out for these registries."""
+    node.apply(CONFIG)
+    node.start()
+    changed = copy.deepcopy(CONFIG)
+    changed["configs"]["r.example.com:5000"]["auth"]["password"] = "n3w-c4n4ry-Pa55"
+    node.apply(changed)
+    store = Store({registry: Login("robot", "n3w-c4n4ry-Pa55") for registry in stored})
+    node.write(store.content(), node.paths.credential_store, 3600)
+    found = node.info()
+    assert "n3w-c4n4ry-Pa55" not in json.dumps(found)
+    return found
+
+
+def test_credentials_that_the_kubelet_hands_out_are_no_drift(node: Node) -> None:
+    node.default_endpoint = False
+    node.command = [*node.command, "--disable-default-registry-endpoint"]
+    found = handed_out(node, "docker.io", "r.example.com:5000")
+    assert (found["state"], found["differences"]) == ("loaded", [])
+    assert found["waiting"] == {"since": "2001-09-09T02:46:40Z", "hosts": ["r.example.com:5000"]}
+    (problem,) = found["problems"]
+    assert (problem["code"], problem["level"]) == ("stored_credentials", "info")
+    assert "r.example.com:5000 are live since 2001-09-09" in problem["message"]
+    node.start()
+    assert (node.info()["waiting"], node.info()["problems"]) == ({"since": "", "hosts": []}, [])
+
+
+@pytest.mark.parametrize("stored", [("r.example.com:5000",), ()])
+def test_those_that_something_else_still_uses_are(node: Node, stored: tuple[str, ...]) -> None:
+    found = handed_out(node, *stored)
+    assert (found["state"], found["waiting"]["hosts"]) == ("drifted", [])
 
 
 def test_headers_of_others_are_drift(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
