@@ -329,7 +329,10 @@ def _providers(
     paths: NodePaths, node: NodeHosts, variables: dict[str, str], parameters: dict[str, Any]
 ) -> list[dict[str, Any]]:
     # Imported here: most nodes have none.
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import check, start
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import (
+        check,
+        kubelet_process,
+    )
     from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.handed import ask_registry
 
     known = check.known(paths)
@@ -346,7 +349,7 @@ def _providers(
     def ask(image: str, credential: answer.Credential) -> dict[str, Any]:
         return ask_registry(node, variables, parameters["timeout"], image, credential.username, credential.password)
 
-    return check.check(paths, known.providers, images, start.environment_of(pid), ask)
+    return check.check(paths, known.providers, images, kubelet_process.environment(pid, paths.data_dir), ask)
 
 
 def _node(module: AnsibleModule, planned: dict[str, Any] | None, certs_d: str, config_toml: str) -> NodeHosts:

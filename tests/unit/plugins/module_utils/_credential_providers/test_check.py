@@ -21,10 +21,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_pr
     Declared,
     Provider,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.start import (
-    environment_of,
-    start,
-)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.start import start
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import placing
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import SETTINGS, Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
@@ -215,8 +212,3 @@ def test_which_providers_a_node_has(paths: NodePaths) -> None:
     assert "was edited" in check.known(paths).problem
     config.write_text("providers: []\n")
     assert "was not written by this collection" in check.known(paths).problem
-
-
-def test_the_environment_of_a_process() -> None:
-    assert environment_of(os.getpid())["PATH"]
-    assert environment_of(0) == {}
