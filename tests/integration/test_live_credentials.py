@@ -88,6 +88,7 @@ def test_it_waits_for_the_next_start_and_no_run_touches_it(story: Story) -> None
     fleet = story.fleet
     again = fleet.play("restart", SITE, "--diff", "-vvv").ok()
     assert (again.changed, story.restarted(again.began)) == (story.everybody, []), again.output
+    assert story.cluster.commands(again.began) == dict.fromkeys(story.cluster.names, 1)
     said = " ".join(fleet.play("live", VERIFY, "-vvv").ok().output.split())
     assert "The credentials for %s are live since" % story.account.host in said
     assert "settled at the next start" in said
