@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import copy
+import http.client
 import itertools
 import json
 import os
+import ssl
 from pathlib import Path
 from typing import Any, Iterator, Mapping
 
@@ -61,6 +64,16 @@ class Account:
         self._fleet.cluster.secrets.add_canary("a password of " + self.host, self.password.partition(" ")[0])
         return old
 
+    def answer_to(self, password: str) -> int:
+        """The registry's status for its user with this password."""
+        context = ssl.create_default_context(cafile=str(self._fleet.ca))
+        server = self.registry.server
+        login = base64.b64encode(("%s:%s" % (self.user, password)).encode()).decode()
+        connection = http.client.HTTPSConnection(server.address, server.port, timeout=30.0, context=context)
+        with contextlib.closing(connection):
+            connection.request("GET", "/v2/", headers={"Authorization": "Basic " + login})
+            return connection.getresponse().status
+
     def new_image(self, mirror: str = "") -> str:
         """One that no node has ever had, by its full name."""
         name = "team/app:%d" % next(_NUMBERS)
@@ -83,6 +96,11 @@ class LoginFleet:
         self.accounts: list[Account] = []
         self.other_mirrors: dict[str, Any] = {}
 
+    @property
+    def ca(self) -> Path:
+        """The certificate that everything in the town is signed with."""
+        return self.cluster.fleet.folder / "pki" / "ca.crt"
+
     def account(
         self, name: str, asks: tuple[str, ...] = (BASIC,), mirror: str = "", has_default: bool = False
     ) -> Account:
@@ -94,7 +112,7 @@ class LoginFleet:
 
     def registries(self) -> dict[str, Any]:
         """k3s_registries."""
-        ca = str(self.cluster.fleet.folder / "pki" / "ca.crt")
+        ca = str(self.ca)
         found: dict[str, Any] = {"mirrors": copy.deepcopy(self.other_mirrors), "configs": {}}
         for one in self.accounts:
             found["mirrors"].setdefault(one.mirror, {"endpoint": []})["endpoint"].append(one.registry.url)

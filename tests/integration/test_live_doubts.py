@@ -106,16 +106,6 @@ def test_a_node_with_a_pod_that_brings_its_own_credentials_restarts_alone(scene:
         workloads.delete(scene.cluster.fleet, "pod", name)
 
 
-def test_a_service_account_with_secrets_restarts_every_node(scene: Scene) -> None:
-    workloads.service_account(scene.cluster.fleet, "puller", ["own"])
-    scene.first.change_password()
-    run = scene.fleet.play("live").ok()
-    assert "not without a restart: service account default/puller has imagePullSecrets" in words(run)
-    assert scene.restarted(run) == scene.cluster.names
-    scene.pull_from_first()
-    workloads.delete(scene.cluster.fleet, "serviceaccount", "puller")
-
-
 def test_what_a_registry_asks_for_or_redirects_to_takes_a_restart(scene: Scene) -> None:
     since = time.time()
     name = scene.moved.new_image()

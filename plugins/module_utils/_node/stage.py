@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import staging
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
-from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import NOT_LIVE
 
 from . import expectation, files, installed_release, placing
 from .desired import SETTINGS, Desired
@@ -60,7 +59,7 @@ def pending_reasons(node: Identity, desired: Desired, node_release: str) -> list
             reasons.append("K3s has not written containerd's config.toml")
         else:
             reasons.extend(explained.sentences(compare(found, wanted)))
-            if desired.settings.get("settle"):
+            if found.headers and desired.settings.get("settle"):
                 reasons.extend(_waiting(found, wanted))
             if found.auth is None and wanted.auth:
                 # A template of the user's own writes the credentials: what containerd has of them cannot be told.
@@ -246,6 +245,8 @@ def _decide_live(
     node: Identity, desired: Desired, record: dict[str, Any], result: dict[str, Any], certain: bool
 ) -> None:
     """Enter whether the change comes into force without a restart, or why not."""
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import NOT_LIVE
+
     from . import live
 
     decided = live.plan(node, desired, record, read_generated(node.paths), result["release"])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,22 @@ def test_going_back_restarts_or_not_as_the_run_wants_it(node: Node, k3s: FakeK3s
     assert (k3s.restarts - restarts, len(asked)) == (int(not live), calls)
     assert all("Authorization" not in text for text, _mode in files(node).values())
     assert "one-password" in node.registries().decode()
+
+
+@pytest.mark.parametrize("mode", ["live", "settle"])
+def test_an_unchanged_node_does_not_pay_for_it(
+    node: Node, k3s: FakeK3s, asked: list[Any], monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """Not even the import, but for what reads a header in hosts.toml."""
+    one = rotated(node.paths, "one-password")
+    one = replace(one, settings={"keep_generations": 3, mode: True})
+    begun(node, k3s, one)
+    unneeded = [name for name in sys.modules if "._live_credentials." in name and not name.endswith(".header")]
+    assert len(unneeded) > 3
+    for name in unneeded:
+        monkeypatch.delitem(sys.modules, name)
+    assert not node.stage(one)["restart"]
+    assert [name for name in unneeded if name in sys.modules] == []
 
 
 def test_settle_restarts_what_waits(node: Node, k3s: FakeK3s, asked: list[Any]) -> None:
