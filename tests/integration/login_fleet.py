@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import itertools
 import json
 import os
@@ -21,7 +22,6 @@ from tests.integration.secrets_watch import NOTHING_LEFT, SEARCH, Secrets
 
 CERTS_D = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d"
 VERIFY = "playbooks/verify.yml"
-USER = "robot"
 _SUMS = "cd %s && find . -type f -exec sha256sum {} + | sort -k 2" % CERTS_D
 _WITH_HEADER = "{ grep -rl Authorization %s || test $? = 1; } | xargs -r stat -c %%a | sort -u" % CERTS_D
 _PROCESSES = """\
@@ -44,6 +44,7 @@ class Account:
         self.mirror = mirror
         strangers = Users(somebody=new_password())
         self.default = fleet.town.registry(mirror, strangers, port=443) if has_default else None
+        self.user = "robot-" + name.partition(".")[0]
         self.users = Users()
         self.registry: LoginRegistry = fleet.town.registry(name, self.users, asks)
         self.registry.add("team/canary:1")
@@ -56,7 +57,7 @@ class Account:
 
     def change_password(self) -> str:
         """At the registry, which from then on refuses the old one; returns that."""
-        old, self.password = self.password, self.users.change_password(USER)
+        old, self.password = self.password, self.users.change_password(self.user)
         self._fleet.cluster.secrets.add_canary("a password of " + self.host, self.password.partition(" ")[0])
         return old
 
@@ -71,12 +72,16 @@ _NUMBERS = itertools.count(1)
 
 
 class LoginFleet:
-    """The fleet's nodes know the registry of every account."""
+    """The fleet's nodes know the registry of every account.
+
+    :ivar other_mirrors: what k3s_registries has in addition.
+    """
 
     def __init__(self, cluster: Cluster, town: Town) -> None:
         self.cluster = cluster
         self.town = town
         self.accounts: list[Account] = []
+        self.other_mirrors: dict[str, Any] = {}
 
     def account(
         self, name: str, asks: tuple[str, ...] = (BASIC,), mirror: str = "", has_default: bool = False
@@ -90,10 +95,10 @@ class LoginFleet:
     def registries(self) -> dict[str, Any]:
         """k3s_registries."""
         ca = str(self.cluster.fleet.folder / "pki" / "ca.crt")
-        found: dict[str, Any] = {"mirrors": {}, "configs": {}}
+        found: dict[str, Any] = {"mirrors": copy.deepcopy(self.other_mirrors), "configs": {}}
         for one in self.accounts:
             found["mirrors"].setdefault(one.mirror, {"endpoint": []})["endpoint"].append(one.registry.url)
-            login = {"username": USER, "password": one.password}
+            login = {"username": one.user, "password": one.password}
             found["configs"][one.host] = {"auth": login, "tls": {"ca_src": ca}}
             if one.default is not None:
                 found["configs"][one.mirror] = {"tls": {"ca_src": ca}}
@@ -102,7 +107,7 @@ class LoginFleet:
     def play(self, apply: str, playbook: str = SITE, *arguments: str, **more: Any) -> Run:
         variables = {
             "k3s_registries": self.registries(), "k3s_registries_apply": apply,
-            "k3s_registries_canary_images": [one.mirror + "/team/canary:1" for one in self.accounts], **more,
+            "k3s_registries_canary_images": sorted({one.mirror + "/team/canary:1" for one in self.accounts}), **more,
         }  # fmt: skip
         return self.cluster.play(playbook, *arguments, variables=variables)
 

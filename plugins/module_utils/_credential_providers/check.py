@@ -110,6 +110,27 @@ def _failed(found: dict[str, Any], cause: str, message: str) -> dict[str, Any]:
     return found
 
 
+def given(
+    providers: Sequence[Provider], images: Sequence[str], answers: Mapping[str, Credential]
+) -> Callable[[str, str], tuple[str, str] | None]:
+    """Who may ask a registry with what providers have answered: by the registry, and the image or "" for any of it.
+
+    :param images: as for :func:`check`.
+    :param answers: what providers have given, by the image that each was asked for.
+    """
+
+    def find(registry: str, image: str) -> tuple[str, str] | None:
+        for provider in providers:
+            asked = image_for(provider, images)
+            fits = not image or any(match_images.matches(pattern, image) for pattern in provider.match_images)
+            # For another registry it could give something else.
+            if fits and asked.partition("/")[0] == registry and asked in answers:
+                return answers[asked].username, answers[asked].password
+        return None
+
+    return find
+
+
 def image_for(provider: Provider, images: Sequence[str]) -> str:
     """The image that a provider is asked for: the first that it is for, else one of a registry that a pattern names
     without a wildcard; "" if there is none."""

@@ -124,11 +124,17 @@ def place(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> None:
     :raises FileProblem: if a file cannot be written: for want of space or rights before any is changed.
     """
     _note_what_will_be_ours(paths, desired, record)
+    if desired.on_node:
+        programs.make_folder(paths.provider_bin_dir, os.path.dirname(paths.provider_config))
     programs.place(paths.provider_bin_dir, desired.on_node)
+    since = staging.says_the_same_since(paths, desired)
     writes = files.Writes()
     for item in desired.files:
         managed.add(writes, item.path, item.content, item.mode)
     writes.finish()
+    if since is not None:
+        # What it says is as old as before, and the kubelet has read it or not as before.
+        os.utime(paths.provider_config, ns=(since, since))
     for path in obsolete(paths, desired, record):
         managed.remove(path)
     programs.remove_obsolete(paths.provider_bin_dir, desired.on_node)
@@ -143,6 +149,8 @@ def restore(paths: NodePaths, number: int, unwanted: list[str]) -> dict[str, Any
     """
     generations = Generations(paths)
     wanted = of_record(generations.manifest(number)["record"]["programs"])
+    if wanted:
+        programs.make_folder(paths.provider_bin_dir, os.path.dirname(paths.provider_config))
     programs.place(paths.provider_bin_dir, wanted)
     record = generations.restore(number, unwanted)
     programs.remove_obsolete(paths.provider_bin_dir, wanted)

@@ -4,13 +4,14 @@
 """Asks a registry with what the kubelet would hand containerd for a pull, from a credential provider.
 
 containerd sends that to every host of an image's attempts. Here it goes to the registry itself alone, or where the node
-has these very credentials for anyway; where containerd would give it to others, too, a finding says so.
+has these very credentials for anyway; where containerd would give it to others, too, a finding says so. A registry for
+which the node has no credentials of its own is probed with it, as pods have no other way in.
 """
 
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
@@ -22,6 +23,9 @@ from .targets import Target
 
 _REFUSED = ("unauthorized", "forbidden", "token_refused")
 _FIX_REFUSED = "See what the identity that the provider uses on this node may do at the registry."
+
+Given = Callable[[str, str], "tuple[str, str] | None"]
+"""The user and password that a provider has given for a registry and an image of it ("" for any), None if none has."""
 
 
 class _Handed(NodeHosts):
@@ -63,6 +67,46 @@ def ask_registry(
     ]
     fix = _FIX_REFUSED if said["cause"] in _REFUSED else said["fix"]
     return {"cause": said["cause"], "message": said["message"], "fix": fix, "findings": findings}
+
+
+def results(
+    node: NodeHosts,
+    environment: Mapping[str, str],
+    timeout: float,
+    content: bool,
+    targets: Sequence[Target],
+    given: Given,
+) -> list[dict[str, Any]]:
+    """What targets answer, in order: a registry itself that the node has no credentials for to what a provider gives.
+
+    :param environment: of the node's containerd.
+    """
+    groups: dict[Credentials | None, list[int]] = {}
+    for index, target in enumerate(targets):
+        groups.setdefault(_handed(node, target, given), []).append(index)
+    found: list[dict[str, Any]] = [{} for _target in targets]
+    for credentials, indexes in groups.items():
+        hosts = _Handed(node, credentials.key, credentials) if credentials is not None else node
+        said = Prober(hosts, environment, timeout, content).results([targets[index] for index in indexes])
+        for index, result in zip(indexes, said):
+            found[index] = result
+    return found
+
+
+def _handed(node: NodeHosts, target: Target, given: Given) -> Credentials | None:
+    """With what a target is asked instead of with the node's own credentials."""
+    host = target.host
+    own = _own(node.hosts(target.registry).hosts, target.registry)
+    if host is None or own is None or host.host != own.host or host.header:
+        return None
+    try:
+        if node.credentials(host.host) is not None:
+            return None
+    except CredentialsError:
+        return None
+    image = "%s/%s" % (target.image.registry, target.image.repository) if target.image is not None else ""
+    found = given(target.registry, image)
+    return Credentials(*found, host.host) if found is not None else None
 
 
 def _own(hosts: Any, registry: str) -> Host | None:

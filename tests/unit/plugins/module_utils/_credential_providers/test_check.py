@@ -19,10 +19,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_pr
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import (
     Provider,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.start import (
-    environment_of,
-    start,
-)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.start import start
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
 
 IMAGE = "registry.example.com/team/app"
@@ -188,14 +185,31 @@ def test_the_image_that_it_is_asked_for(patterns: list[str], images: list[str], 
     assert check.image_for(Provider("own", "", tuple(patterns)), images) == image
 
 
+def test_whose_answer_counts_for_a_registry_and_an_image() -> None:
+    wanted = [
+        Provider("team", "", ("registry.example.com/team",)),
+        Provider("clouds", "", ("*.cloud.example.com",)),
+        Provider("silent", "", ("silent.example.com",)),
+    ]
+    images = ["eu.cloud.example.com/app", "us.cloud.example.com/app"]
+    answers = {
+        "registry.example.com/team": Credential("one", PASSWORD, 0.0, "Registry"),
+        "eu.cloud.example.com/app": Credential("two", PASSWORD, 0.0, "Registry"),
+    }
+    given = check.given(wanted, images, answers)
+    assert given("registry.example.com", "") == ("one", PASSWORD)
+    assert given("registry.example.com", "registry.example.com/team/app") == ("one", PASSWORD)
+    assert given("registry.example.com", "registry.example.com/other/app") is None
+    assert given("eu.cloud.example.com", "") == ("two", PASSWORD)
+    # It was not asked for this registry, and could give something else there.
+    assert given("us.cloud.example.com", "") is None
+    assert given("us.cloud.example.com", "us.cloud.example.com/app") is None
+    assert given("silent.example.com", "") is None
+
+
 def test_one_that_cannot_be_asked(paths: NodePaths) -> None:
     wild = Provider("own", "0" * 64, ("*.example.com",))
     tokens = Provider("own", "0" * 64, ("registry.example.com",), token_attributes={})
     for provider in (wild, tokens):
         (found,) = check.check(paths, [provider], [], ENVIRONMENT, Registry())
         assert found["cause"] == "not_asked"
-
-
-def test_the_environment_of_a_process() -> None:
-    assert environment_of(os.getpid())["PATH"]
-    assert environment_of(0) == {}

@@ -106,9 +106,7 @@ def test_a_new_password_restarts_nothing_and_the_next_start_settles_it(
 
 
 @pytest.mark.parametrize("live", [True, False])
-def test_going_back_restarts_or_not_as_the_run_wants_it(
-    node: Node, k3s: FakeK3s, asked: list[Any], live: bool
-) -> None:
+def test_going_back_restarts_or_not_as_the_run_wants_it(node: Node, k3s: FakeK3s, asked: list[Any], live: bool) -> None:
     """Whatever the run that brought the earlier state wanted. containerd has its password, so nobody is asked."""
     one, two = rotated(node.paths, "one-password"), rotated(node.paths, "two-password")
     begun(node, k3s, replace(one, settings=dict(one.settings, live=not live)), two)
