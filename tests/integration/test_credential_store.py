@@ -16,7 +16,7 @@ from typing import Any, Iterator, NamedTuple
 
 import pytest
 
-from tests.fleet import up, workloads
+from tests.fleet import containerd_source, up, workloads
 from tests.fleet.logins.registry import BEARER, LoginRegistry
 from tests.fleet.logins.town import Town
 from tests.fleet.logins.users import CURRENT, FORMER, Users, new_password
@@ -98,7 +98,8 @@ class Scene(NamedTuple):
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     up.down(NAME)
-    fleet = up.up(NAME, 1, 1, "k3s", "stand-in", 40)
+    # A containerd 2, which gives token servers more than Debian's does.
+    fleet = up.up(NAME, 1, 1, "k3s", "stand-in", 40, containerd=containerd_source.RECENT)
     folder = tmp_path_factory.mktemp("store")
     Path(folder / "vault-password").write_text("unused\n", encoding="utf-8")
     users = Users()
