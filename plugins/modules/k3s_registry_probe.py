@@ -315,7 +315,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     environment = service_environment(paths.data_dir, (paths.service,))
     providers: list[dict[str, Any]] = []
     options = node, environment.variables, parameters["timeout"], parameters["content"]
-    probe = Prober(*options).results
+    probe: Probe = Prober(*options).results
     if _asks_providers(parameters):
         providers, probe = _providers(paths, options, images)
     targets = endpoint_targets(node) if parameters["all_endpoints"] else []
