@@ -213,6 +213,7 @@ def _with_the_kubelet_s_reasons(
         return pulls
     try:
         lines = service_of(paths.service).log(since or 0.0, kubelet_log.LINES)
+        lines = [*lines, *kubelet_log.own_file(paths.data_dir, since or 0.0)]
     except ServiceProblem:
         return pulls
     said, providers = kubelet_log.heard(lines), configured.known(paths).providers

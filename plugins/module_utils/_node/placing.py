@@ -134,7 +134,8 @@ def place(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> None:
     writes.finish()
     if since is not None:
         # What it says is as old as before, and the kubelet has read it or not as before.
-        os.utime(paths.provider_config, ns=(since, since))
+        with files.reported("write", paths.provider_config):
+            os.utime(paths.provider_config, ns=(since, since))
     for path in obsolete(paths, desired, record):
         managed.remove(path)
     programs.remove_obsolete(paths.provider_bin_dir, desired.on_node)
