@@ -16,7 +16,7 @@ import ssl
 from pathlib import Path
 from typing import Any, Iterator, Mapping
 
-from tests.fleet import up, workloads
+from tests.fleet import real_pods, up, workloads
 from tests.fleet.logins.registry import BASIC, LoginRegistry
 from tests.fleet.logins.town import Town
 from tests.fleet.logins.users import FORMER, Users, new_password
@@ -177,6 +177,8 @@ def login_fleet(name: str, folder: Path, servers: int, agents: int, containerd: 
     name = _PREFIX + name
     up.down(name)
     fleet = up.up(name, servers, agents, "k3s", "auto", 40, containerd=containerd)
+    if fleet.k3s == "real":
+        real_pods.allow(fleet)
     (folder / "vault-password").write_text("unused\n", encoding="utf-8")
     nothing: Mapping[str, Any] = {}
     secrets = Secrets({"the fleet's password": fleet.registry.password.split()[0]})
