@@ -80,7 +80,7 @@ def test_credential_providers_go_where_rke2_s_settings_point_and_leave_nothing(r
     program = rke2.folder / "own-provider"
     program.write_text(providers.FAILING, encoding="utf-8")
     wanted = [{"name": "own-provider", "src": str(program), "match_images": ["own.test"]}]
-    variables = {"k3s_registries": {}, "k3s_registries_credential_providers": wanted}
+    variables = {"k3s_registries_credential_providers": wanted}
     run = rke2.play(SITE, variables=variables).ok()
     assert rke2.restarts(run.began) == {"server-1": 1, "agent-1": 1}
     places = {"server-1": (providers.FOLDER + "/config.yaml", providers.FOLDER + "/bin"), "agent-1": (config, bin_dir)}
