@@ -42,7 +42,7 @@ def _start(scene: Scene, moment: Moment, node: str) -> Strike:
         return scene.start(restart_timeout=8)
     if moment is _waiting and scene.fleet.k3s == "stand-in":
         scene.fault(node, "ready-late:15")
-        return scene.start(restart_timeout=90)
+        return scene.start(restart_timeout=45)
     return scene.start(restart_timeout=RESTART_TIMEOUT)
 
 
