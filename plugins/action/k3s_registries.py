@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from functools import partial
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from ansible import constants as C
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS, stated_paths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import NOT_LIVE
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import (
+    NODE_ARGUMENTS,
+    STAGE_ARGUMENTS,
+    stated_paths,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import secrets_of_tables
@@ -24,22 +30,27 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import
     answer_of,
     cluster_groups,
     controller_file,
+    controller_path,
     ledger_of,
     plain,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import STAGED
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import ASKED, STAGED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.ask import ask
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import Given, GivenProblem, read
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes import only_files
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe, provider_exchange
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepare import (
     Prepared,
     Settings,
     nothing,
     prepare,
     settings_only,
+)
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.providers import (
+    ProviderProblem,
+    prepare_providers,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run, summary
@@ -49,16 +60,21 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings impo
 
 _CONTROLLER_ONLY = (
     "config", "validate_only", "disable_default_endpoint", "embedded_registry", "system_default_registry",
-    "cluster", "keep_generations", "limits", "rollout",
+    "cluster", "canary_images", "keep_generations", "limits", "rollout", "credential_providers",
+    "credential_store",
 )  # fmt: skip
 
 _SETTINGS = ("disable_default_endpoint", "embedded_registry", "system_default_registry")
+
+_HOW = ("keep_generations", "live", "settle", "credential_store")
 
 display = Display()
 
 
 class ActionModule(NodeAction):
     _spec = STAGE_ARGUMENTS
+    #: The files of the controller that hold programs of credential providers, by their checksums.
+    _programs: Mapping[str, str]
 
     def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         began = time.time()
@@ -130,11 +146,15 @@ class ActionModule(NodeAction):
                 )
             )
             # A seal is not text, and would not survive the cleaning.
-            return said if "unsure" in said else answer_of(said, secrets)
+            sealed = "unsure" in said or "foreign_providers" in said
+            return said if sealed else answer_of(said, secrets)
+
+        def execute_until_answered(module_args: dict[str, Any]) -> dict[str, Any]:
+            return provider_exchange.answered(execute, module_args, desired, self._send_programs)
 
         answer: dict[str, Any] = {}
         try:
-            answer = ask(execute, node_arguments)
+            answer = ask(execute_until_answered, node_arguments)
             conform(answer, STAGED, "the node's answer")
         except OddAnswer as odd:
             # Use nothing of it; the node counts as failed.
@@ -144,6 +164,8 @@ class ActionModule(NodeAction):
             if arguments["stage"] and not answer:
                 with ledger_of(arguments).opened() as run:
                     self._arrive(run, arguments, "", task_vars, began)
+        if arguments["stage"] and answer.get("live") and answer.get("reach"):
+            self._ask_registries(answer, arguments, node_arguments, secrets, task_vars)
         if answer.get("contradictions"):
             answer["msg"] = self._contradicted(arguments, answer["contradictions"], task_vars)
         if answer.get("left_alone"):
@@ -166,6 +188,33 @@ class ActionModule(NodeAction):
             self._note(arguments, answer, task_vars, began)
         return result
 
+    def _ask_registries(
+        self,
+        answer: dict[str, Any],
+        arguments: Mapping[str, Any],
+        node_arguments: Mapping[str, Any],
+        secrets: Sequence[str],
+        task_vars: Mapping[str, Any],
+    ) -> None:
+        """Have the node try its new credentials, and restart if that leaves a doubt. The code for it is not sent to
+        nodes without such a change, which is why this is another call."""
+        sent = {key: node_arguments[key] for key in (*NODE_ARGUMENTS, "prepared") if key in node_arguments}
+        sent.update(ask=True, canary_images=arguments["canary_images"])
+        try:
+            said = answer_of(
+                self._execute_module(
+                    module_name="k3sfleet.registries.k3s_rollout", module_args=sent, task_vars=task_vars
+                ),
+                secrets,
+            )
+            conform(said, ASKED, "the node's answer")
+            doubts = [str(said.get("msg") or "no reason given")] if said.get("failed") else said["doubts"]
+        except (AnsibleError, OddAnswer, KeyError) as problem:
+            doubts = ["the registries could not be asked: %s" % problem]
+        if doubts:
+            answer.update(live=False, reach={})
+            answer["reasons"] = [*answer["reasons"], "%s%s" % (NOT_LIVE, "; ".join(doubts))]
+
     def _contradicted(
         self, arguments: dict[str, Any], contradictions: list[dict[str, Any]], task_vars: Mapping[str, Any]
     ) -> str:
@@ -185,6 +234,7 @@ class ActionModule(NodeAction):
         found = limits.problems({"k3s_registries_keep_generations": arguments["keep_generations"], **of_the_role})
         if arguments["state"] == "present":
             settings = {key: arguments[key] for key in _SETTINGS}
+            settings["credential_providers"] = arguments["credential_providers"] or None
             try:
                 given = read(arguments["config"], _told_of_the_nodes(arguments))
             except GivenProblem as problem:
@@ -207,7 +257,7 @@ class ActionModule(NodeAction):
             run.refused = sorted({*run.refused, str(task_vars.get("inventory_hostname", ""))})
 
     def _prepare(self, arguments: dict[str, Any], task_vars: Any) -> Prepared:
-        settings = Settings(**{key: arguments[key] for key in (*_SETTINGS, "keep_generations", "live")})
+        settings = Settings(**{key: arguments[key] for key in (*_SETTINGS, *_HOW)})
         try:
             paths = stated_paths(arguments)
             if arguments["state"] == "previous":
@@ -215,13 +265,31 @@ class ActionModule(NodeAction):
                 return Prepared()
             if arguments["state"] == "absent":
                 return Prepared(desired=nothing(settings))
+            shared_folder = str(C.DEFAULT_LOCAL_TMP)
+            find = partial(controller_path, self, task_vars=task_vars)
+            providers = prepare_providers(arguments["credential_providers"], find, shared_folder)
+            self._programs = providers.sources
             given: Given = arguments["config"]
             if not given.config and not given.errors:
-                return Prepared(desired=settings_only(settings))
+                return Prepared(desired=replace(settings_only(settings), providers=providers.declared))
             read_file = partial(controller_file, self, task_vars=task_vars)
-            return prepare(given, settings, paths, read_file, shared_folder=str(C.DEFAULT_LOCAL_TMP))
-        except (SourceProblem, Unsafe) as problem:
+            prepared = prepare(given, settings, paths, read_file, shared_folder=shared_folder)
+            if prepared.desired is not None:
+                prepared.desired = replace(prepared.desired, providers=providers.declared)
+            return prepared
+        except (ProviderProblem, SourceProblem, Unsafe) as problem:
             raise AnsibleActionFail("%s. Nothing has been touched." % problem) from None
+
+    def _send_programs(self, checksums: list[str]) -> dict[str, str]:
+        """Bring programs of credential providers to the node; where each is there."""
+        if self._connection._shell.tmpdir is None:
+            self._make_tmp_path()
+        folder = self._connection._shell.tmpdir
+        sent = {sha256: self._connection._shell.join_path(folder, "program-" + sha256) for sha256 in checksums}
+        for sha256, path in sent.items():
+            self._transfer_file(self._programs[sha256], path)
+        self._fixup_perms2([folder, *sent.values()])
+        return sent
 
     def _check_rollout(self, arguments: dict[str, Any], task_vars: Any) -> list[str]:
         """What is to be said about the rollout's settings; a mistake in them stops the run before the first node."""
@@ -278,6 +346,8 @@ class ActionModule(NodeAction):
                     explained=bool(health.get("explained")),
                     member=str(health.get("member") or ""),
                     embedded_mirror=answer.get("embedded_mirror"),
+                    reach=dict(answer.get("reach") or {}),
+                    node_name=str(answer.get("node_name") or ""),
                     changed=bool(answer.get("changed")),
                 )
             self._arrive(run, arguments, str(answer.get("service_state") or ""), task_vars, began)

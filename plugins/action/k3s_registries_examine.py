@@ -73,7 +73,8 @@ class ActionModule(NodeAction):
         if found["info"].get("unreachable") or (verifies and not facts):
             return found
         wanted = arguments["applied"] or {}
-        if wanted.get("config") and wanted.get("state", "present") == "present":
+        says_something = wanted.get("config") or wanted.get("credential_providers")
+        if says_something and wanted.get("state", "present") == "present":
             found["applied"] = self._ask("applied", arguments, task_vars)
         state, problems = facts.get("state"), facts.get("problems") or []
         contradicted = any(problem.get("code") == "contradiction" for problem in problems)

@@ -131,6 +131,7 @@ class ActionModule(NodeAction):
         would, and the person at the terminal is told before the call that does."""
         with ledger.opened() as run:
             arguments["hanging"] = plan.hanging(run)
+            arguments["live"] = run.hosts[host].live
             if arguments["node_role"] != "server":
                 arguments["embedded_mirror"] = plan.embedded_mirror(run)
         if arguments["node_role"] == "server" and arguments["quorum_timeout"] > 0:

@@ -23,6 +23,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout impor
     lease_keeper,
     patience,
     plan,
+    pull_secrets,
     restart_order_and_limits,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.ledger import Ledger
@@ -74,8 +75,10 @@ class ActionModule(NodeAction):
                 return
             controller = run.controller or os.getppid()
             arguments["holder"] = lease.holder = lease.holder or _identity(controller)
+            arguments["pull_secrets"] = pull_secrets.are_needed(run)
         if self._task.check_mode:
             result["lease"] = "would_be_taken"
+            self._judge(ledger, self._ask_only(arguments, task_vars))
             return
         server_group = cluster_groups(arguments["cluster"])[0]
         servers = (task_vars.get("groups") or {}).get(server_group) or []
@@ -101,13 +104,34 @@ class ActionModule(NodeAction):
             return
         with ledger.opened() as run:
             run.lease.held, run.lease.server = True, server
+        self._judge(ledger, answer.pop("pull_secrets", None))
         result.update(answer, server=server)
+        # The keeper renews the Lease, and asks nothing else.
+        arguments = dict(arguments, pull_secrets=False)
         lease_keeper.leave_behind(
             controller,
             wanted=lambda: _still_held(ledger),
             renew=lambda: self._quietly(dict(arguments, state="held"), task_vars),
             give_back=lambda: self._quietly(dict(arguments, state="released"), task_vars),
         )
+
+    def _ask_only(self, arguments: dict[str, Any], task_vars: Any) -> dict[str, Any] | None:
+        """What a server knows of those who bring credentials of their own, in check mode."""
+        if not arguments["pull_secrets"]:
+            return None
+        try:
+            answer = self._module(arguments, task_vars)
+        except AnsibleError as error:
+            return {"error": str(error), "found": []}
+        found: dict[str, Any] = answer.get("pull_secrets") or {}
+        return found or {"error": str(answer.get("msg") or "no answer"), "found": []}
+
+    @staticmethod
+    def _judge(ledger: Ledger, said: dict[str, Any] | None) -> None:
+        """Have the hosts restart whose pods bring credentials of their own, or all where nobody knows."""
+        with ledger.opened() as run:
+            run.pull_secrets = said or None
+            pull_secrets.decide(run)
 
     @staticmethod
     def _join(ledger: Ledger, result: dict[str, Any], host: str) -> None:
@@ -122,6 +146,8 @@ class ActionModule(NodeAction):
         with ledger.opened() as run:
             explained = answer.get("lease") != names.HELD_BY_ANOTHER and restart_order_and_limits.api_may_be_away(run)
             run.lease.without = explained or force
+            run.pull_secrets = {"error": reason, "found": []}
+            pull_secrets.decide(run)
             if not run.lease.without:
                 run.lease.refusal = (
                     "nothing was restarted: %s. Wait for it or fix it, or go ahead with k3s_registries_force: true"

@@ -19,7 +19,7 @@ options:
     description:
       - V(node) for the options of the action group C(k3sfleet.registries.node), V(applied) for those of
         M(k3sfleet.registries.k3s_registries) that say what the node must have, V(wanted) for these and those that say
-        how it gets it.
+        how it gets it, V(config) for the configuration alone.
     type: list
     elements: str
     required: true
@@ -43,6 +43,12 @@ from typing import Any
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings import module_options
 
+_OF_VARIABLES = {
+    "config": module_options.config,
+    "applied": module_options.applied,
+    "wanted": module_options.wanted,
+}
+
 
 class LookupModule(LookupBase):  # type: ignore[misc]
     """The lookup of this file."""
@@ -54,6 +60,6 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         def options(term: str) -> dict[str, Any]:
             if term == "node":
                 return module_options.node(value, variables["inventory_hostname"], variables["groups"])
-            return module_options.applied(value) if term == "applied" else module_options.wanted(value)
+            return _OF_VARIABLES[term](value)
 
         return [options(term) for term in terms]

@@ -125,12 +125,19 @@ lines:
   sample: 81230
 """
 
+import os
 import time
 from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import (
+    configured,
+    kubelet_log,
+    staging,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import places
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem, service_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.certs_d import configured_mirrors
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.config_option import take_config
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.loaded_secrets import loaded_secrets
@@ -143,6 +150,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader 
 
 if TYPE_CHECKING:
     from typing import Any
+
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 
 ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
@@ -172,7 +181,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     generated = configured_mirrors(paths.certs_d)
     # Where the embedded registry is, stands in no configuration.
     config = generated if config is None else {**config, "embedded_hosts": generated.get("embedded_hosts")}
-    secrets = loaded_secrets(paths.containerd_config)
+    secrets = [*loaded_secrets(paths.containerd_config), *_stored_secrets(paths)]
     reader = PullReader(config, parameters["images"], since, secrets=secrets)
     for path in files:
         try:
@@ -182,7 +191,33 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             continue
         except OSError as error:
             module.fail_json(msg=f"Cannot read {path}: {error.strerror}. Reading containerd's log needs become: true.")
-    return {"changed": False, "pulls": reader.diagnoses(), "files": files, "lines": reader.lines}
+    pulls = _with_the_kubelet_s_reasons(reader.diagnoses(), paths, since)
+    return {"changed": False, "pulls": pulls, "files": files, "lines": reader.lines}
+
+
+def _stored_secrets(paths: NodePaths) -> list[str]:
+    """Those that the kubelet hands out, so that none of them is quoted either."""
+    if not os.path.exists(paths.credential_store):
+        return []
+    # Imported here: hardly any node has a store.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.on_the_node import secrets
+
+    return secrets(paths)
+
+
+def _with_the_kubelet_s_reasons(
+    pulls: list[dict[str, Any]], paths: NodePaths, since: float | None
+) -> list[dict[str, Any]]:
+    """Failing pulls that may be failing for want of a credential provider's answer say so."""
+    if not any(pull["cause"] in kubelet_log.EXPLAINED for pull in pulls) or staging.content(paths) is None:
+        return pulls
+    try:
+        lines = service_of(paths.service).log(since or 0.0, kubelet_log.LINES)
+        lines = [*lines, *kubelet_log.own_file(paths.data_dir, since or 0.0)]
+    except ServiceProblem:
+        return pulls
+    said, providers = kubelet_log.heard(lines), configured.known(paths).providers
+    return [kubelet_log.explained(pull, said, providers) for pull in pulls]
 
 
 def main() -> None:

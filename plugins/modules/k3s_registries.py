@@ -47,6 +47,9 @@ options:
       - Below C(configs.<registry>.tls) the keys C(ca_src), C(cert_src) and C(key_src) name files on the controller
         (encrypted with ansible-vault or not), C(ca_content), C(cert_content) and C(key_content) give PEM text. Both
         are checked and shipped. C(ca_file), C(cert_file) and C(key_file) name files that are already on the node.
+      - C(configs.<registry>.auth.expires) is the day on which the credentials end, such as V(2027-01-31), as the
+        registry's page says it. It is not written to registries.yaml. Lint, verify and the report warn from 30 days
+        before it on; it never fails a run, since the registry may go on accepting them.
       - A relative path on the controller is looked for in C(files/) next to the playbook and the role, then next to the
         inventory, then in the current folder.
       - Required with O(state=present), unless you set one of the settings below. A configuration from which K3s would
@@ -67,12 +70,27 @@ options:
     default: false
   live:
     description:
-      - If only mirrors, rewrites, TLS settings or the default endpoint change, activate them without a
+      - If mirrors, rewrites, TLS settings, the default endpoint or credentials change, activate them without a
         restart - M(k3sfleet.registries.k3s_rollout) then writes C(certs.d/*/hosts.toml) with the bytes that K3s itself
         will write at its next start, which containerd reads at every pull.
-      - New credentials, and any doubt about what K3s would write, still cause a restart. RV(reasons) says why.
+      - New credentials get a header in those files, in addition to what K3s will write, until K3s reads them at its
+        next start. Before that, the node asks each endpoint whose credentials change with the new ones.
+      - Any doubt causes a restart. RV(reasons) says why. Among the doubts are a registry that offers Bearer tokens, one
+        that redirects within its own host name, C(http) endpoints, credentials that are removed, identity tokens, and
+        pods with an imagePullSecret.
     type: bool
     default: false
+  settle:
+    description:
+      - Restart K3s where credentials are in force without a restart and K3s has not started since, so that it reads
+        them.
+    type: bool
+    default: false
+  canary_images:
+    description: With O(live), the images whose manifests a node asks for with new credentials before it uses them.
+    type: list
+    elements: str
+    default: []
   validate_only:
     description: Check the configuration and the certificates on the controller and do nothing else.
     type: bool
@@ -90,6 +108,32 @@ options:
       - Sets K3s' C(system-default-registry) on servers in the drop-in. If you do not set it, it is left alone.
       - The value is a C(host[:port]), with a path after it for newer RKE2. Anything else is refused.
     type: str
+  credential_providers:
+    description:
+      - >-
+        The kubelet's credential providers: a list of mappings with the keys C(name), C(src) (a file on the
+        controller, or a mapping of architectures to files) with an optional C(checksum), or C(path) (a program that
+        the node has), C(match_images), C(default_cache_duration), C(args), C(env) and C(token_attributes). The
+        documentation of the role C(k3s_registries) describes them.
+      - >-
+        The programs and the kubelet's C(config.yaml) go where K3s looks for them, by its settings or by default. A
+        program is sent only if the node does not have its content yet.
+      - >-
+        They are checked by the kubelet's own rules, on the controller and on the node. A node on which K3s could
+        not start with them is refused before anything on it is touched.
+      - >-
+        If there is a C(config.yaml) that the collection has not written, the task fails. With O(adopt), it is taken
+        over if it says the same.
+    type: raw
+  credential_store:
+    description:
+      - Have the kubelet hand out the credentials in O(config) with a small credential provider, so that new ones need
+        no restart. It reads them from a file of root's at each pull of a pod.
+      - It holds the credentials of a registry only if everybody who is asked for its images is one host with these
+        credentials. For the others, a warning says why not and what would make it possible.
+      - The task fails before anything is touched if O(config) would bring stored credentials to another host.
+    type: bool
+    default: false
   adopt:
     description:
       - Take over a registries.yaml that the collection has not written only if it is equal in effect, that is, if
@@ -127,6 +171,9 @@ options:
   key:
     description: The key with which the node encrypts its answer for the controller. Only the action plugin sets it.
     type: str
+  programs:
+    description: Where the node has received programs that it lacked. Only the action plugin sets it.
+    type: dict
   prepared:
     description: What the controller has made from the other options. Only the action plugin sets it.
     type: str
@@ -173,6 +220,24 @@ reasons:
   type: list
   elements: str
   sample: ["certs.d/docker.io/hosts.toml is not there"]
+reach:
+  description:
+    - With RV(live), if credentials change, the registries whose images are requested from the endpoints with new
+      credentials. Empty if no credentials change.
+  returned: success, unless O(validate_only)
+  type: dict
+  contains:
+    registries:
+      description: Registries, as they are in image names.
+      type: list
+      elements: str
+    others:
+      description: Whether all other registries are among them, except RV(reach.known).
+      type: bool
+    known:
+      description: The registries that have a hosts.toml.
+      type: list
+      elements: str
 files:
   description: The files that differ, each with its RV(files[].path) and RV(files[].action).
   returned: success, unless O(validate_only)
@@ -316,6 +381,7 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.arrival import question
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import (
     Contradicted,
     confirmed,
@@ -323,7 +389,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from
     unsure_answer,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import NEITHER, Identity
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import placing
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import expectation, placing
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
     Desired,
@@ -357,10 +423,21 @@ def main() -> None:
         confirmed(node)
         if module.params["node_role"] == NEITHER:
             module.exit_json(left_alone=True, **_nothing_to_do(node, []))
-        desired: Desired | None = previous_state(node.paths) if previous else from_text(module.params["prepared"])
+        desired: Desired | None = (
+            previous_state(node.paths, module.params["live"], module.params["settle"])
+            if previous
+            else from_text(module.params["prepared"])
+        )
         if desired is None:
             module.exit_json(left_alone=False, **_nothing_to_do(node, ["no earlier state is kept on this node"]))
             return
+        desired, warnings = expectation.with_store(node, desired, check_mode=module.check_mode)
+        asks_back = {} if previous else question(
+            node.paths, desired, arrived=module.params["programs"] or {}, adopt=module.params["adopt"],
+            check_mode=module.check_mode, key=module.params["key"] or "",
+        )  # fmt: skip
+        if asks_back:
+            module.exit_json(changed=False, **asks_back)
         result = stage(
             node,
             desired,
@@ -375,7 +452,7 @@ def main() -> None:
         DesiredProblem, FileProblem, GenerationDamaged, NodeBusy, ServiceProblem, StageRefused, Unsafe
     ) as problem:  # fmt: skip
         module.fail_json(msg=str(problem))
-    for warning in result.pop("warnings", []):
+    for warning in [*result.pop("warnings", []), *warnings]:
         module.warn(warning)
     if result.get("kept"):
         module.warn(placing.KEPT % result["kept"])
@@ -385,7 +462,7 @@ def main() -> None:
 def _nothing_to_do(node: Identity, reasons: list[str]) -> dict[str, Any]:
     """The result for a node on which nothing is looked at any further."""
     return {
-        "changed": False, "restart": False, "live": False, "reasons": reasons, "files": [],
+        "changed": False, "restart": False, "live": False, "reasons": reasons, "reach": {}, "files": [],
         "node_role": node.paths.node_role, "node_state": node.state, "service": node.paths.service,
         "service_state": node.service.state, "embedded_mirror": None, "release": "", "node_name": "", "foreign": False,
         "registries": [], "generation": 0, "health": {}, "kept": "",

@@ -120,6 +120,23 @@ info:
         error:
           description: Why K3s cannot use it, in K3s' words, without values.
           type: str
+    providers:
+      description: The kubelet's credential providers.
+      type: dict
+      contains:
+        path:
+          description: Where the kubelet's configuration of them is.
+          type: str
+        exists:
+          description: Whether it is there.
+          type: bool
+        managed:
+          description: Whether the collection has written it.
+          type: bool
+        names:
+          description: The providers, if the collection has written it.
+          type: list
+          elements: str
     generation:
       description: The number of the generation that the collection has put in place, empty on other nodes.
       type: str
@@ -149,6 +166,18 @@ info:
         diff:
           description: A unified diff from what is there to what is predicted, with secrets masked.
           type: str
+    waiting:
+      description:
+        - Credentials that are in force without a restart, until K3s reads them at its next start.
+      type: dict
+      contains:
+        since:
+          description: When they came into force, ISO 8601 in UTC; V("") if none wait.
+          type: str
+        hosts:
+          description: The hosts that they are for.
+          type: list
+          elements: str
     templates:
       description: Custom templates of containerd's configuration that leave something out.
       type: list
@@ -228,6 +257,40 @@ info:
           type: bool
         error:
           description: Why it cannot be used.
+          type: str
+    credentials:
+      description:
+        - The credentials that are known to end, without a word of them. Known are users whose passwords live for hours,
+          tokens that say themselves when they end, and what C(auth.expires) in C(k3s_registries) states.
+      type: list
+      elements: dict
+      contains:
+        registry:
+          description: The key of C(configs).
+          type: str
+        ends:
+          description:
+            - When they end at the latest, empty if that is not known. What lives for hours is counted from when
+              registries.yaml was last written.
+          type: str
+          sample: "2027-01-31T00:00:00Z"
+        days_left:
+          description: Whole days until then, negative afterwards, V(null) if it is not known.
+          type: int
+        stated:
+          description: Whether somebody has only stated it, with C(auth.expires). It never counts as an error.
+          type: bool
+        ended:
+          description: Whether that is past.
+          type: bool
+        level:
+          description: V(ok), V(warning) or V(error).
+          type: str
+        message:
+          description: What ends when.
+          type: str
+        fix:
+          description: What to do.
           type: str
     problems:
       description: What needs attention, including the findings of lint.

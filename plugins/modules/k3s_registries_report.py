@@ -153,4 +153,8 @@ summary:
     expiring_certificates:
       description: How many certificates have expired, expire within 30 days, or cannot be used.
       type: int
+    expiring_credentials:
+      description:
+        - How many registries have credentials that have ended or end within 30 days, as far as that is known.
+      type: int
 """

@@ -79,6 +79,16 @@ options:
     description: Only with O(config). The C(host:port) of the embedded registry mirror, empty if it is off.
     type: str
     default: ""
+  credential_providers:
+    description:
+      - Also start each of the kubelet's credential providers once, as the kubelet does for a pod - with its
+        environment, its arguments and a minute to answer - and ask the registry with what it answers.
+      - It is asked for the first of O(images) that it is for, otherwise for an image of a registry that its
+        C(match_images) name without a wildcard.
+      - What it answers is neither shown nor kept. It is sent to the image's registry only, for RV(endpoints) too if the
+        node has no credentials for that registry.
+    type: bool
+    default: false
 seealso:
   - module: k3sfleet.registries.k3s_pull_diagnosis
   - plugin: k3sfleet.registries.resolve_image
@@ -206,6 +216,40 @@ endpoints:
           description: The version of TLS.
           type: str
           sample: TLSv1.3
+providers:
+  description: The kubelet's credential providers, with O(credential_providers).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The provider's name, V("") if the node's providers cannot be told.
+      type: str
+    image:
+      description: The image that it was asked for.
+      type: str
+    cause:
+      description:
+        - V(ok) if it has answered and the registry has taken its answer.
+        - Otherwise V(not_asked), V(provider_unknown), V(provider_not_started), V(provider_timeout), V(provider_failed),
+          V(provider_answer), V(provider_empty), or what the registry said, as in RV(endpoints).
+      type: str
+    message:
+      description: The same in words, without secrets.
+      type: str
+    fix:
+      description: What to do about it.
+      type: str
+    seconds:
+      description: How long it took to answer.
+      type: float
+    cached_for:
+      description: For how many seconds the kubelet keeps its answer.
+      type: float
+    findings:
+      description: To whom containerd gives its answer beside the registry, as sentences.
+      type: list
+      elements: str
 proxy_source:
   description:
     - Where the proxies come from - V(process) is the running containerd, otherwise a file. Empty if no proxy is set.
@@ -219,6 +263,7 @@ from typing import TYPE_CHECKING
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import places
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem, service_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.environment import service_environment
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import (
     NodeHosts,
@@ -233,7 +278,14 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_t
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable, Sequence
+
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import answer
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import Target
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image
+
+    Probe = Callable[[Sequence[Target]], list[dict[str, Any]]]
 
 ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
@@ -244,6 +296,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = dict(
     config={"type": "dict", "no_log": True},
     default_endpoint={"type": "bool", "default": True},
     embedded_mirror={"type": "str", "default": ""},
+    credential_providers={"type": "bool", "default": False},
 )
 
 
@@ -258,21 +311,63 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         images = [parse_image(name) for name in parameters["images"]]
     except ImageError as error:
         module.fail_json(msg=f"images: {error}")
-    node = _node(module, planned, paths.certs_d, paths.containerd_config)
+    node = _node(module, planned, paths)
     environment = service_environment(paths.data_dir, (paths.service,))
-    prober = Prober(node, environment.variables, parameters["timeout"], parameters["content"])
+    providers: list[dict[str, Any]] = []
+    options = node, environment.variables, parameters["timeout"], parameters["content"]
+    probe: Probe = Prober(*options).results
+    if _asks_providers(parameters):
+        providers, probe = _providers(paths, options, images)
     targets = endpoint_targets(node) if parameters["all_endpoints"] else []
     targets += image_targets(node, images)
     proxied = any(name.lower().endswith("s_proxy") or name.lower() == "http_proxy" for name in environment.variables)
     return {
         "changed": False,
-        "endpoints": prober.results(targets),
+        "endpoints": probe(targets),
         "proxy_source": environment.source if proxied else "",
+        "providers": providers,
     }
 
 
-def _node(module: AnsibleModule, planned: dict[str, Any] | None, certs_d: str, config_toml: str) -> NodeHosts:
-    parameters = module.params
+def _asks_providers(parameters: dict[str, Any]) -> bool:
+    """Whether the kubelet's credential providers are started: not for a configuration that the node may not have."""
+    return parameters["credential_providers"] and parameters["config"] is None
+
+
+def _providers(
+    paths: NodePaths, options: tuple[NodeHosts, dict[str, str], float, bool], images: list[Image]
+) -> tuple[list[dict[str, Any]], Probe]:
+    """What each provider answers, and how to probe with these answers."""
+    # Imported here: most nodes have none.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import (
+        check,
+        configured,
+        kubelet_process,
+    )
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._probe import handed
+
+    node, variables, timeout, _content = options
+    known = configured.known(paths)
+    if known.problem or not known.providers:
+        return [check.not_known(known.problem)] if known.problem else [], Prober(*options).results
+    try:
+        pid = service_of(paths.service).state().main_pid
+    except ServiceProblem:
+        pid = 0
+    names = [f"{image.registry}/{image.repository}" for image in images]
+    answers: dict[str, answer.Credential] = {}
+
+    def ask(image: str, credential: answer.Credential) -> dict[str, Any]:
+        answers[image] = credential
+        return handed.ask_registry(node, variables, timeout, image, credential.username, credential.password)
+
+    found = check.check(paths, known.providers, names, kubelet_process.environment(pid, paths.data_dir), ask)
+    given = check.given(known.providers, names, answers)
+    return found, lambda targets: handed.results(*options, targets, given)
+
+
+def _node(module: AnsibleModule, planned: dict[str, Any] | None, paths: NodePaths) -> NodeHosts:
+    parameters, certs_d, config_toml = module.params, paths.certs_d, paths.containerd_config
     if planned is not None:
         try:
             config = normalise(planned)
@@ -287,10 +382,20 @@ def _node(module: AnsibleModule, planned: dict[str, Any] | None, certs_d: str, c
             " configuration without it, set config."
         )
     try:
-        return read_node(certs_d, config_toml)
+        return _with_the_store(read_node(certs_d, config_toml), paths)
     except OSError as error:
         module.fail_json(msg=f"Cannot read {config_toml}: {error.strerror}. Reading it needs become: true.")
     raise AssertionError
+
+
+def _with_the_store(node: NodeHosts, paths: NodePaths) -> NodeHosts:
+    """With the credentials that the kubelet hands out, as what containerd has read may be refused by now."""
+    if os.path.exists(paths.credential_store):
+        # Imported here: hardly any node has a store.
+        from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store import in_the_probe
+
+        node.auth = in_the_probe.auth(node, paths)
+    return node
 
 
 def _warn_of_files_elsewhere(module: AnsibleModule, planned: dict[str, Any]) -> None:

@@ -57,6 +57,21 @@ options:
         its restart. Set by the action plugin, from what the servers of the same run have said; not set, an agent's own
         files tell.
     type: str
+  live:
+    description:
+      - Whether the plan has this node without a restart. If a registry says otherwise by then, the task fails, and
+        nothing has been changed. If you do not set it, the node decides, and restarts in doubt.
+      - Set by the action plugin.
+    type: bool
+  ask:
+    description:
+      - Change nothing, and ask the registries whose credentials change whether that works without a restart.
+      - Set by the action plugin of M(k3sfleet.registries.k3s_registries), which enters the answer in the plan.
+    type: bool
+    default: false
+  prepared:
+    description: With O(ask), what the controller has prepared. Set by the same action plugin.
+    type: str
   restart_timeout:
     description: Seconds to wait for a healthy node after a restart.
     type: int
@@ -264,7 +279,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from
     confirmed,
     identify,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import placing
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import live_question, placing
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import (
     Commit,
@@ -272,14 +287,18 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit i
     Failure,
     Refused,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import DesiredProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import NodeBusy
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory, NodeBusy
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import StageRefused
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ROLLOUT_ARGUMENTS, supports_check_mode=True)
+    if module.params["ask"]:
+        _ask(module)
     if module.check_mode:
         module.exit_json(changed=bool(module.params["staged"].get("restart")))
     # A cut connection must not stop a commit half way: it goes on to its end, which is one of two good states.
@@ -306,6 +325,21 @@ def main() -> None:
     if result.get("kept"):
         module.warn(placing.KEPT % result["kept"])
     module.exit_json(**result)
+
+
+def _ask(module: AnsibleModule) -> None:
+    """Say why new credentials need a restart after all, and change nothing."""
+    try:
+        node = confirmed(identify(module.params))
+        if node.unsure:
+            module.exit_json(changed=False, doubts=["the node cannot read %s by itself" % " and ".join(node.unsure)])
+        wanted = module.params["prepared"] or Memory(node.paths).candidate_text()
+        doubts = ["in check mode, no registry is asked for an earlier state"]
+        if wanted is not None:
+            doubts = live_question.ask_for(node, wanted, module.params["canary_images"])
+    except (Contradicted, DesiredProblem, FileProblem, ServiceProblem, StageRefused, Unsafe) as problem:
+        module.fail_json(msg=str(problem))
+    module.exit_json(changed=False, doubts=doubts)
 
 
 if __name__ == "__main__":

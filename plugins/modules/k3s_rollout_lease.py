@@ -39,6 +39,12 @@ options:
     description: The name of this run in the Lease. Set by the action plugin.
     type: str
     default: ""
+  pull_secrets:
+    description:
+      - Whether to ask for the pods and service accounts that bring credentials of their own.
+      - Set by the action plugin if credentials change without a restart.
+    type: bool
+    default: false
   max_failures:
     description: If more nodes than this have failed already, the Lease is not taken, since no node will begin.
     type: int
@@ -120,6 +126,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=LEASE_ARGUMENTS, supports_check_mode=True)
     result: dict[str, Any] = {"changed": False, "renewed": "", "expires_in": 0, "previous": ""}
     if module.check_mode:
+        result.update(_pull_secrets(module))
         module.exit_json(lease=lease.NOT_HELD, **result)
     act = lease.take if module.params["state"] == "held" else lease.release
     try:
@@ -129,8 +136,23 @@ def main() -> None:
         module.fail_json(msg=str(held), lease=lease.HELD_BY_ANOTHER, **result)
     except (lease.LeaseUnavailable, Contradicted, Unsafe) as problem:
         module.fail_json(msg=str(problem), lease=lease.UNAVAILABLE, **result)
-    result.update(outcome._asdict())
+    result.update(outcome._asdict(), **_pull_secrets(module))
     module.exit_json(**result)
+
+
+def _pull_secrets(module: AnsibleModule) -> dict[str, Any]:
+    """Who brings credentials of their own, for the action plugin alone, if it asks."""
+    if not module.params["pull_secrets"]:
+        return {}
+    # Imported here: it is for changes of credentials without a restart only.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials import pull_secrets
+
+    try:
+        found = pull_secrets.asked(identify(module.params).paths)
+    except (pull_secrets.Unavailable, Contradicted, Unsafe) as problem:
+        return {"pull_secrets": {"error": str(problem), "found": []}}
+    listed = [dict(item._asdict(), registries=list(item.registries)) for item in found]
+    return {"pull_secrets": {"error": "", "found": listed}}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import os
 from typing import Any, Iterable, Mapping
@@ -31,6 +32,18 @@ def plain(value: Any) -> Any:
     if isinstance(value, str):
         # str() of a subclass may return the subclass; joining makes a new, plain one.
         return "".join([str.__str__(value)])
+    return value
+
+
+def with_days_as_text(value: Any) -> Any:
+    """``value`` with dates as text, as JSON has them. YAML makes a date of a day without quotes. Ansible accepts none
+    in an argument with ``no_log``, and before 2.19 a template makes one text of a mapping with a date in it."""
+    if isinstance(value, datetime.date):
+        return datetime.datetime.isoformat(value) if isinstance(value, datetime.datetime) else value.isoformat()
+    if isinstance(value, Mapping):
+        return {key: with_days_as_text(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [with_days_as_text(item) for item in value]
     return value
 
 
@@ -110,10 +123,7 @@ def controller_file(action: Any, path: str, task_vars: Mapping[str, Any] | None)
     """
     found = None
     try:
-        named = _found(action, path, task_vars or {})
-        if os.path.exists(named) and not os.path.isfile(named):
-            # A FIFO would block the run until somebody writes to it.
-            raise ValueError("%s is not a regular file" % named)
+        named = controller_path(action, path, task_vars)
         found = action._loader.get_real_file(named, decrypt=True)
         with open(found, "rb") as handle:
             return handle.read()
@@ -123,6 +133,18 @@ def controller_file(action: Any, path: str, task_vars: Mapping[str, Any] | None)
     finally:
         if found:
             action._loader.cleanup_tmp_file(found)
+
+
+def controller_path(action: Any, path: str, task_vars: Mapping[str, Any] | None) -> str:
+    """Where a file of the controller is: see :func:`controller_file`.
+
+    :raises ValueError: if it does not exist, or is no file.
+    """
+    named = _found(action, path, task_vars or {})
+    if os.path.exists(named) and not os.path.isfile(named):
+        # A FIFO would block the run until somebody writes to it.
+        raise ValueError("%s is not a regular file" % named)
+    return named
 
 
 def _found(action: Any, path: str, task_vars: Mapping[str, Any]) -> str:

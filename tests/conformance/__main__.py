@@ -6,6 +6,7 @@
 For each generated configuration the hosts.toml files are written as ``hosts_toml`` predicts them, an image that no
 registry has is pulled through containerd's CRI service, and the requests that came are compared with the attempts
 that ``resolve_image`` lists, in order. The exit status is 1 where they differ; the seed shown makes the case again.
+Beside that, whom it gives the credentials that come with a pull.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tests.conftest  # noqa: F401  # pylint: disable=unused-import  # makes the collection importable
+from tests.conformance import handed_over
 from tests.conformance.cases import PRIVATE, PUBLIC, Case, Files, Ports, make_case
 from tests.conformance.containerd import Containerd, ContainerdError, find
 from tests.conformance.registries import LOOPBACK, Log, Registry, refused_line, request_line
@@ -136,7 +138,7 @@ def report(case: Case, wanted: list[str], seen: list[str], error: str) -> None:
 
 
 def run(cases: int, first_seed: int) -> int:
-    """Runs the cases; returns the number of those that differ."""
+    """Runs the cases; returns the number of those that differ, and of what else is not as assumed."""
     started = time.monotonic()
     differing = requests = 0
     with ExitStack() as stack:
@@ -160,9 +162,11 @@ def run(cases: int, first_seed: int) -> int:
             if wanted != seen:
                 differing += 1
                 report(case, wanted, seen, error)
+        wrong = handed_over.check(containerd)
+    print("\n".join(f"DIFFERENT: {sentence}" for sentence in wrong) or "credentials that come with a pull as assumed")
     seconds = time.monotonic() - started
     print(f"{cases - differing} of {cases} configurations as predicted, {requests} requests, {seconds:.1f} s")
-    return differing
+    return differing + len(wrong)
 
 
 def main() -> int:

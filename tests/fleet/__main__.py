@@ -31,8 +31,11 @@ def _parser() -> argparse.ArgumentParser:
         "--grace-seconds", type=int, default=40, help="after how long without a sign a node is NotReady"
     )
     command.add_argument("--init", choices=("systemd", "openrc"), default="systemd", help="what starts the services")
+    command.add_argument(
+        "--containerd", default="", metavar="VERSION", help="the stand-in's, such as v2.2.9; by default Debian's 1.6"
+    )
     command.set_defaults(
-        call=lambda o: up.up(o.name, o.servers, o.agents, o.distribution, o.k3s, o.grace_seconds, o.init)
+        call=lambda o: up.up(o.name, o.servers, o.agents, o.distribution, o.k3s, o.grace_seconds, o.init, o.containerd)
     )
 
     command = commands.add_parser("down", help="remove a fleet with everything it made")

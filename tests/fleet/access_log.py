@@ -20,6 +20,7 @@ from tests.fleet.state import Fleet
 
 _HANDSHAKE = re.compile(r"http: TLS handshake error from (?P<address>[0-9.]+):\d+: (?P<error>.*)$")
 _USER = re.compile(r'"auth\.user\.name":\s*"((?:[^"\\]|\\.)*)"')
+_REFUSED = re.compile(r'"msg":\s*"error authenticating user \\"((?:[^"\\]|\\[^"])*)\\"')
 _REQUEST = re.compile(r'"http\.request\.id":\s*"([^"]*)"')
 _PULL = re.compile(r"^/v2/(?P<repository>.+)/(?P<kind>manifests|blobs)/(?P<reference>[^/]+)$")
 
@@ -38,18 +39,23 @@ def entries(fleet: Fleet, since: float = 0.0) -> list[dict[str, Any]]:
 
 
 def parse_all(text: str) -> list[dict[str, Any]]:
-    """The entries of a whole log. The line that ends a request does not say whose it was; earlier ones with the same
-    request id do."""
+    """The entries of a whole log. The line that ends a request does not say whose it was, nor whose password was
+    refused; earlier ones with the same request id do."""
     users: dict[str, str] = {}
+    refused: dict[str, str] = {}
     found = []
     for line in text.splitlines():
         user = _USER.search(line)
         request = _REQUEST.search(line)
         if user and request:
             users[request.group(1)] = json.loads('"%s"' % user.group(1))
+        wrong = _REFUSED.search(line)
+        if wrong and request:
+            refused[request.group(1)] = wrong.group(1)
         entry = parse(line)
         if entry is not None:
             entry["user"] = users.get(request.group(1), "") if request else ""
+            entry["refused_user"] = refused.get(request.group(1), "") if request else ""
             found.append(entry)
     return found
 

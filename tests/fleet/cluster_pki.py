@@ -30,7 +30,9 @@ def of_node(fleet: Fleet, node: Node) -> dict[str, bytes]:
     nodes_ca = authorities["client-ca"]
     issued = {
         # Without ::1, unlike a server's: pkg/server/handlers/handlers.go of k3s-io/k3s.
-        "agent/serving-kubelet": issue(authorities["server-ca"], node.name, [host for host in hosts if host != "::1"]),
+        "agent/serving-kubelet": issue(
+            authorities["server-ca"], node.name, tuple(host for host in hosts if host != "::1")
+        ),
         "agent/client-kubelet": _client(nodes_ca, "system:node:" + node.name, "system:nodes"),
         "agent/client-%s-controller" % program: _client(nodes_ca, "system:%s-controller" % program),
     }

@@ -18,17 +18,20 @@ import ssl
 import struct
 import tarfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.fleet.process import FleetError
 from tests.fleet.state import Fleet
 
-IMAGES = ("rancher/mirrored-pause:3.6", "team/app:1")
-_INDEX = "application/vnd.oci.image.index.v1+json"
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+PAUSE = "rancher/mirrored-pause:3.6"
+IMAGES = (PAUSE, "team/app:1")
+INDEX = "application/vnd.oci.image.index.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+ARCHITECTURES = ("amd64", "arm64")
 # pause() for ever. amd64: mov eax,34; syscall; jmp. arm64: ppoll(0,0,0,0) in a loop.
 _CODE = {
     "amd64": (0x3E, bytes.fromhex("b8220000000f05ebf7")),
@@ -36,7 +39,7 @@ _CODE = {
 }
 
 
-def _program(architecture: str) -> bytes:
+def program(architecture: str) -> bytes:
     """The smallest ELF executable that starts and stays."""
     machine, code = _CODE[architecture]
     base, size = 0x400000, 64 + 56 + len(code)
@@ -48,7 +51,7 @@ def _program(architecture: str) -> bytes:
 
 def layer_of(architecture: str, note: str, ballast: bytes = b"") -> bytes:
     """A layer with the waiting program, a note, and ``ballast`` where the layer has to weigh something."""
-    files = [("pause", _program(architecture), 0o755), ("about", note.encode(), 0o644)]
+    files = [("pause", program(architecture), 0o755), ("about", note.encode(), 0o644)]
     if ballast:
         files.append(("ballast", ballast, 0o644))
     buffer = io.BytesIO()
@@ -66,6 +69,41 @@ def _described(kind: str, content: bytes, **more: Any) -> dict[str, Any]:
 
 def digest(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+@dataclass(frozen=True)
+class Image:
+    """What makes one up; blobs and manifests by their digests."""
+
+    blobs: dict[str, bytes]
+    manifests: dict[str, bytes]
+    index: bytes
+
+
+def built(name: str, architectures: tuple[str, ...] = ARCHITECTURES) -> Image:
+    """An image of this name, and of no other: its layer says so."""
+    blobs, manifests, entries = {}, {}, []
+    for architecture in architectures:
+        plain = layer_of(architecture, name)
+        layer = gzip.compress(plain, mtime=0)
+        config = json.dumps({
+            "architecture": architecture,
+            "os": "linux",
+            "config": {"Entrypoint": ["/pause"]},
+            "rootfs": {"type": "layers", "diff_ids": [digest(plain)]},
+        }).encode()  # fmt: skip
+        manifest = json.dumps({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": _described(_CONFIG, config),
+            "layers": [_described(_LAYER, layer)],
+        }).encode()  # fmt: skip
+        blobs.update({digest(layer): layer, digest(config): config})
+        manifests[digest(manifest)] = manifest
+        platform = {"architecture": architecture, "os": "linux"}
+        entries.append(_described(MANIFEST, manifest, platform=platform))
+    index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).encode()
+    return Image(blobs, manifests, index)
 
 
 class Pusher:
@@ -107,33 +145,16 @@ class Pusher:
     def manifest(self, repository: str, reference: str, content: bytes, kind: str) -> None:
         self.request("PUT", "/v2/%s/manifests/%s" % (repository, reference), content, kind)
 
-    def image(self, name: str, architectures: tuple[str, ...] = ("amd64", "arm64")) -> str:
+    def image(self, name: str, architectures: tuple[str, ...] = ARCHITECTURES) -> str:
         """Push an image; returns the digest of its index."""
         repository, _unused, tag = name.rpartition(":")
-        manifests = []
-        for architecture in architectures:
-            plain = layer_of(architecture, name)
-            layer = gzip.compress(plain, mtime=0)
-            config = json.dumps({
-                "architecture": architecture,
-                "os": "linux",
-                "config": {"Entrypoint": ["/pause"]},
-                "rootfs": {"type": "layers", "diff_ids": [digest(plain)]},
-            }).encode()  # fmt: skip
-            self.blob(repository, layer)
-            self.blob(repository, config)
-            manifest = json.dumps({
-                "schemaVersion": 2,
-                "mediaType": _MANIFEST,
-                "config": _described(_CONFIG, config),
-                "layers": [_described(_LAYER, layer)],
-            }).encode()  # fmt: skip
-            self.manifest(repository, digest(manifest), manifest, _MANIFEST)
-            platform = {"architecture": architecture, "os": "linux"}
-            manifests.append(_described(_MANIFEST, manifest, platform=platform))
-        index = json.dumps({"schemaVersion": 2, "mediaType": _INDEX, "manifests": manifests}).encode()
-        self.manifest(repository, tag, index, _INDEX)
-        return digest(index)
+        image = built(name, architectures)
+        for blob in image.blobs.values():
+            self.blob(repository, blob)
+        for name_, manifest in image.manifests.items():
+            self.manifest(repository, name_, manifest, MANIFEST)
+        self.manifest(repository, tag, image.index, INDEX)
+        return digest(image.index)
 
 
 def fill(fleet: Fleet, images: tuple[str, ...] = IMAGES, patience: float = 20.0) -> None:

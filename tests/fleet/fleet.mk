@@ -15,8 +15,9 @@ demo: venv links fleet-deps ## a fleet, a registry, the playbook, and a table of
 	@$(BIN)/python -m tests.demo demo
 
 .PHONY: fleet-smoke
-fleet-smoke: venv fleet-deps ## does the test fleet's stand-in misbehave as K3s does? (3 minutes)
+fleet-smoke: venv fleet-deps ## does the test fleet's stand-in misbehave as K3s does? (6 minutes)
 	@$(BIN)/python -m tests.fleet.smoke
+	@$(BIN)/python -m tests.fleet.smoke_logins
 
 .PHONY: fleet-clean
 fleet-clean: ## this checkout's fleets, the node image and everything cached

@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.fleet import cluster_pki, openrc, podman, real_k3s, sshkeys, units
+from tests.fleet import cluster_pki, containerd_source, openrc, podman, real_k3s, sshkeys, units
 from tests.fleet.archive import Archive
 from tests.fleet.process import FleetError, run, say
 from tests.fleet.state import REGISTRY_HOST, USER, Fleet, Node
@@ -53,6 +53,8 @@ def _create(fleet: Fleet, node: Node, image: str, public_key: str, k3s: Path | N
         volume = "%s-%s" % (name, folder)
         podman.podman("volume", "create", *podman.labels(fleet.name), volume)
         volumes += ["--volume", "%s:/var/lib/%s:exec,dev,suid" % (volume, folder)]
+    if fleet.containerd:
+        volumes += ["--volume", "%s:/%s/containerd:ro" % (containerd_source.path(fleet.containerd), _LIBRARY)]
     podman.podman(
         "create", "--name", name, "--hostname", node.name, *podman.labels(fleet.name),
         *podman.address_options(fleet.name, node.address),
@@ -121,6 +123,7 @@ def add_stand_in(archive: Archive, fleet: Fleet, node: Node) -> None:
         "servers": {server.name: server.address for server in fleet.servers},
         "token": fleet.token,
         "grace_seconds": fleet.grace_seconds,
+        "containerd": "/%s/containerd" % _LIBRARY if fleet.containerd else "/usr/bin/containerd",
     }
     archive.file("etc/k3s-stand-in/node.json", json.dumps(facts, indent=2), 0o600)
     for path, content in cluster_pki.of_node(fleet, node).items():

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Mapping
 
 from tests.fleet import contents, podman
 from tests.fleet.certificates import issue, load, make_pki, write_private
-from tests.fleet.process import say
+from tests.fleet.process import run, say
 from tests.fleet.state import REGISTRY_HOST, Fleet
 
 CONTAINER = "registry"
@@ -40,18 +41,24 @@ auth:
     path: /run/htpasswd
 """
 # htpasswd wants bcrypt, which Debian's libcrypt has; the password comes from a file that only root may read.
-_START = """\
+_USERS = """\
 import crypt, json, os
 with open("/fleet/users.json") as handle:
     users = json.load(handle)
-with open(os.open("/run/htpasswd", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
+with open(os.open("/run/htpasswd.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
     for user, password in users.items():
         handle.write("%s:%s\\n" % (user, crypt.crypt(password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))))
+os.rename("/run/htpasswd.new", "/run/htpasswd")
+"""
+_START = (
+    _USERS
+    + """\
 log = os.open("/fleet/registry.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 os.dup2(log, 1)
 os.dup2(log, 2)
 os.execv("/usr/bin/docker-registry", ["docker-registry", "serve", "/fleet/config.yml"])
 """
+)
 
 
 def hosts(fleet: Fleet) -> tuple[str, ...]:
@@ -84,6 +91,17 @@ def install_certificates(fleet: Fleet) -> None:
         if target == "client-ca.crt" and (tls / target).exists():
             continue
         shutil.copy(pki / source, tls / target)
+
+
+def set_users(fleet: Fleet, users: Mapping[str, str]) -> None:
+    """Who may log in from now on, with which passwords, without a restart: docker-registry looks at its htpasswd when
+    that has changed. Where the fleet's own user gets another password, the fleet knows."""
+    write_private(fleet.folder / "registry" / "users.json", json.dumps(dict(users)).encode())
+    if fleet.registry.username in users:
+        fleet.registry.password = users[fleet.registry.username]
+        fleet.save()
+    command = ["podman", "exec", "--interactive", fleet.container(CONTAINER), "python3", "-"]
+    run(command, stdin=_USERS.encode())
 
 
 def start(fleet: Fleet) -> None:

@@ -57,6 +57,8 @@ class Fleet:
     nodes: list[Node] = field(default_factory=list)
     init: str = "systemd"
     """`systemd` or `openrc`: what starts the nodes' services."""
+    containerd: str = ""
+    """The version of the containerd that the stand-in runs, "" for Debian's."""
 
     @property
     def folder(self) -> Path:
@@ -121,5 +123,5 @@ def load(name: str) -> Fleet:
         raise FleetError("there is no fleet %s; `python -m tests.fleet up %s` makes it" % (name, name)) from None
     registry = {key: content["registry"][key] for key in ("host", "port", "address", "username", "password", "images")}
     nodes = [Node(node["name"], node["role"], node["address"]) for node in content["nodes"]]
-    known = ("name", "distribution", "k3s", "release", "subnet", "token", "grace_seconds")
-    return Fleet(**{key: content[key] for key in known}, registry=Registry(**registry), nodes=nodes)
+    known = ("name", "distribution", "k3s", "release", "subnet", "token", "grace_seconds", "init", "containerd")
+    return Fleet(**{key: content[key] for key in known if key in content}, registry=Registry(**registry), nodes=nodes)

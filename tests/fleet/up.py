@@ -9,28 +9,52 @@ import os
 import secrets
 import shutil
 
-from tests.fleet import contents, image, inventory, k3s_source, limits, nodes, podman, real_k3s, registry
+from tests.fleet import (
+    containerd_source,
+    contents,
+    image,
+    inventory,
+    k3s_source,
+    limits,
+    nodes,
+    podman,
+    real_k3s,
+    registry,
+)
 from tests.fleet.process import FleetError, say
 from tests.fleet.state import FLEETS, REGISTRY_HOST, REGISTRY_PORT, Fleet, Node, Registry, check_name, load
 
 
 def up(
-    name: str, servers: int, agents: int, distribution: str, k3s: str, grace_seconds: int, init: str = "systemd"
+    name: str,
+    servers: int,
+    agents: int,
+    distribution: str,
+    k3s: str,
+    grace_seconds: int,
+    init: str = "systemd",
+    containerd: str = "",
 ) -> Fleet:
-    """Make the fleet, or find it as it was asked for; returns when every node is Ready."""
+    """Make the fleet, or find it as it was asked for; returns when every node is Ready.
+
+    :param containerd: the version that the stand-in runs, "" for Debian's; a real K3s has its own.
+    """
     existing = _existing(check_name(name))
     if existing is not None:
-        _check_same(existing, servers, agents, distribution, k3s, init)
+        _check_same(existing, servers, agents, distribution, k3s, init, containerd)
         return _resume(existing)
     limits.check(servers + agents)
     podman.remove(name)
     podman.refuse_what_others_have(name)
     shutil.rmtree(FLEETS / name, ignore_errors=True)
     source = k3s_source.choose(distribution, k3s)
+    if containerd and source is None:
+        containerd_source.ensure(containerd)
     tag = image.ensure()
     fleet = _plan(name, servers, agents, distribution, grace_seconds)
     fleet.init = init
     fleet.k3s = "real" if source else "stand-in"
+    fleet.containerd = "" if source else containerd
     say("The nodes run %s" % (source or "the stand-in for %s %s" % (distribution, fleet.release)))
     say("Fleet %s: %d servers, %d agents and a registry in %s" % (name, servers, agents, fleet.subnet))
     registry.create(fleet, tag)
@@ -57,7 +81,9 @@ def _existing(name: str) -> Fleet | None:
     return fleet if wanted <= set(podman.containers(name)) else None
 
 
-def _check_same(fleet: Fleet, servers: int, agents: int, distribution: str, k3s: str, init: str) -> None:
+def _check_same(
+    fleet: Fleet, servers: int, agents: int, distribution: str, k3s: str, init: str, containerd: str
+) -> None:
     asked = "stand-in" if k3s == "stand-in" else "real" if os.environ.get("K3S_BINARY") else fleet.k3s
     if asked != fleet.k3s:
         raise FleetError("fleet %s is there with a %s K3s, asked for is a %s one; `down %s` first" % (
@@ -69,6 +95,10 @@ def _check_same(fleet: Fleet, servers: int, agents: int, distribution: str, k3s:
             "fleet %s is there with %d servers and %d agents of %s under %s; `down %s` first"
             % (fleet.name, *found, fleet.name)
         )
+    if fleet.k3s == "stand-in" and fleet.containerd != containerd:
+        raise FleetError("fleet %s is there with containerd %s, asked for is %s; `down %s` first" % (
+            fleet.name, fleet.containerd or "of Debian", containerd or "Debian's", fleet.name
+        ))  # fmt: skip
 
 
 def _resume(fleet: Fleet) -> Fleet:

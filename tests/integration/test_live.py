@@ -73,11 +73,11 @@ def test_change_is_in_force_without_a_restart_and_stays_so(
     assert set(unchanged.changed.values()) == {0}, unchanged.output
 
 
-def test_changed_credentials_fall_back_to_the_rolling_restart(configured: Cluster) -> None:
+def test_credentials_that_cannot_be_tried_fall_back_to_the_rolling_restart(configured: Cluster) -> None:
     config = _config(configured)
     config["configs"]["other.test:5000"] = {"auth": {"username": "someone", "password": "some-0d9b8a7c6e5f"}}
     run = configured.play(SITE, variables={"k3s_registries": config, "k3s_registries_apply": "live"}).ok()
-    assert "not without a restart: credentials change" in " ".join(run.output.split())
+    assert "not without a restart: other.test:5000 was asked with the new credentials" in " ".join(run.output.split())
     assert configured.restarts(run.began) == dict.fromkeys(configured.names, 1)
     assert configured.overlaps(run.began) == []
 

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How long a credential lives: the one place that knows, for lint, info, verify and the report.
 
-Some users' passwords live for hours (ECR's user AWS), some tokens say themselves when they end (a JWT's exp).
+Some users' passwords live for hours (ECR's user AWS), some tokens say themselves when they end (a JWT's exp), and
+somebody may have noted when others do (auth.expires). That last is not proven: the registry may go on accepting them.
 registries.yaml is read when K3s starts, so that either ends long before anybody looks at the file again.
 """
 
@@ -15,6 +16,9 @@ import datetime
 import json
 import re
 from typing import Any, Mapping, NamedTuple
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.in_force import in_force
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.stated import begin_of
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -93,10 +97,14 @@ _JWT = re.compile(r"eyJ[A-Za-z0-9_-]*\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]*\Z")
 
 
 class Lifetime(NamedTuple):
-    """How long a credential lives: from when it was made (`kind.seconds`), or to a moment of its own (`ends`)."""
+    """How long a credential lives: from when it was made (`kind.seconds`), or to a moment of its own (`ends`).
+
+    stated: the day that somebody has noted, "" if its end is proven.
+    """
 
     kind: Kind
     ends: float = 0.0
+    stated: str = ""
 
     def deadline(self, not_after: float) -> float:
         """When it ends at the latest, if it was made no later than `not_after`; 0 if that cannot be told."""
@@ -107,7 +115,8 @@ class Lifetime(NamedTuple):
     def sentence(self, now: float) -> str:
         """How long it lives, in words."""
         if self.ends:
-            return f"{self.kind.what} {'ended' if self.ends <= now else 'ends'} on {stamp(self.ends)}"
+            when = self.stated or stamp(self.ends)
+            return f"{self.kind.what} {'ended' if self.ends <= now else 'ends'} on {when}"
         if not self.kind.seconds:
             return f"{self.kind.what} ends with the job"
         hours = self.kind.seconds // HOUR
@@ -121,23 +130,31 @@ class Lifetime(NamedTuple):
 _TOKEN = Kind(
     "The token", 0, "Get a new one, and restart K3s; a token without an end, or one that is renewed, is better."
 )
+_STATED = Kind(
+    "The password or token, by auth.expires,",
+    0,
+    "Renew it at the registry, and write the new one and its end into k3s_registries.",
+)
 
 
-def lifetime(auth: Mapping[str, Any]) -> Lifetime | None:
+def lifetime(auth: Mapping[str, Any], expires: str = "") -> Lifetime | None:
     """How long the credentials live that containerd takes out of `auth`; None if nothing tells.
 
-    containerd takes username and password before identity_token before auth.
+    expires: the day that is stated for them, "" for none. What they say themselves counts more.
     """
-    user, password = _in_force(auth)
-    if not password:
+    used = in_force(auth)
+    if used is None or not used.secret:
         return None
+    user, password = used
     ends = _end_of_jwt(password)
     if user in _USERS or user.endswith("/BEARER_TOKEN"):
         return Lifetime(_USERS.get(user, _ORACLE), ends)
     for beginning, kind in _PASSWORDS:
         if password.startswith(beginning):
             return Lifetime(kind)
-    return Lifetime(_TOKEN, ends) if ends else None
+    if ends:
+        return Lifetime(_TOKEN, ends)
+    return Lifetime(_STATED, begin_of(expires), expires) if expires else None
 
 
 def stamp(epoch: float) -> str:
@@ -146,19 +163,6 @@ def stamp(epoch: float) -> str:
         return datetime.datetime.fromtimestamp(epoch, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     except (OverflowError, OSError, ValueError):
         return "a day beyond all calendars"
-
-
-def _in_force(auth: Mapping[str, Any]) -> tuple[str, str]:
-    if auth.get("username"):
-        return auth["username"], auth.get("password") or ""
-    if auth.get("identity_token"):
-        return "", auth["identity_token"]
-    try:
-        decoded = base64.b64decode(auth.get("auth") or "", validate=True).decode("utf-8")
-    except (binascii.Error, ValueError):
-        return "", ""
-    user, _colon, password = decoded.partition(":")
-    return user, password
 
 
 def _end_of_jwt(token: str) -> float:

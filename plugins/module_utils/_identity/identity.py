@@ -12,7 +12,12 @@ from __future__ import annotations
 import os
 from typing import Any, Mapping, NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import (
+    PROVIDER_BIN_DIR,
+    PROVIDER_CONFIG,
+    NodePaths,
+    node_paths,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import (
     ABSENT,
     ServiceState,
@@ -101,6 +106,10 @@ def find(stated: Stated, root: str = "/", read: Mapping[str, Any] | None = None)
         registries_yaml=_absolute(settings.value("private-registry")) or registries_yaml,
         config_file=main,
         kubeconfig=_absolute(settings.value("write-kubeconfig")),
+        provider_config=_absolute(settings.value("image-credential-provider-config"))
+        or os.path.join(root, PROVIDER_CONFIG.lstrip("/")),
+        provider_bin_dir=_absolute(settings.value("image-credential-provider-bin-dir"))
+        or os.path.join(root, PROVIDER_BIN_DIR.lstrip("/")),
     )
     found = list(ambiguous)
     if unit is not None and in_use and not ambiguous:

@@ -11,6 +11,7 @@ import time
 from typing import Iterator
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.lifetime import lifetime
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.stated import KEY
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import WILDCARD
 
 from .catalogue import ERROR, WARNING, Findings, checks, declare
@@ -99,8 +100,8 @@ EXPIRES = declare(
     "Credentials that expire",
     "K3s reads registries.yaml when it starts: once the credentials have ended, every pull is refused until somebody "
     "writes new ones and restarts K3s. Known are the users of ECR, Google, ACR, GitLab's and GitHub's jobs, IBM, "
-    "Alibaba, Oracle, Yandex and OpenShift, and tokens that say themselves when they end (a JWT's exp in the past or "
-    "within 30 days).",
+    "Alibaba, Oracle, Yandex and OpenShift, tokens that say themselves when they end (a JWT's exp), and what "
+    "k3s_registries says with auth.expires; the last two if that is past or within 30 days.",
     "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_AuthorizationData.html; "
     "https://github.com/k3s-io/k3s/issues/1427, https://github.com/k3s-io/k3s/issues/10553; RFC 7519 section 4.1.4",
     "Use credentials that last, or let the kubelet fetch them with a credential provider.",
@@ -221,6 +222,6 @@ def colons_in_users(subject: Subject) -> Findings:
 def credentials_that_expire(subject: Subject) -> Findings:
     now = time.time()
     for host, auth in _auths(subject):
-        life = lifetime(auth)
+        life = lifetime(auth, subject.shipped.get(host, {}).get(KEY, ""))
         if life is not None and life.is_near(now):
             yield EXPIRES.finding(path("configs", host, "auth"), life.sentence(now), life.kind.instead)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.stated import KEY
+
 TOP = ("mirrors", "configs")
 MIRROR = ("endpoint", "rewrite")
 HOST = ("auth", "tls")
@@ -25,6 +27,8 @@ SHIPPED = {
     "key_file": ("key_src", "key_content"),
 }
 SHIPPING = tuple(key for keys in SHIPPED.values() for key in keys)
+#: The key under `auth` by which the variable says when credentials end.
+STATED = (KEY,)
 
 #: Words seen in issues and in other tools' files, by what was meant. Compared in lower case without `_` and `-`.
 SYNONYMS = {

@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.stated import KEY, WANTED, day_of
+
 from . import placeholders, schema
 from .catalogue import ERROR, WARNING, declare
 from .naming import auth_key, listed, meant, path, quoted
@@ -102,10 +104,19 @@ SHIPPING_KEY = declare(
     "K3R110",
     ERROR,
     "Key of this collection in a registries.yaml",
-    "ca_src, cert_content and the like belong to the variable k3s_registries of this collection; K3s itself drops "
-    "them without a word.",
+    "ca_src, cert_content, expires and the like belong to the variable k3s_registries of this collection; K3s itself "
+    "drops them without a word.",
     _TYPES_GO,
     "Use ca_file, cert_file and key_file with paths on the node, or give the configuration as k3s_registries.",
+)
+NO_DAY = declare(
+    "K3R115",
+    ERROR,
+    "auth.expires is no day",
+    "auth.expires is a key of this collection: the day on which credentials end, by which lint, verify and the report "
+    "warn in time. They cannot do that by anything else.",
+    "docs/credentials.md",
+    "Write the day: expires: 2027-01-31.",
 )
 
 NOTHING_LOST = declare(
@@ -178,7 +189,7 @@ class Reader:
     def __init__(self, shipping_keys: bool) -> None:
         self.findings: list[dict[str, str]] = []
         self.config: dict[str, Any] = {"mirrors": {}, "configs": {}}
-        #: What of `tls` stood under the collection's own keys, by host and key.
+        #: What stood under the collection's own keys, by host and key.
         self.shipped: dict[str, dict[str, str]] = {}
         self._shipping_keys = shipping_keys
 
@@ -260,17 +271,23 @@ class Reader:
         host = self._mapping(raw, where, "an entry of configs", "Write a mapping with auth: and tls:.")
         self._unknown(host, where, schema.HOST, self._foreign_in_host)
         return {
-            "auth": None if host.get("auth") is None else self._auth(host["auth"], (*where, "auth")),
+            "auth": None if host.get("auth") is None else self._auth(host["auth"], (*where, "auth"), name),
             "tls": None if host.get("tls") is None else self._tls(host["tls"], (*where, "tls"), name),
         }
 
-    def _auth(self, raw: Any, where: tuple[str, ...]) -> dict[str, Any]:
+    def _auth(self, raw: Any, where: tuple[str, ...], host: str) -> dict[str, Any]:
         auth = self._mapping(raw, where, "auth", "Write a mapping: auth: {username: ..., password: ...}.")
-        self._unknown(auth, where, schema.AUTH, self._foreign_in_auth)
+        known = schema.AUTH + (schema.STATED if self._shipping_keys else ())
+        self._unknown(auth, where, known, self._foreign_in_auth)
         values = {key: self._text(auth.get(key), (*where, key), f"auth.{key}") for key in schema.AUTH}
         for key, value in values.items():
             if placeholders.is_credential(value) or (key == "username" and "${" in value):
                 self._placeholder((*where, key), f"auth.{key}")
+        if self._shipping_keys and auth.get(KEY) is not None:
+            try:
+                self.shipped.setdefault(host, {})[KEY] = day_of(auth[KEY])
+            except ValueError as problem:
+                self.findings.append(NO_DAY.finding(path(*where, KEY), f"{problem}: {WANTED}"))
         return values
 
     def _tls(self, raw: Any, where: tuple[str, ...], host: str) -> dict[str, Any]:
@@ -283,7 +300,7 @@ class Reader:
         values[schema.INSECURE] = self._boolean(tls.get(schema.INSECURE), (*where, schema.INSECURE))
         if self._shipping_keys:
             shipped = {key: self._text(tls.get(key), (*where, key), f"tls.{key}") for key in schema.SHIPPING}
-            self.shipped[host] = {key: value for key, value in shipped.items() if value}
+            self.shipped.setdefault(host, {}).update({key: value for key, value in shipped.items() if value})
         return values
 
     # What to say about a key that does not belong where it stands; "" leaves it to spelling.
@@ -303,7 +320,7 @@ class Reader:
     def _foreign_in_host(self, key: str) -> str:
         if key in schema.MIRROR:
             return f"{key} belongs to mirrors."
-        for section, keys in (("auth", schema.AUTH), ("tls", schema.TLS + schema.SHIPPING)):
+        for section, keys in (("auth", schema.AUTH + schema.STATED), ("tls", schema.TLS + schema.SHIPPING)):
             if key in keys:
                 return f"Write it under {section}: (one level deeper)."
             better = schema.synonym(key)
@@ -315,7 +332,7 @@ class Reader:
         return f"{key} belongs to tls." if key in schema.TLS + schema.SHIPPING else ""
 
     def _foreign_in_tls(self, key: str) -> str:
-        return f"{key} belongs to auth." if key in schema.AUTH else ""
+        return f"{key} belongs to auth." if key in schema.AUTH + schema.STATED else ""
 
     def _unknown(
         self,
@@ -338,8 +355,9 @@ class Reader:
             return AUTH_TOKEN.finding(path(*where, key), "K3s does not read auth.token: the pulls are anonymous")
         if not where and key == "auths":
             return AUTHS.finding(path(key), "auths: is parsed and used nowhere")
-        if within == "tls" and key in schema.SHIPPING:
-            return SHIPPING_KEY.finding(path(*where, key), f"{key} is a key of this collection, not of K3s")
+        if key in {"auth": schema.STATED, "tls": schema.SHIPPING}.get(within, ()):
+            fix = "Remove it, or give the configuration as k3s_registries." if within == "auth" else ""
+            return SHIPPING_KEY.finding(path(*where, key), f"{key} is a key of this collection, not of K3s", fix)
         if key in schema.TOP:
             return MISPLACED_SECTION.finding(path(*where, key), f"{key}: stands in the wrong place")
         shown = auth_key(key, known, with_value) if within == "auth" else key

@@ -31,6 +31,8 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     state={"type": "str", "choices": ["present", "absent", "previous"], "default": "present"},
     stage={"type": "bool", "default": False},
     live={"type": "bool", "default": False},
+    settle={"type": "bool", "default": False},
+    canary_images={"type": "list", "elements": "str", "default": []},
     adopt={"type": "bool", "default": False},
     validate_only={"type": "bool", "default": False},
     disable_default_endpoint={"type": "bool"},
@@ -45,7 +47,10 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
             "follows": {"type": "bool", "default": True},
         },
     },
+    credential_providers={"type": "raw", "no_log": True},
+    credential_store={"type": "bool", "default": False, "no_log": False},
     prepared={"type": "str", "no_log": True},
+    programs={"type": "dict"},
     key={"type": "str", "no_log": True},
 )
 
@@ -54,6 +59,9 @@ ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     lease_holder={"type": "str", "default": ""},
     staged={"type": "dict", "default": {}},
     embedded_mirror={"type": "str"},
+    live={"type": "bool"},
+    ask={"type": "bool", "default": False},
+    prepared={"type": "str", "no_log": True},
     restart_timeout={"type": "int", "default": 300},
     quorum_timeout={"type": "int", "default": 60},
     announce={"type": "bool", "default": False},
@@ -71,6 +79,7 @@ LEASE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
     state={"type": "str", "choices": ["held", "released"], "default": "held"},
     holder={"type": "str", "default": ""},
+    pull_secrets={"type": "bool", "default": False},
     max_failures={"type": "int", "default": 0},
     force={"type": "bool", "default": False},
 )

@@ -13,20 +13,24 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import kubelet_log
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import explained
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
-from . import canary, expectation, health, installed_release, lease, live, placing, steps
+from . import canary, expectation, health, installed_release, lease, placing, steps
 from .desired import Desired, DesiredProblem, from_text, inside
 from .files import FileProblem
 from .generated import read_generated
 from .generations import GenerationDamaged, Generations
 from .memory import Memory
 from .service import OpenRC, ServiceProblem, ServiceState, Systemd, service_of
+
+if TYPE_CHECKING:
+    from .live import LivePlan
 
 # K3s reads a registries.yaml that it could not read anew every 5 to 11 s, and a server is healthy some 10 s after that.
 _RELOAD_LOOP = 30.0
@@ -45,6 +49,8 @@ class CommitOptions:
 
     ``embedded_mirror`` is the address of the embedded registry as the servers of the run have it, "" for off, None if
     no server has told.
+
+    ``live`` is whether the plan of the run has this node without a restart; None if there is no such plan.
     """
 
     restart_timeout: float = 300.0
@@ -57,6 +63,7 @@ class CommitOptions:
     force: bool = False
     lease_holder: str = ""
     embedded_mirror: str | None = None
+    live: bool | None = None
 
 
 class Failure(Exception):
@@ -96,8 +103,7 @@ class Commit:
         self.interrupted = False
         self.asks_until = 0.0
         self.end = steps.DONE
-        self.hosts_before: dict[str, str] = {}
-        self.hosts_after: dict[str, str] = {}
+        self.live_plan: LivePlan | None = None
         self.result: dict[str, Any] = {
             "changed": False,
             "restarted": False,
@@ -140,7 +146,8 @@ class Commit:
         self.interrupted = self.memory.transaction() is not None
         state = self.service.state()
         with self._lease_held() if state.alive else contextlib.nullcontext():
-            if self._restart_is_certain(desired, record, state) and not self._may_begin():
+            self.live_plan = self._plan_live(desired, record) if state.alive else None
+            if self._restart_is_certain(state) and not self._may_begin():
                 return self.result
             began = self.now()
             base = self._base(desired, record, state)
@@ -179,10 +186,10 @@ class Commit:
             with contextlib.suppress(lease.LeaseUnavailable, lease.LeaseHeld):
                 lease.take(self.paths, lease.Holder(self.options.lease_holder, lease.RENEWED_FOR), shorten=True)
 
-    def _restart_is_certain(self, desired: Desired, record: dict[str, Any], state: ServiceState) -> bool:
+    def _restart_is_certain(self, state: ServiceState) -> bool:
         """Whether this takes a server's restart for certain: it is no change without one, and K3s does not hang, so
         that putting its files right will not do."""
-        if not (self._asks_the_others() and state.alive) or self._live_texts(desired, record) is not None:
+        if not (self._asks_the_others() and state.alive) or self.live_plan is not None:
             return False
         return bool(health.observe(self.paths, state).proven)
 
@@ -250,7 +257,8 @@ class Commit:
         return found
 
     def _bring_into_force(self, desired: Desired, record: dict[str, Any], state: ServiceState, base: int) -> None:
-        if state.alive and self._changes_live(desired, record, base):
+        if self.live_plan is not None:
+            self._change_live(self.live_plan, desired, record, base)
             return
         hanging = state.alive and not health.observe(self.paths, state).proven
         placing.place(self.paths, desired, record)
@@ -265,30 +273,51 @@ class Commit:
             self.result["step"] = self.end
         self._remember(desired, base)
 
-    def _changes_live(self, desired: Desired, record: dict[str, Any], base: int) -> bool:
-        """Bring a change into force without a restart if there is no doubt about it; whether it was."""
-        texts = self._live_texts(desired, record)
-        if texts is None:
-            return False
-        self.hosts_before, self.hosts_after = texts
+    def _change_live(self, plan: LivePlan, desired: Desired, record: dict[str, Any], base: int) -> None:
+        """Bring a change into force without a restart."""
         placing.place(self.paths, desired, record)
         self.result["changed"] = True
         self.result["live"] = True
-        live.write(self.paths, self.hosts_before, self.hosts_after)
+        plan.bring_into_force(self.paths)
         self.result["step"] = steps.CHANGED_LIVE
         self._compare_with_prediction(desired)
         self._pull_canaries(desired)
         self.result["step"] = steps.DONE
         self._remember(desired, base)
-        return True
 
-    def _live_texts(self, desired: Desired, record: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]] | None:
-        """The hosts.toml texts before and after a change that needs no restart; None for one that does."""
-        if self.interrupted:
+    def _plan_live(self, desired: Desired, record: dict[str, Any]) -> LivePlan | None:
+        """How to do without a restart; None if this takes one.
+
+        :raises Refused: if the plan was made without this node's restart, and a registry says otherwise by now.
+        """
+        if self.interrupted or self.options.live is False:
             return None
+        by_files = self._files_are_enough(desired)
+        if not (by_files or desired.settings.get("live")):
+            return None
+        # Imported here: what asks registries is much to load for a node that restarts anyway.
+        from . import live, live_question
+
+        if by_files:
+            return live.LivePlan({}, "")
         found = read_generated(self.paths)
         decided = live.plan(self.node, desired, record, found, installed_release.installed(self.paths, keep=True))
-        return None if decided.texts is None else (dict(found.hosts), decided.texts)
+        why = live_question.ask(self.node, decided, self.options.canary_images) if decided.texts is not None else []
+        if why and self.options.live:
+            raise Refused(
+                "nothing was changed: the plan has this node without a restart, and by now it is in doubt whether the "
+                "new credentials work that way: %s. Run again, which plans anew" % "; ".join(why)
+            )
+        return None if why or decided.texts is None else decided
+
+    def _files_are_enough(self, desired: Desired) -> bool:
+        """Whether nothing has to be read anew: the kubelet asks the credential store at each pull."""
+        if not desired.settings.get("credential_store"):
+            return False
+        # Imported here: all other commits do without it.
+        from .stage import pending_reasons
+
+        return not pending_reasons(self.node, desired, installed_release.installed(self.paths, keep=True))
 
     def _remember(self, desired: Desired, base: int) -> None:
         self.memory.drop_candidate()
@@ -355,18 +384,18 @@ class Commit:
             return "%s crashed %d times since the restart" % (self.paths.service, new.restarts)
         if new.state in ("stopped", "failed"):
             return "%s is %s" % (self.paths.service, new.state)
-        for line in self.service.log(mark, 5):
-            if "server is not ready: yaml" in line:
-                return "K3s cannot read %s" % self.paths.registries_yaml
-        return ""
+        lines = self.service.log(mark, _LOG_LINES)
+        if any("server is not ready: yaml" in line for line in lines[-5:]):
+            return "K3s cannot read %s" % self.paths.registries_yaml
+        # K3s ends, and is started again, for as long as the kubelet refuses them.
+        return kubelet_log.refusal(lines)
 
     def _compare_with_prediction(self, desired: Desired) -> None:
         if not desired.manages_registries:
             return
-        found = read_generated(self.paths)
-        wanted = expectation.prediction(
-            self.node, desired, installed_release.installed(self.paths, keep=True), found, self.options.embedded_mirror
-        )
+        release = installed_release.installed(self.paths, keep=True)
+        found = expectation.in_force(self.node, desired, release, read_generated(self.paths))
+        wanted = expectation.prediction(self.node, desired, release, found, self.options.embedded_mirror)
         if not wanted.certain:
             return
         self.result["differences"] = explained.sentences(compare(found, wanted))
@@ -406,10 +435,12 @@ class Commit:
                 self.memory.write_transaction(base, "putting generation %d back" % base, self.now())
             state = self.service.state()
             hanging = state.alive and not health.observe(self.paths, state).proven
-            shipped = [item.path for item in desired.files if inside(item.path, self.paths.cert_dir)]
-            record = Generations(self.paths).restore(base, shipped)
-            if self.result["live"]:
-                live.write(self.paths, self.hosts_after, self.hosts_before)
+            own = (self.paths.cert_dir, self.paths.state_dir)
+            shipped = [item.path for item in desired.files if any(inside(item.path, folder) for folder in own)]
+            shipped += [self.paths.provider_config] if desired.on_node else []
+            record = placing.restore(self.paths, base, shipped)
+            if self.result["live"] and self.live_plan is not None:
+                self.live_plan.take_back(self.paths)
             # A K3s that hung before, and that may not be restarted, goes on as it was.
             if state.alive and (was_restarted or (hanging and not isinstance(problem, NotProven))):
                 self._reload(base, hanging, self.options.restart_timeout)

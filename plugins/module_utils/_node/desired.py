@@ -15,6 +15,12 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import (
+    DECLARED,
+    Declared,
+    Provider,
+    declared_from,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import ConfigError, normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
@@ -72,9 +78,12 @@ class Desired:
     ``description`` is the redacted text that diffs show, without the drop-in: see :meth:`described`; ``certificates``
     are the facts about the shipped ones.
     ``fingerprints`` are those of the usual predictions: see ``_prediction/fingerprint.py``.
+    ``expires`` are the days on which credentials end, by registry, as k3s_registries states them: no file has them.
     ``files`` are all files for a certain node, in the order in which they are put in place: certificates, the drop-in,
-    registries.yaml last, so that K3s never reads a file that names a certificate which is not there yet: see
-    :meth:`at`.
+    the kubelet's configuration, registries.yaml last, so that K3s never reads a file that names a certificate which is
+    not there yet: see :meth:`at`.
+    ``providers`` are the kubelet's credential providers, ``on_node`` those that a certain node has a program for; for a
+    found state only their programs are known.
     """
 
     kind: str
@@ -86,7 +95,10 @@ class Desired:
     certificates: tuple[dict[str, Any], ...]
     registries: tuple[str, ...]
     fingerprints: dict[str, str] = field(default_factory=dict)
+    expires: dict[str, str] = field(default_factory=dict)
     files: tuple[DesiredFile, ...] = ()
+    providers: tuple[Declared, ...] = ()
+    on_node: tuple[Provider, ...] = ()
 
     @property
     def absent(self) -> bool:
@@ -105,7 +117,8 @@ class Desired:
 
     def secrets(self) -> list[str]:
         """The values that no text may show."""
-        return [value for table in self.auth.values() for value in table.values() if value]
+        found = [value for table in self.auth.values() for value in table.values() if value]
+        return found + [value for declared in self.providers for value in declared.secrets()]
 
     def at(self, paths: NodePaths) -> Desired:
         """This state for a certain node: with its files."""
@@ -113,20 +126,42 @@ class Desired:
         drop_in = drop_in_text(self.settings, paths.node_role) if self.kind in (PRESENT, SETTINGS) else ""
         if drop_in:
             files.append(DesiredFile(paths.drop_in, drop_in.encode("utf-8"), 0o600))
+        on_node = self.on_node
+        if self.providers:
+            # Imported here, as below: most nodes have none.
+            from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import (
+                config_yaml,
+                program,
+            )
+
+            found = [declared.on(program.architecture()) for declared in self.providers]
+            on_node = tuple(provider for provider in found if provider is not None)
+            files.append(DesiredFile(paths.provider_config, config_yaml.text(on_node).encode("utf-8"), 0o600))
         if self.registries_text is not None:
             files.append(DesiredFile(paths.registries_yaml, self.registries_text.encode("utf-8"), 0o600))
-        return replace(self, files=tuple(files))
+        return replace(self, files=tuple(files), on_node=on_node)
 
     def described(self) -> str:
-        """The description with the drop-in, for the node that ``files`` are for."""
+        """The description with the drop-in and the providers, for the node that ``files`` are for."""
         drop_in = next((item.content.decode("utf-8") for item in self.files if item.path.endswith(DROP_IN_NAME)), "")
         lines = ["# config.yaml.d", *drop_in.splitlines()[1:]] if drop_in else []
+        if self.providers:
+            from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import config_yaml
+            from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import MASK
+
+            shown = config_yaml.text(self.on_node, hidden=MASK).splitlines()[1:]
+            programs = ["# %s: %s" % (item.name, item.path or "sha256 " + item.sha256) for item in self.on_node]
+            lines += ["# credential providers", *shown, *programs]
         return self.description + "".join(line + "\n" for line in lines)
 
     def text(self) -> str:
         """The shipped form. Equal states give equal texts."""
+        more: dict[str, Any] = {"expires": self.expires} if self.expires else {}
+        if self.providers:
+            more["providers"] = [item.as_json() for item in self.providers]
         return json.dumps(
             {
+                **more,
                 "format": FORMAT,
                 "kind": self.kind,
                 "shipped": [
@@ -162,7 +197,8 @@ def from_text(text: str) -> Desired:
         raise DesiredProblem("the prepared state is damaged (no JSON)") from None
     if raw.get("format") != FORMAT:
         raise DesiredProblem("the prepared state was written by another version of the collection")
-    if not fits(raw, _SHAPE):
+    optional = {"providers": [DECLARED], "expires": {"*": is_text}}
+    if not fits(raw, _SHAPE) or not all(fits(raw[key], shape) for key, shape in optional.items() if key in raw):
         raise DesiredProblem("the prepared state is damaged (a part is missing)")
     try:
         config = None if raw["config"] is None else normalise(raw["config"])
@@ -180,6 +216,8 @@ def from_text(text: str) -> Desired:
         certificates=tuple(raw["certificates"]),
         registries=tuple(raw["registries"]),
         fingerprints=raw["fingerprints"],
+        providers=tuple(declared_from(item) for item in raw.get("providers", [])),
+        expires=raw.get("expires", {}),
     )
 
 

@@ -16,6 +16,7 @@ import os
 import time
 from typing import Any, Iterable
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import of_record
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object
 
 from . import files, managed
@@ -145,6 +146,7 @@ class Generations:
             description="# generation %d, found on the node on %s\n" % (number, manifest["saved_at"]) if found else "",
             certificates=(),
             registries=(),
+            on_node=of_record(manifest["record"]["programs"]),
         ).at(self.paths)
 
     def _contents(self, number: int) -> list[tuple[str, bytes | None, int]]:
@@ -162,6 +164,20 @@ class Generations:
                 )
             contents.append((entry["path"], content, entry["mode"]))
         return sorted(contents, key=lambda item: item[0].endswith(".yaml"))
+
+    def knows(self, number: int, path: str) -> bool:
+        """Whether generation ``number`` says what lay at ``path``, "nothing" included."""
+        with contextlib.suppress(GenerationDamaged):
+            return any(entry["path"] == path for entry in self.manifest(number)["files"])
+        return False
+
+    def programs(self) -> set[str]:
+        """The programs of credential providers that the kept generations have, by their contents' checksums."""
+        found: set[str] = set()
+        for number in self.numbers():
+            with contextlib.suppress(GenerationDamaged):
+                found.update(self.manifest(number)["record"]["programs"].values())
+        return found
 
     def intact(self, number: int) -> bool:
         """Whether generation ``number`` is kept and could be restored."""

@@ -1,11 +1,13 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One gRPC call with one message each way, over TLS, with nothing but Python's standard library.
+"""One gRPC call with one message each way, over TLS or a socket of this machine, with nothing but Python's standard
+library.
 
 K3s' etcd speaks gRPC only on its client port; its JSON gateway listens on loopback alone, in newer releases. So this
-is the way to ask the etcd of another server. It takes a few frames of HTTP/2 (RFC 9113): the answer's header fields,
-which are compressed, are skipped, since a unary call that fails has no message.
+is the way to ask the etcd of another server. containerd speaks nothing else, and its command crictl takes a pull's
+credentials only where every user of the machine can read them: on its command line. It takes a few frames of HTTP/2
+(RFC 9113): the answer's header fields, which are compressed, are skipped, since a unary call that fails has no message.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ _END_STREAM, _ACK, _END_HEADERS, _PADDED = 1, 1, 4, 8
 _STREAM = 1
 # Without a window update a peer may send 65,535 bytes; no answer that is asked for here comes near that.
 _LONGEST = 65535
+# What a peer takes in one frame if it has said nothing else (RFC 9113, 6.5.2).
+_LONGEST_FRAME = 16384
 
 
 class NoAnswer(OSError):
@@ -43,26 +47,47 @@ def call(address: tuple[str, int], context: ssl.SSLContext, method: str, message
     :raises NoAnswer: if the peer refuses the call.
     """
     deadline = time.monotonic() + timeout
+    host = "[%s]" % address[0] if ":" in address[0] else address[0]
+    fields = _fields(method, "https", "%s:%d" % (host, address[1]))
     with socket.create_connection(address, timeout) as plain, context.wrap_socket(
         plain, server_hostname=address[0]
     ) as connection:
-        connection.sendall(
-            _PREFACE
-            + _frame(_SETTINGS, 0, 0, b"")
-            + _frame(_HEADERS, _END_HEADERS, _STREAM, _fields(method, address))
-            + _frame(_DATA, _END_STREAM, _STREAM, b"\0" + struct.pack("!I", len(message)) + message)
-        )
-        return _message(_answer(connection, deadline))
+        return _exchange(connection, fields, message, deadline)
 
 
-def _fields(method: str, address: tuple[str, int]) -> bytes:
+def call_socket(path: str, method: str, message: bytes, timeout: float) -> bytes:
+    """:func:`call` for who listens on a socket of this machine.
+
+    :raises OSError: if nobody does, or no answer comes within ``timeout`` seconds.
+    :raises NoAnswer: if the peer refuses the call.
+    """
+    deadline = time.monotonic() + timeout
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout)
+        connection.connect(path)
+        return _exchange(connection, _fields(method, "http", "localhost"), message, deadline)
+
+
+def _exchange(connection: socket.socket, fields: bytes, message: bytes, deadline: float) -> bytes:
+    body = b"\0" + struct.pack("!I", len(message)) + message
+    if len(body) > _LONGEST_FRAME:
+        raise ValueError("a message of %d bytes is longer than a frame" % len(message))
+    connection.sendall(
+        _PREFACE
+        + _frame(_SETTINGS, 0, 0, b"")
+        + _frame(_HEADERS, _END_HEADERS, _STREAM, fields)
+        + _frame(_DATA, _END_STREAM, _STREAM, body)
+    )
+    return _message(_answer(connection, deadline))
+
+
+def _fields(method: str, scheme: str, authority: str) -> bytes:
     """The request's header fields, each as a literal that is not indexed (RFC 7541, 6.2.2)."""
-    host = "[%s]" % address[0] if ":" in address[0] else address[0]
     fields = {
         ":method": "POST",
-        ":scheme": "https",
+        ":scheme": scheme,
         ":path": method,
-        ":authority": "%s:%d" % (host, address[1]),
+        ":authority": authority,
         "te": "trailers",
         "content-type": "application/grpc",
     }
@@ -80,7 +105,7 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return struct.pack("!I", len(payload))[1:] + struct.pack("!BBI", kind, flags, stream) + payload
 
 
-def _answer(connection: ssl.SSLSocket, deadline: float) -> bytes:
+def _answer(connection: socket.socket, deadline: float) -> bytes:
     """The bytes of all data frames of our stream."""
     body = b""
     for frame in _frames(connection, deadline):
@@ -103,7 +128,7 @@ def _answer(connection: ssl.SSLSocket, deadline: float) -> bytes:
     return body
 
 
-def _frames(connection: ssl.SSLSocket, deadline: float) -> Iterator[_Frame]:
+def _frames(connection: socket.socket, deadline: float) -> Iterator[_Frame]:
     while True:
         head = _read(connection, 9, deadline)
         kind, flags, stream = struct.unpack("!BBI", head[3:])
@@ -113,7 +138,7 @@ def _frames(connection: ssl.SSLSocket, deadline: float) -> Iterator[_Frame]:
         yield _Frame(kind, flags, stream & 0x7FFFFFFF, _read(connection, length, deadline))
 
 
-def _read(connection: ssl.SSLSocket, length: int, deadline: float) -> bytes:
+def _read(connection: socket.socket, length: int, deadline: float) -> bytes:
     content = b""
     while len(content) < length:
         left = deadline - time.monotonic()

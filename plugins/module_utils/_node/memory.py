@@ -32,6 +32,8 @@ _EMPTY_RECORD: dict[str, Any] = {
     "registries_sha256": "",
     "description": "",
     "certificates": [],
+    "programs": {},
+    "expires": {},
     "generation": 0,
     "previous": 0,
     "rolled_back": False,
@@ -39,7 +41,9 @@ _EMPTY_RECORD: dict[str, Any] = {
 }
 _RECORD = {
     "managed": [is_path], "registries_sha256": is_text, "description": is_text, "certificates": [dict],
-    "generation": is_number, "previous": is_number, "rolled_back": bool, "committed_at": is_text,
+    "programs": {"*": is_text}, "expires": {"*": is_text}, "generation": is_number, "previous": is_number,
+    "rolled_back": bool,
+    "committed_at": is_text,
 }  # fmt: skip
 _TRANSACTION = {"generation": is_number, "step": is_text, "started": is_text}
 _FILE_READ = {"digest": is_text, "entries": [lambda entry: isinstance(entry, list) and len(entry) == 2]}
@@ -147,7 +151,8 @@ class Memory:
     def _remove_leftovers(self) -> None:
         """Remove files that were being written, and folders that were being removed, when their run died: they hold
         what the finished ones would, passwords and keys too. Only under the lock."""
-        beside = [self.paths.registries_yaml, self.paths.drop_in, *self.record()["managed"]]
+        beside = [self.paths.registries_yaml, self.paths.drop_in, self.paths.provider_config]
+        beside += self.record()["managed"]
         places = [os.path.dirname(path) for path in beside]
         places.extend(os.path.dirname(os.path.realpath(path)) for path in beside if os.path.islink(path))
         places.extend([self.paths.config_dir, self.paths.state_dir, self._path("generations")])

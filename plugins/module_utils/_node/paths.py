@@ -13,6 +13,12 @@ MARKER = "# Managed by the Ansible collection k3sfleet.registries. Changes made 
 
 DROP_IN_NAME = "90-k3sfleet-registries.yaml"
 
+CREDENTIAL_STORE_NAME = "credential-store.json"
+
+PROVIDER_CONFIG = "/var/lib/rancher/credentialprovider/config.yaml"
+PROVIDER_BIN_DIR = "/var/lib/rancher/credentialprovider/bin"
+"""Where K3s and RKE2 look for the kubelet's credential providers. Neither follows --data-dir."""
+
 
 class Unsafe(ValueError):
     """A path or name that must not be used on a node."""
@@ -25,6 +31,7 @@ class NodePaths:
     K3s and RKE2 read ``<config_dir>/registries.yaml`` and ``<config_dir>/config.yaml.d/*.yaml``, unless they are told
     otherwise, and write what containerd reads below ``<data_dir>/agent/etc/containerd``. ``config_file`` and
     ``kubeconfig`` are their config.yaml and the administrator's kubeconfig, "" for the usual places.
+    ``provider_config`` and ``provider_bin_dir`` are where the kubelet has its credential providers.
     """
 
     distribution: str
@@ -36,11 +43,18 @@ class NodePaths:
     registries_yaml: str
     config_file: str = ""
     kubeconfig: str = ""
+    provider_config: str = PROVIDER_CONFIG
+    provider_bin_dir: str = PROVIDER_BIN_DIR
 
     @property
     def state_dir(self) -> str:
         """Root-only folder with the candidate, the generations and the record of what is in place."""
         return os.path.join(self.config_dir, "k3sfleet")
+
+    @property
+    def credential_store(self) -> str:
+        """The credentials that the kubelet is given by the collection's own provider."""
+        return os.path.join(self.state_dir, CREDENTIAL_STORE_NAME)
 
     @property
     def drop_in(self) -> str:
@@ -111,6 +125,8 @@ def node_paths(
     registries_yaml: str = "",
     config_file: str = "",
     kubeconfig: str = "",
+    provider_config: str = "",
+    provider_bin_dir: str = "",
 ) -> NodePaths:
     """The paths of a node; an empty argument means the distribution's default.
 
@@ -132,5 +148,6 @@ def node_paths(
         if not os.path.isabs(path) or os.path.normpath(path) == "/":
             raise Unsafe("%s: an absolute path below / is needed" % path)
     return NodePaths(
-        distribution, node_role, service, config_dir, data_dir, cert_dir, registries_yaml, config_file, kubeconfig
-    )
+        distribution, node_role, service, config_dir, data_dir, cert_dir, registries_yaml, config_file, kubeconfig,
+        provider_config or PROVIDER_CONFIG, provider_bin_dir or PROVIDER_BIN_DIR,
+    )  # fmt: skip

@@ -11,8 +11,15 @@ import os
 import time
 from typing import Any, NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import programs, staging
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import (
+    of_record,
+    record_of,
+)
+
 from . import files, managed
 from .desired import Desired
+from .generated import read_generated
 from .generations import GenerationDamaged, Generations
 from .memory import Memory, stamp
 from .paths import MARKER, NodePaths
@@ -42,9 +49,16 @@ def obsolete(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list
     """
     wanted = {item.path for item in desired.files}
     if not desired.manages_registries:
-        return [paths.drop_in] if paths.drop_in not in wanted and is_ours(files.read(paths.drop_in).content) else []
+        found = [paths.drop_in] if paths.drop_in not in wanted and is_ours(files.read(paths.drop_in).content) else []
+        if paths.provider_config not in wanted and staging.is_ours(staging.content(paths)):
+            found.append(paths.provider_config)
+        if paths.credential_store not in wanted and os.path.lexists(paths.credential_store):
+            found.append(paths.credential_store)
+        return found
     recorded = [path for path in record["managed"] if path not in wanted]
-    texts = [paths.registries_yaml, paths.drop_in, *(path for path in recorded if not managed.is_certificate(path))]
+    known = [paths.registries_yaml, paths.drop_in]
+    known += [paths.provider_config] if staging.is_ours(staging.content(paths)) else []
+    texts = [*known, *(path for path in recorded if not managed.is_certificate(path))]
     # A removal that died between a link's file and the link leaves one to nothing. K3s does not start with such a
     # drop-in, so that one goes whoever has made it.
     ours = {*recorded, paths.drop_in}
@@ -78,6 +92,7 @@ def changes(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list[
         elif state.mode != item.mode or state.uid != os.geteuid():
             found.append(Change(item.path, "mode"))
     found.extend(Change(path, "remove") for path in obsolete(paths, desired, record))
+    found.extend(Change(*change) for change in programs.changes(paths.provider_bin_dir, desired.on_node))
     if desired.absent:
         found.extend(_forgotten(paths))
     return found
@@ -96,24 +111,52 @@ def is_edited(paths: NodePaths, record: dict[str, Any]) -> bool:
 
 def managed_paths(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list[str]:
     """Every file that a change to ``desired`` may touch: what a generation has to keep."""
-    return sorted({paths.registries_yaml, paths.drop_in, *record["managed"], *(item.path for item in desired.files)})
+    found = {paths.registries_yaml, paths.drop_in, *record["managed"], *(item.path for item in desired.files)}
+    return sorted(found | ({paths.provider_config} if staging.is_ours(staging.content(paths)) else set()))
 
 
 def place(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> None:
     """Put the wanted files in place, each in one step, and remove what is obsolete.
 
-    Order: certificates, drop-in, registries.yaml, then removals; K3s may start at any moment of it and must
-    not find a registries.yaml that names a certificate which is not there.
+    Order: programs of credential providers, certificates, drop-in, the providers' configuration, registries.yaml, then
+    removals; K3s may start at any moment of it and must not find a file that names what is not there.
 
     :raises FileProblem: if a file cannot be written: for want of space or rights before any is changed.
     """
     _note_what_will_be_ours(paths, desired, record)
+    if desired.on_node:
+        programs.make_folder(paths.provider_bin_dir, os.path.dirname(paths.provider_config))
+    programs.place(paths.provider_bin_dir, desired.on_node)
+    since = staging.says_the_same_since(paths, desired)
     writes = files.Writes()
     for item in desired.files:
         managed.add(writes, item.path, item.content, item.mode)
     writes.finish()
+    if since is not None:
+        # What it says is as old as before, and the kubelet has read it or not as before.
+        with files.reported("write", paths.provider_config):
+            os.utime(paths.provider_config, ns=(since, since))
     for path in obsolete(paths, desired, record):
         managed.remove(path)
+    programs.remove_obsolete(paths.provider_bin_dir, desired.on_node)
+
+
+def restore(paths: NodePaths, number: int, unwanted: list[str]) -> dict[str, Any]:
+    """Put generation ``number`` back: see :meth:`Generations.restore`. Programs of credential providers come before the
+    configuration that names them, and go after it.
+
+    :raises GenerationDamaged: when a part of it is missing or not what was kept.
+    :raises FileProblem: when a file cannot be written.
+    """
+    generations = Generations(paths)
+    wanted = of_record(generations.manifest(number)["record"]["programs"])
+    if wanted:
+        programs.make_folder(paths.provider_bin_dir, os.path.dirname(paths.provider_config))
+    programs.place(paths.provider_bin_dir, wanted)
+    record = generations.restore(number, unwanted)
+    programs.remove_obsolete(paths.provider_bin_dir, wanted)
+    programs.prune(paths.provider_bin_dir, generations.programs())
+    return record
 
 
 def _note_what_will_be_ours(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> None:
@@ -132,7 +175,8 @@ def save_found(paths: NodePaths, memory: Memory, desired: Desired, record: dict[
     """
     generations = Generations(paths)
     edited = is_edited(paths, record)
-    if not edited and generations.intact(record["generation"]):
+    unknown = staging.content(paths) is not None and not generations.knows(record["generation"], paths.provider_config)
+    if not edited and generations.intact(record["generation"]) and not (unknown and desired.on_node):
         return int(record["generation"])
     memory.make()
     foreign = is_foreign(paths)
@@ -141,6 +185,7 @@ def save_found(paths: NodePaths, memory: Memory, desired: Desired, record: dict[
         registries_sha256=_digest(paths),
         description="" if edited else record["description"],
         certificates=[] if edited else record["certificates"],
+        expires={} if edited else record["expires"],
         previous=record["generation"],
     )
     return generations.save(managed_paths(paths, desired, record), found, foreign=foreign)
@@ -157,8 +202,17 @@ def forget(paths: NodePaths, memory: Memory) -> str:
     kept, content = _to_keep(paths)
     if kept:
         files.write(kept, content, 0o600, through_link=False)
+    _take_out_headers(paths)
     memory.forget()
     return kept
+
+
+def _take_out_headers(paths: NodePaths) -> None:
+    """K3s replaces a hosts.toml with credentials at its next start, but a K3s that is stopped may never start again."""
+    found = read_generated(paths)
+    for directory in found.headers:
+        path = os.path.join(paths.certs_d, directory, "hosts.toml")
+        files.write(path, found.hosts[directory].encode("utf-8"), 0o644, through_link=False)
 
 
 def _to_keep(paths: NodePaths) -> tuple[str, bytes]:
@@ -189,6 +243,7 @@ def remember(paths: NodePaths, memory: Memory, desired: Desired, previous: int) 
     """Record what is in place now and keep it as a generation, whose predecessor is ``previous``; with nothing of
     ours left, forget everything, and return what :func:`forget` does."""
     if desired.absent:
+        programs.prune(paths.provider_bin_dir, ())
         return forget(paths, memory)
     generations = Generations(paths)
     with contextlib.suppress(GenerationDamaged):
@@ -200,6 +255,8 @@ def remember(paths: NodePaths, memory: Memory, desired: Desired, previous: int) 
         "registries_sha256": _digest(paths),
         "description": desired.described(),
         "certificates": list(desired.certificates),
+        "programs": record_of(desired.on_node),
+        "expires": dict(desired.expires),
         "generation": 0,
         "previous": previous,
         "rolled_back": bool(desired.settings.get("rolled_back")),
@@ -208,6 +265,7 @@ def remember(paths: NodePaths, memory: Memory, desired: Desired, previous: int) 
     record["generation"] = generations.save(managed_paths(paths, desired, record), record, desired_text=desired.text())
     memory.write_record(record)
     generations.prune(int(desired.settings.get("keep_generations", 3)))
+    programs.prune(paths.provider_bin_dir, generations.programs())
     return ""
 
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from typing import Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import staging
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 
 from . import expectation, files, installed_release, placing
@@ -27,6 +28,13 @@ from .paths import NodePaths
 from .service import OpenRC, ServiceState, Systemd, service_of
 from .templates import read_templates
 
+if TYPE_CHECKING:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import Prediction
+
+
+WAITING = "the credentials for %s are in force without a restart, and K3s reads them at its next start"
+
 
 class StageRefused(Exception):
     """The wanted state cannot work on this node; nothing has been touched."""
@@ -36,7 +44,8 @@ def pending_reasons(node: Identity, desired: Desired, node_release: str) -> list
     """Why the running K3s does not have the wanted state loaded; empty when it has."""
     reasons: list[str] = []
     paths, started = node.paths, node.service.started
-    found = read_generated(paths)
+    read = read_generated(paths)
+    found = expectation.in_force(node, desired, node_release, read)
     if desired.manages_registries and not expectation.as_usual(node, desired, node_release, found):
         # Imported here, as below what an unchanged node, which is most nodes of most runs, does without.
         from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import explained
@@ -50,11 +59,25 @@ def pending_reasons(node: Identity, desired: Desired, node_release: str) -> list
             reasons.append("K3s has not written containerd's config.toml")
         else:
             reasons.extend(explained.sentences(compare(found, wanted)))
+            if found.headers and desired.settings.get("settle"):
+                reasons.extend(_waiting(found, wanted))
             if found.auth is None and wanted.auth:
                 # A template of the user's own writes the credentials: what containerd has of them cannot be told.
                 reasons.extend(_newer_than_start(paths.registries_yaml, paths.service, desired, started))
+    if desired.settings.get("settle") and found is not read:
+        reasons.append(WAITING % "images of stored registries")
     reasons.extend(_newer_than_start(paths.drop_in, paths.service, desired, started))
+    reasons.extend(staging.reasons(paths, desired, started))
     return reasons
+
+
+def _waiting(found: Generated, wanted: Prediction) -> list[str]:
+    """What is in force without a restart, and is read by K3s at its next start."""
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.state import in_force
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import redact, visible
+
+    hosts = in_force(found, wanted.hosts, wanted.auth).hosts
+    return [WAITING % ", ".join(visible(redact(host)) for host in hosts)] if hosts else []
 
 
 def _newer_than_start(path: str, service: str, desired: Desired, started: float) -> list[str]:
@@ -79,11 +102,14 @@ def _ours_is_loaded(node: Identity, record: Mapping[str, Any], release: str) -> 
         return False
     found = read_generated(node.paths)
     wanted = expectation.prediction(node, ours, release, found)
+    found = expectation.in_force(node, ours, release, found)
     return wanted.certain and found.complete and not compare(found, wanted)
 
 
-def previous_state(paths: NodePaths) -> Desired | None:
+def previous_state(paths: NodePaths, live: bool = False, settle: bool = False) -> Desired | None:
     """The wanted state of the node before the last change, None when none is kept.
+
+    How it comes into force (``live``, ``settle``) is for this run to say, whatever the run said that brought it here.
 
     On a node that has gone back already it is the one in place, so that a rollback over a fleet which was
     interrupted can be run again: it goes back once, not once more.
@@ -95,7 +121,7 @@ def previous_state(paths: NodePaths) -> Desired | None:
     if number not in Generations(paths).numbers():
         return None
     desired = Generations(paths).desired(number)
-    return replace(desired, settings=dict(desired.settings, rolled_back=True))
+    return replace(desired, settings=dict(desired.settings, rolled_back=True, live=live, settle=settle))
 
 
 def stage(node: Identity, desired: Desired, *, in_place: bool, check_mode: bool, adopt: bool = False) -> dict[str, Any]:
@@ -137,6 +163,7 @@ def _stage(
         "restart": False,
         "live": False,
         "reasons": [],
+        "reach": {},
         "files": [{"path": change.path, "action": change.action} for change in changes],
         "node_role": paths.node_role,
         "node_state": node.state,
@@ -158,6 +185,9 @@ def _stage(
         result["release"] = installed_release.installed(paths, keep=not check_mode)
         _refuse_what_cannot_work(node, desired, result["release"])
         result["warnings"] += installed_release.warnings(desired.config, desired.settings, result["release"])
+    refused = staging.refusals(node, desired, result["release"])
+    if refused:
+        raise StageRefused("; ".join(refused))
     result["warnings"] += _left(node, desired)
 
     if adopt and result["foreign"] and desired.manages_registries:
@@ -172,10 +202,13 @@ def _stage(
         hanging = not reasons and _hangs_on_registries_yaml(paths, changes, state)
         if hanging:
             reasons.append("%s runs no containerd with the %s in place" % (paths.service, paths.registries_yaml))
+        if not reasons and not in_place:
+            reasons.extend(_news_of_the_store(paths, desired))
+            result["live"] = bool(reasons)
         if reasons:
             result.update(reasons=reasons, restart=True, health=_health(paths, state, memory, record, transaction))
             result["node_name"] = _node_name(paths)
-            if desired.manages_registries and desired.settings.get("live"):
+            if desired.manages_registries and desired.settings.get("live") and not result["live"]:
                 _decide_live(node, desired, record, result, certain=transaction is None and not hanging)
             if not in_place:
                 if not check_mode:
@@ -193,6 +226,15 @@ def _stage(
     return result
 
 
+def _news_of_the_store(paths: NodePaths, desired: Desired) -> list[str]:
+    """What comes into force without a restart, but not unseen: it is committed, so that canaries prove it."""
+    if not desired.settings.get("credential_store"):
+        return []
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store import staging as store
+
+    return store.news(paths, desired)
+
+
 def _node_name(paths: NodePaths) -> str:
     from . import kubernetes
 
@@ -203,12 +245,17 @@ def _decide_live(
     node: Identity, desired: Desired, record: dict[str, Any], result: dict[str, Any], certain: bool
 ) -> None:
     """Enter whether the change comes into force without a restart, or why not."""
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import NOT_LIVE
+
     from . import live
 
     decided = live.plan(node, desired, record, read_generated(node.paths), result["release"])
     result["live"] = certain and decided.texts is not None
     if decided.doubt:
-        result["reasons"].append("not without a restart: " + decided.doubt)
+        result["reasons"].append(NOT_LIVE + decided.doubt)
+    if result["live"] and decided.credentials.headers:
+        # The registries have not been asked yet, nor a server, which knows of pods with secrets of their own.
+        result["reach"] = decided.credentials.reach._asdict()
 
 
 def _left(node: Identity, desired: Desired) -> list[str]:

@@ -12,6 +12,7 @@ import hashlib
 import os
 from typing import Any, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import staging
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files, installed_release
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generated import read_generated
@@ -24,7 +25,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths im
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.placing import is_ours
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.templates import read_templates
 
-from . import certificate_files
+from . import certificate_files, waiting
 
 
 def observe(
@@ -59,13 +60,17 @@ def observe(
         "data_dir": paths.data_dir,
         "registries": registries,
         "ours": _ours(paths),
+        "providers": _providers(paths),
         "generated": {
             "certs_d": paths.certs_d,
             "config_toml": paths.containerd_config,
             "hosts": dict(generated.hosts),
+            "headers": {name: dict(headers) for name, headers in generated.headers.items()},
             "auth": generated.auth,
             "complete": generated.complete,
         },
+        "stored": _stored(paths),
+        "waiting": waiting.observed(paths, generated) if generated.headers else {},
         "templates": [item._asdict() for item in read_templates(paths)],
         "certificates": {
             path: certificate_files.read_certificates(path) for path in dict.fromkeys([*named, *certificates])
@@ -105,6 +110,29 @@ def _registries(paths: NodePaths) -> dict[str, Any]:
     return found
 
 
+def _providers(paths: NodePaths) -> dict[str, Any]:
+    """Whether the kubelet has credential providers, and whose they are."""
+    content = staging.content(paths)
+    ours = staging.is_ours(content)
+    return {
+        "path": paths.provider_config,
+        "exists": content is not None,
+        "managed": ours,
+        "changed_at": _changed_at(paths.provider_config) if content is not None else 0.0,
+        "names": sorted(Memory(paths).record()["programs"]) if ours else [],
+    }
+
+
+def _stored(paths: NodePaths) -> dict[str, Any]:
+    """What the kubelet is given by the credential store, {} if there is none."""
+    if not os.path.exists(paths.credential_store):
+        return {}
+    # Imported here: hardly any node has one.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store import observed
+
+    return observed.observed(paths)
+
+
 def _ours(paths: NodePaths) -> dict[str, Any]:
     """What the collection remembers of this node, and which of its files are no longer as it left them."""
     memory = Memory(paths)
@@ -114,6 +142,7 @@ def _ours(paths: NodePaths) -> dict[str, Any]:
         "generation": record["generation"],
         "registries_sha256": record["registries_sha256"],
         "committed_at": record["committed_at"],
+        "expires": record["expires"],
         "candidate": memory.candidate_text() is not None,
         "interrupted": str(transaction["step"]) if transaction is not None else "",
         "edited": _edited(paths, record["generation"]),

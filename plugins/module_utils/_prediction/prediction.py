@@ -89,12 +89,24 @@ def usual_fingerprints(config: Config, distribution: str, agent_dir: str) -> dic
 
 
 def compare(found: Generated, wanted: Prediction) -> list[Difference]:
-    """In what ``found`` differs from the nearest of what was predicted; empty when it is loaded."""
+    """In what ``found`` differs from the nearest of what was predicted; empty when it is loaded, or in force without
+    having been loaded: see ``_live_credentials/state.py``."""
+    found, in_force = _in_force(found, wanted)
     candidates = [_of_hosts(found.hosts, texts) for texts in wanted.hosts]
     nearest = min(candidates, key=len) if candidates else []
     if wanted.comes_on:
         nearest = [Difference(CERTS_D, "", MISSING, "", ""), *nearest]
-    return nearest + (_of_auth(found.auth, wanted.auth) if found.auth is not None else [])
+    of_auth = _of_auth(found.auth, wanted.auth) if found.auth is not None else []
+    return nearest + [item for item in of_auth if item.registry not in in_force]
+
+
+def _in_force(found: Generated, wanted: Prediction) -> tuple[Generated, tuple[str, ...]]:
+    if not found.headers:
+        return found, ()
+    # Imported here: hardly any node has headers, and containerd's rules for hosts.toml come with them.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.state import in_force
+
+    return in_force(found, wanted.hosts, wanted.auth)[:2]
 
 
 def _of_hosts(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[Difference]:

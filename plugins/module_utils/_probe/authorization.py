@@ -36,6 +36,7 @@ from .session import NO_KEY, Key, Session
 _WITHOUT_POST = (400, 401, 404)
 """Token servers that know no POST answer with one of these, and are asked by GET then."""
 _SHORTEST_MASKED = 16
+_UNASKED = "the credentials in hosts.toml"
 
 
 class Authorization:
@@ -46,23 +47,39 @@ class Authorization:
     :ivar credentials: those that were used last, None if there were none to use.
     """
 
-    def __init__(self, session: Session, lookup: Callable[[str], Credentials | None], repository: str = "") -> None:
+    def __init__(
+        self,
+        session: Session,
+        lookup: Callable[[str], Credentials | None],
+        repository: str = "",
+        header: str = "",
+    ) -> None:
+        """
+        :param header: the value of ``Authorization`` that hosts.toml has containerd send to the endpoint unasked. After
+            a 401, credentials from ``lookup`` take its place.
+        """
         self._session = session
         self._lookup = lookup
         self._repository = repository
         self._keys: dict[Origin, Key] = {}
-        self.scheme = "none"
+        self._unasked = Key(header, _UNASKED) if header else NO_KEY
+        self.scheme = header.partition(" ")[0].lower() if header else "none"
         self.credentials: Credentials | None = None
 
     def key(self, origin: Origin) -> Key:
-        """To send along: nothing before its server has asked."""
-        return self._keys.get(origin, NO_KEY)
+        """To send along: nothing before its server has asked, unless hosts.toml has a header for it."""
+        unasked = self._unasked if self._session.is_own(origin) else NO_KEY
+        return self._keys.get(origin, unasked)
+
+    def has_answered(self, origin: Origin) -> bool:
+        """Whether what goes along is the answer to that server's challenge, so that there is nothing left to try."""
+        return origin in self._keys
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not be shown, should the other side repeat it. A token of a few letters would mask half a text."""
         found: list[str] = []
-        for key in self._keys.values():
+        for key in (*self._keys.values(), self._unasked):
             found += [key.header, key.header.partition(" ")[2]]
         return tuple(secret for secret in found if len(secret) >= _SHORTEST_MASKED)
 
@@ -126,6 +143,10 @@ class Authorization:
             if place.scheme != "https" and not self._session.takes_clear(refused.origin):
                 reason = "the token server that the registry names (realm) without TLS"
                 raise Exposure(self._name(refused), place, f"realm {shown(realm)}", refused.status, reason)
+        elif self._unasked.header and self._session.is_own(refused.origin) and not self._session.is_own(place):
+            # Without credentials for the host, the token request gets the headers that the registry got.
+            reason = "the token server that the registry names (realm)"
+            raise Exposure(_UNASKED, place, f"realm {shown(realm)}", refused.status, reason)
         service = challenge.parameters.get("service", "")
         wanted = scopes(self._repository, challenge)
         try:

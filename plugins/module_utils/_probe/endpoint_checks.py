@@ -16,7 +16,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve
 from .answer import Answer
 from .authorization import Authorization
 from .content import ACCEPT, Place, check_content, check_promise
-from .failure import status_failure
+from .failure import Exposure, status_failure
 from .session import Session
 
 # nginx answers a missing or wrong client certificate, and plain HTTP, with a page and 400: Go's servers the last one.
@@ -52,7 +52,7 @@ class Asker:
                 self._explain(url)
             if answer.status != 401:
                 return answer
-            if self._authorization.key(answer.origin).header:
+            if self._authorization.has_answered(answer.origin):
                 raise self._authorization.refusal(answer)
             # The endpoint's own challenge, or that of another host to which it redirects.
             self._authorization.answer(answer)
@@ -96,6 +96,8 @@ def check_api(ask: Asker, authorization: Authorization, url: str) -> Seen:
     """
     try:
         answer = ask("GET", url)
+    except Exposure:
+        raise
     except Failure as failure:
         if failure.status == 401 and not failure.token and failure.cause == "unauthorized":
             if authorization.scheme == "bearer" and authorization.credentials is None:

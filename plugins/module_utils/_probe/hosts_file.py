@@ -94,8 +94,9 @@ def _host(name: str, table: Mapping[str, Any], directory: str, registry: str, de
     """One host, or None if it may neither resolve nor pull."""
     tls = _tls(table, directory)
     usable = _is_usable(table.get("capabilities"))
+    header = _authorization(table.get("header"))
     if not name:
-        return registry_itself(registry, tls)
+        return registry_itself(registry, tls)._replace(header=header)
     try:
         url = parse(name if name.startswith("http") else "https://" + name)
     except GoUrlError:
@@ -106,8 +107,21 @@ def _host(name: str, table: Mapping[str, Any], directory: str, registry: str, de
     rewrites = {} if default else _table(table.get("rewrite"), "rewrite")
     if not all(isinstance(value, str) for value in rewrites.values()):
         raise HostsFileError("a rewrite must be a string")
-    host = Host(default, name, url.scheme, from_go_bytes(url.host), request_path(url.path, override), tls, rewrites)
+    path = request_path(url.path, override)
+    host = Host(default, name, url.scheme, from_go_bytes(url.host), path, tls, rewrites, header)
     return host if usable else None
+
+
+def _authorization(headers: Any) -> str:
+    """The value of ``Authorization`` among the headers of a host, "" if it is not there."""
+    found = ""
+    for name, given in _table(headers, "header").items():
+        values = given if isinstance(given, list) else [given]
+        if not all(isinstance(value, str) for value in values):
+            raise HostsFileError("a header must be a string or a list of strings")
+        if name.lower() == "authorization" and values:
+            found = values[0]
+    return found
 
 
 def _is_usable(capabilities: Any) -> bool:

@@ -85,6 +85,11 @@ class NodeHosts:
             self._cache[key] = self._read(name, registry)
         return self._cache[key]
 
+    def headers(self) -> list[str]:
+        """The values of ``Authorization`` that any hosts.toml has containerd send."""
+        hosts = [host for registry in self.registries() for host in self.hosts(registry).hosts]
+        return list(dict.fromkeys(host.header for host in hosts if host.header))
+
     def is_embedded(self, host: Host) -> bool:
         """Whether a host is K3s' embedded registry."""
         return is_embedded(host.host, [certificate for certificate, _key in host.tls.get("client_pairs", ())])

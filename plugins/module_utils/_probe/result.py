@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any, Iterable, NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.sent import secrets_of_headers
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE, filled
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import (
@@ -69,7 +70,7 @@ class Describer:
             for key, table in node.auth.items()
         }
         self._config = NodeConfig({"mirrors": {}, "configs": configs})
-        self._secrets = known_secrets({"configs": configs})
+        self._secrets = [*known_secrets({"configs": configs}), *secrets_of_headers(node.headers())]
 
     def result(self, target: Target, probed: Probed) -> dict[str, Any]:
         """The dict that the module returns for a target."""

@@ -104,7 +104,7 @@ class Prober:
             session = Session(contexts, self._environment, deadline, endpoint, target.host.tries_https_first)
         except Failure as failure:
             return Probed(failure.cause, failure.detail)
-        authorization = Authorization(session, self._node.credentials, target.repository)
+        authorization = Authorization(session, self._node.credentials, target.repository, target.host.header)
         ask = Asker(session, authorization)
         held_back = ""
         try:

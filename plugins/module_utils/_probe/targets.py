@@ -49,7 +49,7 @@ class Target(NamedTuple):
         if host is None:
             return (self.registry, image, self.problem)
         tls = sorted((name, repr(value)) for name, value in host.tls.items())
-        return (self.url, image, self.problem, host.host, host.scheme, tuple(tls))
+        return (self.url, image, self.problem, host.host, host.scheme, tuple(tls), host.header)
 
 
 def endpoint_targets(node: NodeHosts) -> list[Target]:

@@ -41,6 +41,7 @@ class Host(NamedTuple):
     :ivar url: the endpoint as it stands in hosts.toml, or as it is implied.
     :ivar tls: the TLS settings that apply: ``ca_file``, ``cert_file``, ``key_file``,
         ``insecure_skip_verify``, each only if set.
+    :ivar header: the value of ``Authorization`` that hosts.toml has containerd send with every request, "" usually.
     """
 
     default: bool
@@ -50,6 +51,7 @@ class Host(NamedTuple):
     path: str
     tls: Mapping[str, Any]
     rewrites: Mapping[str, str]
+    header: str = ""
 
     @property
     def tries_https_first(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Mapping
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import Writes
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain, with_days_as_text
 
 
 class CheckedAction(ActionBase):  # type: ignore[misc]
@@ -25,6 +25,7 @@ class CheckedAction(ActionBase):  # type: ignore[misc]
         return self._act(result, self._checked_arguments(), task_vars or {})
 
     def _checked_arguments(self) -> dict[str, Any]:
+        self._task.args = with_days_as_text(self._task.args)
         _validated, arguments = self.validate_argument_spec(argument_spec=self._spec)
         checked: dict[str, Any] = plain(arguments)
         return checked

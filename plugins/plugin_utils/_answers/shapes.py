@@ -12,6 +12,10 @@ _CERTIFICATE = {
     "registry": TEXT, "kind": TEXT, "path": TEXT, "subject": TEXT, "issuer": TEXT, "fingerprint_sha256": TEXT,
     "not_before": TEXT, "not_after": TEXT, "days_left": NUMBER, "key_matches": FLAG, "error": TEXT,
 }  # fmt: skip
+_CREDENTIAL = {
+    "registry": TEXT, "ends": TEXT, "days_left": NUMBER, "stated": FLAG, "ended": FLAG, "level": TEXT, "message": TEXT,
+    "fix": TEXT,
+}  # fmt: skip
 
 _CONTRADICTION = {"what": TEXT, "stated": TEXT, "found": TEXT, "place": TEXT}
 
@@ -25,10 +29,11 @@ INFO = {
             "configs": {"*": {"auth": {"*": TEXT}, "tls": {"*": ANY}}},
         },
     },
+    "providers": {"path": TEXT, "exists": FLAG, "managed": FLAG, "names": [TEXT]},
     "generation": TEXT, "state": TEXT, "differences": [{"file": TEXT, "kind": TEXT, "diff": TEXT}],
     "templates": [{"path": TEXT, "message": TEXT}], "settings": [{"source": TEXT, "key": TEXT, "value": ANY}],
     "proxies": [{"source": TEXT, "variable": TEXT, "registries": [TEXT]}], "certificates": [_CERTIFICATE],
-    "problems": [_PROBLEM],
+    "credentials": [_CREDENTIAL], "problems": [_PROBLEM], "waiting": {"since": TEXT, "hosts": [TEXT]},
 }  # fmt: skip
 
 #: ``endpoints`` of k3s_registry_probe.
@@ -37,6 +42,14 @@ ENDPOINTS = [
         "image": TEXT, "registry": TEXT, "kind": TEXT, "endpoint": TEXT, "url": TEXT, "cause": TEXT, "message": TEXT,
         "fix": TEXT, "status": NUMBER, "times": {"*": NUMBER}, "auth": TEXT,
         "certificate": {"subject": TEXT, "issuer": TEXT, "not_after": TEXT, "days_left": NUMBER, "protocol": TEXT},
+    }
+]  # fmt: skip
+
+#: ``providers`` of k3s_registry_probe.
+PROVIDERS = [
+    {
+        "name": TEXT, "image": TEXT, "cause": TEXT, "message": TEXT, "fix": TEXT, "seconds": NUMBER,
+        "cached_for": NUMBER, "findings": [TEXT],
     }
 ]  # fmt: skip
 
@@ -56,7 +69,8 @@ STAGED = {
     "restart": FLAG, "live": FLAG, "reasons": [TEXT], "files": FILES, "before": TEXT, "after": TEXT, "warnings": [TEXT],
     "health": {"healthy": FLAG, "sentence": TEXT, "explained": FLAG, "member": TEXT}, "node_role": TEXT,
     "node_state": TEXT, "service_state": TEXT, "embedded_mirror": TEXT, "left_alone": FLAG,
-    "contradictions": [_CONTRADICTION],
+    "contradictions": [_CONTRADICTION], "node_name": TEXT,
+    "reach": {"registries": [TEXT], "others": FLAG, "known": [TEXT]},
 }  # fmt: skip
 
 #: What k3s_rollout answers.
@@ -66,8 +80,14 @@ ROLLED = {
     "diagnosis": {"*": ANY}, "differences": [TEXT],
 }  # fmt: skip
 
+#: What k3s_rollout answers if it only asks.
+ASKED = {"doubts": [TEXT]}
+
 #: What k3s_rollout_lease answers.
-LEASED = {"lease": TEXT, "previous": TEXT, "renewed": TEXT, "expires_in": NUMBER}
+LEASED = {
+    "lease": TEXT, "previous": TEXT, "renewed": TEXT, "expires_in": NUMBER,
+    "pull_secrets": {"error": TEXT, "found": [{"who": TEXT, "node": TEXT, "registries": [TEXT]}]},
+}  # fmt: skip
 
 #: What a node seals for k3s_registries_info, see ``module_utils/_observation/observe.py``.
 SAID = {
@@ -79,12 +99,16 @@ SAID = {
         "error": TEXT,
     },
     "ours": {
-        "registries_sha256": TEXT, "candidate": FLAG, "interrupted": TEXT, "drop_in": TEXT,
+        "registries_sha256": TEXT, "expires": {"*": TEXT}, "candidate": FLAG, "interrupted": TEXT, "drop_in": TEXT,
         "edited": [{"file": TEXT, "kind": TEXT}],
     },
+    "providers": {"path": TEXT, "exists": FLAG, "managed": FLAG, "changed_at": NUMBER, "names": [TEXT]},
     "generated": {
         "certs_d": TEXT, "config_toml": TEXT, "hosts": {"*": TEXT}, "auth": {"*": {"*": TEXT}}, "complete": FLAG,
+        "headers": {"*": {"*": TEXT}},
     },
+    "stored": {"since": NUMBER, "registries": [TEXT], "pause_images": [TEXT]},
+    "waiting": {"since": NUMBER, "unknown": TEXT, "pods": [{"who": TEXT, "registries": [TEXT]}]},
     "templates": [{"path": TEXT, "writes_auth": FLAG, "writes_config_path": FLAG}],
     "certificates": {"*": {"pem": TEXT, "error": TEXT}},
 }  # fmt: skip

@@ -9,10 +9,13 @@ from __future__ import annotations
 WARNING_DAYS = 30
 
 
-def level(days_left: int | None) -> str:
-    """``error`` after the end, ``warning`` shortly before it; ``ok`` if there is time left, or no end is known."""
+def level(days_left: int | None, proven: bool = True) -> str:
+    """``error`` after the end, ``warning`` shortly before it; ``ok`` if there is time left, or no end is known.
+
+    :param proven: false for an end that somebody has noted: whether it is one, the registry says by refusing.
+    """
     if days_left is None:
         return "ok"
     if days_left < 0:
-        return "error"
+        return "error" if proven else "warning"
     return "warning" if days_left <= WARNING_DAYS else "ok"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator, Mapping, NamedTuple
 
-from . import certificates, registries
+from . import certificates, providers, registries
 from .levels import TROUBLE, worst
 
 #: A node has exactly one condition, the first of these that fits. To its level.
@@ -46,8 +46,8 @@ OF_CERTIFICATES = (
 
 
 class Reason(NamedTuple):
-    """Why a node is not well. ``kind``: ``unreachable``, ``module``, ``registries``, ``pulls``, ``state``,
-    ``certificates`` or ``problems``; ``about``: the names that it is about."""
+    """Why a node is not well. ``kind``: ``unreachable``, ``module``, ``registries``, ``providers``, ``pulls``,
+    ``state``, ``certificates`` or ``problems``; ``about``: the names that it is about."""
 
     level: str
     kind: str
@@ -92,6 +92,10 @@ def _reasons(
         names = tuple(name for name, registry in found.items() if registry.level == level)
         if names:
             yield Reason(level, "registries", names)
+    for level in ("error", "warning"):
+        codes = {trouble.code for trouble in providers.troubles(host.get("providers") or ()) if trouble.level == level}
+        if codes:
+            yield Reason(level, "providers", tuple(sorted(codes)))
     if host["pulls"]:
         yield Reason("error", "pulls", tuple(str(pull.get("image") or "") for pull in host["pulls"]))
     state = str(info.get("state") or "")

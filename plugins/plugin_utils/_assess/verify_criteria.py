@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 
-from . import registries
+from . import providers, registries
 
 #: States in which a node does not run what its files say, whatever works at the moment.
 _NOT_AS_IT_SHOULD = ("pending", "drifted", "unreadable")
@@ -98,6 +98,15 @@ def of_endpoints(entries: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     for image, entry in registries.missing_images(entries).items():
         message = "%s is not available from any endpoint: %s" % (image, entry.get("message") or "")
         yield Finding(True, str(entry.get("cause") or "unknown"), message, str(entry.get("fix") or ""))
+
+
+def of_providers(entries: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """Every credential provider of the kubelet's answers as the kubelet wants it, and its registry takes the answer.
+
+    One that could not be asked for want of an image does not fail: nothing is known to be wrong with it.
+    """
+    for trouble in providers.troubles(entries):
+        yield Finding(trouble.level == "error", trouble.code, trouble.message, trouble.fix)
 
 
 def of_canaries(pulls: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

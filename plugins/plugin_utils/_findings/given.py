@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.catalogue import ERROR
@@ -15,6 +16,8 @@ from .document import Document
 from .excerpt import with_excerpts
 from .text import lint_document
 
+# What a template makes of a mapping with a date in it, before ansible-core 2.19.
+_A_DATE = re.compile(r"\A\s*\{.*\bdatetime\.date(?:time)?\(\d", re.DOTALL)
 _FORMS = "give the content of registries.yaml, as a mapping with the keys mirrors and configs, or as its text"
 
 
@@ -48,6 +51,11 @@ def read(value: Any, nodes: NodeFacts = UNKNOWN) -> Given:
         return Given(value, lint(value, nodes, shipping_keys=True) if value else [])
     if not isinstance(value, (str, bytes)):
         raise GivenProblem(f"k3s_registries is a {type(value).__name__}: {_FORMS}")
+    if _A_DATE.search(value if isinstance(value, str) else ""):
+        raise GivenProblem(
+            "k3s_registries has a day without quotes, and this release of Ansible makes one text of it all. Write the "
+            'day in quotes, such as expires: "2027-01-31"'
+        )
     document = Document(value)
     findings, config = lint_document(document, nodes)
     return Given(config, with_excerpts(findings, document, config))

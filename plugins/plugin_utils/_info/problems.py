@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.lifetime import lifetime, stamp
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.lifetime import stamp
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import expiry
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.yaml_entries import LARGEST
@@ -15,6 +15,9 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.y
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
+
+    from .stored import Stored
+    from .waiting import Waiting
 
 _LONGEST = 2000
 _SITE = "run k3sfleet.registries.site"
@@ -116,13 +119,70 @@ def of_loading(
         )
 
 
+def of_stored(handed: Stored) -> Iterator[dict[str, str]]:
+    """Credentials that are in force by the credential store, without a restart."""
+    if handed.keys:
+        yield problem(
+            "stored_credentials",
+            "info",
+            "The credentials for %s are live since %s, settled at the next start: the kubelet hands them out at each "
+            "pull of a pod. Until then, crictl and what K3s pulls by itself use the old ones in config.toml."
+            % (", ".join(handed.keys), stamp(handed.since)),
+            "Nothing, or %s with k3s_registries_apply: settle, which restarts these nodes one by one." % _SITE,
+        )
+
+
+def of_waiting(waits: Waiting) -> Iterator[dict[str, str]]:
+    """Credentials that are in force without a restart, and what has come since that they do not suit."""
+    if not waits.hosts:
+        return
+    hosts = ", ".join(waits.hosts)
+    yield problem(
+        "live_credentials",
+        "info",
+        "The credentials for %s are live since %s, settled at the next start: until then hosts.toml sends them in a "
+        "header, and config.toml has the old ones." % (hosts, stamp(waits.since)),
+        "Nothing, or %s with k3s_registries_apply: settle, which restarts these nodes one by one." % _SITE,
+    )
+    if waits.pods:
+        yield problem(
+            "live_credentials_pods",
+            "warning",
+            "Pods with an imagePullSecret have come to this node (%s) since the credentials for %s are live: their "
+            "secret is not used as long as the registry takes the header." % (_some(waits.pods), hosts),
+            "Have these nodes restart: %s with k3s_registries_apply: settle." % _SITE,
+        )
+    elif waits.unknown:
+        yield problem(
+            "live_credentials_pods",
+            "warning",
+            "Whether pods with an imagePullSecret have come to this node since the credentials for %s are live is not "
+            "known: %s." % (hosts, waits.unknown),
+            "See that the node reaches the API, or %s with k3s_registries_apply: settle." % _SITE,
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = " and %d more" % (len(names) - 3) if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def of_providers(running: bool, providers: Mapping[str, Any], started: float) -> Iterator[dict[str, str]]:
+    """Whether the kubelet has read its configuration of credential providers."""
+    if running and providers["managed"] and started and providers["changed_at"] > started + 1:
+        yield problem(
+            "pending",
+            "warning",
+            "%s is newer than the start of K3s, and the kubelet has not read it." % providers["path"],
+            "It does so at the start of K3s: %s." % _SITE,
+        )
+
+
 _KINDS = {"missing": "removed", "unexpected": "added", "differs": "edited"}
 
 
 def _files(differences: Sequence[Mapping[str, str]]) -> str:
-    names = list(dict.fromkeys(item["file"] for item in differences))
-    more = " and %d more" % (len(names) - 3) if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+    return _some(list(dict.fromkeys(item["file"] for item in differences)))
 
 
 def of_templates(
@@ -220,28 +280,14 @@ def of_proxies(proxies: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]
         )
 
 
-def of_credentials(config: Config | None, now: float, written: float) -> Iterator[dict[str, str]]:
-    """Those of the credentials: which have ended, and which will.
-
-    :param now: the node's time, and ``written`` when its registries.yaml was last changed, 0 if there is none: what
-        lives for hours was made before that.
-    """
-    for host, settings in (config["configs"] if config else {}).items():
-        life = lifetime(settings["auth"]) if settings["auth"] is not None else None
-        if life is None or not life.is_near(now):
-            continue
-        place = 'configs."%s".auth' % host
-        deadline = life.deadline(written)
-        if deadline and deadline <= now:
-            since = "" if life.ends else ": it was written before %s, and has ended" % stamp(written)
-            yield problem(
-                "credential_expired",
-                "error",
-                "%s: %s%s." % (place, life.sentence(now), since),
-                life.kind.instead,
-            )
-        else:
-            yield problem("credential_expiring", "warning", "%s: %s." % (place, life.sentence(now)), life.kind.instead)
+def of_credentials(credentials: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
+    """Those of the credentials that the configuration has: which have ended, and which will."""
+    for entry in credentials:
+        if entry["level"] != "ok":
+            past = "credential_overdue" if entry["stated"] else "credential_expired"
+            code = past if entry["ended"] else "credential_expiring"
+            place = 'configs."%s".auth' % entry["registry"]
+            yield problem(code, entry["level"], "%s: %s." % (place, entry["message"]), entry["fix"])
 
 
 def of_certificates(certificates: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:

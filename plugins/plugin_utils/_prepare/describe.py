@@ -64,12 +64,14 @@ def _renamed(section: Mapping[str, _Value], shown: Callable[[str], str]) -> dict
     return renamed
 
 
-def description(normal: Config, certificates: Iterable[Mapping[str, Any]]) -> str:
-    """What diffs show of a wanted state: registries.yaml without secrets, the certificates' facts."""
+def description(normal: Config, certificates: Iterable[Mapping[str, Any]], expires: Mapping[str, str]) -> str:
+    """What diffs show of a wanted state: registries.yaml without secrets, the certificates' facts, and on which days
+    credentials end, by registry."""
     lines = [encode(without_secrets(normal)).rstrip("\n")]
     for fact in certificates:
         text = "# {registry} {source} {position}: {subject}, issued by {issuer}, sha256 {sha256}, until {not_after}"
         lines.append(text.format(**fact))
+    lines += ["# %s credentials: end on %s" % (_shown(registry), day) for registry, day in expires.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.stated import stated_ends
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
     ABSENT,
     PRESENT,
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
 class Settings:
     """Settings beside registries.yaml. None: left alone, whatever the node has.
 
-    ``live`` lets changes come into force without a restart where that is certain to work.
+    ``live`` lets changes come into force without a restart where that is certain to work, ``settle`` restarts where
+    one has, and K3s has not started since.
+    ``credential_store`` has the kubelet hand out credentials where they go nowhere else.
     ``embedded_registry`` and ``system_default_registry`` are server settings; agents get them from the server.
     """
 
@@ -48,6 +51,8 @@ class Settings:
     system_default_registry: str | None = None
     keep_generations: int = 3
     live: bool = False
+    settle: bool = False
+    credential_store: bool = False
 
 
 @dataclass
@@ -76,7 +81,8 @@ def prepare(
 ) -> Prepared:
     """Check the certificates of a configuration and make the wanted state of a node from it.
 
-    :param given: the user's ``k3s_registries``: K3s' own keys and the collection's ``tls.*_src`` and ``*_content``.
+    :param given: the user's ``k3s_registries``: K3s' own keys and the collection's ``tls.*_src`` and ``*_content``,
+        and ``auth.expires``.
     :param read_file: reads a certificate file of the controller, decrypting vault files.
     :param shared_folder: where the processes of a run share what one of them has computed; "" computes all here.
     :raises SourceProblem: when a certificate source cannot be read.
@@ -98,6 +104,7 @@ def prepare(
         return prepared
 
     normal = normalise(sources.with_node_paths(config, shipped, paths.cert_dir))
+    ends = stated_ends(config)
     shipped_files = [
         DesiredFile(path, _as_file(source.text), mode)
         for source, (path, mode) in sources.on_the_node(paths.cert_dir, shipped).items()
@@ -108,7 +115,7 @@ def prepare(
         registries_text=MARKER + "\n" + encode(normal),
         config=normal,
         settings=vars(settings),
-        description=describe.description(normal, certificates),
+        description=describe.description(normal, certificates, ends),
         certificates=tuple(certificates),
         registries=tuple(sorted(normal["mirrors"]) or sorted(normal["configs"])),
         fingerprints=once(
@@ -116,6 +123,7 @@ def prepare(
             [json.dumps(normal, sort_keys=True), paths.distribution, paths.agent_dir],
             lambda: usual_fingerprints(normal, paths.distribution, paths.agent_dir),
         ),
+        expires=ends,
     )
     return prepared
 

@@ -9,6 +9,8 @@ import hashlib
 import os
 from typing import Any, Callable, Iterable, Mapping, NamedTuple
 
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials import stated
+
 PARTS = (("ca", "ca.crt", 0o644), ("cert", "client.crt", 0o644), ("key", "client.key", 0o600))
 """Part, file name on the node, mode there."""
 
@@ -128,5 +130,7 @@ def with_node_paths(config: Mapping[str, Any], sources: list[Source], cert_dir: 
                 if source.registry == registry:
                     tls[source.part + "_file"] = places[source][0]
             entry["tls"] = tls
+        if entry.get("auth") is not None:
+            entry["auth"] = {key: value for key, value in entry["auth"].items() if key != stated.KEY}
         configs[registry] = entry
     return {"mirrors": dict(config.get("mirrors") or {}), "configs": configs}

@@ -14,7 +14,12 @@ from typing import Any, Iterable, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.clean import clean
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import DIAGNOSES, ENDPOINTS, INFO
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import (
+    DIAGNOSES,
+    ENDPOINTS,
+    INFO,
+    PROVIDERS,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.nodes import assess
 
 SCHEMA = 1
@@ -78,6 +83,7 @@ def _host(
             errors.append({"module": module, "message": message})
     facts = _part(info, "info", INFO, "k3s_registries_info", errors)
     endpoints = _part(probe, "endpoints", ENDPOINTS, "k3s_registry_probe", errors)
+    providers = _part(probe, "providers", PROVIDERS, "k3s_registry_probe", errors)
     pulls = _part(diagnosis, "pulls", DIAGNOSES, "k3s_pull_diagnosis", errors)
     host = {
         "group": group or str((facts or {}).get("role") or ""),
@@ -85,6 +91,7 @@ def _host(
         "errors": clean(errors),
         "info": facts,
         "endpoints": endpoints or [],
+        "providers": providers or [],
         "pulls": pulls or [],
     }
     found = assess(host)

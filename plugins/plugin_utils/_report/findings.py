@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import nodes, registries
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import nodes, providers, registries
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.levels import LEVELS
 
 from . import certificates, words
@@ -138,6 +138,9 @@ def _of_host(name: str, host: Mapping[str, Any]) -> Iterator[Seen]:
     yield from _state(info)
     yield from _problems(info)
     yield from _endpoints(host)
+    for trouble in providers.troubles(host.get("providers") or ()):
+        title = words.first_upper(words.cause(trouble.code))
+        yield Seen(trouble.level, trouble.code, title, trouble.fix, trouble.message)
 
 
 def _state(info: Mapping[str, Any]) -> Iterator[Seen]:

@@ -101,6 +101,8 @@ def _told(reason: assess.Reason, days_left: int | None) -> list[str]:
     if reason.kind == "certificates":
         ends = days_left is not None and expiry.level(days_left) != "ok"
         return [f"certificate {words.days(days_left or 0)}" if ends else "certificate unusable"]
+    if reason.kind == "providers":
+        return [words.cause(code) for code in reason.about]
     if reason.kind == "problems":
         return sorted(words.reason(code) for code in reason.about)
     if reason.kind == "module":

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import Any, Mapping
 
-from . import certificates, configurations, findings, latency, nodes, overview, pulls, words
+from . import certificates, configurations, findings, latency, nodes, overview, providers, pulls, words
 
 try:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -82,6 +82,7 @@ def model(document: Mapping[str, Any]) -> dict[str, Any]:
         "ticks": certificates.TICKS,
         "configurations": configurations.configurations(document),
         "settings": configurations.settings(document),
+        "providers": providers.providers(document),
         "no_cell": {"unknown": nodes.NOT_KNOWN, "none": nodes.NOT_CONFIGURED, "idle": nodes.NOT_PROBED},
     }
 

@@ -9,11 +9,12 @@ from typing import Any, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.levels import worst
 
-from . import certificates, findings, nodes, overview, pulls
+from . import certificates, credentials, findings, nodes, overview, pulls
 
 
 def summary(document: Mapping[str, Any]) -> dict[str, Any]:
-    """``{headline, level, nodes, attention, conditions, findings, failing_pulls, expiring_certificates}``."""
+    """``{headline, level, nodes, attention, conditions, findings, failing_pulls, expiring_certificates,
+    expiring_credentials}``."""
     rows = nodes.nodes(document)
     return {
         "headline": overview.headline(rows),
@@ -24,4 +25,5 @@ def summary(document: Mapping[str, Any]) -> dict[str, Any]:
         "findings": len(findings.findings(document)),
         "failing_pulls": len(pulls.failing_pulls(document)),
         "expiring_certificates": sum(item.level != "ok" for item in certificates.certificates(document)),
+        "expiring_credentials": len(credentials.ending(document)),
     }

@@ -118,6 +118,15 @@ CAUSES: dict[str, str] = {
     "rate_limited": "rate limited",
     "server_error": "server error",
     "hosts_toml_invalid": "hosts.toml invalid",
+    "not_asked": "provider not asked",
+    "provider_unknown": "providers not checked",
+    "provider_not_started": "provider does not start",
+    "provider_timeout": "provider does not answer",
+    "provider_failed": "provider fails",
+    "provider_answer": "provider's answer is invalid",
+    "provider_empty": "provider has no credentials",
+    "provider_slow": "provider is slow",
+    "provider_shared": "provider's credentials go to a mirror",
     "unknown": "unknown error",
 }
 
@@ -129,8 +138,12 @@ PROBLEMS: dict[str, str] = {
     "config_unreadable": "K3s' configuration cannot be read",
     "external_runtime": "Another container runtime",
     "proxy": "A proxy is in front of a mirror",
+    "live_credentials": "Credentials are live and wait for K3s' next start",
+    "stored_credentials": "The kubelet hands out credentials that wait for K3s' next start",
+    "live_credentials_pods": "Pods with an imagePullSecret where credentials are live",
     "credential_expired": "Credentials have expired",
     "credential_expiring": "Credentials that expire soon",
+    "credential_overdue": "Credentials past the day that auth.expires states",
 }
 
 

@@ -9,7 +9,7 @@ host of each cluster has a task to do, and a line to print.
 
 from __future__ import annotations
 
-from . import plan
+from . import plan, pull_secrets
 from .run import Run
 
 
@@ -22,6 +22,9 @@ def join(run: Run, host: str) -> bool:
     if host in run.hosts:
         run.hosts[host].ready = True
     lease = run.lease
+    if lease.held or lease.without:
+        # A host that comes once the server was asked, as hosts do where each runs on by itself.
+        pull_secrets.decide(run)
     if lease.held or lease.without or lease.refusal or (run.in_order and lease.taker not in ("", host)):
         return False
     lease.taker = host

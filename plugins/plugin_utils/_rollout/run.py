@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 STAGED = "staged"
 WAITING = "waiting"
@@ -26,6 +27,9 @@ class Host:
     another cluster and comes again. ``member`` is etcd's name of a server that hangs on the registries.yaml in place.
     ``embedded_mirror`` is where a server has its embedded registry, "" for off, None for unknown. ``changed`` and
     ``restarted`` say what has come of it so far.
+
+    ``reach`` says images of which registries are asked for where credentials change without a restart, empty if none
+    do; ``judged`` is set once the pods on ``node_name``, its name in the cluster, have been looked at for that.
     """
 
     role: str = "agent"
@@ -41,6 +45,9 @@ class Host:
     made_way: int = 0
     changed: bool = False
     restarted: bool = False
+    reach: dict[str, Any] = field(default_factory=dict)
+    node_name: str = ""
+    judged: bool = False
 
 
 @dataclass
@@ -72,7 +79,8 @@ class Run:
     of their service. ``order`` are the hosts of the play's batch in the order in which Ansible takes them, from when
     the plan was shown. ``controller`` is the process of Ansible that all of this belongs to, ``in_order`` whether it
     takes hosts in the order of the play. ``began`` is when the first host was, ``follows`` whether this run restarts
-    what it has staged, ``summed_up`` whether its summary was printed.
+    what it has staged, ``summed_up`` whether its summary was printed. ``pull_secrets`` is what a server has said of
+    those who bring credentials of their own: ``error`` and ``found``; None before it was asked.
     """
 
     hosts: dict[str, Host] = field(default_factory=dict)
@@ -89,6 +97,7 @@ class Run:
     follows: bool = True
     summed_up: bool = False
     lease: Lease = field(default_factory=Lease)
+    pull_secrets: dict[str, Any] | None = None
 
 
 def begin(run: Run, host: str) -> None:

@@ -11,9 +11,14 @@ from __future__ import annotations
 
 from typing import Any, Callable, Mapping, Sequence
 
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import with_days_as_text
+
 _PREFIX = "k3s_registries_"
 _NODE = ("distribution", "service", "config_dir", "data_dir", "cert_dir")
-_APPLIED = ("state", "disable_default_endpoint", "embedded_registry", "system_default_registry")
+_APPLIED = (
+    "state", "disable_default_endpoint", "embedded_registry", "system_default_registry", "credential_providers",
+    "credential_store",
+)  # fmt: skip
 _IN_GROUPS = {(True, False): "server", (False, True): "agent", (True, True): "both", (False, False): "neither"}
 
 #: The value of a variable by its name, None if it is not set.
@@ -34,10 +39,15 @@ def node(value: Value, host: str, groups: Mapping[str, Sequence[str]]) -> dict[s
     }
 
 
+def config(value: Value) -> dict[str, Any]:
+    """The configuration alone."""
+    return {"config": with_days_as_text(value("k3s_registries"))}
+
+
 def applied(value: Value) -> dict[str, Any]:
     """What a node must have. A setting whose variable is not set is left out: it says nothing."""
     given = {option: value(_PREFIX + option) for option in _APPLIED}
-    return {"config": value("k3s_registries"), **{key: found for key, found in given.items() if found is not None}}
+    return {**config(value), **{option: found for option, found in given.items() if found is not None}}
 
 
 def wanted(value: Value) -> dict[str, Any]:
@@ -48,6 +58,8 @@ def wanted(value: Value) -> dict[str, Any]:
         "adopt": value(_PREFIX + "adopt"),
         "keep_generations": value(_PREFIX + "keep_generations"),
         "live": apply == "live",
+        "settle": apply == "settle",
+        "canary_images": value(_PREFIX + "canary_images") if value(_PREFIX + "state") == "present" else [],
         "rollout": {
             "agent_batch": value(_PREFIX + "agent_batch"),
             "canary": value(_PREFIX + "canary"),

@@ -14,6 +14,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shape
     ENDPOINTS,
     FILES,
     INFO,
+    PROVIDERS,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import registries, verify_criteria
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.verify_criteria import Finding
@@ -69,10 +70,12 @@ def _of_the_rest(
     found = [*verify_criteria.of_modules(answers)]
     files = _part(found, applied, "files", FILES, "k3s_registries")
     entries = _part(found, probe, "endpoints", ENDPOINTS, "k3s_registry_probe") or []
+    providers = _part(found, probe, "providers", PROVIDERS, "k3s_registry_probe") or []
     pulls = _part(found, canary, "pulls", CANARIES, "k3s_canary_pull") or []
     loaded = row["state"] == "loaded"
     found += verify_criteria.of_inventory(files or [], applied, loaded)
     found += verify_criteria.of_endpoints(entries)
+    found += verify_criteria.of_providers(providers)
     found += verify_criteria.of_canaries(pulls)
     if files and loaded:
         row["state"] = "not applied"

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a server answers: the supervisor's own questions, and of the Kubernetes API nodes, leases, the endpoints of the
-API itself, /readyz and /version.
+"""What a server answers: the supervisor's own questions, and of the Kubernetes API nodes, leases, pods with their
+secrets and service accounts, the endpoints of the API itself, /readyz and /version.
 
-K3s has both at one port, RKE2 at two. Who asks shows a client certificate; a kubelet's may read its own Node and Lease
-and nothing else, as the node authorizer allows it.
+K3s has both at one port, RKE2 at two. Who asks shows a client certificate; a kubelet's may read its own Node and Lease,
+its pods and what they refer to, and nothing else, as the node authorizer allows it.
 """
 
 from __future__ import annotations
@@ -13,17 +13,20 @@ from __future__ import annotations
 import json
 import re
 import time
+import urllib.parse
 import uuid
 from typing import Any
 
-from stand_in import cluster_config, endpoints, https
+from stand_in import cluster_config, endpoints, https, workloads
 from stand_in.faults import Faults
 from stand_in.node import Node
 from stand_in.store import Changed, Etcd, Exists, Store, Unavailable
 
 _RESOURCE = re.compile(
-    r"^/(?:api/v1/(?P<core>nodes|pods|namespaces)|apis/coordination\.k8s\.io/v1/namespaces/(?P<namespace>[^/]+)/(?P<lease>leases))"
-    r"(?:/(?P<name>[^/]+))?(?:/status)?$"
+    r"^/(?:api/v1/(?P<core>nodes|namespaces|pods|secrets|serviceaccounts)"
+    r"|api/v1/namespaces/(?P<home>[^/]+)/(?P<inner>pods|secrets|serviceaccounts)"
+    r"|apis/coordination\.k8s\.io/v1/namespaces/(?P<namespace>[^/]+)/(?P<lease>leases))"
+    r"(?:/(?P<name>[^/]+))?(?P<status>/status)?$"
 )
 _MASTERS = "system:masters"
 _NODES = "system:nodes"
@@ -58,6 +61,7 @@ class API:
         self.store = store
         self.faults = faults
         self.ready = False
+        self.pods = workloads.PodWatch(store)
 
     def serve_supervisor(self) -> None:
         """Open the port where nodes join. With K3s the API is behind it."""
@@ -66,6 +70,7 @@ class API:
 
     def serve_api(self) -> None:
         """Open the API's own port, where it has one: RKE2's is another process, which is not there before it runs."""
+        workloads.make_namespaces(self.store)
         self.ready = True
         if self.node.api_port != self.node.supervisor_port:
             folder = self.node.data_dir + "/server/tls"
@@ -134,9 +139,12 @@ class API:
         verb = {"POST": "create", "PUT": "update", "DELETE": "delete"}.get(request.method, "get")
         if verb == "get" and not match.group("name"):
             verb = "list"
+        options = dict(urllib.parse.parse_qsl(request.query))
         if _MASTERS not in request.groups:
-            self.authorise(request.user, verb, match)
-        return self.resource(verb, match, json.loads(request.body) if request.body else {})
+            self.authorise(request.user, verb, match, options)
+        if verb == "list" and "watch" in options:
+            self.pods.wait(options.get("resourceVersion", ""), options.get("fieldSelector", ""))
+        return self.resource(verb, match, json.loads(request.body) if request.body else {}, options)
 
     def readyz(self, what: str, verbose: bool) -> tuple[int, str]:
         failed = [] if self.store.healthy() else ["etcd", "etcd-readiness"]
@@ -150,14 +158,16 @@ class API:
             return 500, "\n".join([*lines, what + " check failed"]) + "\n"
         return 200, "\n".join([*lines, what + " check passed"]) + "\n" if verbose else "ok"
 
-    def authorise(self, user: str, verb: str, match: re.Match[str]) -> None:
-        plural, name = match.group("core") or match.group("lease"), match.group("name") or ""
+    def authorise(self, user: str, verb: str, match: re.Match[str], options: dict[str, str]) -> None:
+        plural, namespace, name = _named(match)
         own = user[len("system:node:") :]
-        if name == own and plural in ("nodes", "leases") and match.group("namespace") in (None, "kube-node-lease"):
+        if name == own and plural in ("nodes", "leases") and namespace in ("", "kube-node-lease"):
             return
-        if verb == "create" and plural == "leases" and match.group("namespace") == "kube-node-lease":
+        if verb == "create" and plural == "leases" and namespace == "kube-node-lease":
             return
         if verb == "create" and plural == "nodes":
+            return
+        if plural in workloads.NAMESPACED and workloads.may(self.store, own, verb, plural, namespace, name, options):
             return
         group = "coordination.k8s.io" if plural == "leases" else ""
         named = '%s "%s" is' % (plural + ("." + group if group else ""), name) if name else "%s is" % plural
@@ -167,21 +177,20 @@ class API:
             '%s forbidden: User "%s" cannot %s resource "%s" in API group "%s" %s'
             % (
                 named, user, verb, plural, group,
-                'in the namespace "%s"' % match.group("namespace")
-                if match.group("namespace")
-                else "at the cluster scope",
+                'in the namespace "%s"' % namespace if namespace else "at the cluster scope",
             ),
         )  # fmt: skip
 
-    def resource(self, verb: str, match: re.Match[str], body: Any) -> tuple[int, Any]:
-        plural, name = match.group("core") or match.group("lease"), match.group("name") or ""
-        folder = "/registry/%s/%s" % (plural, match.group("namespace") + "/" if match.group("namespace") else "")
+    def resource(self, verb: str, match: re.Match[str], body: Any, options: dict[str, str]) -> tuple[int, Any]:
+        plural, namespace, name = _named(match)
+        folder = "/registry/%s/%s" % (plural, namespace + "/" if namespace else "")
         shown = plural + (".coordination.k8s.io" if plural == "leases" else "")
         if verb == "list":
-            items = [_versioned(entry.value, entry.revision) for entry in self.store.list(folder)]
-            return 200, {"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": ""}, "items": items}
+            entries = self.store.list(folder)
+            items = workloads.selected([_versioned(entry.value, entry.revision) for entry in entries], options)
+            return 200, workloads.page(plural, items, options, max([entry.revision for entry in entries], default=0))
         if verb == "create":
-            return self._create(folder, shown, match, body)
+            return self._create(folder, shown, plural, namespace, body)
         entry = self.store.get(folder + name)
         if entry is None:
             raise Refused(404, "NotFound", '%s "%s" not found' % (shown, name))
@@ -190,18 +199,24 @@ class API:
         if verb == "delete":
             self.store.delete(folder + name)
             return 200, {"kind": "Status", "apiVersion": "v1", "status": "Success"}
+        if match.group("status") and plural == "pods":
+            body = {**entry.value, "status": body.get("status", {}), "metadata": body.get("metadata", {})}
         return self._update(folder, shown, name, entry, body)
 
-    def _create(self, folder: str, shown: str, match: re.Match[str], body: Any) -> tuple[int, Any]:
+    def _create(self, folder: str, shown: str, plural: str, namespace: str, body: Any) -> tuple[int, Any]:
         metadata = body.setdefault("metadata", {})
         name = metadata.get("name", "")
         if not re.match(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", name):
             raise Refused(422, "Invalid", '%s "%s" is invalid: metadata.name: Invalid value' % (shown, name))
-        if match.group("namespace"):
-            metadata["namespace"] = match.group("namespace")
+        if namespace:
+            metadata["namespace"] = namespace
         metadata["uid"] = str(uuid.uuid4())
         metadata["creationTimestamp"] = _now()
         metadata.pop("resourceVersion", None)
+        if plural in workloads.NAMESPACED:
+            why = workloads.admit(self.store, plural, body)
+            if why:
+                raise Refused(403, "Forbidden", '%s "%s" is forbidden: %s' % (shown, name, why))
         try:
             revision = self.store.create(folder + name, body)
         except Exists:
@@ -227,6 +242,12 @@ class API:
         except Changed:
             raise conflict from None
         return 200, _versioned(body, revision)
+
+
+def _named(match: re.Match[str]) -> tuple[str, str, str]:
+    """The plural, the namespace or "", and the name or ""."""
+    plural = match.group("core") or match.group("inner") or match.group("lease")
+    return plural, match.group("home") or match.group("namespace") or "", match.group("name") or ""
 
 
 def _versioned(value: Any, revision: int) -> Any:

@@ -16,6 +16,7 @@ from stand_in import cri
 from stand_in.go_url import quote
 from stand_in.node import Node
 
+_DEPRECATIONS = "ContainerdHasNoDeprecationWarnings"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -120,7 +121,9 @@ class Crictl:
         except cri.CRIError as error:
             self._failed("Status from runtime service", error)
             return self._fatal("getting status of runtime: %s" % error)
-        shown = [condition._asdict() for condition in [*conditions, _deprecations(info)]]
+        if not any(condition.type == _DEPRECATIONS for condition in conditions):
+            conditions.append(_deprecations(info))
+        shown = [condition._asdict() for condition in conditions]
         self._json({**info, "status": {"conditions": shown}})
         return 0
 
@@ -185,7 +188,7 @@ class Crictl:
 def _deprecations(info: dict[str, Any]) -> cri.Condition:
     """A condition that containerd 2 has: false, and no fault, as soon as registries.yaml has credentials."""
     configs = ((info.get("config") or {}).get("registry") or {}).get("configs") or {}
-    kind = "ContainerdHasNoDeprecationWarnings"
+    kind = _DEPRECATIONS
     if not any((config or {}).get("auth") for config in configs.values()):
         return cri.Condition(kind, True, "", "")
     said = {

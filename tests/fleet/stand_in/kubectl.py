@@ -1,14 +1,15 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`k3s kubectl`: get, create, replace and delete of nodes and leases, get of the API's endpoints, and get --raw, worded
-as kubectl words them."""
+"""`k3s kubectl`: get, create, replace and delete of nodes, leases, pods, secrets and service accounts, get of the API's
+endpoints, and get --raw, worded as kubectl words them."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+import urllib.parse
 from typing import Any
 
 from stand_in import client
@@ -27,16 +28,21 @@ _WITH_VALUE = {
     "raw",
     "selector",
     "l",
+    "field-selector",
+    "chunk-size",
 }
 _KINDS = {
     "node": "nodes", "nodes": "nodes", "no": "nodes", "pod": "pods", "pods": "pods", "po": "pods",
     "lease": "leases", "leases": "leases", "lease.coordination.k8s.io": "leases",
     "leases.coordination.k8s.io": "leases", "endpoints": "endpoints", "ep": "endpoints",
     "endpointslice": "endpointslices", "endpointslices": "endpointslices",
-    "endpointslices.discovery.k8s.io": "endpointslices",
+    "endpointslices.discovery.k8s.io": "endpointslices", "secret": "secrets", "secrets": "secrets",
+    "serviceaccount": "serviceaccounts", "serviceaccounts": "serviceaccounts", "sa": "serviceaccounts",
+    "namespace": "namespaces", "namespaces": "namespaces", "ns": "namespaces",
 }  # fmt: skip
 
 
+_NAMESPACED = ("endpoints", "pods", "secrets", "serviceaccounts")
 _GROUPS = {"leases": "/apis/coordination.k8s.io/v1", "endpointslices": "/apis/discovery.k8s.io/v1"}
 
 
@@ -108,9 +114,20 @@ class Kubectl:
         if plural is None:
             raise Failure('error: the server doesn\'t have a resource type "%s"' % kind)
         group = _GROUPS.get(plural, "/api/v1")
-        if plural in _GROUPS or plural == "endpoints":
+        if plural in ("pods", "secrets", "serviceaccounts") and not name and self._everywhere():
+            return "%s/%s%s" % (group, plural, self._query())
+        if plural in _GROUPS or plural in _NAMESPACED:
             plural = "namespaces/%s/%s" % (namespace or self.flags.get("namespace", "default"), plural)
-        return "%s/%s%s" % (group, plural, "/" + name if name else "")
+        return "%s/%s%s" % (group, plural, "/" + name if name else self._query())
+
+    def _everywhere(self) -> bool:
+        return "all-namespaces" in self.flags or "A" in self.flags
+
+    def _query(self) -> str:
+        """The selectors of a list."""
+        names = {"field-selector": "fieldSelector", "selector": "labelSelector", "l": "labelSelector"}
+        found = {names[flag]: value for flag, value in self.flags.items() if flag in names}
+        return "?" + urllib.parse.urlencode(found) if found else ""
 
     def _ask(self, api: client.Client, method: str, path: str, body: Any = None, doing: str = "") -> Any:
         try:
@@ -136,7 +153,15 @@ class Kubectl:
             return
         kind, _unused, name = (self.words + [""])[1].partition("/")
         name = name or (self.words + ["", ""])[2]
-        answer = self._ask(api, "GET", self._path(kind, name))
+        answers = [self._ask(api, "GET", self._path(one, name)) for one in kind.split(",")]
+        answer = answers[0]
+        if len(answers) > 1:
+            items = [item for one, found in zip(kind.split(","), answers) for item in _typed(one, found["items"])]
+            answer = {"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": ""}, "items": items}
+        elif "items" in answer:
+            # kubectl shows every list as one of the same kind, and says for each item what it is.
+            answer = {**answer, "kind": "List", "items": _typed(kind, answer["items"])}
+        kind = kind.partition(",")[0]
         output = self.flags.get("output", "")
         if output == "json":
             print(json.dumps(answer, indent=4))
@@ -206,6 +231,13 @@ class Kubectl:
                 return
             raise
         print('%s "%s" deleted' % ("lease.coordination.k8s.io" if "lease" in kind else kind, name))
+
+
+def _typed(kind: str, items: list[Any]) -> list[Any]:
+    return [{"apiVersion": "v1", "kind": _OBJECTS.get(_KINDS[kind.lower()], ""), **item} for item in items]
+
+
+_OBJECTS = {"pods": "Pod", "secrets": "Secret", "serviceaccounts": "ServiceAccount", "namespaces": "Namespace"}
 
 
 def _row(item: Any) -> tuple[str, str, str, str]:

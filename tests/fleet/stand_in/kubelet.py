@@ -10,18 +10,26 @@ its lease every ten seconds.
 from __future__ import annotations
 
 import http.server
+import os
 import socket
 import threading
 import time
 from typing import Any, Callable
 
-from stand_in import client, cri, endpoints, log
+from stand_in import client, credential_provider, cri, endpoints, klog, log
 from stand_in.faults import Faults
 from stand_in.node import Node
+from stand_in.pods import Pods
+from stand_in.provider_config import ConfigError
 from stand_in.store import Etcd, Store, Unavailable
 
+PROVIDERS = "/var/lib/rancher/credentialprovider"
+"""Where K3s and RKE2 look for credential providers, wherever their data-dir is."""
+_BIN_DIR, _CONFIG = "image-credential-provider-bin-dir", "image-credential-provider-config"
 _STATUS_SECONDS = 300.0
 _LEASE_SECONDS = 10.0
+# Those that a kubelet judges its runtime by; containerd 2 has one about deprecated settings besides.
+_ASKED = ("RuntimeReady", "NetworkReady")
 _GOOD = {
     "MemoryPressure": ("False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
     "DiskPressure": ("False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
@@ -58,6 +66,14 @@ def merge_condition(conditions: list[dict[str, str]], kind: str, status: str, re
     condition.update(status=status, reason=reason, message=message, lastHeartbeatTime=now())
 
 
+class Ended(Exception):
+    """The kubelet has ended, with exit status 1. K3s has it in its own process, RKE2 beside it."""
+
+
+def _say(message: str) -> None:
+    klog.plain_error("plugin.go:520" if message.startswith("Failed getting") else "plugin.go:551", message)
+
+
 class _OnIPv6(http.server.ThreadingHTTPServer):
     address_family = socket.AF_INET6
 
@@ -69,11 +85,19 @@ class Kubelet:
         self.stop = stop
 
     def run(self) -> None:
+        """:raises Ended: where a kubelet ends at its start."""
+        arguments = self._provider_arguments()
         log.info(
-            "Running kubelet --config-dir=%s/etc/kubelet.conf.d --kubeconfig=%s"
-            % (self.node.agent_dir, self.node.kubelet_kubeconfig)
+            "Running kubelet --config-dir=%s/etc/kubelet.conf.d%s --kubeconfig=%s"
+            % (
+                self.node.agent_dir,
+                "".join(" --%s=%s" % pair for pair in sorted(arguments.items())),
+                self.node.kubelet_kubeconfig,
+            )
         )
+        providers = self._providers(arguments)
         self._serve_healthz()
+        threading.Thread(target=Pods(self.node, providers, self.stop).run, daemon=True).start()
         posted = 0.0
         while not self.stop.is_set():
             conditions = self._conditions()
@@ -88,6 +112,33 @@ class Kubelet:
                 log.log("error", "Unable to register node with API server: %s" % error)
                 self.stop.wait(1.0)
 
+    def _provider_arguments(self) -> dict[str, str]:
+        """K3s gives its kubelet the two flags, and says so, where both places are there when it starts; what
+        `kubelet-arg` says comes after that."""
+        node = self.node
+        folder = node.flags.text("image-credential-provider-bin-dir", PROVIDERS + "/bin")
+        config = node.flags.text("image-credential-provider-config", PROVIDERS + "/config.yaml")
+        found = {}
+        if os.path.isdir(folder) and os.path.exists(config) and not os.path.isdir(config):
+            log.info("Kubelet image credential provider bin dir and configuration file found.")
+            found = {_BIN_DIR: folder, _CONFIG: config}
+        for argument in node.flags.items("kubelet-arg"):
+            name, _equals, value = argument.lstrip("-").partition("=")
+            if name in (_BIN_DIR, _CONFIG):
+                found[name] = value
+        return found
+
+    def _providers(self, arguments: dict[str, str]) -> credential_provider.Providers | None:
+        if not arguments:
+            return None
+        try:
+            return credential_provider.register(
+                arguments.get(_CONFIG, ""), arguments.get(_BIN_DIR, ""), self.node.release, _say
+            )
+        except ConfigError as error:
+            klog.error("kuberuntime_manager.go:298", "Failed to register CRI auth plugins", err=str(error))
+            raise Ended from None
+
     def _conditions(self) -> dict[str, tuple[str, str, str]]:
         conditions = dict(_GOOD)
         problem = ""
@@ -96,7 +147,7 @@ class Kubelet:
         else:
             try:
                 runtime, _unused = cri.Runtime(self.node.socket).status(5.0)
-                problem = ", ".join("%s=false" % c.type for c in runtime if not c.status)
+                problem = ", ".join("%s=false" % c.type for c in runtime if c.type in _ASKED and not c.status)
             except cri.CRIError as error:
                 problem = "container runtime is down: %s" % error
         if problem:
@@ -153,11 +204,17 @@ class Kubelet:
     def _node_info(self) -> dict[str, str]:
         return {
             "kubeletVersion": self.node.release,
-            "containerRuntimeVersion": "containerd://1.6.20",
+            "containerRuntimeVersion": "containerd://" + self._runtime_version(),
             "operatingSystem": "linux",
             "architecture": "amd64",
             "osImage": "Debian GNU/Linux 12 (bookworm)",
         }
+
+    def _runtime_version(self) -> str:
+        try:
+            return cri.Runtime(self.node.socket).version(5.0)["RuntimeVersion"]
+        except (cri.CRIError, KeyError):
+            return "Unknown"
 
     def _new_node(self) -> dict[str, Any]:
         labels = {"kubernetes.io/hostname": self.node.name, "kubernetes.io/os": "linux"}

@@ -11,13 +11,13 @@ import time
 
 from stand_in.go_url import quote
 
-_LOCK = threading.Lock()
+LOCK = threading.Lock()
 
 
 def log(level: str, message: str) -> None:
     """One line: `time="2026-01-31T12:00:00Z" level=info msg="..."`."""
     moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    with _LOCK:
+    with LOCK:
         sys.stderr.write('time="%s" level=%s msg=%s\n' % (moment, level, quote(message)))
         sys.stderr.flush()
 

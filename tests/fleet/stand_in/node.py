@@ -16,6 +16,7 @@ from stand_in.flags import Flags
 FACTS = "/etc/k3s-stand-in/node.json"
 TLS = "/etc/k3s-stand-in/tls"
 COMMIT = "80b11e87"
+DEBIAN_S_CONTAINERD = "/usr/bin/containerd"
 _SUPERVISOR_OF_RKE2 = 9345
 _API = 6443
 
@@ -84,6 +85,7 @@ class Node:
         self.servers: dict[str, str] = facts["servers"]
         self.token: str = facts["token"]
         self.grace_seconds: float = facts["grace_seconds"]
+        self.containerd: str = facts.get("containerd", DEBIAN_S_CONTAINERD)
         self.flags = Flags(self.program, command, arguments or [], os.environ)
         self.is_server = command == "server"
         self.config_dir = "/etc/rancher/" + self.program

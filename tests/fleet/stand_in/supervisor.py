@@ -20,7 +20,7 @@ from stand_in.api import API
 from stand_in.cluster_config import Told
 from stand_in.containerd import Containerd
 from stand_in.faults import Faults
-from stand_in.kubelet import Controllers, Kubelet
+from stand_in.kubelet import Controllers, Ended, Kubelet
 from stand_in.node import COMMIT, TLS, Node
 from stand_in.store import Etcd, Store, store_of
 
@@ -30,6 +30,7 @@ class Supervisor:
         self.node = node
         self.stop = threading.Event()
         self.notified = False
+        self.kubelet_ended = False
         log.info("Starting %s %s (%s)" % (node.program, node.release, COMMIT))
         for name in node.flags.unknown:
             log.log("warning", "Unknown flag --%s found in config.yaml, skipping\n" % name)
@@ -206,15 +207,25 @@ class Supervisor:
 
     def _kubelet(self) -> None:
         self.stop.wait(0.5)
-        with contextlib.suppress(SystemExit):
-            Kubelet(self.node, self.faults, self.stop).run()
+        while not self.stop.is_set():
+            try:
+                Kubelet(self.node, self.faults, self.stop).run()
+            except Ended:
+                if self.node.program == "k3s":
+                    self.kubelet_ended = True
+                    return
+                log.log("error", "Kubelet exited: exit status 1")
+                self.stop.wait(5.0)
 
     def _watch(self) -> None:
-        """K3s ends when a part that it started ends. Its containerd goes with it, the containers stay."""
+        """K3s ends when a part that it started ends, its kubelet without a word of K3s' own. Its containerd goes with
+        it, the containers stay."""
         children = {"containerd": self.containerd.child}
         if isinstance(self.store, Etcd) and not self.faults.has("etcd-dead"):
             children["etcd"] = self.store.child
         while not self.stop.wait(0.2):
+            if self.kubelet_ended:
+                sys.exit(1)
             for name, child in children.items():
                 if child is not None and child.poll() is not None:
                     log.fatal("%s exited: exit status %s" % (name, child.returncode))

@@ -87,5 +87,6 @@ def test_examples_of_a_configuration_have_no_finding() -> None:
     assert {name.partition(",")[0] for name, _config in examples} >= {"README.md", "airgap.md"}
     for name, config in examples:
         # An expression stands for what is somewhere else.
-        given = yaml.safe_load(re.sub(r"\{\{[^}]*\}\}", "text", yaml.safe_dump(config, width=1000)))
+        text = re.sub(r"\bexpires: '\{\{[^}]*\}\}'", "expires: 2100-01-31", yaml.safe_dump(config, width=1000))
+        given = yaml.safe_load(re.sub(r"\{\{[^}]*\}\}", "text", text))
         assert not [finding for finding in lint(given, shipping_keys=True) if finding["level"] == "error"], name

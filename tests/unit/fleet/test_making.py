@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,7 +18,20 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import ExtendedKeyUsage, load_pem_x509_certificate
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tests.fleet import certificates, cluster_pki, contents, k3s_source, limits, podman, real_k3s, units, up
+from tests.fleet import (
+    certificates,
+    cluster_pki,
+    containerd_source,
+    contents,
+    k3s_source,
+    limits,
+    podman,
+    real_k3s,
+    registry,
+    state,
+    units,
+    up,
+)
 from tests.fleet.archive import Archive
 from tests.fleet.process import FleetError
 from tests.fleet.state import Fleet, Node, Registry
@@ -159,7 +173,7 @@ def test_the_images_program_starts_and_stays(tmp_path: Path) -> None:
     if platform.machine() != "x86_64":
         pytest.skip("the program for this machine's architecture is not tried")
     program = tmp_path / "pause"
-    program.write_bytes(contents._program("amd64"))
+    program.write_bytes(contents.program("amd64"))
     program.chmod(0o755)
     child = subprocess.Popen([str(program)])
     try:
@@ -196,6 +210,89 @@ def test_a_fleet_that_is_there_is_not_taken_for_another(monkeypatch: pytest.Monk
     for asked in [(1, 1, "k3s", "auto", 40), (3, 1, "rke2", "auto", 40), (3, 1, "k3s", "auto", 40, "openrc")]:
         with pytest.raises(FleetError, match="is there with 3 servers and 1 agents of k3s under systemd; `down f`"):
             up.up("f", *asked)  # type: ignore[arg-type]
+
+
+def test_a_fleet_with_another_containerd_is_not_taken_for_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "FLEETS", tmp_path)
+    made = fleet()
+    made.k3s, made.containerd, made.init = "stand-in", "v2.2.9", "openrc"
+    made.save()
+    assert state.load("f") == made
+    monkeypatch.setattr(up, "_existing", state.load)
+    monkeypatch.setattr(up, "_resume", lambda found: found)
+    asked = (1, 1, "k3s", "stand-in", 40, "openrc")
+    assert up.up("f", *asked, "v2.2.9").containerd == "v2.2.9"
+    with pytest.raises(FleetError, match=r"with containerd v2\.2\.9, asked for is Debian's; `down f` first"):
+        up.up("f", *asked)
+
+
+def _go(folder: Path, checksum: str, says: str) -> str:
+    """A Go that downloads and builds nothing, and writes down what it was asked."""
+    (folder / "built").write_text("#!/bin/sh\necho containerd github.com/containerd/containerd/v2 %s\n" % says)
+    script = """#!/bin/sh
+echo "$@" >> %(folder)s/asked
+case $1 in
+mod) echo '{"Sum": "%(checksum)s"}' ;;
+install) mkdir -p "$GOBIN"; cp %(folder)s/built "$GOBIN/containerd"; chmod 755 "$GOBIN/containerd" ;;
+esac
+"""
+    (folder / "go").write_text(script % {"folder": folder, "checksum": checksum})
+    (folder / "go").chmod(0o755)
+    return "%s:%s" % (folder, os.environ["PATH"])
+
+
+def test_containerd_is_built_once_from_the_module_that_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = containerd_source.RECENT
+    monkeypatch.setenv("CONTAINERD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", _go(tmp_path, containerd_source.SUMS[version], version.lstrip("v")))
+    for _unused in range(2):
+        program = containerd_source.ensure(version)
+        assert program == containerd_source.path(version)
+        assert program.stat().st_mode & 0o111
+    module = "github.com/containerd/containerd/v2"
+    assert (tmp_path / "asked").read_text().splitlines() == [
+        "mod download -json %s@%s" % (module, version), "install %s/cmd/containerd@%s" % (module, version),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("version", "checksum", "says", "why"),
+    [
+        ("v0.0.1", "", "", "no containerd 'v0.0.1'; there are v2"),
+        (containerd_source.RECENT, "h1:other", "2.2.9", "has the checksum h1:other, expected is h1:"),
+        (containerd_source.RECENT, "", "9.9.9", "says that it is containerd .* 9.9.9"),
+    ],
+)
+def test_another_containerd_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, checksum: str, says: str, why: str
+) -> None:
+    monkeypatch.setenv("CONTAINERD_CACHE", str(tmp_path / "cache"))
+    checksum = checksum or containerd_source.SUMS[containerd_source.RECENT]
+    monkeypatch.setenv("PATH", _go(tmp_path, checksum, says))
+    with pytest.raises(FleetError, match=why):
+        containerd_source.ensure(version)
+    assert not containerd_source.path(version).exists()
+
+
+def test_users_of_the_registry_change_without_a_password_in_an_argument(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "FLEETS", tmp_path)
+    asked: list[list[str]] = []
+    monkeypatch.setattr(registry, "run", lambda command, stdin: asked.append(command))
+    made = fleet()
+    made.save()
+    (made.folder / "registry").mkdir()
+    registry.set_users(made, {"robot": "new canary", "other": "x"})
+    assert state.load("f").registry.password == "new canary"
+    users = made.folder / "registry" / "users.json"
+    assert json.loads(users.read_text()) == {"robot": "new canary", "other": "x"}
+    assert users.stat().st_mode & 0o777 == 0o600
+    assert "canary" not in " ".join(asked[0])
 
 
 def _podman_has(monkeypatch: pytest.MonkeyPatch, **kinds: list[dict[str, object]]) -> None:

@@ -89,6 +89,14 @@ def test_registry_log_names_refusals_and_whose_request_it_was() -> None:
     assert served["at"] - handshake["at"] == 1.25
 
 
+def test_registry_log_names_whose_password_was_refused() -> None:
+    wrong = 'error authenticating user "robot": authentication failure'
+    refused = entry(msg="error authorizing context: basic authentication challenge")
+    other = {"http.request.id": "3"}
+    found = access_log.parse_all("\n".join([entry(msg=wrong), refused, json.dumps({**json.loads(refused), **other})]))
+    assert [(one["status"], one["refused_user"], one["user"]) for one in found] == [(401, "robot", ""), (401, "", "")]
+
+
 def test_table_calls_only_a_pull_through_the_mirror_a_pull(monkeypatch: Any) -> None:
     place = Registry("r.test", 5000, "10.0.0.2", "robot", "secret")
     fleet = Fleet("f", "k3s", "stand-in", "v1", "10.0.0.0/24", "t", 40, place, [SERVER, AGENT])

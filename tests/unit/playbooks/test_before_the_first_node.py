@@ -69,6 +69,15 @@ def test_every_value_that_cannot_work_is_named_at_once(tmp_path: Path) -> None:
         assert "k3s_registries_%s is %s: " % (name, repr(value) if isinstance(value, str) else value) in done.output
 
 
+def test_credential_providers_that_the_kubelet_would_refuse(tmp_path: Path) -> None:
+    provider = {"name": "own", "path": "/usr/bin/own", "match_images": ["https://r"], "default_cache_duration": "12"}
+    done = refused(tmp_path, "site", credential_providers=[{**provider, "env": {"TOKEN": "c4n4ry"}}])
+    said = " ".join(done.output.split())
+    assert "k3s_registries_credential_providers: own: match_images https://r: it begins with a scheme" in said
+    assert "own: default_cache_duration: '12' is no duration" in said.replace("\\'", "'").replace("''", "'")
+    assert "c4n4ry" not in done.output
+
+
 @pytest.mark.parametrize(
     ("playbook", "name", "value"),
     [

@@ -122,7 +122,7 @@ def decoded(text: str, strict: bool) -> str:
         config = decode(text, strict=strict)
     except DecodeError as error:
         return error.message + error.path
-    return printed(dict(describe.without_secrets(config)), describe.description(config, []))
+    return printed(dict(describe.without_secrets(config)), describe.description(config, [], {}))
 
 
 @pytest.fixture
@@ -171,6 +171,8 @@ def test_log_lines(text: str, address: str) -> None:
         assert CANARY not in shown({"info": failure, "probe": failure, "diagnosis": failure, "applied": failure})
         endpoint = {"registry": "quay.io", "endpoint": url, "cause": "unknown", "message": said, "fix": said}
         facts = {"state": "loaded", "problems": [{"code": "x", "level": "error", "message": said, "fix": said}]}
-        assert CANARY not in shown({"info": {"info": facts}, "probe": {"endpoints": [endpoint]}}, with_page=True)
+        provider = {"name": "ecr", "cause": "provider_failed", "message": said, "fix": said, "findings": [said]}
+        probe = {"endpoints": [endpoint], "providers": [provider]}
+        assert CANARY not in shown({"info": {"info": facts}, "probe": probe}, with_page=True)
         answer = {"msg": said, "log": log, "diagnosis": {"message": said}, "reasons": [said]}
         assert CANARY not in printed(answer_of(answer))

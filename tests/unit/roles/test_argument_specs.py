@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 _ROLES = Path(__file__).parents[3] / "roles"
 
@@ -43,3 +44,13 @@ def test_an_entry_point_has_its_tasks_and_every_option_a_description(
 ) -> None:
     assert (role / "tasks" / (entry + ".yml")).is_file()
     assert not [name for name, option in spec["options"].items() if not option.get("description")]
+
+
+@pytest.mark.parametrize("role", ["k3s_registries", "k3s_image_mirror"])
+def test_a_day_without_quotes_passes(role: str) -> None:
+    """YAML makes a date of it, and Ansible accepts none in an option with no_log."""
+    auth = yaml.safe_load("{username: robot, password: canary, expires: 2027-01-31}")
+    for spec in _specs(_ROLES / role).values():
+        given = {"k3s_registries": {"configs": {"harbor.example.com": {"auth": auth}}}}
+        options = {"k3s_registries": spec["options"]["k3s_registries"]}
+        assert not ArgumentSpecValidator(options).validate(given).error_messages

@@ -75,7 +75,9 @@
     part("Problems", list(info.problems, (item) => described(item.level, item.message, item.fix)));
     part("Failing pulls", list(host.pulls, (item) => described("error", item.image, item.message, item.fix)));
     part("Endpoints", list(host.endpoints, endpoint));
+    part("Credential providers", list(host.providers, (item) => described({ ok: "ok", not_asked: "info", provider_unknown: "info" }[item.cause] ?? "error", [item.name, item.image].filter(Boolean).join(", "), item.message, item.fix)));
     part("Certificates", list(info.certificates, certificate));
+    part("Credentials", list(info.credentials, (item) => described(item.level, `${item.registry}: ${item.message}`)));
     const differences = (info.differences ?? []).map((item) => `${item.file} (${item.kind})\n${item.diff ?? ""}`).join("\n");
     part("Differences", differences ? element("pre", differences) : null);
     part("Templates", list(info.templates, (item) => described("warning", item.path, item.message)));

@@ -1,14 +1,22 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""k3s_registries, run by ansible-playbook: what is refused on the controller, before any node is asked."""
+"""k3s_registries: what is refused on the controller, before any node is asked, and what a node is asked twice."""
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible_collections.k3sfleet.registries.plugins.action import k3s_registries
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils import _action
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host
 
 from tests.unit.plugins.action.test_k3s_registries_report import ansible_playbook
 
@@ -34,3 +42,93 @@ def test_at_least_one_generation_is_kept(tmp_path: Path, keep: int, accepted: bo
     done = ansible_playbook(tmp_path)
     assert ("k3s_registries_keep_generations" in done.output) is not accepted
     assert ("UNREACHABLE" in done.output) is (accepted and not validate_only)
+
+
+STAGED = {
+    "changed": True, "restart": True, "live": True, "reasons": ["x"], "files": [], "node_role": "agent",
+    "node_state": "running", "service_state": "running", "node_name": "node-a-1", "left_alone": False,
+    "reach": {"registries": ["docker.io"], "others": False, "known": ["docker.io"]},
+}  # fmt: skip
+PASSWORD = "n3w-c4n4ry-Pa55"
+
+
+class OneNode:
+    """The action on one host, whose modules answer what the test says."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.answers: dict[str, Any] = {"k3s_registries": STAGED, "k3s_rollout": {"changed": False, "doubts": []}}
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        monkeypatch.setattr(_action.C, "DEFAULT_LOCAL_TMP", str(folder))
+        monkeypatch.setattr(k3s_registries.C, "DEFAULT_LOCAL_TMP", str(folder))
+        monkeypatch.setattr(ActionBase, "run", lambda *_arguments, **_named: {})
+
+    def stage(self) -> tuple[dict[str, Any], Host]:
+        """The task's result, and what the ledger has of the host."""
+        auth = {"username": "robot", "password": PASSWORD}
+        config = {"mirrors": {"docker.io": {"endpoint": ["https://r"]}}, "configs": {"r": {"auth": auth}}}
+        arguments = {
+            "node_role": "agent", "cluster": "server/agent", "stage": True, "live": True, "config": config,
+            "canary_images": ["image:1"],
+        }  # fmt: skip
+        task = SimpleNamespace(
+            args=arguments, delegate_to=None, check_mode=False, diff=False, run_once=False, action="k3s_registries"
+        )
+        task._parent = SimpleNamespace(_play=SimpleNamespace(strategy="linear"))
+        action = k3s_registries.ActionModule(task, None, None, None, None, None)
+
+        def module(module_name: str, module_args: dict[str, Any], task_vars: Any) -> dict[str, Any]:
+            name = module_name.rpartition(".")[2]
+            self.sent.append((name, module_args))
+            answer = self.answers[name]
+            if isinstance(answer, Exception):
+                raise answer
+            return copy.deepcopy(answer)
+
+        action._execute_module = module
+        groups = {"server": [], "agent": ["a-1"]}
+        variables = {"inventory_hostname": "a-1", "groups": groups, "ansible_play_hosts": ["a-1"]}
+        result: dict[str, Any] = action.run(task_vars=variables)
+        with _action.ledger_of({"cluster": "server/agent"}).opened() as run:
+            return result, run.hosts["a-1"]
+
+
+@pytest.fixture
+def one_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OneNode:
+    return OneNode(tmp_path, monkeypatch)
+
+
+def test_a_node_whose_credentials_change_asks_its_registries(one_node: OneNode) -> None:
+    result, noted = one_node.stage()
+    (_first, _arguments), (second, sent) = one_node.sent
+    assert (second, sent["ask"], sent["canary_images"]) == ("k3s_rollout", True, ["image:1"])
+    assert PASSWORD in sent["prepared"]
+    assert (result["live"], noted.live, noted.reach, noted.node_name) == (True, True, STAGED["reach"], "node-a-1")
+    assert PASSWORD not in repr(result)
+
+
+def test_other_changes_take_no_second_call(one_node: OneNode) -> None:
+    one_node.answers["k3s_registries"] = dict(STAGED, reach={})
+    assert one_node.stage()[1].live
+    one_node.answers["k3s_registries"] = dict(STAGED, live=False)
+    assert not one_node.stage()[1].live
+    assert [name for name, _sent in one_node.sent] == ["k3s_registries"] * 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"changed": False, "doubts": ["r offers Bearer tokens"]}, "r offers Bearer tokens"),
+        ({"failed": True, "msg": "cannot read %s" % PASSWORD}, "cannot read ********"),
+        ({"changed": False}, "could not be asked"),
+        ({"doubts": 7}, "could not be asked"),
+        (AnsibleConnectionFailure("no route"), "could not be asked: no route"),
+    ],
+)
+def test_whatever_else_it_answers_is_a_restart_with_the_reason(one_node: OneNode, answer: Any, said: str) -> None:
+    one_node.answers["k3s_rollout"] = answer
+    result, noted = one_node.stage()
+    assert (result["live"], noted.live, noted.reach, noted.restart) == (False, False, {}, True)
+    assert result["reasons"][-1] == noted.reasons[-1]
+    assert noted.reasons[-1].startswith("not without a restart: ")
+    assert said in noted.reasons[-1]
+    assert PASSWORD not in repr((result, noted))

@@ -350,3 +350,61 @@ def test_an_odd_answer_is_a_failed_node(play: Play, odd: dict[str, Any]) -> None
     assert next(iter(odd)) in result["msg"]
     assert "FAILED" in play.said[-1]
     assert play.task("commit", "a-1")["msg"].startswith("left as it was")
+
+
+REACH = {"registries": ["docker.io"], "others": False, "known": ["docker.io"]}
+SAID = {"error": "", "found": [{"who": "pod x/y", "node": "node-a-1", "registries": ["docker.io"]}]}
+
+
+def _change_credentials_live(*hosts: str) -> None:
+    with _action.ledger_of({"cluster": "server/agent"}).opened() as run:
+        for host in hosts:
+            run.hosts[host].live, run.hosts[host].reach, run.hosts[host].node_name = True, REACH, "node-" + host
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_who_brings_credentials_is_asked_once_with_the_lease_and_has_its_node_restart(play: Play, check: bool) -> None:
+    play.stage("s-1", "a-1")
+    _change_credentials_live("s-1", "a-1")
+    play.answers["s-1"] = {"lease": "taken", "pull_secrets": SAID}
+    result = play.task("held", "s-1", "s-1", check=check)
+    assert "pull_secrets" not in result
+    assert ([sent["pull_secrets"] for sent in play.sent], play.keepers) == ([True], 0 if check else 1)
+    with _action.ledger_of({"cluster": "server/agent"}).opened() as run:
+        assert (run.hosts["s-1"].live, run.hosts["a-1"].live) == (True, False)
+        assert "pod x/y has an imagePullSecret" in run.hosts["a-1"].reasons[-1]
+    if not check:
+        del play.answers["s-1"]
+        play.task("commit", "s-1")
+        play.task("commit", "a-1")
+        assert [sent["live"] for sent in play.sent[1:]] == [True, False]
+        assert "not without a restart: pod x/y" in " ".join(play.said)
+
+
+@pytest.mark.parametrize("answer", [AWAY, AnsibleConnectionFailure("no route"), {"lease": "not_held"}])
+def test_if_nobody_can_be_asked_whose_credentials_change_restarts(play: Play, answer: Any) -> None:
+    play.stage("s-1", "a-1")
+    _change_credentials_live("a-1")
+    play.answers["s-1"] = answer
+    play.task("held", "s-1", "s-1", check=True)
+    with _action.ledger_of({"cluster": "server/agent"}).opened() as run:
+        assert not run.hosts["a-1"].live
+        assert "could not be asked for imagePullSecrets" in run.hosts["a-1"].reasons[-1]
+
+
+def test_going_on_without_the_lease_is_going_on_without_knowing(play: Play) -> None:
+    play.stage("w-1", cluster="west/east")
+    play.stage("s-1", "a-1")
+    _change_credentials_live("a-1")
+    play.answers.update(dict.fromkeys(GROUPS["server"], AWAY))
+    for server in GROUPS["server"]:
+        play.task("held", "s-1", server, force=True)
+    with _action.ledger_of({"cluster": "server/agent"}).opened() as run:
+        assert run.lease.without
+        assert not run.hosts["a-1"].live
+
+
+def test_nobody_is_asked_if_no_credentials_change(play: Play) -> None:
+    play.stage("s-1")
+    play.task("held", "s-1", "s-1")
+    assert [sent["pull_secrets"] for sent in play.sent] == [False]

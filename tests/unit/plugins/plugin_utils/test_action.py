@@ -10,11 +10,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 
 # isort: split
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of, controller_file
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import (
+    answer_of,
+    controller_file,
+    with_days_as_text,
+)
 
 
 class Action:
@@ -87,3 +92,11 @@ def test_an_answer_holds_no_objects_of_ansible() -> None:
     for warning in (SimpleNamespace(details=(detail,)), SimpleNamespace(event=detail), "the API is away\x1b[2K"):
         found = answer_of({"warnings": [warning], "exception": object(), "deprecations": [object()], "msg": "no"})
         assert found == {"warnings": ["the API is away\\x1b[2K"], "msg": "no"}
+
+
+def test_dates_are_text_wherever_they_are() -> None:
+    given = yaml.safe_load("{a: [{b: 2027-01-31}, 2027-01-31T12:00:00Z, '2027-01-31', 1, true, null], c: 2.5}")
+    assert with_days_as_text(given) == {
+        "a": [{"b": "2027-01-31"}, "2027-01-31T12:00:00+00:00", "2027-01-31", 1, True, None],
+        "c": 2.5,
+    }

@@ -24,6 +24,7 @@ ON_RECOMMENDED = {
 #: The rules that a text of this corpus cannot fire.
 ELSEWHERE = {
     "K3R104": "a text keeps the spelling of its numbers; only a variable of Ansible's loses it",
+    "K3R115": "only the collection's variable has auth.expires",
     "K3R121": "about comments that ignore findings: tests of ignores",
     "K3R122": "about comments that ignore findings: tests of ignores",
     "K3R232": "two sources of a file are possible in the collection's variable only",

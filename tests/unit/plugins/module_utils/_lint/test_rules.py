@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import re
 from pathlib import Path
 
@@ -63,6 +64,11 @@ CASES = {
     "K3R109": (mirror("https://{{ registry }}"), mirror("https://registry"), {}),
     "K3R120": ({"auths": {}}, {"configs": {}}, {}),
     "K3R110": (tls(ca_src="files/ca.crt"), tls(ca_file="/etc/ca.crt"), {}),
+    "K3R115": (
+        auth(username="u", password="p", expires="soon"),
+        auth(username="u", password="p", expires="2100-01-31"),
+        {"shipping_keys": True},
+    ),
     "K3R201": (mirror(f"https://{R}", name="https://docker.io"), mirror(f"https://{R}"), {}),
     "K3R202": (mirror(f"https://{R}", name="index.docker.io"), mirror(f"https://{R}"), {}),
     "K3R203": (mirror(f"https://{R}", name="harbor"), mirror(f"https://{R}", name="harbor:5000"), {}),
@@ -257,3 +263,27 @@ def test_every_feature_and_problem_of_the_rules_has_a_code():
 
     assert set(release.FEATURES) - {"hosts_toml"} == set(LACKING)
     assert {*known_problems._PROBLEMS, "bare_endpoint"} == set(KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("expires", "fires"), [("2020-01-31", True), (datetime.date(2020, 1, 31), True), ("2100-01-31", False)]
+)
+def test_a_stated_end_is_warned_of(expires, fires):
+    found = lint(auth(username="u", password="s3cret", expires=expires), shipping_keys=True)
+    assert [item["level"] for item in found if item["code"] == "K3R229"] == ["warning"] * fires
+    assert all("s3cret" not in str(item) for item in found)
+
+
+def test_a_stated_end_does_not_take_the_sources_of_certificates_away():
+    config = host(
+        auth={"username": "u", "password": "p", "expires": "2100-01-31"}, tls={"ca_src": "a", "ca_file": "/a"}
+    )
+    assert "K3R232" in {item["code"] for item in lint(config, shipping_keys=True)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"), [({"expires": "2100-01-31"}, "auth"), ({"tls": {"expires": "2100-01-31"}}, "auth")]
+)
+def test_a_stated_end_in_the_wrong_place_is_put_right(settings, says):
+    (found,) = (item for item in lint(host(**settings), shipping_keys=True) if item["code"] == "K3R101")
+    assert says in found["fix"]

@@ -82,7 +82,7 @@ def test_new_registries_and_removed_ones(node: Node, k3s: FakeK3s) -> None:
 @pytest.mark.parametrize(
     ("doubt", "reason"),
     [
-        ("credentials", "credentials change"),
+        ("credentials", "not a user name with a password"),
         ("edited", "edited since"),
         ("certs.d", "certs.d is not exactly what K3s writes"),
         ("old release", "in an older form"),

@@ -18,6 +18,11 @@ def test_an_end(days: int | None, level: str) -> None:
     assert certificates.level({"days_left": days}) == level
 
 
+@pytest.mark.parametrize(("days", "level"), [(None, "ok"), (31, "ok"), (30, "warning"), (-1, "warning")])
+def test_an_end_that_nobody_has_proven_only_warns(days: int | None, level: str) -> None:
+    assert expiry.level(days, proven=False) == level
+
+
 @pytest.mark.parametrize("entry", [{"days_left": 99, "key_matches": False}, {"error": "the file is empty"}])
 def test_a_certificate_that_is_of_no_use_is_an_error_long_before_its_end(entry: dict[str, Any]) -> None:
     assert certificates.level(entry) == "error"

@@ -23,6 +23,8 @@ def facts(state: str = "loaded", *problems: tuple[str, str]) -> dict[str, Any]:
         (facts(), True, []),
         (facts("loaded", ("proxy", "warning")), True, []),
         (facts("loaded", ("proxy", "error")), True, ["proxy"]),
+        (facts("loaded", ("credential_overdue", "warning"), ("credential_expiring", "warning")), True, []),
+        (facts("loaded", ("credential_expired", "error")), True, ["credential_expired"]),
         (facts("pending", ("pending", "warning")), True, ["pending"]),
         (facts("drifted"), False, ["drifted"]),
         (facts("foreign", ("foreign", "warning")), True, ["foreign"]),
@@ -77,3 +79,23 @@ def test_what_was_pulled_and_what_could_not_be_asked() -> None:
     assert [(item.fails, item.code, item.message) for item in verify_criteria.of_modules(answers)] == [
         (True, "one failed", "no reason given"), (True, "two failed", "gone"),
     ]  # fmt: skip
+
+
+def provider(cause: str = "ok", **more: Any) -> dict[str, Any]:
+    return {"name": "ecr", "cause": cause, "message": "seen", "fix": "Mend it.", "seconds": 0.1, "findings": [], **more}
+
+
+def test_what_providers_answer() -> None:
+    entries = [
+        provider(), provider("not_asked"), provider("provider_unknown", name=""), provider("provider_timeout"),
+        provider("unauthorized"), provider(seconds=12.4), provider(findings=["and the mirror"]), provider(seconds=None),
+    ]  # fmt: skip
+    found = [(item.fails, item.code, item.message) for item in verify_criteria.of_providers(entries)]
+    assert found == [
+        (False, "not_asked", "credential provider ecr: seen"),
+        (False, "provider_unknown", "credential providers: seen"),
+        (True, "provider_timeout", "credential provider ecr: seen"),
+        (True, "unauthorized", "credential provider ecr: seen"),
+        (False, "provider_slow", "credential provider ecr took 12 s, and a pod's pull waits for it"),
+        (False, "provider_shared", "credential provider ecr: and the mirror"),
+    ]

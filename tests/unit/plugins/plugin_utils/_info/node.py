@@ -36,8 +36,10 @@ class Node:
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch, role: str = "agent") -> None:
         self.paths = node_paths(
-            node_role=role, config_dir=str(root / "etc/rancher/k3s"), data_dir=str(root / "var/lib/rancher/k3s")
-        )
+            node_role=role, config_dir=str(root / "etc/rancher/k3s"), data_dir=str(root / "var/lib/rancher/k3s"),
+            provider_config=str(root / "var/lib/rancher/credentialprovider/config.yaml"),
+            provider_bin_dir=str(root / "var/lib/rancher/credentialprovider/bin"),
+        )  # fmt: skip
         self.root = str(root)
         self.role = role
         self.command: list[str] = ["/usr/local/bin/k3s", role]

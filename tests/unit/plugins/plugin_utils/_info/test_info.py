@@ -5,12 +5,20 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.store import Login, Store
+from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.changes import applied, changes
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
 
 from tests.unit.plugins.plugin_utils._certificates.authority import DAY, NOW, issue
 from tests.unit.plugins.plugin_utils._info.node import Node, codes, managed
@@ -316,15 +324,13 @@ def test_certificates(node: Node, tmp_path: Path) -> None:
 
 
 def test_a_staged_configuration_and_an_interrupted_run_are_pending(node: Node) -> None:
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
-
     node.apply(CONFIG)
     node.start()
     memory = Memory(node.paths)
     memory.write_candidate(CANARY)
     assert node.info()["state"] == "pending"
     memory.drop_candidate()
-    memory.write_transaction(1, "restarting", 1795694400.0)
+    memory.write_transaction(1, "restarting", 0.0)
     found = node.info()
     assert found["state"] == "pending"
     assert "ended in the middle (restarting)" in str(found["problems"])
@@ -360,6 +366,63 @@ def test_credentials_that_end_are_told_by_what_the_node_knows(node: Node) -> Non
         assert CANARY not in json.dumps(found)
 
 
+def of_robot(expires: object) -> dict[str, object]:
+    auth = {"username": "robot$k3s", "password": CANARY, "expires": expires}
+    return {"configs": {"harbor.example.com": {"auth": auth}}}
+
+
+@pytest.mark.parametrize(("days", "code", "left"), [(-1, "credential_overdue", -2), (20, "credential_expiring", 19)])
+def test_an_end_that_is_only_stated_is_warned_of(node: Node, days: int, code: str, left: int) -> None:
+    """The registry may go on accepting it, so that it is never a failure."""
+    day = (NOW + days * DAY).date()
+    node.apply(of_robot(day))
+    node.start()
+    found = node.info()
+    (item,) = (item for item in found["problems"] if item["code"].startswith("credential_"))
+    assert (item["code"], item["level"]) == (code, "warning")
+    assert str(day) in item["message"]
+    (entry,) = found["credentials"]
+    assert (entry["ends"], entry["days_left"], entry["stated"]) == ("%sT00:00:00Z" % day, left, True)
+    assert entry["ended"] == (days < 0)
+    assert CANARY not in json.dumps(found)
+
+
+def test_an_end_that_is_far_away_is_listed_and_no_problem(node: Node) -> None:
+    day = (NOW + 100 * DAY).date()
+    node.apply(of_robot(str(day)))
+    node.start()
+    found = node.info()
+    assert [(item["registry"], item["level"]) for item in found["credentials"]] == [("harbor.example.com", "ok")]
+    assert not [item for item in found["problems"] if item["code"].startswith("credential_")]
+
+
+def test_the_node_s_file_has_no_word_of_it(node: Node) -> None:
+    node.apply(of_robot("2100-01-31"))
+    text = Path(node.paths.registries_yaml).read_text(encoding="utf-8")
+    assert "expires" not in text
+    assert "2100" not in text
+    assert "# harbor.example.com credentials: end on 2100-01-31\n" in Memory(node.paths).record()["description"]
+
+
+def test_somebody_else_s_file_has_no_stated_end(node: Node) -> None:
+    node.apply(of_robot("2026-01-31"))
+    node.start()
+    assert node.info()["credentials"]
+    node.write("configs: {harbor.example.com: {auth: {username: someone, password: %s}}}\n" % CANARY)
+    assert node.info()["credentials"] == []
+
+
+def test_a_jwt_s_own_end_is_proven(node: Node) -> None:
+    config = of_robot("2100-01-31")
+    config["configs"]["harbor.example.com"]["auth"]["password"] = "eyJhbGciOiJub25lIn0.eyJleHAiOjE1Nzc4MzY4MDB9.x"  # type: ignore[index]
+    node.apply(config)
+    node.start()
+    found = node.info()
+    (item,) = (item for item in found["problems"] if item["code"].startswith("credential_"))
+    assert (item["code"], item["level"]) == ("credential_expired", "error")
+    assert found["credentials"][0]["stated"] is False
+
+
 def test_mirrors_of_the_embedded_registry_need_no_endpoint(node: Node) -> None:
     node.apply({"mirrors": {"docker.io": None}})
     node.start()
@@ -367,3 +430,117 @@ def test_mirrors_of_the_embedded_registry_need_no_endpoint(node: Node) -> None:
     node.embedded = "127.0.0.1:6443"
     node.start()
     assert "K3R273" not in codes(node.info())
+
+
+def rotated(node: Node, monkeypatch: pytest.MonkeyPatch, *pods: dict[str, Any], answers: bool = True) -> dict[str, Any]:
+    """A node on which a new password has come into force without a restart, and these pods since."""
+    node.apply(CONFIG)
+    node.start()
+    changed = copy.deepcopy(CONFIG)
+    changed["configs"]["r.example.com:5000"]["auth"]["password"] = "n3w-c4n4ry-Pa55"
+    node.apply(changed)
+    texts, tables = hosts_toml(normalise(changed)), auth_tables(normalise(changed))
+    needed = changes(texts, auth_tables(normalise(CONFIG)), tables)
+    for host, text in applied(texts, needed.headers).items():
+        node.write(text, "%s/%s/hosts.toml" % (node.paths.certs_d, host), 3600)
+    monkeypatch.setattr(
+        kubernetes, "get_object", lambda _paths, *_arguments: {"items": list(pods)} if answers else None
+    )
+    found = node.info()
+    assert "n3w-c4n4ry-Pa55" not in json.dumps(found)
+    assert "Basic" not in json.dumps(found)
+    return found
+
+
+def a_pod(image: str) -> dict[str, Any]:
+    return {
+        "metadata": {"namespace": "apps", "name": "web"},
+        "spec": {"imagePullSecrets": [{"name": "x"}], "containers": [{"image": image}]},
+    }
+
+
+def test_credentials_that_wait_for_the_next_start_are_no_drift(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = rotated(node, monkeypatch, a_pod("quay.io/x"))
+    assert (found["state"], found["differences"]) == ("loaded", [])
+    assert found["waiting"] == {"since": "2001-09-09T02:46:40Z", "hosts": ["r.example.com:5000"]}
+    (problem,) = found["problems"]
+    assert (problem["code"], problem["level"]) == ("live_credentials", "info")
+    assert "r.example.com:5000 are live since 2001-09-09" in problem["message"]
+    assert "settled at the next start" in problem["message"]
+    node.start()
+    assert (node.info()["waiting"], node.info()["problems"]) == ({"since": "", "hosts": []}, [])
+
+
+@pytest.mark.parametrize(
+    ("pods", "answers", "said"), [((a_pod("nginx"),), True, "(pod apps/web)"), ((), False, "is not known")]
+)
+def test_pods_that_came_since_are_a_warning(
+    node: Node, monkeypatch: pytest.MonkeyPatch, pods: tuple[Any, ...], answers: bool, said: str
+) -> None:
+    found = rotated(node, monkeypatch, *pods, answers=answers)
+    (problem,) = [item for item in found["problems"] if item["level"] == "warning"]
+    assert problem["code"] == "live_credentials_pods"
+    assert said in problem["message"]
+    assert "settle" in problem["fix"]
+
+
+def handed_out(node: Node, *stored: str) -> dict[str, Any]:
+    """What is known of a node that got a new password, and whose kubelet hands it out for these registries."""
+    node.apply(CONFIG)
+    node.start()
+    changed = copy.deepcopy(CONFIG)
+    changed["configs"]["r.example.com:5000"]["auth"]["password"] = "n3w-c4n4ry-Pa55"
+    node.apply(changed)
+    store = Store({registry: Login("robot", "n3w-c4n4ry-Pa55") for registry in stored})
+    node.write(store.content(), node.paths.credential_store, 3600)
+    found = node.info()
+    assert "n3w-c4n4ry-Pa55" not in json.dumps(found)
+    return found
+
+
+def test_credentials_that_the_kubelet_hands_out_are_no_drift(node: Node) -> None:
+    node.default_endpoint = False
+    node.command = [*node.command, "--disable-default-registry-endpoint"]
+    found = handed_out(node, "docker.io", "r.example.com:5000")
+    assert (found["state"], found["differences"]) == ("loaded", [])
+    assert found["waiting"] == {"since": "2001-09-09T02:46:40Z", "hosts": ["r.example.com:5000"]}
+    (problem,) = found["problems"]
+    assert (problem["code"], problem["level"]) == ("stored_credentials", "info")
+    assert "r.example.com:5000 are live since 2001-09-09" in problem["message"]
+    node.start()
+    assert (node.info()["waiting"], node.info()["problems"]) == ({"since": "", "hosts": []}, [])
+
+
+@pytest.mark.parametrize("stored", [("r.example.com:5000",), ()])
+def test_those_that_something_else_still_uses_are(node: Node, stored: tuple[str, ...]) -> None:
+    found = handed_out(node, *stored)
+    assert (found["state"], found["waiting"]["hosts"]) == ("drifted", [])
+
+
+def test_headers_of_others_are_drift(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    rotated(node, monkeypatch)
+    path = Path(node.paths.certs_d, "docker.io", "hosts.toml")
+    node.write(path.read_text().replace('"Basic ', '"Basic bWluZTptaW5l'), str(path), 3600)
+    found = node.info()
+    assert found["differences"]
+    assert found["waiting"]["hosts"] == []
+    assert "bWluZTptaW5l" not in json.dumps(found)
+
+
+def test_the_kubelet_s_providers_are_named_and_pending_until_it_has_read_them(node: Node) -> None:
+    node.apply(CONFIG)
+    node.start()
+    path = node.paths.provider_config
+    assert node.info()["providers"] == {"path": path, "exists": False, "managed": False, "names": []}
+    node.write("providers: []\n", path, 50)
+    assert node.info()["providers"] == {"path": path, "exists": True, "managed": False, "names": []}
+    assert node.info()["state"] == "loaded"
+    memory = Memory(node.paths)
+    memory.write_record({**memory.record(), "programs": {"ecr": "0" * 64}})
+    node.write(managed("providers: []\n"), path, 50)
+    found = node.info()
+    assert found["providers"] == {"path": path, "exists": True, "managed": True, "names": ["ecr"]}
+    assert found["state"] == "pending"
+    assert [item["message"] for item in found["problems"] if "the kubelet has not read it" in item["message"]]
+    node.write(managed("providers: []\n"), path, -50)
+    assert node.info()["state"] == "loaded"

@@ -215,10 +215,11 @@ def test_settings_and_proxies_that_lack_a_registry() -> None:
 
 
 def test_the_summary_counts() -> None:
+    ends = [{"registry": "harbor", "level": "warning"}, {"registry": "quay.io", "level": "ok"}]
     fleet = document(
-        a=host(info=info(state="pending", release="v1.34.3+k3s1", certificates=[certificate(3)])),
+        a=host(info=info(state="pending", release="v1.34.3+k3s1", certificates=[certificate(3)], credentials=ends)),
         b=host(pulls=[pull("x")]),
-        c=host(info=info(release="v1.34.3+k3s1")),
+        c=host(info=info(release="v1.34.3+k3s1", credentials=ends)),
     )
     assert summary.summary(fleet) == {
         "headline": "2 of 3 nodes need attention",
@@ -229,5 +230,6 @@ def test_the_summary_counts() -> None:
         "findings": 2,
         "failing_pulls": 1,
         "expiring_certificates": 1,
+        "expiring_credentials": 1,
     }
     assert configurations.releases(fleet) == [("v1.34.3+k3s1", 2)]

@@ -51,15 +51,40 @@ def test_a_setting_that_nobody_set_says_nothing_and_one_that_is_false_says_so() 
 
 
 @pytest.mark.parametrize(
-    ("applied", "live", "follows"), [("restart", False, True), ("live", True, True), ("stage", False, False)]
+    ("applied", "live", "settle", "follows"),
+    [
+        ("restart", False, False, True),
+        ("live", True, False, True),
+        ("settle", False, True, True),
+        ("stage", False, False, False),
+    ],
 )
-def test_what_apply_means(applied: str, live: bool, follows: bool) -> None:
+def test_what_apply_means(applied: str, live: bool, settle: bool, follows: bool) -> None:
     told = module_options.wanted({**DEFAULTS, "k3s_registries_apply": applied}.get)
-    assert (told["live"], told["rollout"]["follows"]) == (live, follows)
+    assert (told["live"], told["settle"], told["rollout"]["follows"]) == (live, settle, follows)
 
 
 def test_verify_asks_for_what_was_applied_and_for_nothing_of_how() -> None:
     named = {**DEFAULTS, "k3s_registries": {"mirrors": {}}, "k3s_registries_disable_default_endpoint": True}
     asked = module_options.applied(named.get)
-    assert asked == {"config": {"mirrors": {}}, "state": "present", "disable_default_endpoint": True}
+    assert asked == {
+        "config": {"mirrors": {}},
+        "state": "present",
+        "credential_providers": [],
+        "credential_store": False,
+        "disable_default_endpoint": True,
+    }
     assert asked.items() <= module_options.wanted(named.get).items()
+
+
+def test_canary_images_are_for_a_state_with_registries() -> None:
+    given = {**DEFAULTS, "k3s_registries_canary_images": ["image:1"]}
+    assert module_options.wanted(given.get)["canary_images"] == ["image:1"]
+    assert module_options.wanted({**given, "k3s_registries_state": "absent"}.get)["canary_images"] == []
+
+
+def test_a_day_without_quotes_is_text() -> None:
+    given = {"k3s_registries": yaml.safe_load("configs: {a: {auth: {expires: 2027-01-31}}}")}
+    expected = {"configs": {"a": {"auth": {"expires": "2027-01-31"}}}}
+    assert module_options.applied(given.get)["config"] == expected
+    assert module_options.wanted(given.get)["config"] == expected

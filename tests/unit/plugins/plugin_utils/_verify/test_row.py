@@ -198,3 +198,16 @@ def test_a_contradiction_is_told_once() -> None:
     applied = {"failed": True, "msg": "again", "contradictions": [{"what": "role"}]}
     found = verdict("node", info("loaded", ("contradiction", "error")), {}, {}, managed=True, applied=applied)
     assert [sentence.partition(":")[0] for sentence in found["failures"]] == ["contradiction"]
+
+
+def test_a_credential_provider_that_fails_fails_its_node() -> None:
+    answered = {"name": "ecr", "image": "a", "cause": "ok", "message": "", "fix": "", "seconds": 0.1, "findings": []}
+    probe: dict[str, Any] = {"endpoints": [endpoint("m")], "providers": [answered]}
+    assert verdict("node-1", info(), probe, {}, True)["ok"]
+    probe["providers"] = [{**answered, "cause": "provider_failed", "message": "it ended with status 1", "fix": "Look."}]
+    found = verdict("node-1", info(), probe, {}, True)
+    assert (found["ok"], found["failures"]) == (
+        False, ["provider_failed: credential provider ecr: it ended with status 1. Look."]
+    )  # fmt: skip
+    probe["providers"] = [{"name": ["x"]}]
+    assert "an answer that it never gives" in verdict("node-1", info(), probe, {}, True)["failures"][0]
