@@ -17,7 +17,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_pr
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import (
     ANY_ARCHITECTURE,
     Declared,
-    Provider,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import installed_release
@@ -85,7 +84,7 @@ def _without(paths: NodePaths, desired: Desired) -> Desired:
 
 
 def _with(paths: NodePaths, desired: Desired, store: Store, handed: HandedOver) -> Desired:
-    provider = Provider(**handed.entry)
+    provider = handed.provider
     declared = Declared(provider._replace(sha256=""), {ANY_ARCHITECTURE: provider.sha256})
     return replace(
         desired,
@@ -95,7 +94,7 @@ def _with(paths: NodePaths, desired: Desired, store: Store, handed: HandedOver) 
 
 
 def _keep(paths: NodePaths, handed: HandedOver) -> None:
-    provider = Provider(**handed.entry)
+    provider = handed.provider
     if programs.missing(paths.provider_bin_dir, [provider]):
         with Memory(paths).locked():
             programs.keep(paths.provider_bin_dir, provider.sha256, io.BytesIO(handed.program))

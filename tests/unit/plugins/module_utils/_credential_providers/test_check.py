@@ -20,7 +20,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_pr
     Provider,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.start import start
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 
 IMAGE = "registry.example.com/team/app"
 PASSWORD = "pass-word-canary-1"
@@ -33,17 +33,6 @@ GOOD = json.dumps(
     }
 )
 ENVIRONMENT = {"PATH": os.environ["PATH"], "OF_K3S": "here"}
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> NodePaths:
-    folder = tmp_path / "credentialprovider"
-    (tmp_path / "etc").mkdir()
-    return node_paths(
-        config_dir=str(tmp_path / "etc"),
-        provider_config=str(folder / "config.yaml"),
-        provider_bin_dir=str(folder / "bin"),
-    )
 
 
 class Registry:

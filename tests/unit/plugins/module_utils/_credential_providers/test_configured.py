@@ -17,18 +17,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_pr
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import placing
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import SETTINGS, Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> NodePaths:
-    folder = tmp_path / "credentialprovider"
-    (tmp_path / "etc").mkdir()
-    return node_paths(
-        config_dir=str(tmp_path / "etc"),
-        provider_config=str(folder / "config.yaml"),
-        provider_bin_dir=str(folder / "bin"),
-    )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 
 
 def test_which_providers_a_node_has(paths: NodePaths) -> None:

@@ -20,7 +20,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import Failure
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import SETTINGS, Desired, from_text
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import StageRefused, previous_state
 
 from tests.conftest import COLLECTIONS
@@ -29,12 +28,6 @@ from tests.unit.plugins.module_utils._node.fake_node import AWAY, FakeK3s, Node,
 HARBOR, OTHER = "harbor.example.com", "other.example.com"
 OLD, NEW = "canary-of-the-old", "canary-of-the-new"
 IMAGE = "images.test/team/app:1"
-
-
-@pytest.fixture
-def paths(paths: NodePaths, tmp_path: Path) -> NodePaths:
-    folder = tmp_path / "var/lib/rancher/credentialprovider"
-    return replace(paths, provider_config=str(folder / "config.yaml"), provider_bin_dir=str(folder / "bin"))
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit i
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import SETTINGS, Desired, from_text
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceState
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import StageRefused, previous_state
 
@@ -40,12 +39,6 @@ from tests.unit.plugins.module_utils._node.fake_node import FakeK3s, Node, nothi
 
 ONE, TWO = b"#!/bin/sh\necho one\n", b"#!/bin/sh\necho two\n"
 FOREIGN = b"apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders: []\n"
-
-
-@pytest.fixture
-def paths(paths: NodePaths, tmp_path: Path) -> NodePaths:
-    folder = tmp_path / "var/lib/rancher/credentialprovider"
-    return replace(paths, provider_config=str(folder / "config.yaml"), provider_bin_dir=str(folder / "bin"))
 
 
 @pytest.fixture(autouse=True)
