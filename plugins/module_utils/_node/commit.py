@@ -24,7 +24,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.red
 from . import canary, expectation, health, installed_release, lease, placing, steps
 from .desired import Desired, DesiredProblem, from_text, inside
 from .files import FileProblem
-from .generated import read_generated
+from .generated import last_write, read_generated
 from .generations import GenerationDamaged, Generations
 from .memory import Memory
 from .service import OpenRC, ServiceProblem, ServiceState, Systemd, service_of
@@ -327,14 +327,16 @@ class Commit:
     def _reload(self, base: int, hanging: bool, patience: float) -> None:
         """Have K3s read the files that are in place: by its own loop when it hangs in that, else by a restart.
 
-        :param hanging: whether containerd was not up before the files were put in place.
+        :param hanging: whether containerd was not up before the files were put in place. A K3s that is about to start
+            looks like one that hangs, and so does a node that is too busy to answer: those have read the old files.
         :param patience: seconds to wait for the other servers before a restart.
         :raises NotProven: if it was not restarted, because other servers were not seen well within ``patience``.
         :raises Failure: if the node is not healthy within ``restart_timeout``.
         """
-        if hanging and self._heals_by_itself(self.now()):
+        before = last_write(self.paths)
+        if hanging and self._heals_by_itself(self.now(), before):
             return
-        read = hanging and bool(health.observe(self.paths, self.service.state()).proven)
+        read = hanging and self._runs_with_these_files(health.observe(self.paths, self.service.state()), before)
         missing = self._prove(0.0 if read else patience)
         if missing and read:
             # It runs with these files, and waits for a quorum: if all servers hang on theirs, each has to let the
@@ -369,14 +371,19 @@ class Commit:
             raise Failure("after %.0f s: %s" % (self.now() - since, seen.sentence()))
         self.result["step"] = steps.HEALTHY
 
-    def _heals_by_itself(self, since: float) -> bool:
+    def _heals_by_itself(self, since: float, before: tuple[int, int, int]) -> bool:
         """Whether a K3s without containerd comes up now that the files are right: it may have been waiting for a
         registries.yaml that it can read, and reads it anew in a loop."""
         seen = health.wait(self.paths, self.service, since, _RELOAD_LOOP, lambda _state: "", self.sleep, self.clock)
-        if seen.healthy:
+        healed = seen.healthy and self._runs_with_these_files(seen, before)
+        if healed:
             self.result["step"] = steps.RELOADED
             self.result["health"] = seen.sentence()
-        return seen.healthy
+        return healed
+
+    def _runs_with_these_files(self, seen: health.Health, before: tuple[int, int, int]) -> bool:
+        """Whether containerd is up, and K3s has written its configuration since it was as ``before``."""
+        return bool(seen.proven) and last_write(self.paths) != before
 
     def _hopeless(self, old: ServiceState, new: ServiceState, mark: float) -> str:
         """A reason to stop waiting before the deadline, "" while there is hope; ``mark`` is the restart in the log."""

@@ -27,6 +27,16 @@ from .templates import read_templates
 _AN_AUTH_TABLE = re.compile(r"\.registry\.configs\.")
 
 
+def last_write(paths: NodePaths) -> tuple[int, int, int]:
+    """Something else after each time that K3s has read registries.yaml: it writes config.toml then, even if nothing in
+    it is new. Zeros if there is none."""
+    try:
+        found = os.stat(paths.containerd_config)
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
+
+
 def read_generated(paths: NodePaths) -> Generated:
     """Read what K3s generated. Folders without K3s' header line are someone else's and left out."""
     hosts: dict[str, str] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any, Callable
 
@@ -75,6 +76,7 @@ class FakeK3s:
         self.running = True
         self.installed = True
         self.hanging = False
+        self.too_busy: Callable[[], bool] = lambda: False
         self.restarts = 0
         self.ill: set[str] = set()
         self.missing_images: set[str] = set()
@@ -124,6 +126,9 @@ class FakeK3s:
             (certs_d / host / "hosts.toml").write_text(text + ("surprise" if self.generates_something_else else ""))
         Path(self.paths.containerd_config).parent.mkdir(parents=True, exist_ok=True)
         Path(self.paths.containerd_config).write_text(json.dumps(state.auth))
+        # The kernel's own time of a write is the same for some milliseconds.
+        now = time.time_ns()
+        os.utime(self.paths.containerd_config, ns=(now, now))
 
     def loaded_text(self) -> str:
         return "".join(sorted(path.read_text() for path in Path(self.paths.certs_d).glob("*/hosts.toml")))
@@ -137,7 +142,7 @@ class FakeK3s:
             return Health((), "k3s is stopped")
         if self.hanging:
             self.load()
-        if self.hanging:
+        if self.hanging or self.too_busy():
             return Health((), "containerd does not answer")
         content = Path(self.paths.registries_yaml).read_bytes() if os.path.exists(self.paths.registries_yaml) else b""
         if content.decode() and any(name in content.decode() for name in self.ill):

@@ -225,6 +225,33 @@ def test_a_hanging_node_that_gets_a_new_configuration_needs_no_restart_either(no
     assert "two" in k3s.loaded_text()
 
 
+def test_a_node_that_is_too_busy_to_answer_is_restarted(node: Node, k3s: FakeK3s) -> None:
+    """It looks as if K3s was hanging on its file, but it has read that long ago, and reads no other by itself."""
+    one, two = wanted(node.paths, "one"), wanted(node.paths, "two")
+    k3s.knows(one, two)
+    node.apply(one)
+    node.stage(two)
+    answers_from = node.time + 3
+    k3s.too_busy = lambda: node.time < answers_from
+    result = node.commit()
+    assert (result["step"], result["restarted"], k3s.restarts) == ("done", True, 2)
+    assert "two" in k3s.loaded_text()
+
+
+def test_a_node_that_comes_up_too_late_is_put_back_by_a_restart(node: Node, k3s: FakeK3s) -> None:
+    """Slow, and given up while it is starting: it has read the new files by then, and comes up with them."""
+    one, two = wanted(node.paths, "one"), wanted(node.paths, "two")
+    k3s.knows(one, two)
+    node.apply(one)
+    node.stage(two)
+    answers_from = node.time + 8
+    k3s.too_busy = lambda: k3s.restarts > 1 and node.time < answers_from
+    with pytest.raises(Failure, match="containerd does not answer. The node was put back as it was and is healthy"):
+        node.commit(restart_timeout=5.0)
+    assert k3s.restarts == 3
+    assert k3s.has_loaded("one")
+
+
 def test_a_failure_after_a_broken_edit_goes_back_to_the_last_good_generation(node: Node, k3s: FakeK3s) -> None:
     one, two = wanted(node.paths, "one"), wanted(node.paths, "two")
     k3s.knows(one, two)
