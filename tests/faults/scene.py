@@ -98,7 +98,7 @@ class Strike:
 class Scene:
     """``number`` counts the changes; ``old`` and ``new`` are the mirrors that tell them.
 
-    :ivar given_up: node to the variables that have runs give it up early; each change begins without any.
+    :ivar given_up: node to the variables that have runs give it up early, until its fault is cleared.
     """
 
     def __init__(self, fleet: Fleet, folder: Path) -> None:
@@ -126,7 +126,6 @@ class Scene:
 
     def next(self) -> None:
         self.number += 1
-        self.given_up.clear()
 
     def give_up(self, node: str, after: int = GIVEN_UP) -> None:
         """Let runs wait only ``after`` seconds for ``node`` to become healthy."""
@@ -164,6 +163,7 @@ class Scene:
                 faults.set_fault(self.fleet, name, "clear")
 
     def no_faults(self) -> None:
+        """Clear the faults of all nodes, and have runs wait for each as long as for any other."""
         self.given_up.clear()
         if self.fleet.k3s != "stand-in":
             return
