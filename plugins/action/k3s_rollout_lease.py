@@ -111,7 +111,7 @@ class ActionModule(NodeAction):
         lease_keeper.leave_behind(
             controller,
             wanted=lambda: _still_held(ledger),
-            renew=lambda: self._quietly(dict(arguments, state="held"), task_vars),
+            renew=lambda: self._quietly(dict(arguments, renew_only=True), task_vars),
             give_back=lambda: self._quietly(dict(arguments, state="released"), task_vars),
         )
 

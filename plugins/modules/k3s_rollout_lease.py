@@ -39,6 +39,13 @@ options:
     description: The name of this run in the Lease. Set by the action plugin.
     type: str
     default: ""
+  renew_only:
+    description:
+      - Whether to renew the Lease only if this run has it, and otherwise to leave it as it is, with V(not_held) in
+        RV(lease).
+      - Set by the action plugin for its renewals.
+    type: bool
+    default: false
   pull_secrets:
     description:
       - Whether to ask for the pods and service accounts that bring credentials of their own.
@@ -128,7 +135,9 @@ def main() -> None:
     if module.check_mode:
         result.update(_pull_secrets(module))
         module.exit_json(lease=lease.NOT_HELD, **result)
-    act = lease.take if module.params["state"] == "held" else lease.release
+    act = lease.release if module.params["state"] == "released" else lease.take
+    if act is lease.take and module.params["renew_only"]:
+        act = lease.renew
     try:
         outcome = act(identify(module.params).paths, lease.Holder(module.params["holder"], lease.RENEWED_FOR))
     except lease.LeaseHeld as held:

@@ -79,6 +79,7 @@ LEASE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
     state={"type": "str", "choices": ["held", "released"], "default": "held"},
     holder={"type": "str", "default": ""},
+    renew_only={"type": "bool", "default": False},
     pull_secrets={"type": "bool", "default": False},
     max_failures={"type": "int", "default": 0},
     force={"type": "bool", "default": False},

@@ -27,6 +27,7 @@ RENEWED_FOR = 60
 # If several parts of one run write at once (its servers that change live, its keeper), all but one meet a conflict.
 _TRIES = 20
 _PAUSE = 0.1
+_KEEPS_CHANGING = "the Lease %s/%s keeps being changed by others" % (NAMESPACE, NAME)
 
 
 TAKEN, RENEWED, TAKEN_OVER = "taken", "renewed", "taken_over"
@@ -101,7 +102,25 @@ def take(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time,
             )
         if _send(paths, "replace", _manifest(holder, now(), now(), found)) == "done":
             return Outcome(TAKEN_OVER, previous=identity) if identity else Outcome(TAKEN)
-    raise LeaseUnavailable("the Lease %s/%s keeps being changed by others" % (NAMESPACE, NAME))
+    raise LeaseUnavailable(_KEEPS_CHANGING)
+
+
+def renew(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time) -> Outcome:
+    """Renew the Lease if this run has it, and otherwise leave it alone.
+
+    A renewal may be on its way while the run releases the Lease; it must not take it anew, for nobody would release it.
+
+    :raises LeaseUnavailable: if the API does not answer.
+    """
+    for _again in _tries():
+        found = _get(paths)
+        spec = (found or {}).get("spec") or {}
+        if spec.get("holderIdentity") != holder.identity:
+            return Outcome(NOT_HELD)
+        lasting = Holder(holder.identity, max(holder.duration, _left(spec, now())))
+        if _send(paths, "replace", _manifest(lasting, _since(spec), now(), found)) == "done":
+            return Outcome(RENEWED)
+    raise LeaseUnavailable(_KEEPS_CHANGING)
 
 
 def release(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time) -> Outcome:
@@ -125,7 +144,7 @@ def release(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.ti
             return Outcome(LEFT_TO_SERVER, expires_in=left)
         if _send(paths, "replace", _manifest(Holder("", 1), now(), now(), found)) == "done":
             return Outcome(RELEASED)
-    raise LeaseUnavailable("the Lease %s/%s keeps being changed by others" % (NAMESPACE, NAME))
+    raise LeaseUnavailable(_KEEPS_CHANGING)
 
 
 def _left(spec: dict[str, Any], now: float) -> int:

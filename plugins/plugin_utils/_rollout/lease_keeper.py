@@ -26,7 +26,7 @@ def leave_behind(
 
     :param main_pid: Ansible's main process; the keeper ends when it is gone.
     :param wanted: whether the run still wants the Lease; False once it was released.
-    :param renew: renews it; if that fails, the next renewal tries again.
+    :param renew: renews it if the run still has it; if that fails, the next renewal tries again.
     :param give_back: releases it.
     """
     if os.fork():
@@ -58,9 +58,6 @@ def keep(
             return
         if clock() >= due:
             _try(renew)
-            if run_lives() and not wanted():
-                # It was released while this renewal was on its way, which has taken it anew.
-                break
             due = clock() + RENEW_EVERY
         sleep(_LOOK_EVERY)
     _try(give_back)
