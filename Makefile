@@ -38,7 +38,7 @@ include tests/fleet/fleet.mk
 # has ended. Before them, one by one, what all need: Debian's packages, the node image (of the demo), and code worth running.
 LANES ?= 4
 FIRST := lint deps demo
-TOGETHER := integration reuse versions unit mirror molecule faults-quick airgap sanity runner registry-faults hostile \
+TOGETHER := integration integration-logins reuse versions unit mirror molecule faults-quick integration-nodes airgap sanity runner registry-faults hostile \
 	report-check conformance awx-api ee artifact lint-command
 
 .PHONY: deps
@@ -101,7 +101,15 @@ molecule: venv links fleet-deps ## the molecule scenarios, on real nodes
 
 .PHONY: integration
 integration: venv links fleet-deps ## proofs on a fleet: pulls, order, leaks, drift, bad input
-	$(BIN)/pytest tests/integration
+	$(BIN)/pytest tests/integration/test_*.py
+
+.PHONY: integration-logins
+integration-logins: venv links fleet-deps ## proofs on fleets whose registries ask for logins: live changes, the credential store
+	$(BIN)/pytest tests/integration/logins
+
+.PHONY: integration-nodes
+integration-nodes: venv links fleet-deps ## proofs on other nodes: RKE2, OpenRC
+	$(BIN)/pytest tests/integration/nodes
 
 .PHONY: faults
 faults: venv links fleet-deps ## the fault matrix on a fleet of three servers and an agent, as a table (about 40 minutes)
