@@ -14,7 +14,7 @@ import pytest
 
 from tests.fleet import containerd_source, workloads
 from tests.integration.cluster import REMOVE, SITE
-from tests.integration.login_fleet import CERTS_D, VERIFY, Account, LoginFleet, login_fleet
+from tests.integration.logins.login_fleet import CERTS_D, VERIFY, Account, LoginFleet, login_fleet
 
 ROLLBACK = "playbooks/rollback.yml"
 SERVERS_AGENTS_CONTAINERD = {"debian": (3, 2, ""), "recent": (1, 1, containerd_source.RECENT)}

@@ -15,7 +15,7 @@ from tests.fleet import containerd_source, workloads
 from tests.fleet.logins.registry import BASIC, BEARER
 from tests.fleet.logins.users import Users
 from tests.integration.cluster import Run
-from tests.integration.login_fleet import VERIFY, LoginFleet, login_fleet
+from tests.integration.logins.login_fleet import VERIFY, LoginFleet, login_fleet
 
 # A provider that has nothing to give, so that pods pull with what containerd has.
 EMPTY = """#!/usr/bin/python3
