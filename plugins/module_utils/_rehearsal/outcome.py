@@ -114,7 +114,7 @@ def _state(target: Target, said: Probed) -> str:
 
 
 def _ends(said: Probed) -> bool:
-    return said.status == 200 and said.cause in _ENDS_THE_SEARCH or said.cause == _ELSEWHERE
+    return (said.status == 200 and said.cause in _ENDS_THE_SEARCH) or said.cause == _ELSEWHERE
 
 
 def _to_blame(failed: Sequence[tuple[Target, Probed]]) -> Any:

@@ -33,8 +33,8 @@ _BEFORE_UNKNOWN = "it cannot be pulled with the new configuration, and whether i
 
 
 class Verdict(NamedTuple):
-    """``name`` is one of the above, ``before`` and ``after`` are what pulls come to, ``reason`` explains NOT_KNOWN if no
-    answer does, ``digest`` is what the tag gives with the new configuration, if that is not what runs; ``allowed``
+    """``name`` is one of the above, ``before`` and ``after`` are what pulls come to, ``reason`` explains NOT_KNOWN if
+    no answer does, ``digest`` is what the tag gives with the new configuration, if that is not what runs; ``allowed``
     whether somebody has said that this image may be lost."""
 
     used: Used

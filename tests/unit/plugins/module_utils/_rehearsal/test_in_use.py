@@ -34,8 +34,8 @@ def pod(name: str, *images: str, secrets: bool = False, phase: str = "Running", 
     }
 
 
-def listed(*tags: str, digests: tuple[str, ...] = (), pinned: bool = False, identity: str = "sha256:1") -> dict[str, Any]:
-    return {"id": identity, "repoTags": list(tags), "repoDigests": list(digests), "pinned": pinned}
+def listed(*tags: str, digests: tuple[str, ...] = (), pinned: bool = False) -> dict[str, Any]:
+    return {"id": "sha256:1", "repoTags": list(tags), "repoDigests": list(digests), "pinned": pinned}
 
 
 def running(image: dict[str, Any], pod_name: str = "", **more: Any) -> dict[str, Any]:

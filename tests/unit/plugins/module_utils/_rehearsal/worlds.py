@@ -31,6 +31,7 @@ REWRITES = (
     {"^library/": "", "^library/nginx$": "nginx-of-ours"},
     {"(.*)": "all/$1", "^other/db$": "all/other/db"},
 )
+RENAMED = ("moved/app", "nginx", "nginx-of-ours")
 LOGINS = (None, None, "robot", "intern")
 
 
@@ -54,7 +55,7 @@ class World:
             self.closed[host] = dice.random() < 0.3
             self.contents[host] = {}
             for repository in REPOSITORIES:
-                for form in (repository, "moved/app", "cache/" + repository, "all/" + repository, "nginx", "nginx-of-ours"):
+                for form in (repository, "cache/" + repository, "all/" + repository, *RENAMED):
                     if dice.random() < 0.6:
                         self.contents[host][form] = _digest("%s %s" % (repository, dice.choice(("", "", host))))
 
