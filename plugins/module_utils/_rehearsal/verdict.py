@@ -28,7 +28,7 @@ OWN_CREDENTIALS = "own_credentials"
 VERDICTS = (SAME_PLACE, OTHER_PLACE, GAINED, LOST, BROKEN, NOT_KNOWN, ON_THE_NODE, OWN_CREDENTIALS)
 
 _ABOUT_CREDENTIALS = ("unauthorized", "forbidden", "token_refused")
-_PODS_UNKNOWN = "the pods could not be listed, and one of them may bring credentials of its own"
+_MAY_BRING = "its pods may bring other credentials than the node's: of their own, or from a credential provider"
 _BEFORE_UNKNOWN = "it cannot be pulled with the new configuration, and whether it can be now could not be told"
 
 
@@ -79,7 +79,7 @@ def _judged(used: Used, before: Outcome, after: Outcome) -> tuple[str, str]:
     if before.state == UNKNOWN:
         return NOT_KNOWN, _BEFORE_UNKNOWN
     if used.credentials == MAY_BRING and after.said is not None and after.said.cause in _ABOUT_CREDENTIALS:
-        return NOT_KNOWN, _PODS_UNKNOWN
+        return NOT_KNOWN, _MAY_BRING
     return LOST, ""
 
 
