@@ -33,10 +33,11 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import
     controller_path,
     ledger_of,
     plain,
+    show,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import ASKED, STAGED
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import ASKED, REHEARSED, STAGED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.ask import ask
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import Given, GivenProblem, read
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes import only_files
@@ -60,7 +61,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings impo
 
 _CONTROLLER_ONLY = (
     "config", "validate_only", "disable_default_endpoint", "embedded_registry", "system_default_registry",
-    "cluster", "canary_images", "keep_generations", "limits", "rollout", "credential_providers",
+    "cluster", "canary_images", "keep_generations", "limits", "rollout", "credential_providers", "rehearse",
 )  # fmt: skip
 
 _SETTINGS = ("disable_default_endpoint", "embedded_registry", "system_default_registry")
@@ -163,6 +164,8 @@ class ActionModule(NodeAction):
                     self._arrive(run, arguments, "", task_vars, began)
         if arguments["stage"] and answer.get("live") and answer.get("reach"):
             self._ask_registries(answer, arguments, node_arguments, secrets, task_vars)
+        if arguments["rehearse"] is not None and not answer.get("failed"):
+            self._rehearse(answer, arguments, node_arguments, secrets, task_vars)
         if answer.get("contradictions"):
             answer["msg"] = self._contradicted(arguments, answer["contradictions"], task_vars)
         if answer.get("left_alone"):
@@ -211,6 +214,41 @@ class ActionModule(NodeAction):
         if doubts:
             answer.update(live=False, reach={})
             answer["reasons"] = [*answer["reasons"], "%s%s" % (NOT_LIVE, "; ".join(doubts))]
+
+    def _rehearse(
+        self,
+        answer: dict[str, Any],
+        arguments: Mapping[str, Any],
+        node_arguments: Mapping[str, Any],
+        secrets: Sequence[str],
+        task_vars: Mapping[str, Any],
+    ) -> None:
+        """Have the node ask whether it could still pull what it uses, if anything changes; fail if it could not, or if
+        there is no telling."""
+        host = str(task_vars.get("inventory_hostname", ""))
+        if answer.get("left_alone") or not (answer.get("changed") or answer.get("restart")):
+            show("%s: nothing changes, so nothing was rehearsed" % host)
+            return
+        sent = {key: node_arguments[key] for key in (*NODE_ARGUMENTS, "prepared") if key in node_arguments}
+        sent["rehearse"] = arguments["rehearse"]
+        try:
+            said = answer_of(
+                self._execute_module(
+                    module_name="k3sfleet.registries.k3s_rollout", module_args=sent, task_vars=task_vars
+                ),
+                secrets,
+            )
+            conform(said, REHEARSED, "the node's answer")
+            problem = str(said.get("msg") or "no reason given") if said.get("failed") else said["rehearsal"]["problem"]
+        except (AnsibleError, OddAnswer, KeyError) as error:
+            problem = str(error)
+        if problem:
+            answer.update(failed=True, msg="It could not be rehearsed on %s: %s" % (host, problem))
+            return
+        answer["rehearsal"] = said["rehearsal"]
+        show("%s: %s" % (host, said["rehearsal"]["headline"]))
+        if said["rehearsal"]["stops"]:
+            answer.update(failed=True, msg=str(said["rehearsal"]["refusal"]))
 
     def _contradicted(
         self, arguments: dict[str, Any], contradictions: list[dict[str, Any]], task_vars: Mapping[str, Any]

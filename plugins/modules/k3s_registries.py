@@ -159,6 +159,27 @@ options:
         description: Whether this run goes on with the rollout after staging. If not, its summary follows staging.
         type: bool
         default: true
+  rehearse:
+    description:
+      - Also have the node ask registries whether it could still pull the images that it uses, those of its pods, its
+        pause image and O(rehearse.images). The task fails if an image would be lost.
+      - Use it in check mode. Nothing is pulled. If nothing would change on the node, nothing is asked.
+    type: dict
+    suboptions:
+      images:
+        description: More images that the node must be able to pull.
+        type: list
+        elements: str
+        default: []
+      allow:
+        description: Images that may be lost, as names with or without a tag, or patterns with V(*) and V(?).
+        type: list
+        elements: str
+        default: []
+      seconds:
+        description: The deadline for all questions of a node together.
+        type: float
+        default: 60.0
   key:
     description: The key with which the node encrypts its answer for the controller. Only the action plugin sets it.
     type: str
@@ -229,6 +250,81 @@ reach:
       description: The registries that have a hosts.toml.
       type: list
       elements: str
+rehearsal:
+  description: What the configuration does to the pulls of the node.
+  returned: with O(rehearse), if something changes
+  type: dict
+  contains:
+    problem:
+      description: Why nothing could be rehearsed, empty usually.
+      type: str
+    refusal:
+      description: Which images would be lost, why, and what to do. Empty if none would.
+      type: str
+    headline:
+      description: How the images stand.
+      type: str
+      sample: "40 images: 38 from another place, 1 lost, 1 not known"
+    counts:
+      description: The number of images by verdict.
+      type: dict
+    asked:
+      description: The number of questions.
+      type: int
+    stops:
+      description: Whether an image would be lost that O(rehearse.allow) does not let go.
+      type: bool
+    unreadable:
+      description: Names of images in use that containerd does not accept.
+      type: list
+      elements: str
+    images:
+      description: The images, each with what becomes of it.
+      type: list
+      elements: dict
+      contains:
+        image:
+          description: The full name.
+          type: str
+        users:
+          description: Who uses it, such as a pod.
+          type: list
+          elements: str
+        verdict:
+          description:
+            - V(same_place), V(other_place), V(gained), V(lost), V(already_broken), V(not_known), V(on_the_node) or
+              V(own_credentials).
+            - V(on_the_node) is an image that could not be pulled and need not be, because it was imported or is pinned.
+            - V(own_credentials) is one that is only used by pods with an imagePullSecret, which is not read.
+          type: str
+        allowed:
+          description: Whether it may be lost.
+          type: bool
+        before:
+          description: The URL from which it can be pulled now, empty if it cannot.
+          type: str
+        after:
+          description: The URL from which it can be pulled with the configuration, empty if it cannot.
+          type: str
+        endpoint:
+          description: The endpoint whose answer decides.
+          type: str
+        cause:
+          description: V(ok), or why not, as in M(k3sfleet.registries.k3s_registry_probe).
+          type: str
+        message:
+          description: Why it cannot be pulled.
+          type: str
+        fix:
+          description: What to do.
+          type: str
+        digest:
+          description: What the tag gives at the new place, if that is not what runs.
+          type: str
+        running:
+          description: The digests that run.
+          type: list
+          elements: str
 files:
   description: The files that differ, each with its RV(files[].path) and RV(files[].action).
   returned: success, unless O(validate_only)

@@ -69,8 +69,28 @@ options:
       - Set by the action plugin of M(k3sfleet.registries.k3s_registries), which enters the answer in the plan.
     type: bool
     default: false
+  rehearse:
+    description:
+      - Change nothing, and ask registries whether the node could still pull the images that it uses.
+      - Set by the action plugin of M(k3sfleet.registries.k3s_registries).
+    type: dict
+    suboptions:
+      images:
+        description: More images that the node must be able to pull.
+        type: list
+        elements: str
+        default: []
+      allow:
+        description: Images that may be lost, as names or patterns.
+        type: list
+        elements: str
+        default: []
+      seconds:
+        description: The deadline for all questions together.
+        type: float
+        default: 60.0
   prepared:
-    description: With O(ask), what the controller has prepared. Set by the same action plugin.
+    description: With O(ask) or O(rehearse), what the controller has prepared. Set by the same action plugin.
     type: str
   restart_timeout:
     description: Seconds to wait for a healthy node after a restart.
@@ -279,7 +299,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from
     confirmed,
     identify,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import live_question, placing
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import (
+    live_question,
+    placing,
+    rehearsing,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import (
     Commit,
@@ -292,12 +316,15 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files im
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory, NodeBusy
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.rehearsal import NOTHING, refusal
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ROLLOUT_ARGUMENTS, supports_check_mode=True)
     if module.params["ask"]:
         _ask(module)
+    if module.params["rehearse"] is not None:
+        _rehearse(module)
     if module.check_mode:
         module.exit_json(changed=bool(module.params["staged"].get("restart")))
     # A cut connection must not stop a commit half way: it goes on to its end, which is one of two good states.
@@ -339,6 +366,25 @@ def _ask(module: AnsibleModule) -> None:
     except (Contradicted, DesiredProblem, FileProblem, ServiceProblem, Unsafe) as problem:
         module.fail_json(msg=str(problem))
     module.exit_json(changed=False, doubts=doubts)
+
+
+def _rehearse(module: AnsibleModule) -> None:
+    """Say which images the node could still pull, and change nothing."""
+    wanted = module.params["rehearse"]
+    try:
+        node = confirmed(identify(module.params))
+        if node.unsure:
+            raise rehearsing.NotRehearsed("the node cannot read %s by itself" % " and ".join(node.unsure))
+        prepared = module.params["prepared"]
+        if not prepared:
+            raise rehearsing.NotRehearsed("an earlier state cannot be rehearsed")
+        found = rehearsing.rehearse_on(node, prepared, wanted["images"], wanted["allow"], wanted["seconds"])
+        answer = {"problem": "", "refusal": refusal(found), **found.as_dict()}
+    except rehearsing.NotRehearsed as problem:
+        answer = {"problem": str(problem), "refusal": "", **NOTHING.as_dict()}
+    except (Contradicted, DesiredProblem, FileProblem, ServiceProblem, Unsafe) as problem:
+        module.fail_json(msg=str(problem))
+    module.exit_json(changed=False, rehearsal=answer)
 
 
 if __name__ == "__main__":

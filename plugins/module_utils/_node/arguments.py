@@ -25,6 +25,15 @@ NODE_ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 """What says what a node is: see the documentation fragment of the same name."""
 
+_REHEARSE: dict[str, Any] = {
+    "type": "dict",
+    "options": {
+        "images": {"type": "list", "elements": "str", "default": []},
+        "allow": {"type": "list", "elements": "str", "default": []},
+        "seconds": {"type": "float", "default": 60.0},
+    },
+}
+
 STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
     config={"type": "raw", "no_log": True},
@@ -48,6 +57,7 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
         },
     },
     credential_providers={"type": "raw", "no_log": True},
+    rehearse=_REHEARSE,
     prepared={"type": "str", "no_log": True},
     programs={"type": "dict"},
     key={"type": "str", "no_log": True},
@@ -60,6 +70,7 @@ ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     embedded_mirror={"type": "str"},
     live={"type": "bool"},
     ask={"type": "bool", "default": False},
+    rehearse=_REHEARSE,
     prepared={"type": "str", "no_log": True},
     restart_timeout={"type": "int", "default": 300},
     quorum_timeout={"type": "int", "default": 60},

@@ -17,7 +17,7 @@ from .asking import SECONDS, ask
 from .in_use import BRINGS, InUse
 from .outcome import PULLS, Outcome, attempts, outcome
 from .question import Question, Side
-from .verdict import LOST, NOT_KNOWN, VERDICTS, Verdict, verdict
+from .verdict import LOST, NOT_KNOWN, VERDICTS, WORDS, Verdict, verdict
 
 VARIABLE = "k3s_registries_rehearse_allow"
 
@@ -42,8 +42,19 @@ class Rehearsal(NamedTuple):
         """Whether an image would be lost that nobody has let go."""
         return any(item["verdict"] == LOST and not item["allowed"] for item in self.images)
 
+    @property
+    def headline(self) -> str:
+        """How the images stand, in a line."""
+        counted = ["%d %s" % (number, WORDS[name]) for name, number in self.counts.items() if number]
+        images = "1 image" if len(self.images) == 1 else "%d images" % len(self.images)
+        return "%s: %s" % (images, ", ".join(counted)) if counted else "no image is used"
+
     def as_dict(self) -> dict[str, Any]:
-        return {**self._asdict(), "counts": self.counts, "stops": self.stops}
+        """For JSON."""
+        return {**self._asdict(), "counts": self.counts, "stops": self.stops, "headline": self.headline}
+
+
+NOTHING = Rehearsal([], [], 0)
 
 
 def rehearse(

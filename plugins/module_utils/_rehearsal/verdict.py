@@ -25,7 +25,18 @@ NOT_KNOWN = "not_known"
 ON_THE_NODE = "on_the_node"
 OWN_CREDENTIALS = "own_credentials"
 
-VERDICTS = (SAME_PLACE, OTHER_PLACE, GAINED, LOST, BROKEN, NOT_KNOWN, ON_THE_NODE, OWN_CREDENTIALS)
+#: Every verdict, and how it is counted in a line.
+WORDS = {
+    SAME_PLACE: "from the same place",
+    OTHER_PLACE: "from another place",
+    GAINED: "gained",
+    LOST: "lost",
+    BROKEN: "already broken",
+    NOT_KNOWN: "not known",
+    ON_THE_NODE: "on the node",
+    OWN_CREDENTIALS: "with the pods' own credentials",
+}
+VERDICTS = tuple(WORDS)
 
 _ABOUT_CREDENTIALS = ("unauthorized", "forbidden", "token_refused")
 _MAY_BRING = "its pods may bring other credentials than the node's: of their own, or from a credential provider"

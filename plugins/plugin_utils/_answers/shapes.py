@@ -83,6 +83,20 @@ ROLLED = {
 #: What k3s_rollout answers if it only asks.
 ASKED = {"doubts": [TEXT]}
 
+#: What k3s_rollout answers if it rehearses.
+REHEARSED = {
+    "rehearsal": {
+        "problem": TEXT, "refusal": TEXT, "headline": TEXT, "asked": NUMBER, "stops": FLAG, "unreadable": [TEXT],
+        "counts": {"*": NUMBER},
+        "images": [
+            {
+                "image": TEXT, "users": [TEXT], "verdict": TEXT, "allowed": FLAG, "before": TEXT, "after": TEXT,
+                "endpoint": TEXT, "cause": TEXT, "message": TEXT, "fix": TEXT, "digest": TEXT, "running": [TEXT],
+            }
+        ],
+    }
+}  # fmt: skip
+
 #: What k3s_rollout_lease answers.
 LEASED = {
     "lease": TEXT, "previous": TEXT, "renewed": TEXT, "expires_in": NUMBER,

@@ -58,6 +58,7 @@ class OneNode:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.answers: dict[str, Any] = {"k3s_registries": STAGED, "k3s_rollout": {"changed": False, "doubts": []}}
         self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.more: dict[str, Any] = {}
         monkeypatch.setattr(_action.C, "DEFAULT_LOCAL_TMP", str(folder))
         monkeypatch.setattr(k3s_registries.C, "DEFAULT_LOCAL_TMP", str(folder))
         monkeypatch.setattr(ActionBase, "run", lambda *_arguments, **_named: {})
@@ -68,7 +69,7 @@ class OneNode:
         config = {"mirrors": {"docker.io": {"endpoint": ["https://r"]}}, "configs": {"r": {"auth": auth}}}
         arguments = {
             "node_role": "agent", "cluster": "server/agent", "stage": True, "live": True, "config": config,
-            "canary_images": ["image:1"],
+            "canary_images": ["image:1"], **self.more,
         }  # fmt: skip
         task = SimpleNamespace(
             args=arguments, delegate_to=None, check_mode=False, diff=False, run_once=False, action="k3s_registries"
@@ -89,7 +90,7 @@ class OneNode:
         variables = {"inventory_hostname": "a-1", "groups": groups, "ansible_play_hosts": ["a-1"]}
         result: dict[str, Any] = action.run(task_vars=variables)
         with _action.ledger_of({"cluster": "server/agent"}).opened() as run:
-            return result, run.hosts["a-1"]
+            return result, run.hosts.get("a-1", Host())
 
 
 @pytest.fixture
@@ -132,3 +133,56 @@ def test_whatever_else_it_answers_is_a_restart_with_the_reason(one_node: OneNode
     assert noted.reasons[-1].startswith("not without a restart: ")
     assert said in noted.reasons[-1]
     assert PASSWORD not in repr((result, noted))
+
+
+REHEARSED = {
+    "problem": "", "refusal": "", "headline": "1 image: 1 from another place", "asked": 2, "stops": False,
+    "unreadable": [], "counts": {"lost": 0}, "images": [],
+}  # fmt: skip
+
+
+def rehearse(one_node: OneNode, answer: Any) -> dict[str, Any]:
+    one_node.more = {"rehearse": {"images": ["image:2"], "allow": ["old/*"]}, "live": False}
+    one_node.answers["k3s_registries"] = dict(STAGED, live=False)
+    one_node.answers["k3s_rollout"] = answer
+    return one_node.stage()[0]
+
+
+def test_a_node_that_changes_is_rehearsed_on_in_one_more_call(one_node: OneNode) -> None:
+    result = rehearse(one_node, {"changed": False, "rehearsal": REHEARSED})
+    (_first, staged), (second, sent) = one_node.sent
+    assert (second, sent["rehearse"]) == ("k3s_rollout", {"images": ["image:2"], "allow": ["old/*"], "seconds": 60.0})
+    assert PASSWORD in sent["prepared"]
+    assert "rehearse" not in staged
+    assert (result["rehearsal"], result.get("failed", False)) == (REHEARSED, False)
+    assert PASSWORD not in repr(result)
+
+
+def test_a_lost_image_fails_the_task(one_node: OneNode) -> None:
+    lost = dict(REHEARSED, stops=True, refusal="1 image that this node uses could no longer be pulled")
+    result = rehearse(one_node, {"changed": False, "rehearsal": lost})
+    assert (result["failed"], result["msg"]) == (True, lost["refusal"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"rehearsal": dict(REHEARSED, problem="no containerd")}, "no containerd"),
+        ({"failed": True, "msg": "cannot read %s" % PASSWORD}, "cannot read ********"),
+        ({"rehearsal": {"problem": 7}}, "the node's answer"),
+        ({}, "rehearsal"),
+        (AnsibleConnectionFailure("no route"), "no route"),
+    ],
+)
+def test_what_was_not_rehearsed_is_not_green(one_node: OneNode, answer: Any, said: str) -> None:
+    result = rehearse(one_node, answer)
+    assert result["failed"]
+    assert said in result["msg"]
+    assert PASSWORD not in repr(result)
+
+
+def test_nothing_is_asked_where_nothing_changes(one_node: OneNode) -> None:
+    one_node.more = {"rehearse": {}}
+    one_node.answers["k3s_registries"] = dict(STAGED, changed=False, restart=False, live=False)
+    assert "rehearsal" not in one_node.stage()[0]
+    assert [name for name, _sent in one_node.sent] == ["k3s_registries"]
