@@ -25,6 +25,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.argument
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import secrets_of_tables
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.verdict import OTHER_PLACE, SAME_PLACE
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import (
     Warned,
     answer_of,
@@ -245,10 +246,12 @@ class ActionModule(NodeAction):
         if problem:
             answer.update(failed=True, msg="It could not be rehearsed on %s: %s" % (host, problem))
             return
-        answer["rehearsal"] = said["rehearsal"]
-        show("%s: %s" % (host, said["rehearsal"]["headline"]))
-        if said["rehearsal"]["stops"]:
-            answer.update(failed=True, msg=str(said["rehearsal"]["refusal"]))
+        found = answer["rehearsal"] = said["rehearsal"]
+        show("%s: %s" % (host, found["headline"]))
+        if found["stops"]:
+            # Ansible prints all of a result that fails.
+            found["images"] = [item for item in found["images"] if item["verdict"] not in (SAME_PLACE, OTHER_PLACE)]
+            answer.update(failed=True, msg=str(found["refusal"]))
 
     def _contradicted(
         self, arguments: dict[str, Any], contradictions: list[dict[str, Any]], task_vars: Mapping[str, Any]

@@ -279,7 +279,8 @@ rehearsal:
       type: list
       elements: str
     images:
-      description: The images, each with what becomes of it.
+      description: The images, each with what becomes of it. If the task fails, without those that can be pulled before
+        and after.
       type: list
       elements: dict
       contains:

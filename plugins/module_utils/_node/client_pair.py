@@ -17,6 +17,18 @@ LARGEST = 1 << 20
 """Bytes that are read of either file."""
 
 
+def load(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    """Take a pair of files into ``context``. A key with a passphrase is refused: containerd cannot use it either.
+
+    Both are read here, so that a FIFO does not hold the run, and handed on in memory, so that what was looked at is
+    what is used.
+
+    :raises OSError: if one cannot be read, is no regular file or is larger than a megabyte.
+    :raises ssl.SSLError: if they are no pair. ``reason`` says why.
+    """
+    load_texts(context, content_of(certificate), content_of(key))
+
+
 def content_of(path: str) -> bytes:
     """:raises OSError: if it cannot be read, is no regular file or is larger than a megabyte."""
     with open(path, "rb", opener=regular_only) as file:
@@ -27,13 +39,9 @@ def content_of(path: str) -> bytes:
 
 
 def load_texts(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Take what a pair of files holds into ``context``. A key with a passphrase is refused: containerd cannot use it
-    either.
+    """:func:`load` for what the two files hold.
 
-    Whoever has files reads them (:func:`content_of`) and hands them on in memory: a FIFO does not hold the run then,
-    and what was looked at is what is used.
-
-    :raises ssl.SSLError: if they are no pair. ``reason`` says why.
+    :raises ssl.SSLError: if they are no pair.
     """
     with _file_with(certificate) as certificate_path, _file_with(key) as key_path:
         # Without a password of ours OpenSSL would ask for one on the terminal.

@@ -60,6 +60,8 @@ def rehearse_on(
     :raises FileProblem: if a file cannot be read.
     """
     paths = node.paths
+    if node.state != "running":
+        raise NotRehearsed("%s does not run there (%s), so it uses no images" % (paths.service, node.state))
     desired = from_text(wanted).at(paths)
     after = _after(node, desired)
     try:

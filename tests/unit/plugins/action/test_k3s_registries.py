@@ -159,9 +159,12 @@ def test_a_node_that_changes_is_rehearsed_on_in_one_more_call(one_node: OneNode)
 
 
 def test_a_lost_image_fails_the_task(one_node: OneNode) -> None:
-    lost = dict(REHEARSED, stops=True, refusal="1 image that this node uses could no longer be pulled")
+    images = [{"image": name, "verdict": name} for name in ("same_place", "lost", "other_place", "not_known")]
+    lost = dict(REHEARSED, stops=True, refusal="1 image that this node uses could no longer be pulled", images=images)
     result = rehearse(one_node, {"changed": False, "rehearsal": lost})
     assert (result["failed"], result["msg"]) == (True, lost["refusal"])
+    # Ansible prints all of it.
+    assert [item["image"] for item in result["rehearsal"]["images"]] == ["lost", "not_known"]
 
 
 @pytest.mark.parametrize(

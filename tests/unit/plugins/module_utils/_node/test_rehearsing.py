@@ -209,13 +209,16 @@ def test_what_others_have_put_into_certs_d_stays(node: Node, cluster: Cluster, c
 
 
 def test_what_cannot_be_rehearsed_says_why(
-    node: Node, cluster: Cluster, change: Any, monkeypatch: pytest.MonkeyPatch
+    node: Node, k3s: FakeK3s, cluster: Cluster, change: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = change(store(), store())
     with pytest.raises(NotRehearsed, match="leaves registries.yaml as it is"):
         rehearse_on(node.identity(), replace(wanted, config=None).text())
     monkeypatch.setattr(kubernetes, "crictl", lambda *_arguments, **_more: Outcome(1, "", "no containerd"))
     with pytest.raises(NotRehearsed, match="no containerd"):
+        rehearse_on(node.identity(), wanted.text())
+    k3s.running = False
+    with pytest.raises(NotRehearsed, match="does not run there"):
         rehearse_on(node.identity(), wanted.text())
 
 
