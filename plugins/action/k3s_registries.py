@@ -67,6 +67,11 @@ _CONTROLLER_ONLY = (
 
 _SETTINGS = ("disable_default_endpoint", "embedded_registry", "system_default_registry")
 
+_NO_PIPELINING = (
+    "without pipelining, Ansible keeps the new credentials and keys in a temporary file on each node while the rehearsal "
+    "runs there, and leaves it if the run is killed"
+)
+
 display = Display()
 
 
@@ -232,6 +237,8 @@ class ActionModule(NodeAction):
             return
         sent = {key: node_arguments[key] for key in (*NODE_ARGUMENTS, "prepared") if key in node_arguments}
         sent["rehearse"] = arguments["rehearse"]
+        if not self._is_pipelining_enabled("new") and Warned.first(_NO_PIPELINING):
+            answer["warnings"] = [*answer.get("warnings", []), _NO_PIPELINING]
         try:
             said = answer_of(
                 self._execute_module(

@@ -146,7 +146,7 @@ def effect(images: Iterable[str], before: Situation, after: Situation, engine: A
     old_ends, new_ends = _endpoints(before, registries), _endpoints(after, registries)
     both = [name for name in sorted(old_ends) if name in new_ends]
     return Effect(
-        as_before=those(lambda old, new: old == new),
+        as_before=those(lambda old, new: new.is_as(old)),
         moves=tuple(
             Move(*places, tuple(names)) for places, names in sorted(moves.items(), key=lambda item: -len(item[1]))
         ),
@@ -194,11 +194,9 @@ class _Route(NamedTuple):
             any("hosts_toml_error" in item for item in found),
         )
 
-    def __eq__(self, other: object) -> bool:
-        # TLS settings and credentials are counted by endpoint.
-        return isinstance(other, _Route) and (self.urls, *self[2:]) == (other.urls, *other[2:])
-
-    __hash__ = None  # type: ignore[assignment]
+    def is_as(self, other: _Route) -> bool:
+        """Whether the same requests are made. TLS settings and credentials are counted by endpoint."""
+        return self._replace(attempts=()) == other._replace(attempts=())
 
     def place(self, image: Image) -> str:
         return _place(self.attempts[0], image) if self.attempts else "nowhere"

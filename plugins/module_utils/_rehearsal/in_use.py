@@ -133,10 +133,10 @@ def _of_containers(
             continue
         image = _of(container, "image")
         # The kubelet names an image by its ID; newer ones add what the pod has named.
-        names = [image.get("userSpecifiedImage"), image.get("image")]
+        given = [image.get("userSpecifiedImage"), image.get("image")]
         identity = str(container.get("imageRef") or image.get("image") or "")
         there = by_id.get(identity, {})
-        names = [name for name in names if isinstance(name, str) and name and not _is_id(name)]
+        names = [name for name in given if isinstance(name, str) and name and not _is_id(name)]
         names = names or [tag for tag in _texts(there, "repoTags") if tag] or _texts(there, "repoDigests")
         user = CONTAINER % (pod if labels.get(_POD) else _of(container, "metadata").get("name"))
         for name in names[:1]:

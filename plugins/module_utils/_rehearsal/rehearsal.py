@@ -84,15 +84,14 @@ def rehearse(
     answers = ask_all(list(questions.values()), environment, seconds)
     describers = (Describer(before.node), Describer(after.node))
     verdicts = []
+    nothing = Outcome("", None, None)
     for item in used.images:
-        nothing = Outcome("", None, None)
-        ends = [nothing, nothing]
+        old_end = new_end = nothing
         if item in routes:
-            ends = [
-                outcome(groups, lambda target, side=side: answers[side.key(target)])  # type: ignore[misc]
-                for side, groups in zip((before, after), routes[item])
-            ]
-        verdicts.append(_described(verdict(item, *ends, list(allow)), *describers))
+            old, new = routes[item]
+            old_end = outcome(old, lambda target: answers[before.key(target)])
+            new_end = outcome(new, lambda target: answers[after.key(target)])
+        verdicts.append(_described(verdict(item, old_end, new_end, list(allow)), *describers))
     return Rehearsal(verdicts, [visible(name) for name in used.unreadable], len(questions))
 
 

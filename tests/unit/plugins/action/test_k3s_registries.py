@@ -59,6 +59,7 @@ class OneNode:
         self.answers: dict[str, Any] = {"k3s_registries": STAGED, "k3s_rollout": {"changed": False, "doubts": []}}
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self.more: dict[str, Any] = {}
+        self.pipelining = True
         monkeypatch.setattr(_action.C, "DEFAULT_LOCAL_TMP", str(folder))
         monkeypatch.setattr(k3s_registries.C, "DEFAULT_LOCAL_TMP", str(folder))
         monkeypatch.setattr(ActionBase, "run", lambda *_arguments, **_named: {})
@@ -86,6 +87,7 @@ class OneNode:
             return copy.deepcopy(answer)
 
         action._execute_module = module
+        action._is_pipelining_enabled = lambda _style: self.pipelining
         groups = {"server": [], "agent": ["a-1"]}
         variables = {"inventory_hostname": "a-1", "groups": groups, "ansible_play_hosts": ["a-1"]}
         result: dict[str, Any] = action.run(task_vars=variables)
@@ -156,6 +158,14 @@ def test_a_node_that_changes_is_rehearsed_on_in_one_more_call(one_node: OneNode)
     assert "rehearse" not in staged
     assert (result["rehearsal"], result.get("failed", False)) == (REHEARSED, False)
     assert PASSWORD not in repr(result)
+
+
+def test_what_ansible_leaves_without_pipelining_is_said_once(one_node: OneNode) -> None:
+    assert not rehearse(one_node, {"changed": False, "rehearsal": REHEARSED}).get("warnings")
+    one_node.pipelining = False
+    (warning,) = rehearse(one_node, {"changed": False, "rehearsal": REHEARSED})["warnings"]
+    assert "without pipelining" in warning
+    assert not rehearse(one_node, {"changed": False, "rehearsal": REHEARSED}).get("warnings")
 
 
 def test_a_lost_image_fails_the_task(one_node: OneNode) -> None:
