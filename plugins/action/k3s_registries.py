@@ -68,8 +68,8 @@ _CONTROLLER_ONLY = (
 _SETTINGS = ("disable_default_endpoint", "embedded_registry", "system_default_registry")
 
 _NO_PIPELINING = (
-    "without pipelining, Ansible keeps the new credentials and keys in a temporary file on each node while the rehearsal "
-    "runs there, and leaves it if the run is killed"
+    "without pipelining, Ansible keeps the new credentials and keys in a temporary file on each node while the "
+    "rehearsal runs there, and leaves it if the run is killed"
 )
 
 display = Display()
@@ -255,6 +255,8 @@ class ActionModule(NodeAction):
             return
         found = answer["rehearsal"] = said["rehearsal"]
         show("%s: %s" % (host, found["headline"]))
+        for words in found["effect"]:
+            show("  " + words)
         if found["stops"]:
             # Ansible prints all of a result that fails.
             found["images"] = [item for item in found["images"] if item["verdict"] not in (SAME_PLACE, OTHER_PLACE)]

@@ -265,6 +265,12 @@ rehearsal:
       description: How the images stand.
       type: str
       sample: "40 images: 38 from another place, 1 lost, 1 not known"
+    effect:
+      description:
+        - What the change means for pulls, in words, as P(k3sfleet.registries.compare_pulls#filter) says it.
+        - Empty if the configuration in force is not one that the collection has written.
+      type: list
+      elements: str
     counts:
       description: The number of images by verdict.
       type: dict

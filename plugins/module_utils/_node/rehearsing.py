@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import check, match_images
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.on_the_node import (
@@ -20,9 +20,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_st
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.staging import pause_images
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.changes import TextHosts
+from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import generated_address
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.environment import service_environment
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import read_node
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.asking import SECONDS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.effect import Situation, effect
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.in_use import (
     MAY_BRING,
     NONE,
@@ -32,12 +34,18 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.in_
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.question import Side
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.rehearsal import Rehearsal, rehearse
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 
-from . import expectation, files, installed_release, kubernetes
+from . import expectation, files, installed_release, kubernetes, placing
 from .desired import Desired, from_text
 from .generated import read_generated
+from .generations import GenerationDamaged, Generations
 from .managed import is_certificate
+from .memory import Memory
 from .paths import NodePaths
+
+if TYPE_CHECKING:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
 
 PAUSE, CANARY = "pause image", "canary or verify image"
 _LIST_TIMEOUT = 20.0
@@ -72,7 +80,8 @@ def rehearse_on(
         raise NotRehearsed("a template of containerd's configuration writes the credentials, so they are not known")
     used = images_of(paths, images, desired)
     environment = service_environment(paths.data_dir, [paths.service]).variables
-    return rehearse(used, before, after, environment, allow, seconds)
+    found = rehearse(used, before, after, environment, allow, seconds)
+    return found._replace(effect=_effect(node, desired, used))
 
 
 def images_of(paths: NodePaths, images: Sequence[str], desired: Desired) -> InUse:
@@ -142,3 +151,30 @@ def _after(node: Identity, desired: Desired) -> Side:
         if is_certificate(item.path) and files.read(item.path).content != item.content
     }
     return Side(TextHosts(texts, predicted.auth, paths.certs_d), contents)
+
+
+def _effect(node: Identity, desired: Desired, used: InUse) -> list[str]:
+    """What the change means for pulls, in words; nothing if the configuration that is in force cannot be told."""
+    paths = node.paths
+    config = _config_in_force(paths)
+    if config is None or desired.config is None:
+        return []
+    found = read_generated(paths)
+    around = expectation.around(node, desired, installed_release.installed(paths, keep=False), found)
+    here = generated_address(found.hosts, paths.agent_dir, paths.distribution)
+    old = Situation(config, not node.settings.flag("disable-default-registry-endpoint"), here)
+    new = Situation(desired.config, around.default_endpoint, around.embedded[0])
+    return effect([item.image.text for item in used.images], old, new).sentences
+
+
+def _config_in_force(paths: NodePaths) -> Config | None:
+    """What registries.yaml says, if the collection has written it or it is not there."""
+    record = Memory(paths).record()
+    if files.read(paths.registries_yaml).content is None:
+        return normalise({})
+    if not record["generation"] or placing.is_edited(paths, record):
+        return None
+    try:
+        return Generations(paths).desired(int(record["generation"])).config
+    except GenerationDamaged:
+        return None

@@ -81,6 +81,9 @@ def outcome(hosts: Sequence[Sequence[Target]], answers: Answers) -> Outcome:
             return found
         if found.state == UNKNOWN:
             doubtful = doubtful or found
+            if any(_ends(said) for _target, said in group):
+                # Under one of its names the search ends here.
+                return doubtful
         elif found.said is not None and found.target is not None:
             if _ends(found.said):
                 if doubtful is not None:
@@ -99,7 +102,7 @@ def _of_host(group: Sequence[tuple[Target, Probed]]) -> Outcome:
     judged = [Outcome(_state(target, said), target, said) for target, said in group]
     if any(target.note for target, _said in group):
         return judged[0]._replace(state=UNKNOWN, reason=_ONLY_RE2)
-    if len({item.state for item in judged}) == 1:
+    if len({(item.state, _ends(said)) for item, (_target, said) in zip(judged, group)}) == 1:
         return judged[0]
     unsure = [item for item in judged if item.state == UNKNOWN]
     return unsure[0] if unsure else judged[0]._replace(state=UNKNOWN, reason=_SEVERAL_REWRITES)

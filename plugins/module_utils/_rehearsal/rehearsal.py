@@ -25,11 +25,13 @@ Ask = Callable[[Sequence[Question], Mapping[str, str], float], Mapping[Any, Prob
 
 
 class Rehearsal(NamedTuple):
-    """``images`` as users get them, ``asked`` the number of questions."""
+    """``images`` as users get them, ``asked`` the number of questions, ``effect`` what the change means for pulls, in
+    words, if that is known without asking."""
 
     images: list[dict[str, Any]]
     unreadable: list[str]
     asked: int
+    effect: Sequence[str] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -51,7 +53,13 @@ class Rehearsal(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {**self._asdict(), "counts": self.counts, "stops": self.stops, "headline": self.headline}
+        return {
+            **self._asdict(),
+            "effect": list(self.effect),
+            "counts": self.counts,
+            "stops": self.stops,
+            "headline": self.headline,
+        }
 
 
 NOTHING = Rehearsal([], [], 0)

@@ -87,7 +87,7 @@ ASKED = {"doubts": [TEXT]}
 REHEARSED = {
     "rehearsal": {
         "problem": TEXT, "refusal": TEXT, "headline": TEXT, "asked": NUMBER, "stops": FLAG, "unreadable": [TEXT],
-        "counts": {"*": NUMBER},
+        "effect": [TEXT], "counts": {"*": NUMBER},
         "images": [
             {
                 "image": TEXT, "users": [TEXT], "verdict": TEXT, "allowed": FLAG, "before": TEXT, "after": TEXT,

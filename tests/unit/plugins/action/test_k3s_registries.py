@@ -139,7 +139,7 @@ def test_whatever_else_it_answers_is_a_restart_with_the_reason(one_node: OneNode
 
 REHEARSED = {
     "problem": "", "refusal": "", "headline": "1 image: 1 from another place", "asked": 2, "stops": False,
-    "unreadable": [], "counts": {"lost": 0}, "images": [],
+    "unreadable": [], "counts": {"lost": 0}, "images": [], "effect": ["1 image moves from a to b"],
 }  # fmt: skip
 
 
@@ -150,13 +150,16 @@ def rehearse(one_node: OneNode, answer: Any) -> dict[str, Any]:
     return one_node.stage()[0]
 
 
-def test_a_node_that_changes_is_rehearsed_on_in_one_more_call(one_node: OneNode) -> None:
+def test_a_node_that_changes_is_rehearsed_on_in_one_more_call(
+    one_node: OneNode, capsys: pytest.CaptureFixture[str]
+) -> None:
     result = rehearse(one_node, {"changed": False, "rehearsal": REHEARSED})
     (_first, staged), (second, sent) = one_node.sent
     assert (second, sent["rehearse"]) == ("k3s_rollout", {"images": ["image:2"], "allow": ["old/*"], "seconds": 60.0})
     assert PASSWORD in sent["prepared"]
     assert "rehearse" not in staged
     assert (result["rehearsal"], result.get("failed", False)) == (REHEARSED, False)
+    assert "a-1: 1 image: 1 from another place\n  1 image moves from a to b" in capsys.readouterr().out
     assert PASSWORD not in repr(result)
 
 

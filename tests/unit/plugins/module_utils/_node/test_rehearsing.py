@@ -120,7 +120,17 @@ def test_a_running_image_that_the_new_mirror_lacks(node: Node, cluster: Cluster,
     assert verdicts_of(found) == {"team/app:1": verdicts.LOST, "team/db:1": verdicts.OTHER_PLACE}
     assert found.stops
     assert tree(node) == kept
+    old, new = (rehearsed.partition("/v2")[0] for rehearsed in (found.images[1]["before"], found.images[1]["after"]))
+    assert found.effect == ["2 images move from %s/v2 to %s/v2" % (old, new)]
     assert not rehearse_on(node.identity(), wanted.text(), allow=["r.test/team/app"]).stops
+
+
+def test_the_effect_in_words_needs_a_configuration_that_is_known(node: Node, cluster: Cluster, change: Any) -> None:
+    wanted = change(store("team/app"), store("team/app"))
+    cluster.runs("r.test/team/app:1")
+    Path(node.paths.registries_yaml).write_text("mirrors: {}\n")
+    found = rehearse_on(node.identity(), wanted.text())
+    assert (found.effect, verdicts_of(found)) == ([], {"team/app:1": verdicts.OTHER_PLACE})
 
 
 def test_canaries_and_the_pause_image_count(

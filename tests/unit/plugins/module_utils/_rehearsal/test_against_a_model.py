@@ -91,7 +91,8 @@ def modelled(case: Case, side: Side) -> Pull:
 
 def check(case: Case, said: Outcome, real: Pull) -> None:
     if said.state == PULLS:
-        assert (said.place, said.said and said.said.digest) == (real.url, real.digest), case
+        assert ("", "") not in real.ends, case
+        assert (said.place, said.said and said.said.digest) in real.ends, case
     elif said.state == FAILS:
         assert (real.url, real.unsure) == ("", False), case
     else:

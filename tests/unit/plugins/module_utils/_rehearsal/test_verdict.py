@@ -153,6 +153,9 @@ def test_several_rewrites_are_a_doubt_only_where_they_matter() -> None:
     assert result(GONE, REFUSED, hosts=hosts).state == FAILS
     found = result(OK, GONE, hosts=hosts)
     assert (found.state, bool(found.reason)) == (UNKNOWN, True)
+    behind = node("https://m1", rewrite={"^team/": "one/", "^team": "two"})
+    assert result(OK, GONE, OK, hosts=behind).state == PULLS
+    assert result(Probed("not_a_registry", "", 200), GONE, OK, hosts=behind).state == UNKNOWN
 
 
 def test_an_endpoint_that_has_no_url_is_left_out() -> None:

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 import random
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -79,11 +81,13 @@ class World:
 
 
 class Pull(NamedTuple):
-    """How a pull ends: from where, with which digest; ``unsure`` if that depends on the moment or on K3s' choice."""
+    """How a pull ends: from where, with which digest; ``unsure`` if that depends on the moment or on K3s' choice, of
+    which ``ends`` has all."""
 
     url: str
     digest: str
     unsure: bool
+    ends: frozenset[tuple[str, str]] = frozenset()
 
 
 def configuration(dice: random.Random) -> dict[str, Any]:
@@ -108,14 +112,15 @@ def pull(config: dict[str, Any], default_endpoint: bool, world: World, registry:
     """What a node with this configuration comes to."""
     hosts = host_config.host_configs(copy.deepcopy(config), default_endpoint, lambda _level, _text: None)
     host = hosts.get(registry) or hosts.get("_default")
-    ends = []
-    for choice in range(3):
-        ends.append(_search(host, config, world, registry, repository, choice))
+    # K3s chooses anew for every host that it asks.
+    choices = itertools.product(range(2), repeat=len(host.endpoints) if host is not None else 0)
+    ends = [_search(host, config, world, registry, repository, choice) for choice in choices]
     sure = len(set(ends)) == 1
-    return ends[0]._replace(unsure=ends[0].unsure or not sure)
+    all_of_them = frozenset((end.url, end.digest) for end in ends)
+    return ends[0]._replace(unsure=ends[0].unsure or not sure, ends=all_of_them)
 
 
-def _search(host: Any, config: Any, world: World, registry: str, repository: str, choice: int) -> Pull:
+def _search(host: Any, config: Any, world: World, registry: str, repository: str, choices: Sequence[int]) -> Pull:
     itself = "https://%s/v2" % ("registry-1.docker.io" if registry == "docker.io" else registry)
     places: list[tuple[str, dict[str, str]]] = []
     if host is not None:
@@ -123,9 +128,9 @@ def _search(host: Any, config: Any, world: World, registry: str, repository: str
         if host.default is not None and host.default.url is not None:
             places.append((host.default.url or itself, {}))
     unsure = False
-    for base, rewrites in places or [(itself, {})]:
+    for number, (base, rewrites) in enumerate(places or [(itself, {})]):
         server = urlsplit(base).netloc
-        asked = _rewritten(repository, rewrites, choice)
+        asked = _rewritten(repository, rewrites, choices[number] if number < len(choices) else 0)
         own = server == registry or (registry, server) == ("docker.io", "registry-1.docker.io")
         url = "%s/%s/manifests/1%s" % (base, asked, "" if own else "?ns=" + quote(registry, safe=""))
         login = (config["configs"].get(server) or {}).get("auth")
