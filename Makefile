@@ -91,10 +91,13 @@ docs-site: links $(VENV)/.docs-installed ## a site of all modules, filters, role
 bench: venv links ## every budget: measured, allowed, and the ratio of the two
 	$(BIN)/python -m tests.bench
 
+# molecule notes below ~/.ansible what it has created, and believes the note of a run that was cut off.
+molecule_test = $(BIN)/molecule reset --scenario-name $(1) && $(BIN)/molecule test --scenario-name $(1)
+
 .PHONY: molecule
 molecule: venv links fleet-deps ## the molecule scenarios, on real nodes
-	$(BIN)/molecule test --scenario-name default
-	$(BIN)/molecule test --scenario-name ha
+	$(call molecule_test,default)
+	$(call molecule_test,ha)
 
 .PHONY: integration
 integration: venv links fleet-deps ## proofs on a fleet: pulls, order, leaks, drift, bad input
@@ -167,7 +170,7 @@ mirror: venv links ## k3s_image_mirror on real registries: forty images, every f
 .PHONY: airgap
 airgap: venv links fleet-deps ## molecule scenario: a fleet without a default endpoint pulls what was mirrored
 	@$(BIN)/python -m tests.mirror deps
-	$(BIN)/molecule test --scenario-name airgap
+	$(call molecule_test,airgap)
 
 .PHONY: clean
 clean: fleet-clean ## everything that the other targets have made, fleets included

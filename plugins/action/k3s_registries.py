@@ -62,10 +62,13 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings impo
 
 _CONTROLLER_ONLY = (
     "config", "validate_only", "disable_default_endpoint", "embedded_registry", "system_default_registry",
-    "cluster", "canary_images", "keep_generations", "limits", "rollout", "credential_providers", "rehearse",
+    "cluster", "canary_images", "keep_generations", "limits", "rollout", "credential_providers",
+    "credential_store", "rehearse",
 )  # fmt: skip
 
 _SETTINGS = ("disable_default_endpoint", "embedded_registry", "system_default_registry")
+
+_HOW = ("keep_generations", "live", "settle", "credential_store")
 
 _NO_PIPELINING = (
     "without pipelining, Ansible keeps the new credentials and keys in a temporary file on each node while the "
@@ -304,7 +307,7 @@ class ActionModule(NodeAction):
             run.refused = sorted({*run.refused, str(task_vars.get("inventory_hostname", ""))})
 
     def _prepare(self, arguments: dict[str, Any], task_vars: Any) -> Prepared:
-        settings = Settings(**{key: arguments[key] for key in (*_SETTINGS, "keep_generations", "live", "settle")})
+        settings = Settings(**{key: arguments[key] for key in (*_SETTINGS, *_HOW)})
         try:
             paths = stated_paths(arguments)
             if arguments["state"] == "previous":

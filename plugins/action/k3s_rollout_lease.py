@@ -166,6 +166,7 @@ class ActionModule(NodeAction):
             if result["waits_for"]:
                 # A free strategy: whoever ends last releases it. Should that host not come, the keeper does.
                 result["lease"] = names.KEPT
+                run.lease.releaser = ""
                 return
             arguments["holder"] = run.lease.holder
             run.lease = Lease(holder=run.lease.holder)

@@ -125,12 +125,13 @@ lines:
   sample: 81230
 """
 
+import os
 import time
 from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import (
-    check,
+    configured,
     kubelet_log,
     staging,
 )
@@ -180,7 +181,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     generated = configured_mirrors(paths.certs_d)
     # Where the embedded registry is, stands in no configuration.
     config = generated if config is None else {**config, "embedded_hosts": generated.get("embedded_hosts")}
-    secrets = loaded_secrets(paths.containerd_config)
+    secrets = [*loaded_secrets(paths.containerd_config), *_stored_secrets(paths)]
     reader = PullReader(config, parameters["images"], since, secrets=secrets)
     for path in files:
         try:
@@ -194,6 +195,16 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     return {"changed": False, "pulls": pulls, "files": files, "lines": reader.lines}
 
 
+def _stored_secrets(paths: NodePaths) -> list[str]:
+    """Those that the kubelet hands out, so that none of them is quoted either."""
+    if not os.path.exists(paths.credential_store):
+        return []
+    # Imported here: hardly any node has a store.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.on_the_node import secrets
+
+    return secrets(paths)
+
+
 def _with_the_kubelet_s_reasons(
     pulls: list[dict[str, Any]], paths: NodePaths, since: float | None
 ) -> list[dict[str, Any]]:
@@ -202,9 +213,10 @@ def _with_the_kubelet_s_reasons(
         return pulls
     try:
         lines = service_of(paths.service).log(since or 0.0, kubelet_log.LINES)
+        lines = [*lines, *kubelet_log.own_file(paths.data_dir, since or 0.0)]
     except ServiceProblem:
         return pulls
-    said, providers = kubelet_log.heard(lines), check.known(paths).providers
+    said, providers = kubelet_log.heard(lines), configured.known(paths).providers
     return [kubelet_log.explained(pull, said, providers) for pull in pulls]
 
 

@@ -125,6 +125,15 @@ options:
         If there is a C(config.yaml) that the collection has not written, the task fails. With O(adopt), it is taken
         over if it says the same.
     type: raw
+  credential_store:
+    description:
+      - Have the kubelet hand out the credentials in O(config) with a small credential provider, so that new ones need
+        no restart. It reads them from a file of root's at each pull of a pod.
+      - It holds the credentials of a registry only if everybody who is asked for its images is one host with these
+        credentials. For the others, a warning says why not and what would make it possible.
+      - The task fails before anything is touched if O(config) would bring stored credentials to another host.
+    type: bool
+    default: false
   adopt:
     description:
       - Take over a registries.yaml that the collection has not written only if it is equal in effect, that is, if
@@ -483,7 +492,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from
     unsure_answer,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import NEITHER, Identity
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import placing
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import expectation, placing
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
     Desired,
@@ -517,10 +526,15 @@ def main() -> None:
         confirmed(node)
         if module.params["node_role"] == NEITHER:
             module.exit_json(left_alone=True, **_nothing_to_do(node, []))
-        desired: Desired | None = previous_state(node.paths) if previous else from_text(module.params["prepared"])
+        desired: Desired | None = (
+            previous_state(node.paths, module.params["live"], module.params["settle"])
+            if previous
+            else from_text(module.params["prepared"])
+        )
         if desired is None:
             module.exit_json(left_alone=False, **_nothing_to_do(node, ["no earlier state is kept on this node"]))
             return
+        desired, warnings = expectation.with_store(node, desired, check_mode=module.check_mode)
         asks_back = {} if previous else question(
             node.paths, desired, arrived=module.params["programs"] or {}, adopt=module.params["adopt"],
             check_mode=module.check_mode, key=module.params["key"] or "",
@@ -541,7 +555,7 @@ def main() -> None:
         DesiredProblem, FileProblem, GenerationDamaged, NodeBusy, ServiceProblem, StageRefused, Unsafe
     ) as problem:  # fmt: skip
         module.fail_json(msg=str(problem))
-    for warning in result.pop("warnings", []):
+    for warning in [*result.pop("warnings", []), *warnings]:
         module.warn(warning)
     if result.get("kept"):
         module.warn(placing.KEPT % result["kept"])

@@ -85,7 +85,8 @@ options:
         environment, its arguments and a minute to answer - and ask the registry with what it answers.
       - It is asked for the first of O(images) that it is for, otherwise for an image of a registry that its
         C(match_images) name without a wildcard.
-      - What it answers is neither shown nor kept. It is sent to the image's registry only.
+      - What it answers is neither shown nor kept. It is sent to the image's registry only, for RV(endpoints) too if the
+        node has no credentials for that registry.
     type: bool
     default: false
 seealso:
@@ -277,10 +278,14 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_t
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable, Sequence
 
     from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import answer
     from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import Target
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image
+
+    Probe = Callable[[Sequence[Target]], list[dict[str, Any]]]
 
 ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
@@ -306,17 +311,21 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         images = [parse_image(name) for name in parameters["images"]]
     except ImageError as error:
         module.fail_json(msg=f"images: {error}")
-    node = _node(module, planned, paths.certs_d, paths.containerd_config)
+    node = _node(module, planned, paths)
     environment = service_environment(paths.data_dir, (paths.service,))
-    prober = Prober(node, environment.variables, parameters["timeout"], parameters["content"])
+    providers: list[dict[str, Any]] = []
+    options = node, environment.variables, parameters["timeout"], parameters["content"]
+    probe: Probe = Prober(*options).results
+    if _asks_providers(parameters):
+        providers, probe = _providers(paths, options, images)
     targets = endpoint_targets(node) if parameters["all_endpoints"] else []
     targets += image_targets(node, images)
     proxied = any(name.lower().endswith("s_proxy") or name.lower() == "http_proxy" for name in environment.variables)
     return {
         "changed": False,
-        "endpoints": prober.results(targets),
+        "endpoints": probe(targets),
         "proxy_source": environment.source if proxied else "",
-        "providers": _providers(paths, node, environment.variables, parameters) if _asks_providers(parameters) else [],
+        "providers": providers,
     }
 
 
@@ -326,31 +335,39 @@ def _asks_providers(parameters: dict[str, Any]) -> bool:
 
 
 def _providers(
-    paths: NodePaths, node: NodeHosts, variables: dict[str, str], parameters: dict[str, Any]
-) -> list[dict[str, Any]]:
+    paths: NodePaths, options: tuple[NodeHosts, dict[str, str], float, bool], images: list[Image]
+) -> tuple[list[dict[str, Any]], Probe]:
+    """What each provider answers, and how to probe with these answers."""
     # Imported here: most nodes have none.
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import check, start
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.handed import ask_registry
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import (
+        check,
+        configured,
+        kubelet_process,
+    )
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._probe import handed
 
-    known = check.known(paths)
-    if known.problem:
-        return [check.not_known(known.problem)]
-    if not known.providers:
-        return []
+    node, variables, timeout, _content = options
+    known = configured.known(paths)
+    if known.problem or not known.providers:
+        return [check.not_known(known.problem)] if known.problem else [], Prober(*options).results
     try:
         pid = service_of(paths.service).state().main_pid
     except ServiceProblem:
         pid = 0
-    images = [f"{image.registry}/{image.repository}" for image in map(parse_image, parameters["images"])]
+    names = [f"{image.registry}/{image.repository}" for image in images]
+    answers: dict[str, answer.Credential] = {}
 
     def ask(image: str, credential: answer.Credential) -> dict[str, Any]:
-        return ask_registry(node, variables, parameters["timeout"], image, credential.username, credential.password)
+        answers[image] = credential
+        return handed.ask_registry(node, variables, timeout, image, credential.username, credential.password)
 
-    return check.check(paths, known.providers, images, start.environment_of(pid), ask)
+    found = check.check(paths, known.providers, names, kubelet_process.environment(pid, paths.data_dir), ask)
+    given = check.given(known.providers, names, answers)
+    return found, lambda targets: handed.results(*options, targets, given)
 
 
-def _node(module: AnsibleModule, planned: dict[str, Any] | None, certs_d: str, config_toml: str) -> NodeHosts:
-    parameters = module.params
+def _node(module: AnsibleModule, planned: dict[str, Any] | None, paths: NodePaths) -> NodeHosts:
+    parameters, certs_d, config_toml = module.params, paths.certs_d, paths.containerd_config
     if planned is not None:
         try:
             config = normalise(planned)
@@ -365,10 +382,20 @@ def _node(module: AnsibleModule, planned: dict[str, Any] | None, certs_d: str, c
             " configuration without it, set config."
         )
     try:
-        return read_node(certs_d, config_toml)
+        return _with_the_store(read_node(certs_d, config_toml), paths)
     except OSError as error:
         module.fail_json(msg=f"Cannot read {config_toml}: {error.strerror}. Reading it needs become: true.")
     raise AssertionError
+
+
+def _with_the_store(node: NodeHosts, paths: NodePaths) -> NodeHosts:
+    """With the credentials that the kubelet hands out, as what containerd has read may be refused by now."""
+    if os.path.exists(paths.credential_store):
+        # Imported here: hardly any node has a store.
+        from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store import in_the_probe
+
+        node.auth = in_the_probe.auth(node, paths)
+    return node
 
 
 def _warn_of_files_elsewhere(module: AnsibleModule, planned: dict[str, Any]) -> None:

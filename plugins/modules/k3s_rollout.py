@@ -316,6 +316,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files im
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory, NodeBusy
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import StageRefused
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.rehearsal import NOTHING, refusal
 
 
@@ -363,7 +364,7 @@ def _ask(module: AnsibleModule) -> None:
         doubts = ["in check mode, no registry is asked for an earlier state"]
         if wanted is not None:
             doubts = live_question.ask_for(node, wanted, module.params["canary_images"])
-    except (Contradicted, DesiredProblem, FileProblem, ServiceProblem, Unsafe) as problem:
+    except (Contradicted, DesiredProblem, FileProblem, ServiceProblem, StageRefused, Unsafe) as problem:
         module.fail_json(msg=str(problem))
     module.exit_json(changed=False, doubts=doubts)
 

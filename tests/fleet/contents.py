@@ -25,7 +25,8 @@ from typing import Any
 from tests.fleet.process import FleetError
 from tests.fleet.state import Fleet
 
-IMAGES = ("rancher/mirrored-pause:3.6", "team/app:1")
+PAUSE = "rancher/mirrored-pause:3.6"
+IMAGES = (PAUSE, "team/app:1")
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"

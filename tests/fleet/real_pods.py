@@ -9,9 +9,11 @@ child's PID from pipe: EOF`. Pods need `hostNetwork: true` besides, as ``tests.f
 
 from __future__ import annotations
 
+import json
 import time
 
-from tests.fleet import nodes, workloads
+from tests.fleet import contents, nodes, workloads
+from tests.fleet.archive import Archive
 from tests.fleet.process import FleetError
 from tests.fleet.state import Fleet
 
@@ -60,8 +62,10 @@ def allow(fleet: Fleet) -> None:
     """
     if fleet.k3s != "real":
         raise FleetError("fleet %s has no real K3s, so its pods have no processes" % fleet.name)
+    pause = _pause_image()
     for node in fleet.nodes:
         nodes.execute(fleet, node.name, ["sh", "-ec", _INSTALL], stdin=WRAPPER.encode())
+        nodes.execute(fleet, node.name, ["k3s", "ctr", "--namespace", "k8s.io", "images", "import", "-"], stdin=pause)
     _wait_for_service_account(fleet)
 
 
@@ -76,3 +80,16 @@ def _wait_for_service_account(fleet: Fleet) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
+
+
+def _pause_image() -> bytes:
+    """Every pod needs it, and the test's registries.yaml need not say where it is to be had: an OCI layout."""
+    image, archive = contents.built(contents.PAUSE), Archive()
+    blobs = {**image.blobs, **image.manifests, contents.digest(image.index): image.index}
+    for digest, content in blobs.items():
+        archive.file("blobs/" + digest.replace(":", "/"), content)
+    name = {"io.containerd.image.name": "docker.io/" + contents.PAUSE}
+    entry = {"mediaType": contents.INDEX, "digest": contents.digest(image.index), "size": len(image.index)}
+    archive.file("index.json", json.dumps({"schemaVersion": 2, "manifests": [{**entry, "annotations": name}]}))
+    archive.file("oci-layout", json.dumps({"imageLayoutVersion": "1.0.0"}))
+    return archive.content()

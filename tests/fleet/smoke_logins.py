@@ -235,8 +235,8 @@ def provider_of_a_cloud_keeps_what_it_got_while_it_is_good(scene: Scene) -> None
     cloud = scene.cloud
     settings = {"CLOUD_METADATA": cloud.metadata.url, "CLOUD_TOKENS": cloud.tokens.url, "CLOUD_CA": CA}
     cloud.seconds = 8.0
-    scene.provide("cloud", providers.OF_THE_CLOUD, providers.entry("cloud", ["cloud.*:%d" % scene.clouded.server.port],
-                                                                 **settings))  # fmt: skip
+    entry = providers.entry("cloud", ["cloud.*:%d" % scene.clouded.server.port], **settings)
+    scene.provide("cloud", providers.OF_THE_CLOUD, entry)
     for name in ("cloud-1", "cloud-2"):
         scene.pod(name, "%s/%s" % (scene.clouded.host, scene.image()))
         workloads.until_running(scene.fleet, name)

@@ -24,7 +24,7 @@ from tests.fleet.inventory import CANARY
 from tests.hostile.mirroring import Registry
 from tests.integration.cluster import REMOVE, SITE, Cluster, Run
 from tests.integration.hostile_fleet import PYTHON, HostileFleet
-from tests.integration.secrets_watch import files_with
+from tests.integration.secrets_watch import NOTHING_LEFT, SEARCH, files_with
 
 SECONDS = 150.0
 CONTROLLER, NODE = 256.0, 160.0
@@ -32,20 +32,6 @@ CONTROLLER, NODE = 256.0, 160.0
 REGISTRIES = "/etc/rancher/k3s/registries.yaml"
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 PULLED = ("words", "liar", "drip", "escapes")
-# containerd's own: K3s writes credentials in clear into a folder of mode 0700.
-# The control proves that the search finds what is there: a search that fails finds nothing, as one without a leak.
-_CONTROL = "the control of the search"
-_WIDE = f"""\
-umask 077; cat > /run/canaries; echo '{_CONTROL}' >> /run/canaries
-for place in /opt /tmp /var/tmp /dev/shm; do echo '{_CONTROL}' > $place/control; done; chmod 0644 /opt/control
-logger '{_CONTROL}'; journalctl --quiet --sync
-find / -xdev -type f -perm /077 -not -path '/proc/*' -not -path '/sys/*' -not -path '*/agent/etc/containerd/*' \\
-    -size -4096k -newer /etc/hosts -exec grep -l -s -F -f /run/canaries {{}} + | sort
-journalctl --quiet --no-pager -o cat | grep -F -f /run/canaries
-grep -r -l -s -F -f /run/canaries /tmp /var/tmp /dev/shm | sort
-rm /run/canaries /opt/control /tmp/control /var/tmp/control /dev/shm/control
-"""
-_ONLY_THE_CONTROL = f"/opt/control\n{_CONTROL}\n/dev/shm/control\n/tmp/control\n/var/tmp/control\n"
 
 
 @dataclass(frozen=True)
@@ -204,5 +190,5 @@ def test_no_canary_is_in_logs_results_or_files(played: Played) -> None:
         assert secrets.found_in(text) == [], name
     assert files_with(secrets, [Path("/dev/shm")]) == []
     assert [name for name in os.listdir("/dev/shm") if name.startswith("k3sfleet")] == []
-    told = played.fleet.cluster.everywhere(_WIDE, secrets.patterns())
-    assert told == dict.fromkeys(told, _ONLY_THE_CONTROL)
+    told = played.fleet.cluster.everywhere(SEARCH, secrets.patterns())
+    assert told == dict.fromkeys(told, NOTHING_LEFT)

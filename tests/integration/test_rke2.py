@@ -11,7 +11,8 @@ from typing import Any, Iterator
 import pytest
 import yaml
 
-from tests.fleet import up
+from tests.fleet import shapes, up
+from tests.fleet.logins import providers
 from tests.integration.cluster import REMOVE, SITE, Cluster
 from tests.integration.secrets_watch import Secrets
 
@@ -67,3 +68,29 @@ def test_rollout_change_put_back_and_removal(rke2: Cluster) -> None:
     rke2.play(REMOVE).ok()
     for name in rke2.names:
         assert rke2.sh(name, "find %s -name '*registr*' -o -name k3sfleet" % CONFIG).strip() == ""
+
+
+def test_credential_providers_go_where_rke2_s_settings_point_and_leave_nothing(rke2: Cluster) -> None:
+    """The agent's settings point elsewhere, the server has RKE2's defaults."""
+    config, bin_dir = "/etc/providers/of/rke2.yaml", "/opt/providers/bin"
+    shapes.set_config(
+        rke2.fleet, "agent-1",
+        {"image-credential-provider-config": config, "image-credential-provider-bin-dir": bin_dir},
+    )  # fmt: skip
+    program = rke2.folder / "own-provider"
+    program.write_text(providers.FAILING, encoding="utf-8")
+    wanted = [{"name": "own-provider", "src": str(program), "match_images": ["own.test"]}]
+    variables = {"k3s_registries_credential_providers": wanted}
+    run = rke2.play(SITE, variables=variables).ok()
+    assert rke2.restarts(run.began) == {"server-1": 1, "agent-1": 1}
+    places = {"server-1": (providers.FOLDER + "/config.yaml", providers.FOLDER + "/bin"), "agent-1": (config, bin_dir)}
+    for name, (file, folder) in places.items():
+        assert rke2.sh(name, "stat -c '%%a' %s %s/own-provider" % (file, folder)) == "600\n700\n"
+        flags = "--image-credential-provider-bin-dir=%s --image-credential-provider-config=%s " % (folder, file)
+        assert flags in rke2.sh(name, "journalctl -o cat -u %s | grep 'Running kubelet' | tail -1" % rke2.service(name))
+    refused = rke2.play(VERIFY, variables=variables).refused()
+    assert "credential provider own-provider: it ended with status 1" in " ".join(refused.output.split())
+    gone = rke2.play(REMOVE).ok()
+    assert rke2.restarts(gone.began) == {"server-1": 1, "agent-1": 1}
+    for name in rke2.names:
+        assert rke2.sh(name, "ls -d /etc/providers /opt/providers %s 2>/dev/null | wc -l" % providers.FOLDER) == "0\n"

@@ -94,7 +94,7 @@ class FaultyNode:
         images = [
             case.full_image for case in sorted(CASES, key=lambda case: case.cause != "timeout") if case not in alone
         ]
-        one = f"timeout -k 5 {PULL_SECONDS} k3s crictl pull $0 >/dev/null 2>&1 && echo $0 || true"
+        one = f"if timeout -k 5 {PULL_SECONDS} k3s crictl pull $0 >/dev/null 2>&1; then echo $0; fi"
         said = self.run(f"xargs -n 1 sh -c '{one}'", "\n".join(case.full_image for case in alone).encode())
         said += self.run(f"xargs -n 1 -P {AT_ONCE} sh -c '{one}'", "\n".join(images).encode())
         pulled = set(said.split())

@@ -83,7 +83,7 @@ class Members:
 
     def loaded(self) -> dict[str, set[str]]:
         """The mirrors that K3s has loaded, by node; the registry itself, which has a hosts.toml too, is none."""
-        command = "find %s -name hosts.toml 2>/dev/null || true" % _LOADED
+        command = f"if test -d {_LOADED}; then find {_LOADED} -name hosts.toml; fi"
         itself = "%s:%d" % (self.fleet.registry.host, self.fleet.registry.port)
         found = {name: {line.split("/")[-2] for line in self.sh(name, command).split()} for name in self.named()}
         return {name: mirrors - {itself} for name, mirrors in found.items()}
@@ -92,7 +92,7 @@ class Members:
         """The mirrors of registries.yaml, by node; none where there is no file."""
         found = {}
         for name in self.named():
-            text = self.sh(name, "cat %s 2>/dev/null || true" % _CONFIG)
+            text = self.sh(name, f"if test -e {_CONFIG}; then cat {_CONFIG}; fi")
             found[name] = set((yaml.safe_load(text) or {}).get("mirrors") or ())
         return found
 
@@ -127,9 +127,9 @@ class Members:
 
     def lease(self) -> dict[str, Any]:
         """The spec of the cluster's Lease, empty when there is none."""
-        command = "k3s kubectl -n kube-system get lease %s -o json || true" % _LEASE
-        text = self.sh(self.named("server")[0], command)
-        return dict(json.loads(text)["spec"]) if text.strip() else {}
+        text = self.sh(self.named("server")[0], "k3s kubectl -n kube-system get leases -o json")
+        found = [item["spec"] for item in json.loads(text)["items"] if item["metadata"]["name"] == _LEASE]
+        return dict(found[0]) if found else {}
 
     def lease_of_another_run(self, holder: str) -> None:
         """Give the Lease to ``holder`` for an hour; to nobody when it is empty."""

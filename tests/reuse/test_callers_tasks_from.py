@@ -70,7 +70,7 @@ def test_verify_fails_the_node_that_somebody_has_edited(project: Project, east: 
 @pytest.mark.usefixtures("before")
 def test_diagnose_names_a_failing_pull(project: Project, east: Members, batches: str, how: str) -> None:
     [agent] = east.named("agent")
-    east.sh(agent, "k3s crictl pull %s && exit 1 || true" % _MISSING)
+    east.sh(agent, "if k3s crictl pull %s; then exit 1; fi" % _MISSING)
     run = _call(project, east, batches, how, "diagnose", k3s_registries_diagnose_since="5m").ok()
     assert _MISSING in run.output
     assert "not_found" in run.output

@@ -17,7 +17,7 @@ from tests.fleet.podman import CHECKOUT
 from tests.reuse.members import Members
 from tests.reuse.project import COLLECTION, Project
 
-_LEFT = "cd /etc/rancher/k3s && ls -d registries.yaml registry-certs k3sfleet 2>/dev/null || true"
+_LEFT = "find /etc/rancher/k3s -maxdepth 1 '(' -name 'registr*' -o -name k3sfleet ')'"
 
 
 @pytest.fixture(scope="module")

@@ -7,17 +7,12 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
-    GenerationDamaged,
-    Generations,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
-from . import answer, match_images, program, programs, staging
+from . import answer, match_images, program, programs
 from .answer import Credential
 from .provider import Provider
 from .said import last_line
@@ -34,31 +29,6 @@ _FIXES = {
 
 Ask = Callable[[str, Credential], Mapping[str, Any]]
 """Asks an image's registry with a credential: ``cause`` (``ok``), ``message``, ``fix``, ``findings``."""
-
-
-class Known(NamedTuple):
-    """The providers of a node. ``problem`` says why they cannot be told, "" if they can."""
-
-    providers: tuple[Provider, ...]
-    problem: str
-
-
-def known(paths: NodePaths) -> Known:
-    """The providers that the kubelet is configured with on this node."""
-    text = staging.content(paths)
-    if text is None:
-        return Known((), "")
-    if not staging.is_ours(text):
-        return Known((), "%s was not written by this collection, and its providers are not checked" % (
-            paths.provider_config
-        ))  # fmt: skip
-    try:
-        state = Generations(paths).desired(int(Memory(paths).record()["generation"]))
-    except GenerationDamaged:
-        return Known((), "what the collection has put into %s cannot be told any more" % paths.provider_config)
-    if not any(item.path == paths.provider_config and item.content == text for item in state.files):
-        return Known((), "%s was edited, and its providers are not checked" % paths.provider_config)
-    return Known(state.on_node, "")
 
 
 def check(
@@ -138,6 +108,27 @@ def not_known(problem: str) -> dict[str, Any]:
 def _failed(found: dict[str, Any], cause: str, message: str) -> dict[str, Any]:
     found.update(cause=cause, message=message, fix=_FIXES.get(cause, ""))
     return found
+
+
+def given(
+    providers: Sequence[Provider], images: Sequence[str], answers: Mapping[str, Credential]
+) -> Callable[[str, str], tuple[str, str] | None]:
+    """Who may ask a registry with what providers have answered: by the registry, and the image or "" for any of it.
+
+    :param images: as for :func:`check`.
+    :param answers: what providers have given, by the image that each was asked for.
+    """
+
+    def find(registry: str, image: str) -> tuple[str, str] | None:
+        for provider in providers:
+            asked = image_for(provider, images)
+            fits = not image or any(match_images.matches(pattern, image) for pattern in provider.match_images)
+            # For another registry it could give something else.
+            if fits and asked.partition("/")[0] == registry and asked in answers:
+                return answers[asked].username, answers[asked].password
+        return None
+
+    return find
 
 
 def image_for(provider: Provider, images: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""What the kubelet says about its credential providers, in the log of K3s' service.
+r"""What the kubelet says about its credential providers, in the log of K3s' service or, of RKE2's, in its own.
 
 containerd knows nothing of a provider: a pull that got no credentials from one fails there with a 401. The kubelet has
 gone on without credentials, and says why in its own log. Source: \`\`pkg/credentialprovider/plugin/plugin.go\`\` and
@@ -10,15 +10,21 @@ gone on without credentials, and says why in its own log. Source: \`\`pkg/creden
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from typing import Any, Iterable, Mapping, NamedTuple, Sequence
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import last_lines
 
 from .match_images import matches
 from .provider import Provider
 from .said import reason, shown
 
 LINES = 4000
-"""So many of the newest lines of the service are looked through."""
+"""So many of the newest lines of a log are looked through."""
+
+_MOST = 4 << 20
 
 EXPLAINED = ("unauthorized", "forbidden", "token_refused", "not_found")
 """What a pull ends with that got no credentials, or not the right ones."""
@@ -53,6 +59,18 @@ class Heard(NamedTuple):
     line: str
 
 
+def own_file(data_dir: str, since: float = 0.0) -> list[str]:
+    """The newest lines of a kubelet that has a log of its own, as RKE2's, whose lines its service's log has not.
+
+    :param since: of a file that was written last before this time, none are read.
+    """
+    path = os.path.join(data_dir, "agent", "logs", "kubelet.log")
+    with contextlib.suppress(OSError):
+        if os.stat(path).st_mtime >= since:
+            return last_lines(path, LINES, _MOST)
+    return []
+
+
 def heard(lines: Iterable[str]) -> list[Heard]:
     """What the lines say about providers, in their order."""
     found = []
@@ -82,24 +100,28 @@ def explained(pull: Mapping[str, Any], said: Sequence[Heard], providers: Sequenc
     """A pull that fails, with the kubelet's reason if that has one for it.
 
     :param pull: of k3s_pull_diagnosis.
-    :param providers: those of the node: of a line that names no image it is known by them whose it is.
+    :param providers: those of the node: of a line that names no image it is known by them whose it may be.
     """
-    repository = _repository(str(pull["image"]))
-    its = [item.name for item in providers if any(matches(pattern, repository) for pattern in item.match_images)]
     if pull["cause"] not in EXPLAINED:
         return dict(pull)
-    for item in reversed(said):
-        if item.image == repository or (not item.image and its):
-            name = item.provider or its[0]
-            return {
-                **pull,
-                "cause": item.cause,
-                "endpoint": None,
-                "message": _MESSAGES[item.cause] % name,
-                "fix": _FIX % reason(item.said, providers),
-                "evidence": [*pull["evidence"], shown(item.line, providers)],
-            }
-    return dict(pull)
+    repository = _repository(str(pull["image"]))
+    its = [item.name for item in providers if any(matches(pattern, repository) for pattern in item.match_images)]
+    # A line that names the image tells more than a newer one that does not.
+    item = next((item for item in reversed(said) if item.image == repository), None)
+    whose = item.provider if item is not None else ""
+    if item is None and its:
+        item = next((item for item in reversed(said) if not item.image), None)
+        whose = " or ".join(its)
+    if item is None:
+        return dict(pull)
+    return {
+        **pull,
+        "cause": item.cause,
+        "endpoint": None,
+        "message": _MESSAGES[item.cause] % whose,
+        "fix": _FIX % reason(item.said, providers),
+        "evidence": [*pull["evidence"], shown(item.line, providers)],
+    }
 
 
 def refusal(lines: Iterable[str]) -> str:

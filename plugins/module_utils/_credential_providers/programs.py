@@ -19,7 +19,7 @@ from typing import IO, Callable, Iterable, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files, folders
 
-from . import program
+from . import made_folders, program
 from .provider import Provider
 
 STORE = ".k3sfleet"
@@ -128,6 +128,18 @@ def place(bin_dir: str, providers: Sequence[Provider]) -> None:
             _replace(path, partial(os.link, content))
 
 
+def make_folder(bin_dir: str, folder: str) -> None:
+    """Make the folder that the kubelet's configuration is in, which :func:`prune` takes away again.
+
+    :raises FileProblem: when it cannot be made, or somebody else could change what lies in it.
+    """
+    new = made_folders.missing(folder)
+    if new:
+        store = _made(bin_dir)
+        files.make_directory(folder, 0o755)
+        made_folders.note(store, new)
+
+
 def _replace(path: str, make: Callable[[str], None]) -> None:
     """Put what ``make`` makes in place of whatever is at ``path``."""
     temporary = path + files.TEMPORARY_SUFFIX
@@ -164,21 +176,20 @@ def remove_obsolete(bin_dir: str, providers: Iterable[Provider]) -> None:
 
 
 def prune(bin_dir: str, kept: Iterable[str]) -> None:
-    """Remove the contents that neither the kubelet's folder nor a kept state needs, and folders that are empty then.
+    """Remove the contents that neither the kubelet's folder nor a kept state needs, and the collection's own folders
+    that are empty then.
 
     :raises FileProblem: when one cannot be removed.
     """
     store = os.path.join(bin_dir, STORE)
-    names = _names_in(store)
-    if not names and not os.path.isdir(store):
+    if not os.path.isdir(store):
         return
+    names = [name for name in _names_in(store) if name != made_folders.NOTE]
     used = {*kept, *(name for name in names if _is_used(bin_dir, name))}
     for name in names:
         if name not in used:
             files.remove(os.path.join(store, name), through_link=False)
-    files.remove_empty_directory(store)
-    # The kubelet gets its flags only if its folder is there: an empty one says nothing.
-    files.remove_empty_directory(bin_dir)
+    made_folders.remove_empty(store)
 
 
 def _is_used(bin_dir: str, content: str) -> bool:
@@ -244,9 +255,11 @@ def _made(bin_dir: str) -> str:
     :raises FileProblem: when it cannot be made, or somebody else could change what lies in it.
     """
     store = os.path.join(bin_dir, STORE)
+    new = made_folders.missing(bin_dir)
     files.make_directory(bin_dir, 0o755)
     files.make_directory(store, 0o700)
     files.remove_leftovers(store)
+    made_folders.note(store, new)
     return store
 
 

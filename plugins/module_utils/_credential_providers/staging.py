@@ -151,13 +151,64 @@ def _trouble_with_path(path: str) -> str:
 
 
 def reasons(paths: NodePaths, desired: Desired, started: float) -> list[str]:
-    """Why the kubelet has to be started anew; empty if it has read what is wanted."""
+    """Why the kubelet has to be started anew; empty if it has read what is wanted, in these bytes or in others."""
     found = content(paths)
-    wanted = next((item.content for item in desired.files if item.path == paths.provider_config), None)
+    wanted = _wanted(paths, desired)
     if wanted is None:
         return ["%s will be removed" % paths.provider_config] if is_ours(found) else []
-    if found != wanted:
+    if found != wanted and not _says_the_same(paths, desired, found):
         return ["%s will be changed" % paths.provider_config]
     if started and os.stat(paths.provider_config).st_mtime > started + 1:
         return ["%s is newer than the running %s" % (paths.provider_config, paths.service)]
+    if not is_ours(found) and not _was_there(paths, desired, started):
+        return ["whether the running %s has read %s cannot be seen" % (paths.service, paths.provider_config)]
     return []
+
+
+def says_the_same_since(paths: NodePaths, desired: Desired) -> int | None:
+    """The time (ns) of a configuration that says what is wanted in other bytes, None if the one there is no such."""
+    found, wanted = content(paths), _wanted(paths, desired)
+    if wanted is None or found == wanted or not _says_the_same(paths, desired, found):
+        return None
+    return os.stat(paths.provider_config).st_mtime_ns
+
+
+def _wanted(paths: NodePaths, desired: Desired) -> bytes | None:
+    return next((item.content for item in desired.files if item.path == paths.provider_config), None)
+
+
+def _says_the_same(paths: NodePaths, desired: Desired, found: bytes | None) -> bool:
+    """Whether the kubelet does the same with what is there as with what is wanted. Of somebody else's configuration
+    the controller has said so, which can read YAML; of its own the collection knows what it says."""
+    if found is None or not desired.on_node:
+        return False
+    if hashlib.sha256(found).hexdigest() == desired.settings.get("same_providers"):
+        return True
+    # Imported here: an unchanged node needs none of it.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import (
+        GenerationDamaged,
+        Generations,
+    )
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
+
+    from . import config_yaml
+
+    try:
+        ours = Generations(paths).desired(int(Memory(paths).record()["generation"]))
+    except GenerationDamaged:
+        return False
+    # Of what was found on the node, only the programs are known.
+    if _wanted(paths, ours) != found or not all(provider.match_images for provider in ours.on_node):
+        return False
+    return config_yaml.equal_in_effect(config_yaml.document(ours.on_node), desired.on_node)
+
+
+def _was_there(paths: NodePaths, desired: Desired, started: float) -> bool:
+    """Whether somebody else's providers were in their places when K3s started, which looks at them only then: without
+    the programs' folder it takes no notice of the configuration."""
+    places = [paths.provider_config]
+    places += [os.path.join(paths.provider_bin_dir, provider.name) for provider in desired.on_node]
+    try:
+        return all(os.stat(place, follow_symlinks=False).st_ctime <= started for place in places)
+    except OSError:
+        return False

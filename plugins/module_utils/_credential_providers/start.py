@@ -35,14 +35,6 @@ class Started(NamedTuple):
     cause: str
 
 
-def environment_of(pid: int) -> dict[str, str]:
-    """The variables of a running process, those of K3s for the kubelet in it; empty if it cannot be read."""
-    with contextlib.suppress(OSError), open("/proc/%d/environ" % pid, "rb") as handle:
-        text = handle.read().decode("utf-8", "surrogateescape")
-        return dict(pair.split("=", 1) for pair in text.split("\0") if "=" in pair)
-    return {}
-
-
 def start(
     command: Sequence[str],
     question: bytes,
@@ -86,7 +78,8 @@ class _Talk:
         pipes = self._process.stdin, self._process.stdout, self._process.stderr
         with selectors.DefaultSelector() as selector:
             for pipe, event in zip(pipes, (selectors.EVENT_WRITE, selectors.EVENT_READ, selectors.EVENT_READ)):
-                assert pipe is not None
+                if pipe is None:
+                    raise AssertionError("the process was started with all three pipes")
                 os.set_blocking(pipe.fileno(), False)
                 selector.register(pipe, event)
             while selector.get_map():

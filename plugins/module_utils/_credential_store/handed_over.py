@@ -8,31 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import pkgutil
-from typing import TYPE_CHECKING, NamedTuple, Sequence
+from typing import NamedTuple, Sequence
+
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import Provider
 
 from . import provider_program
 from .interpreter import first_line
 
-if TYPE_CHECKING:
-    from typing import Mapping, TypedDict
-
-    class Entry(TypedDict):
-        """The arguments of ``_credential_providers.provider.Provider``."""
-
-        name: str
-        sha256: str
-        match_images: tuple[str, ...]
-        default_cache_duration: str
-        args: tuple[str, ...]
-        env: tuple[tuple[str, str], ...]
-        token_attributes: Mapping[str, object] | None
-
 
 class HandedOver(NamedTuple):
-    """``program`` is the content of the executable file that ``entry`` describes."""
+    """``program`` is the content of the executable file that ``provider`` describes."""
 
     program: bytes
-    entry: Entry
+    provider: Provider
 
 
 def handed_over(interpreter: str, store_path: str, registries: Sequence[str]) -> HandedOver | None:
@@ -44,18 +32,8 @@ def handed_over(interpreter: str, store_path: str, registries: Sequence[str]) ->
     if not registries:
         return None
     program = program_text(interpreter)
-    return HandedOver(
-        program,
-        {
-            "name": provider_program.NAME,
-            "sha256": hashlib.sha256(program).hexdigest(),
-            "match_images": tuple(sorted(registries)),
-            "default_cache_duration": "0s",
-            "args": (store_path,),
-            "env": (),
-            "token_attributes": None,
-        },
-    )
+    checksum = hashlib.sha256(program).hexdigest()
+    return HandedOver(program, Provider(provider_program.NAME, checksum, tuple(sorted(registries)), args=(store_path,)))
 
 
 def program_text(interpreter: str) -> bytes:

@@ -1,8 +1,8 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The file with the credentials on a node: written in one step for root alone, read back, removed; and what else there
-decides about it."""
+"""The file with the credentials on a node, read back; and what else there decides about it. It is written, kept and
+removed like the other files of the wanted state."""
 
 from __future__ import annotations
 
@@ -12,18 +12,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import f
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
 
-from .store import (
-    EMPTY,
-    FILE_NAME,
-    MODE,
-    Store,
-    from_content,
-)
-
-
-def path_on(paths: NodePaths) -> str:
-    """Where the file is: in the collection's own folder, which only root can enter."""
-    return os.path.join(paths.state_dir, FILE_NAME)
+from .store import EMPTY, Store, StoreDamaged, from_content
 
 
 def read(paths: NodePaths) -> Store:
@@ -32,35 +21,16 @@ def read(paths: NodePaths) -> Store:
     :raises FileProblem: if somebody else could have changed it, or it cannot be read.
     :raises StoreDamaged: if it is none of ours.
     """
-    content = files.read_own(path_on(paths)).content
+    content = files.read_own(paths.credential_store).content
     return EMPTY if content is None else from_content(content)
 
 
-def differs(paths: NodePaths, store: Store) -> bool:
-    """Whether the file has to be written, for its content or for its mode; one that is damaged has to be."""
-    if not store.logins:
-        return files.read_own(path_on(paths)).content is not None
-    return not files.matches(path_on(paths), store.content(), MODE)
-
-
-def write(paths: NodePaths, store: Store) -> None:
-    """Put the store in place; the next pull of every pod gets what is in it. An empty one is removed.
-
-    :raises FileProblem: if it cannot be written.
-    """
-    if not store.logins:
-        remove(paths)
-        return
-    files.make_directory(paths.state_dir, 0o700)
-    files.write(path_on(paths), store.content(), MODE, through_link=False)
-
-
-def remove(paths: NodePaths) -> None:
-    """Remove the file: after the kubelet has been told not to start the program any more.
-
-    :raises FileProblem: if it cannot be removed.
-    """
-    files.remove(path_on(paths), through_link=False)
+def secrets(paths: NodePaths) -> list[str]:
+    """What no text may show of the file; nothing of one that is not ours."""
+    try:
+        return read(paths).secrets()
+    except (files.FileProblem, StoreDamaged):
+        return []
 
 
 def folders_of_others(paths: NodePaths, found: Generated) -> frozenset[str]:

@@ -12,7 +12,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.pr
 
 from .findings import findings, refusals
 from .proof import Obstacle, Proof, Surroundings, prove_in_all
-from .store import Store, store_of
+from .store import Login, Store
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import Circumstances
@@ -41,6 +41,11 @@ def plan(config: Config, around: Circumstances, others: Iterable[str], stored: S
     if not predict(config, around).certain:
         proof = _nothing_of(proof, possible[0])
     return Plan(store_of(proof), tuple(findings(proof, config)), tuple(refusals(stored, proof, config)))
+
+
+def store_of(proof: Proof) -> Store:
+    """What is stored: the credentials that are proven to go where they belong, and no others."""
+    return Store({route.registry: Login(route.username, route.password) for route in proof.routes})
 
 
 def surroundings(around: Circumstances, others: Iterable[str]) -> list[Surroundings]:

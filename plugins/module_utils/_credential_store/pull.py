@@ -11,16 +11,33 @@ store those are the old ones, and a canary would try them. Source: ``PullImageRe
 from __future__ import annotations
 
 import socket
+from functools import partial
+from typing import Callable
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import grpc_call
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import ImageError, parse_image
 
-from .store import Login
+from .on_the_node import read
+from .store import Login, StoreDamaged
 
 SOCKET = "/run/k3s/containerd/containerd.sock"
 """Where containerd listens, of K3s as of RKE2."""
 
 _METHOD = "/runtime.v1.ImageService/PullImage"
+
+
+def as_the_kubelet(paths: NodePaths, image: str) -> tuple[Callable[[float], Outcome] | None, list[str]]:
+    """How an image is pulled with the store's credentials, under a deadline; None if it has none for it, or cannot be
+    read, so that the kubelet gets none either. And what no text may show of the store."""
+    try:
+        store = read(paths)
+        login = store.logins.get(parse_image(image).registry)
+    except (FileProblem, ImageError, StoreDamaged):
+        return None, []
+    return (partial(pull, image, login) if login is not None else None), store.secrets()
 
 
 def pull(image: str, login: Login, timeout: float, socket_path: str = SOCKET) -> Outcome:

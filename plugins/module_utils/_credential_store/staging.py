@@ -6,8 +6,6 @@ force as soon as the file has them."""
 
 from __future__ import annotations
 
-import re
-
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import expectation, files
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
@@ -16,13 +14,12 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.ge
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 
 from .on_the_node import folders_of_others, read
+from .pause_image import pause_images
 from .plan import Plan, plan, surroundings
 from .rotation import doubts
-from .store import StoreDamaged
+from .store import EMPTY, StoreDamaged, from_content
 
-# Version 2 of containerd's configuration, and version 3.
-_PAUSE_IMAGE = re.compile(r"""^\s*sandbox(?:_image)?\s*=\s*(["'])([^"'\n]+)\1\s*$""", re.MULTILINE)
-_CONTAINERDS_OWN = "registry.k8s.io/pause"
+_NEWS = "the kubelet gets new credentials for images of %s, at the next pull"
 
 
 def planned(node: Identity, desired: Desired, release: str, found: Generated) -> Plan:
@@ -46,7 +43,7 @@ def restart_reasons(node: Identity, desired: Desired, release: str, found: Gener
         return ["a template of containerd's configuration writes the credentials, and which ones cannot be told"]
     config = desired.config or normalise({})
     stored = {*_stored(node.paths)} & {*planned(node, desired, release, found).store.registries}
-    images = pause_images((files.read(node.paths.containerd_config).content or b"").decode("utf-8", "replace"))
+    images = pause_images(node.paths)
     loaded = {key: dict(table) for key, table in found.auth.items()}
     said: dict[str, None] = {}
     for around in surroundings(expectation.around(node, desired, release, found), ()):
@@ -54,9 +51,31 @@ def restart_reasons(node: Identity, desired: Desired, release: str, found: Gener
     return list(said)
 
 
-def pause_images(config_toml: str) -> list[str]:
-    """The image of pods' sandboxes, as containerd's configuration names it; its own where nothing is named."""
-    return [match.group(2) for match in _PAUSE_IMAGE.finditer(config_toml)] or [_CONTAINERDS_OWN]
+def in_force(node: Identity, desired: Desired, release: str, found: Generated) -> Generated:
+    """What K3s has generated, with the wanted credentials in place of those that containerd has read, unless something
+    still uses these.
+
+    :param found: see above; one with headers in hosts.toml is left as it is, as they are sent with every request.
+    """
+    if found.auth is None or found.headers or restart_reasons(node, desired, release, found):
+        return found
+    return found._replace(auth=desired.auth)
+
+
+def news(paths: NodePaths, desired: Desired) -> list[str]:
+    """What the kubelet will be given that it is not given now, as sentences; empty if the store is as wanted.
+
+    :raises FileProblem: if the store's file cannot be read.
+    """
+    wanted = next((item.content for item in desired.files if item.path == paths.credential_store), None)
+    if wanted is None or files.read_own(paths.credential_store).content == wanted:
+        return []
+    try:
+        before = read(paths)
+    except StoreDamaged:
+        before = EMPTY
+    names = from_content(wanted).changed(before)
+    return [_NEWS % ", ".join(names)] if names else ["%s will be changed" % paths.credential_store]
 
 
 def _stored(paths: NodePaths) -> tuple[str, ...]:

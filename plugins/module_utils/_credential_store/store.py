@@ -15,11 +15,9 @@ from typing import Mapping, NamedTuple
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.json_text import json_object
 
-from .proof import Proof
 from .provider_program import FORMAT
 
 MODE = 0o600
-FILE_NAME = "credential-store.json"
 
 
 class StoreDamaged(ValueError):
@@ -64,11 +62,6 @@ class Store(NamedTuple):
 
 
 EMPTY = Store({})
-
-
-def store_of(proof: Proof) -> Store:
-    """What is stored: the credentials that are proven to go where they belong, and no others."""
-    return Store({route.registry: Login(route.username, route.password) for route in proof.routes})
 
 
 def from_content(content: bytes) -> Store:

@@ -46,6 +46,8 @@ REDIRECTS = "redirects"
 NO_ANSWER = "no_answer"
 POD = "pod"
 SERVICE_ACCOUNT = "service_account"
+PROVIDER = "provider"
+PROVIDERS_UNKNOWN = "providers_unknown"
 CLUSTER_UNKNOWN = "cluster_unknown"
 
 _SENTENCES = {
@@ -67,5 +69,7 @@ _SENTENCES = {
     NO_ANSWER: "%s was asked with the new credentials and did not answer as a registry does",
     POD: "%s has an imagePullSecret for a registry whose credentials change; it would no longer be used",
     SERVICE_ACCOUNT: "%s has imagePullSecrets, and its pods may pull from a registry whose credentials change",
+    PROVIDER: "the credential provider %s is for a registry whose credentials change; it would no longer be used",
+    PROVIDERS_UNKNOWN: "the kubelet's credential providers cannot be told: %s",
     CLUSTER_UNKNOWN: "the cluster's pods could not be asked for imagePullSecrets: %s",
 }

@@ -125,7 +125,8 @@ def ask(
 
 def _host(question: Question) -> Host:
     host = question.target.host
-    assert host is not None, "questions are made of hosts"
+    if host is None:
+        raise AssertionError("questions are made of hosts")
     return host
 
 

@@ -58,6 +58,7 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     },
     credential_providers={"type": "raw", "no_log": True},
     rehearse=_REHEARSE,
+    credential_store={"type": "bool", "default": False, "no_log": False},
     prepared={"type": "str", "no_log": True},
     programs={"type": "dict"},
     key={"type": "str", "no_log": True},

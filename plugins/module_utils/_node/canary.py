@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any, Callable, Mapping
 
@@ -19,6 +20,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
 from . import kubernetes
+from .command import Outcome
 from .files import last_lines
 from .paths import NodePaths
 
@@ -41,7 +43,8 @@ def pull(
     config: Mapping[str, Any] | None = None,
     now: Callable[[], float] = time.time,
 ) -> dict[str, Any]:
-    """Pull ``image`` through containerd's CRI, without a pod's credentials.
+    """Pull ``image`` through containerd's CRI, as the kubelet would for a pod without credentials of its own: with
+    those of the collection's store, if it has any for the image.
 
     containerd asks the registry for a tag even if it has the image, so this proves the way to the registry.
 
@@ -51,14 +54,15 @@ def pull(
         loaded are masked.
     """
     began = now()
-    outcome = kubernetes.crictl(paths, "pull", image, timeout=timeout)
+    by_the_store, stored = _of_the_store(paths, image)
+    outcome = by_the_store(timeout) if by_the_store else kubernetes.crictl(paths, "pull", image, timeout=timeout)
     result: dict[str, Any] = {
         "image": parse_image(image).full, "ok": outcome.ok, "seconds": round(now() - began, 1), "cause": "ok",
         "endpoint": None, "message": "", "fix": "", "evidence": [],
     }  # fmt: skip
     if outcome.ok:
         return result
-    secrets = loaded_secrets(paths.containerd_config)
+    secrets = [*loaded_secrets(paths.containerd_config), *stored]
     found = _diagnosis(paths, image, began, configured_mirrors(paths.certs_d) if config is None else config, secrets)
     if not found:
         redactor = Redactor(secrets)
@@ -70,6 +74,16 @@ def pull(
         result["evidence"] = redactor.lines(last_lines(paths.containerd_log, _LOG_LINES, _LOG_BYTES))
     result.update(found)
     return result
+
+
+def _of_the_store(paths: NodePaths, image: str) -> tuple[Callable[[float], Outcome] | None, list[str]]:
+    """How the image is pulled with the kubelet's credentials, None without any; and what no text may show of them."""
+    if not os.path.exists(paths.credential_store):
+        return None, []
+    # Imported here: hardly any node has a store.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store import pull as store
+
+    return store.as_the_kubelet(paths, image)
 
 
 def _diagnosis(

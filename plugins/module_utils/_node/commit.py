@@ -290,11 +290,16 @@ class Commit:
 
         :raises Refused: if the plan was made without this node's restart, and a registry says otherwise by now.
         """
-        if self.interrupted or self.options.live is False or not desired.settings.get("live"):
+        if self.interrupted or self.options.live is False:
+            return None
+        by_files = self._files_are_enough(desired)
+        if not (by_files or desired.settings.get("live")):
             return None
         # Imported here: what asks registries is much to load for a node that restarts anyway.
         from . import live, live_question
 
+        if by_files:
+            return live.LivePlan({}, "")
         found = read_generated(self.paths)
         decided = live.plan(self.node, desired, record, found, installed_release.installed(self.paths, keep=True))
         why = live_question.ask(self.node, decided, self.options.canary_images) if decided.texts is not None else []
@@ -304,6 +309,15 @@ class Commit:
                 "new credentials work that way: %s. Run again, which plans anew" % "; ".join(why)
             )
         return None if why or decided.texts is None else decided
+
+    def _files_are_enough(self, desired: Desired) -> bool:
+        """Whether nothing has to be read anew: the kubelet asks the credential store at each pull."""
+        if not desired.settings.get("credential_store"):
+            return False
+        # Imported here: all other commits do without it.
+        from .stage import pending_reasons
+
+        return not pending_reasons(self.node, desired, installed_release.installed(self.paths, keep=True))
 
     def _remember(self, desired: Desired, base: int) -> None:
         self.memory.drop_candidate()
@@ -379,10 +393,9 @@ class Commit:
     def _compare_with_prediction(self, desired: Desired) -> None:
         if not desired.manages_registries:
             return
-        found = read_generated(self.paths)
-        wanted = expectation.prediction(
-            self.node, desired, installed_release.installed(self.paths, keep=True), found, self.options.embedded_mirror
-        )
+        release = installed_release.installed(self.paths, keep=True)
+        found = expectation.in_force(self.node, desired, release, read_generated(self.paths))
+        wanted = expectation.prediction(self.node, desired, release, found, self.options.embedded_mirror)
         if not wanted.certain:
             return
         self.result["differences"] = explained.sentences(compare(found, wanted))
@@ -422,7 +435,8 @@ class Commit:
                 self.memory.write_transaction(base, "putting generation %d back" % base, self.now())
             state = self.service.state()
             hanging = state.alive and not health.observe(self.paths, state).proven
-            shipped = [item.path for item in desired.files if inside(item.path, self.paths.cert_dir)]
+            own = (self.paths.cert_dir, self.paths.state_dir)
+            shipped = [item.path for item in desired.files if any(inside(item.path, folder) for folder in own)]
             shipped += [self.paths.provider_config] if desired.on_node else []
             record = placing.restore(self.paths, base, shipped)
             if self.result["live"] and self.live_plan is not None:

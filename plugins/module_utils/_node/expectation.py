@@ -61,6 +61,27 @@ def prediction(
     return predict(desired.config, around(node, desired, release, found, embedded_told))
 
 
+def with_store(node: Identity, desired: Desired, *, check_mode: bool) -> tuple[Desired, tuple[str, ...]]:
+    """The wanted state with the credential store that it asks for, and warnings about what that does not hold: see
+    ``_credential_store/wanted.py``."""
+    if not desired.settings.get("credential_store"):
+        return desired, ()
+    # Imported here, as below: most nodes have none.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store import wanted
+
+    return wanted.with_store(node, desired, check_mode=check_mode)
+
+
+def in_force(node: Identity, desired: Desired, release: str, found: Generated) -> Generated:
+    """What K3s has generated, with the wanted credentials in place of those that containerd has read, if the kubelet
+    hands out the wanted ones and nothing uses the others any more."""
+    if not desired.settings.get("credential_store") or found.auth == desired.auth:
+        return found
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store import staging
+
+    return staging.in_force(node, desired, release, found)
+
+
 def as_usual(node: Identity, desired: Desired, release: str, found: Generated) -> bool:
     """Whether K3s has generated what the controller predicted for the circumstances of this node. False says nothing:
     :func:`prediction` knows."""

@@ -19,7 +19,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import staging
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import configured, staging
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials import doubts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.changes import (
@@ -98,7 +98,9 @@ def plan(node: Identity, desired: Desired, record: Mapping[str, Any], found: Gen
     if decided.texts is None:
         return decided
     needed = changes(decided.texts, found.auth, desired.auth)
-    refused = [doubt.sentence for doubt in (*needed.doubts, *_doubts(found, desired, decided.texts, before, needed))]
+    refused = [
+        doubt.sentence for doubt in (*needed.doubts, *_doubts(paths, found, desired, decided.texts, before, needed))
+    ]
     refused += [sentence for sentence in [_refused(paths, [*found.hosts, *decided.texts])] if sentence]
     if refused:
         return LivePlan(None, "; ".join(refused))
@@ -106,7 +108,12 @@ def plan(node: Identity, desired: Desired, record: Mapping[str, Any], found: Gen
 
 
 def _doubts(
-    found: Generated, desired: Desired, texts: Mapping[str, str], before: Prediction, needed: Changes
+    paths: NodePaths,
+    found: Generated,
+    desired: Desired,
+    texts: Mapping[str, str],
+    before: Prediction,
+    needed: Changes,
 ) -> Iterator[Doubt]:
     """Those about new credentials that only the node's files tell."""
     if not needed.keys:
@@ -118,6 +125,19 @@ def _doubts(
             for directory in needed.headers:
                 if go_quote(item.path) in texts[directory]:
                     yield Doubt(doubts.CERTIFICATES_CHANGE, directory)
+    if needed.headers:
+        yield from _of_providers(paths, needed.reach)
+
+
+def _of_providers(paths: NodePaths, reach: Reach) -> Iterator[Doubt]:
+    """What the kubelet hands over for a pod is used only after a 401, as a pod's own secret is."""
+    known = configured.known(paths)
+    if known.problem:
+        yield Doubt(doubts.PROVIDERS_UNKNOWN, known.problem)
+    for provider in known.providers:
+        is_for = any(configured.is_for(provider, registry) for registry in reach.registries)
+        if is_for or (reach.others and configured.is_for_others(provider, reach.known)):
+            yield Doubt(doubts.PROVIDER, provider.name)
 
 
 def _config_before(paths: NodePaths, record: Mapping[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.iden
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials import question
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.environment import service_environment
 
-from . import installed_release, live
+from . import expectation, installed_release, live
 from .desired import from_text
 from .generated import read_generated
 from .memory import Memory
@@ -35,7 +35,7 @@ def ask_for(node: Identity, wanted: str, images: Sequence[str]) -> list[str]:
     :raises DesiredProblem: if that is damaged.
     :raises FileProblem: if a file cannot be read.
     """
-    desired = from_text(wanted).at(node.paths)
+    desired = expectation.with_store(node, from_text(wanted), check_mode=True)[0].at(node.paths)
     release = installed_release.installed(node.paths, keep=False)
     decided = live.plan(node, desired, Memory(node.paths).record(), read_generated(node.paths), release)
     if decided.texts is None:

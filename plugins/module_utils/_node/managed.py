@@ -4,8 +4,8 @@
 """How the managed files lie on a node: which of them may be links, and whose folders nobody else may look into.
 
 There are two kinds. registries.yaml and the drop-in carry the marker, and K3s reads them through a link, so they are
-written through one. Certificates and keys, ``<cert_dir>/<registry>/<name>``, are the collection's own in folders of its
-own, and a link there is refused.
+written through one. Certificates and keys, ``<cert_dir>/<registry>/<name>``, and the credential store are the
+collection's own in folders of its own, and a link there is refused.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 
 from . import files
+from .paths import CREDENTIAL_STORE_NAME
 
 _CERTIFICATE_NAMES = ("ca.crt", "client.crt", "client.key")
 
@@ -24,7 +25,7 @@ def is_certificate(path: str) -> bool:
 
 def may_be_linked(path: str) -> bool:
     """Whether a managed file is read, written and removed through a symbolic link at its path."""
-    return not is_certificate(path)
+    return not is_certificate(path) and os.path.basename(path) != CREDENTIAL_STORE_NAME
 
 
 def add(writes: files.Writes, path: str, content: bytes, mode: int) -> None:

@@ -13,6 +13,8 @@ MARKER = "# Managed by the Ansible collection k3sfleet.registries. Changes made 
 
 DROP_IN_NAME = "90-k3sfleet-registries.yaml"
 
+CREDENTIAL_STORE_NAME = "credential-store.json"
+
 PROVIDER_CONFIG = "/var/lib/rancher/credentialprovider/config.yaml"
 PROVIDER_BIN_DIR = "/var/lib/rancher/credentialprovider/bin"
 """Where K3s and RKE2 look for the kubelet's credential providers. Neither follows --data-dir."""
@@ -48,6 +50,11 @@ class NodePaths:
     def state_dir(self) -> str:
         """Root-only folder with the candidate, the generations and the record of what is in place."""
         return os.path.join(self.config_dir, "k3sfleet")
+
+    @property
+    def credential_store(self) -> str:
+        """The credentials that the kubelet is given by the collection's own provider."""
+        return os.path.join(self.state_dir, CREDENTIAL_STORE_NAME)
 
     @property
     def drop_in(self) -> str:

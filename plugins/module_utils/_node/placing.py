@@ -52,6 +52,8 @@ def obsolete(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> list
         found = [paths.drop_in] if paths.drop_in not in wanted and is_ours(files.read(paths.drop_in).content) else []
         if paths.provider_config not in wanted and staging.is_ours(staging.content(paths)):
             found.append(paths.provider_config)
+        if paths.credential_store not in wanted and os.path.lexists(paths.credential_store):
+            found.append(paths.credential_store)
         return found
     recorded = [path for path in record["managed"] if path not in wanted]
     known = [paths.registries_yaml, paths.drop_in]
@@ -122,11 +124,18 @@ def place(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> None:
     :raises FileProblem: if a file cannot be written: for want of space or rights before any is changed.
     """
     _note_what_will_be_ours(paths, desired, record)
+    if desired.on_node:
+        programs.make_folder(paths.provider_bin_dir, os.path.dirname(paths.provider_config))
     programs.place(paths.provider_bin_dir, desired.on_node)
+    since = staging.says_the_same_since(paths, desired)
     writes = files.Writes()
     for item in desired.files:
         managed.add(writes, item.path, item.content, item.mode)
     writes.finish()
+    if since is not None:
+        # What it says is as old as before, and the kubelet has read it or not as before.
+        with files.reported("write", paths.provider_config):
+            os.utime(paths.provider_config, ns=(since, since))
     for path in obsolete(paths, desired, record):
         managed.remove(path)
     programs.remove_obsolete(paths.provider_bin_dir, desired.on_node)
@@ -141,6 +150,8 @@ def restore(paths: NodePaths, number: int, unwanted: list[str]) -> dict[str, Any
     """
     generations = Generations(paths)
     wanted = of_record(generations.manifest(number)["record"]["programs"])
+    if wanted:
+        programs.make_folder(paths.provider_bin_dir, os.path.dirname(paths.provider_config))
     programs.place(paths.provider_bin_dir, wanted)
     record = generations.restore(number, unwanted)
     programs.remove_obsolete(paths.provider_bin_dir, wanted)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import staging
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
-from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import NOT_LIVE
 
 from . import expectation, files, installed_release, placing
 from .desired import SETTINGS, Desired
@@ -45,7 +44,8 @@ def pending_reasons(node: Identity, desired: Desired, node_release: str) -> list
     """Why the running K3s does not have the wanted state loaded; empty when it has."""
     reasons: list[str] = []
     paths, started = node.paths, node.service.started
-    found = read_generated(paths)
+    read = read_generated(paths)
+    found = expectation.in_force(node, desired, node_release, read)
     if desired.manages_registries and not expectation.as_usual(node, desired, node_release, found):
         # Imported here, as below what an unchanged node, which is most nodes of most runs, does without.
         from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction import explained
@@ -59,11 +59,13 @@ def pending_reasons(node: Identity, desired: Desired, node_release: str) -> list
             reasons.append("K3s has not written containerd's config.toml")
         else:
             reasons.extend(explained.sentences(compare(found, wanted)))
-            if desired.settings.get("settle"):
+            if found.headers and desired.settings.get("settle"):
                 reasons.extend(_waiting(found, wanted))
             if found.auth is None and wanted.auth:
                 # A template of the user's own writes the credentials: what containerd has of them cannot be told.
                 reasons.extend(_newer_than_start(paths.registries_yaml, paths.service, desired, started))
+    if desired.settings.get("settle") and found is not read:
+        reasons.append(WAITING % "images of stored registries")
     reasons.extend(_newer_than_start(paths.drop_in, paths.service, desired, started))
     reasons.extend(staging.reasons(paths, desired, started))
     return reasons
@@ -100,11 +102,14 @@ def _ours_is_loaded(node: Identity, record: Mapping[str, Any], release: str) -> 
         return False
     found = read_generated(node.paths)
     wanted = expectation.prediction(node, ours, release, found)
+    found = expectation.in_force(node, ours, release, found)
     return wanted.certain and found.complete and not compare(found, wanted)
 
 
-def previous_state(paths: NodePaths) -> Desired | None:
+def previous_state(paths: NodePaths, live: bool = False, settle: bool = False) -> Desired | None:
     """The wanted state of the node before the last change, None when none is kept.
+
+    How it comes into force (``live``, ``settle``) is for this run to say, whatever the run said that brought it here.
 
     On a node that has gone back already it is the one in place, so that a rollback over a fleet which was
     interrupted can be run again: it goes back once, not once more.
@@ -116,7 +121,7 @@ def previous_state(paths: NodePaths) -> Desired | None:
     if number not in Generations(paths).numbers():
         return None
     desired = Generations(paths).desired(number)
-    return replace(desired, settings=dict(desired.settings, rolled_back=True))
+    return replace(desired, settings=dict(desired.settings, rolled_back=True, live=live, settle=settle))
 
 
 def stage(node: Identity, desired: Desired, *, in_place: bool, check_mode: bool, adopt: bool = False) -> dict[str, Any]:
@@ -197,10 +202,13 @@ def _stage(
         hanging = not reasons and _hangs_on_registries_yaml(paths, changes, state)
         if hanging:
             reasons.append("%s runs no containerd with the %s in place" % (paths.service, paths.registries_yaml))
+        if not reasons and not in_place:
+            reasons.extend(_news_of_the_store(paths, desired))
+            result["live"] = bool(reasons)
         if reasons:
             result.update(reasons=reasons, restart=True, health=_health(paths, state, memory, record, transaction))
             result["node_name"] = _node_name(paths)
-            if desired.manages_registries and desired.settings.get("live"):
+            if desired.manages_registries and desired.settings.get("live") and not result["live"]:
                 _decide_live(node, desired, record, result, certain=transaction is None and not hanging)
             if not in_place:
                 if not check_mode:
@@ -218,6 +226,15 @@ def _stage(
     return result
 
 
+def _news_of_the_store(paths: NodePaths, desired: Desired) -> list[str]:
+    """What comes into force without a restart, but not unseen: it is committed, so that canaries prove it."""
+    if not desired.settings.get("credential_store"):
+        return []
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store import staging as store
+
+    return store.news(paths, desired)
+
+
 def _node_name(paths: NodePaths) -> str:
     from . import kubernetes
 
@@ -228,6 +245,8 @@ def _decide_live(
     node: Identity, desired: Desired, record: dict[str, Any], result: dict[str, Any], certain: bool
 ) -> None:
     """Enter whether the change comes into force without a restart, or why not."""
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import NOT_LIVE
+
     from . import live
 
     decided = live.plan(node, desired, record, read_generated(node.paths), result["release"])

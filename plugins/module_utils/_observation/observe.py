@@ -69,6 +69,7 @@ def observe(
             "auth": generated.auth,
             "complete": generated.complete,
         },
+        "stored": _stored(paths),
         "waiting": waiting.observed(paths, generated) if generated.headers else {},
         "templates": [item._asdict() for item in read_templates(paths)],
         "certificates": {
@@ -120,6 +121,16 @@ def _providers(paths: NodePaths) -> dict[str, Any]:
         "changed_at": _changed_at(paths.provider_config) if content is not None else 0.0,
         "names": sorted(Memory(paths).record()["programs"]) if ours else [],
     }
+
+
+def _stored(paths: NodePaths) -> dict[str, Any]:
+    """What the kubelet is given by the credential store, {} if there is none."""
+    if not os.path.exists(paths.credential_store):
+        return {}
+    # Imported here: hardly any node has one.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store import observed
+
+    return observed.observed(paths)
 
 
 def _ours(paths: NodePaths) -> dict[str, Any]:

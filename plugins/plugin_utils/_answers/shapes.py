@@ -121,6 +121,7 @@ SAID = {
         "certs_d": TEXT, "config_toml": TEXT, "hosts": {"*": TEXT}, "auth": {"*": {"*": TEXT}}, "complete": FLAG,
         "headers": {"*": {"*": TEXT}},
     },
+    "stored": {"since": NUMBER, "registries": [TEXT], "pause_images": [TEXT]},
     "waiting": {"since": NUMBER, "unknown": TEXT, "pods": [{"who": TEXT, "registries": [TEXT]}]},
     "templates": [{"path": TEXT, "writes_auth": FLAG, "writes_config_path": FLAG}],
     "certificates": {"*": {"pem": TEXT, "error": TEXT}},

@@ -15,7 +15,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.ci
     Circumstances,
     circumstances,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.generated import Generated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.prediction import compare, predict
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import (
     known_secrets,
@@ -46,7 +45,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.descr
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 
-from . import certificates, credentials, problems, waiting
+from . import certificates, credentials, problems, stored, waiting
 
 if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
@@ -113,12 +112,14 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
     proxies = _proxies(seen.config, environment)
     newer = _newer_than_start(said)
     waits = waiting.of_node(said, seen.config, _circumstances(said, settings))
+    handed = stored.of_node(said, seen.config, _circumstances(said, settings))
     found = [
         *problems.of_identity(said["contradictions"], said["node_state"], groups),
         *problems.of_registries(registries, _has_secrets(seen.config)),
         *problems.of_service(said["unit"], said["service_state"]),
         *problems.of_loading(running and not seen.error, newer, differences, said["ours"]),
         *problems.of_waiting(waits),
+        *problems.of_stored(handed),
         *problems.of_providers(running, said["providers"], said["started"]),
         *of_templates,
         *problems.of_settings(settings, unreadable, too_large),
@@ -140,7 +141,10 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
         "generation": str(said["ours"]["generation"] or ""),
         "state": _state(said, registries, found, running),
         "differences": differences,
-        "waiting": {"since": _stamp(waits.since), "hosts": list(waits.hosts)},
+        "waiting": {
+            "since": _stamp(max(waits.since, handed.since)),
+            "hosts": sorted({*waits.hosts, *handed.keys}),
+        },
         "templates": templates,
         "settings": [dict(item._asdict(), value=_shown(item.value)) for item in settings.found],
         "proxies": proxies,
@@ -188,7 +192,7 @@ def _differences(seen: Observation, settings: Settings) -> list[dict[str, str]]:
     if not wanted.certain:
         # A release of early 2024 or before: what it generates cannot be told, so only times are left to go by.
         return changed
-    found = Generated(generated["hosts"], generated["auth"], True, generated["headers"])
+    found = stored.in_force(said, seen.config, wanted, _circumstances(said, settings)).found
     differences = explained.listed(compare(found, wanted), generated["certs_d"], generated["config_toml"])
     if found.auth is None and wanted.auth and not differences:
         # A template of the user's own writes the credentials: what containerd has of them cannot be told either.

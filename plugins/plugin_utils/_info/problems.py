@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import Config
 
+    from .stored import Stored
     from .waiting import Waiting
 
 _LONGEST = 2000
@@ -115,6 +116,19 @@ def of_loading(
             "The running K3s has not loaded what is in place (%s)%s."
             % (_files(differences), "; newer than its start: " + ", ".join(newer) if newer else ""),
             "K3s reads it at its start: %s." % _SITE,
+        )
+
+
+def of_stored(handed: Stored) -> Iterator[dict[str, str]]:
+    """Credentials that are in force by the credential store, without a restart."""
+    if handed.keys:
+        yield problem(
+            "stored_credentials",
+            "info",
+            "The credentials for %s are live since %s, settled at the next start: the kubelet hands them out at each "
+            "pull of a pod. Until then, crictl and what K3s pulls by itself use the old ones in config.toml."
+            % (", ".join(handed.keys), stamp(handed.since)),
+            "Nothing, or %s with k3s_registries_apply: settle, which restarts these nodes one by one." % _SITE,
         )
 
 

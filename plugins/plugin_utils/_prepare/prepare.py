@@ -42,6 +42,7 @@ class Settings:
 
     ``live`` lets changes come into force without a restart where that is certain to work, ``settle`` restarts where
     one has, and K3s has not started since.
+    ``credential_store`` has the kubelet hand out credentials where they go nowhere else.
     ``embedded_registry`` and ``system_default_registry`` are server settings; agents get them from the server.
     """
 
@@ -51,6 +52,7 @@ class Settings:
     keep_generations: int = 3
     live: bool = False
     settle: bool = False
+    credential_store: bool = False
 
 
 @dataclass

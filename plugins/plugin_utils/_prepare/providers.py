@@ -23,6 +23,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_pr
     Declared,
     Provider,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.provider_program import NAME
 
 from .once import once
 
@@ -91,6 +92,8 @@ def _shape_problems(given: Any) -> Iterator[str]:
             yield "%s: there is no %s, only %s" % (where, ", ".join(unknown), ", ".join(_KEYS))
         if not isinstance(entry.get("name"), str):
             yield "%s: name is needed, a text" % where
+        elif entry["name"] == NAME:
+            yield "%s: the name %s is for the program of k3s_registries_credential_store" % (where, NAME)
         if bool(entry.get("src")) == bool(entry.get("path")):
             yield "%s: one of src (a file on the controller) and path (one that the node has) is needed" % where
         elif entry.get("path"):

@@ -139,6 +139,7 @@ PROBLEMS: dict[str, str] = {
     "external_runtime": "Another container runtime",
     "proxy": "A proxy is in front of a mirror",
     "live_credentials": "Credentials are live and wait for K3s' next start",
+    "stored_credentials": "The kubelet hands out credentials that wait for K3s' next start",
     "live_credentials_pods": "Pods with an imagePullSecret where credentials are live",
     "credential_expired": "Credentials have expired",
     "credential_expiring": "Credentials that expire soon",

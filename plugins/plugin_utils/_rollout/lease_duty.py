@@ -32,9 +32,15 @@ def join(run: Run, host: str) -> bool:
 
 
 def leave(run: Run, host: str) -> str:
-    """The server through which ``host`` has to release the Lease; "" if hosts are to come, or another one does it."""
+    """The server through which ``host`` has to release the Lease; "" if hosts are to come, or another one does it.
+
+    Whoever has the duty keeps it, since Ansible asks again for the task itself. Under the free strategies hosts may
+    have come in between: then the task finds them, and hands the duty on.
+    """
     lease = run.lease
-    if not lease.held or plan.to_come(run) or lease.releaser not in ("", host):
+    if not lease.held or lease.releaser not in ("", host):
+        return ""
+    if not lease.releaser and plan.to_come(run):
         return ""
     lease.releaser = host
     return lease.server

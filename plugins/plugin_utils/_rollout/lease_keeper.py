@@ -58,6 +58,9 @@ def keep(
             return
         if clock() >= due:
             _try(renew)
+            if run_lives() and not wanted():
+                # It was released while this renewal was on its way, which has taken it anew.
+                break
             due = clock() + RENEW_EVERY
         sleep(_LOOK_EVERY)
     _try(give_back)

@@ -17,6 +17,7 @@ _PREFIX = "k3s_registries_"
 _NODE = ("distribution", "service", "config_dir", "data_dir", "cert_dir")
 _APPLIED = (
     "state", "disable_default_endpoint", "embedded_registry", "system_default_registry", "credential_providers",
+    "credential_store",
 )  # fmt: skip
 _IN_GROUPS = {(True, False): "server", (False, True): "agent", (True, True): "both", (False, False): "neither"}
 

@@ -35,13 +35,23 @@ def _putting_back(_scene: Scene, strike: Strike, node: str) -> None:
     strike.reaches(node, "putting generation")
 
 
+def _start(scene: Scene, moment: Moment, node: str) -> Strike:
+    """A run that comes to this moment, and is still there when that has been seen, however busy the machine is."""
+    if moment is _putting_back:
+        scene.fault(node, "never-ready")
+        return scene.start(restart_timeout=8)
+    if moment is _waiting and scene.fleet.k3s == "stand-in":
+        scene.fault(node, "ready-late:15")
+        return scene.start(restart_timeout=45)
+    return scene.start(restart_timeout=RESTART_TIMEOUT)
+
+
 def _killed(node: str, moment: Moment) -> Callable[[Scene], Run]:
     def act(scene: Scene) -> Run:
-        if moment is _putting_back:
-            scene.fault(node, "never-ready")
-        strike = scene.start(restart_timeout=8 if moment is _putting_back else RESTART_TIMEOUT)
-        moment(scene, strike, node)
-        return strike.kill()
+        with scene.mended(scene.no_faults):
+            strike = _start(scene, moment, node)
+            moment(scene, strike, node)
+            return strike.kill()
 
     return act
 
@@ -50,12 +60,14 @@ def _cut(node: str, moment: Moment) -> Callable[[Scene], Run]:
     """The node's answers vanish, and the controller's connection with them; the node itself goes on."""
 
     def act(scene: Scene) -> Run:
-        if moment is _putting_back:
-            scene.fault(node, "never-ready")
-        with scene.mended(lambda: faults.heal(scene.fleet, node)):
+        def mend() -> None:
+            faults.heal(scene.fleet, node)
+            scene.no_faults()
+
+        with scene.mended(mend):
             if moment is _staging:
                 faults.cut(scene.fleet, node)
-            strike = scene.start(restart_timeout=8 if moment is _putting_back else RESTART_TIMEOUT)
+            strike = _start(scene, moment, node)
             if moment is not _staging:
                 moment(scene, strike, node)
                 faults.cut(scene.fleet, node)

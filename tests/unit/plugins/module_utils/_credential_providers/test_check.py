@@ -10,7 +10,6 @@ import io
 import json
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,10 @@ import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import check, programs
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.answer import Credential
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import (
-    Declared,
     Provider,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.start import (
-    environment_of,
-    start,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import placing
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import SETTINGS, Desired
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.start import start
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 
 IMAGE = "registry.example.com/team/app"
 PASSWORD = "pass-word-canary-1"
@@ -41,17 +33,6 @@ GOOD = json.dumps(
     }
 )
 ENVIRONMENT = {"PATH": os.environ["PATH"], "OF_K3S": "here"}
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> NodePaths:
-    folder = tmp_path / "credentialprovider"
-    (tmp_path / "etc").mkdir()
-    return node_paths(
-        config_dir=str(tmp_path / "etc"),
-        provider_config=str(folder / "config.yaml"),
-        provider_bin_dir=str(folder / "bin"),
-    )
 
 
 class Registry:
@@ -193,30 +174,31 @@ def test_the_image_that_it_is_asked_for(patterns: list[str], images: list[str], 
     assert check.image_for(Provider("own", "", tuple(patterns)), images) == image
 
 
+def test_whose_answer_counts_for_a_registry_and_an_image() -> None:
+    wanted = [
+        Provider("team", "", ("registry.example.com/team",)),
+        Provider("clouds", "", ("*.cloud.example.com",)),
+        Provider("silent", "", ("silent.example.com",)),
+    ]
+    images = ["eu.cloud.example.com/app", "us.cloud.example.com/app"]
+    answers = {
+        "registry.example.com/team": Credential("one", PASSWORD, 0.0, "Registry"),
+        "eu.cloud.example.com/app": Credential("two", PASSWORD, 0.0, "Registry"),
+    }
+    given = check.given(wanted, images, answers)
+    assert given("registry.example.com", "") == ("one", PASSWORD)
+    assert given("registry.example.com", "registry.example.com/team/app") == ("one", PASSWORD)
+    assert given("registry.example.com", "registry.example.com/other/app") is None
+    assert given("eu.cloud.example.com", "") == ("two", PASSWORD)
+    # It was not asked for this registry, and could give something else there.
+    assert given("us.cloud.example.com", "") is None
+    assert given("us.cloud.example.com", "us.cloud.example.com/app") is None
+    assert given("silent.example.com", "") is None
+
+
 def test_one_that_cannot_be_asked(paths: NodePaths) -> None:
     wild = Provider("own", "0" * 64, ("*.example.com",))
     tokens = Provider("own", "0" * 64, ("registry.example.com",), token_attributes={})
     for provider in (wild, tokens):
         (found,) = check.check(paths, [provider], [], ENVIRONMENT, Registry())
         assert found["cause"] == "not_asked"
-
-
-def test_which_providers_a_node_has(paths: NodePaths) -> None:
-    assert check.known(paths) == check.Known((), "")
-    given = Provider("own", "", ("registry.example.com",), path="/bin/true")
-    state = Desired(SETTINGS, (), None, None, {}, "", (), ())
-    state = replace(state, providers=(Declared(given, {}),)).at(paths)
-    memory = Memory(paths)
-    placing.place(paths, state, memory.record())
-    placing.remember(paths, memory, state, 0)
-    assert check.known(paths) == check.Known((given,), "")
-    config = Path(paths.provider_config)
-    config.write_text(config.read_text() + "# by hand\n")
-    assert "was edited" in check.known(paths).problem
-    config.write_text("providers: []\n")
-    assert "was not written by this collection" in check.known(paths).problem
-
-
-def test_the_environment_of_a_process() -> None:
-    assert environment_of(os.getpid())["PATH"]
-    assert environment_of(0) == {}

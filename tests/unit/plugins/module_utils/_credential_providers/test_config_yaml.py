@@ -67,7 +67,8 @@ PROVIDERS = st.lists(
         st.sampled_from(["0s", "12h", "90m"]),
         st.lists(TEXT, max_size=3).map(tuple),
         st.lists(st.tuples(TEXT, TEXT), max_size=3).map(tuple),
-        st.none() | st.dictionaries(st.from_regex(r"[a-z]+", fullmatch=True), TEXT | st.booleans() | st.lists(TEXT)),
+        st.none()
+        | st.dictionaries(st.from_regex(r"[a-z]+Keys", fullmatch=True), TEXT | st.booleans() | st.lists(TEXT)),
     ),
     max_size=3,
 )

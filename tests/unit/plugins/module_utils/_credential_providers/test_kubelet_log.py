@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.kubelet_log import (
     explained,
     heard,
+    own_file,
     refusal,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import Provider
@@ -72,6 +75,16 @@ def test_other_pulls_stay_as_they_are(other: dict[str, Any]) -> None:
     assert explained(pull(), [], PROVIDERS) == pull()
 
 
+def test_rke2_s_kubelet_has_a_log_of_its_own(tmp_path: Path) -> None:
+    assert own_file(str(tmp_path)) == []
+    log = tmp_path / "agent/logs/kubelet.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(EXEC + "exit status 1: x\n")
+    assert explained(pull(), heard(own_file(str(tmp_path))), PROVIDERS)["cause"] == "provider_failed"
+    os.utime(log, (1000.0, 1000.0))
+    assert own_file(str(tmp_path), 1001.0) == []
+
+
 def test_a_digest_or_a_tag_makes_no_difference() -> None:
     for image in (IMAGE, IMAGE + ":1", IMAGE + "@sha256:00", IMAGE + ":1@sha256:00"):
         assert explained(pull(image), heard([EXEC + "exit status 1: x"]), PROVIDERS)["cause"] == "provider_failed"
@@ -81,6 +94,19 @@ def test_a_line_without_an_image_is_for_those_that_a_provider_is_asked_for() -> 
     said = heard([FAILED + "error decoding credential provider plugin response from stdout"])
     assert explained(pull(), said, [])["cause"] == "unauthorized"
     assert explained(pull("docker.io/library/busybox:1"), said, PROVIDERS)["cause"] == "unauthorized"
+
+
+def test_a_line_that_names_the_image_counts_more_than_a_newer_one_that_does_not() -> None:
+    unnamed = FAILED + "error reading GVK from response: couldn't get version/kind"
+    said = heard([EXEC + "exit status 1: x", unnamed])
+    assert explained(pull(), said, PROVIDERS)["cause"] == "provider_failed"
+
+
+def test_of_several_whose_line_it_may_be_each_is_named() -> None:
+    said = heard([FAILED + "error reading GVK from response: couldn't get version/kind"])
+    several = [*PROVIDERS, PROVIDERS[0]._replace(name="second"), Provider("other", "", ("other.example.com",))]
+    found = explained(pull(), said, several)
+    assert "what the credential provider %s or second answers" % PROVIDERS[0].name in found["message"]
 
 
 def test_nothing_secret_comes_out() -> None:

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import programs
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import made_folders, programs
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import Provider
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 
@@ -36,7 +36,7 @@ def placed(folder: str) -> dict[str, bytes]:
 
 
 def kept(folder: str) -> int:
-    return len(list((Path(folder) / programs.STORE).iterdir()))
+    return len([path for path in (Path(folder) / programs.STORE).iterdir() if path.name != made_folders.NOTE])
 
 
 def test_a_content_travels_once(folder: str) -> None:
@@ -151,7 +151,34 @@ def test_the_last_one_takes_the_folder_along(folder: str) -> None:
     programs.place(folder, [provider("a", ONE)])
     programs.remove_obsolete(folder, [])
     programs.prune(folder, [])
-    assert not os.path.exists(folder)
+    assert not os.path.exists(os.path.dirname(folder))
+
+
+@pytest.mark.parametrize("there_before", ["", "credentialprovider", "credentialprovider/bin", "elsewhere"])
+def test_only_folders_that_were_made_go(folder: str, tmp_path: Path, there_before: str) -> None:
+    os.makedirs(tmp_path / there_before, exist_ok=True)
+    config = str(tmp_path / "elsewhere/of/config")
+    keep(folder, ONE)
+    programs.make_folder(folder, config)
+    programs.place(folder, [provider("a", ONE)])
+    programs.prune(folder, [])
+    assert not os.path.exists(config)
+    programs.make_folder(folder, config)
+    Path(config, "config.yaml").touch()
+    programs.remove_obsolete(folder, [])
+    programs.prune(folder, [provider("a", ONE).sha256])
+    assert os.path.isdir(config)
+    Path(config, "config.yaml").unlink()
+    programs.prune(folder, [])
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    assert left == ({"credentialprovider", there_before} if "/" in there_before else {there_before} - {""})
+
+
+def test_a_note_that_cannot_be_read_removes_nothing(folder: str) -> None:
+    keep(folder, ONE)
+    Path(folder, programs.STORE, made_folders.NOTE).write_text("[1, null")
+    programs.prune(folder, [])
+    assert os.listdir(folder) == []
 
 
 def test_a_crash_between_two_steps_leaves_nothing_for_long(folder: str) -> None:

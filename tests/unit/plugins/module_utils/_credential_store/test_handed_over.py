@@ -12,9 +12,10 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any, Mapping, NamedTuple, Sequence
+from typing import Any, NamedTuple, Sequence
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import Provider
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.handed_over import (
     HandedOver,
     handed_over,
@@ -26,18 +27,6 @@ CANARY = "canary-of-the-test"
 HARBOR = "harbor.example.com:5000"
 LOGINS = {HARBOR: Login("robot$k3s", CANARY), "quay.io": Login("ünser", CANARY + ' "of\\ünser\n')}
 V1 = "credentialprovider.kubelet.k8s.io/v1"
-
-
-class Provider(NamedTuple):
-    """What the room of the providers takes."""
-
-    name: str
-    sha256: str
-    match_images: tuple[str, ...]
-    default_cache_duration: str
-    args: tuple[str, ...]
-    env: tuple[tuple[str, str], ...]
-    token_attributes: Mapping[str, object] | None
 
 
 class Installed(NamedTuple):
@@ -68,7 +57,7 @@ def installed(tmp_path: Path) -> Installed:
     store.chmod(0o600)
     found = handed_over(sys.executable, str(store), tuple(LOGINS))
     assert found is not None
-    provider = Provider(**found.entry)
+    provider = found.provider
     program = tmp_path / provider.name
     program.write_bytes(found.program)
     program.chmod(0o700)
@@ -205,10 +194,9 @@ def test_its_text_is_found_in_a_module_s_archive_too(tmp_path: Path) -> None:
     root = Path(__file__).parents[5] / "plugins"
     archive = tmp_path / "module.zip"
     with zipfile.ZipFile(archive, "w") as file:
-        for folder in ("_credential_store", "_node", "_registry_http", "_rules", "_lint", "_credentials", "_redaction"):
-            for source in sorted((root / "module_utils" / folder).glob("*.py")):
-                name = "ansible_collections/k3sfleet/registries/plugins/module_utils/%s/%s" % (folder, source.name)
-                file.writestr(name, source.read_text(encoding="utf-8"))
+        for source in sorted((root / "module_utils").glob("*/*.py")):
+            name = "ansible_collections/k3sfleet/registries/plugins/%s" % source.relative_to(root)
+            file.writestr(name, source.read_text(encoding="utf-8"))
         for package in ("", "/k3sfleet", "/k3sfleet/registries", "/k3sfleet/registries/plugins"):
             file.writestr("ansible_collections%s/__init__.py" % package, "")
         file.writestr("ansible_collections/k3sfleet/registries/plugins/module_utils/__init__.py", "")

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store import on_the_node
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.pause_image import pause_images
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.staging import (
-    pause_images,
     planned,
     restart_reasons,
 )
@@ -54,7 +53,9 @@ def found(*others: str, auth: Any = None) -> Generated:
 
 
 def stored(node: Identity, wanted: Config) -> None:
-    on_the_node.write(node.paths, planned(node, desired(wanted), RELEASE, found()).store)
+    file = Path(node.paths.credential_store)
+    file.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+    file.write_bytes(planned(node, desired(wanted), RELEASE, found()).store.content())
 
 
 def test_an_agent_plans_with_its_own_settings(node: Identity) -> None:
@@ -76,7 +77,7 @@ def test_what_was_stored_is_kept_from_being_broken(node: Identity) -> None:
     stored(node, config(OLD, HARBOR))
     plan = planned(node, desired(config(OLD, HARBOR, "b.example.com")), RELEASE, found())
     assert len(plan.refusals) == 1
-    Path(on_the_node.path_on(node.paths)).write_text("damaged", encoding="utf-8")
+    Path(node.paths.credential_store).write_text("damaged", encoding="utf-8")
     assert not planned(node, desired(config(OLD, HARBOR, "b.example.com")), RELEASE, found()).refusals
 
 
@@ -123,5 +124,6 @@ def test_a_template_s_credentials_cannot_be_told(node: Identity) -> None:
         ("", "registry.k8s.io/pause"),
     ],
 )
-def test_the_pause_image_is_the_one_that_containerd_was_told(text: str, image: str) -> None:
-    assert pause_images(text) == [image]
+def test_the_pause_image_is_the_one_that_containerd_was_told(node: Identity, text: str, image: str) -> None:
+    Path(node.paths.containerd_config).write_text(text, encoding="utf-8")
+    assert pause_images(node.paths) == [image]

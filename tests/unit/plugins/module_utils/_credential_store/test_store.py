@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store import on_the_node
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.plan import store_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.proof import Surroundings, prove
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.provider_program import answer
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.store import (
@@ -18,9 +18,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_st
     Store,
     StoreDamaged,
     from_content,
-    store_of,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, node_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from hypothesis import given
@@ -82,41 +80,9 @@ def test_which_credentials_are_new() -> None:
     assert ONE.changed(ONE) == ()
 
 
-def test_it_is_written_for_root_alone_and_read_back(paths: NodePaths) -> None:
+def test_without_a_file_it_is_empty(paths: NodePaths) -> None:
     assert on_the_node.read(paths) == EMPTY
-    assert on_the_node.differs(paths, ONE)
-    on_the_node.write(paths, ONE)
-    file = Path(on_the_node.path_on(paths))
-    assert file.parent == Path(paths.state_dir)
-    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    assert on_the_node.read(paths) == ONE
-    assert not on_the_node.differs(paths, ONE)
-
-
-def test_a_wider_mode_is_put_right(paths: NodePaths) -> None:
-    on_the_node.write(paths, ONE)
-    Path(on_the_node.path_on(paths)).chmod(0o644)
-    assert on_the_node.differs(paths, ONE)
-    on_the_node.write(paths, ONE)
-    assert os.stat(on_the_node.path_on(paths)).st_mode & 0o777 == 0o600
-
-
-def test_an_empty_store_is_no_file(paths: NodePaths) -> None:
-    assert not on_the_node.differs(paths, EMPTY)
-    on_the_node.write(paths, ONE)
-    assert on_the_node.differs(paths, EMPTY)
-    on_the_node.write(paths, EMPTY)
-    assert not os.path.lexists(on_the_node.path_on(paths))
-
-
-def test_a_link_in_its_place_is_not_followed(paths: NodePaths, tmp_path: Path) -> None:
-    target = tmp_path / "target"
-    target.write_text("mine", encoding="utf-8")
-    Path(paths.state_dir).mkdir(parents=True, mode=0o700)
-    Path(on_the_node.path_on(paths)).symlink_to(target)
-    with pytest.raises(FileProblem):
-        on_the_node.write(paths, ONE)
-    assert target.read_text(encoding="utf-8") == "mine"
+    assert on_the_node.secrets(paths) == []
 
 
 @pytest.mark.parametrize(
@@ -132,11 +98,12 @@ def test_a_link_in_its_place_is_not_followed(paths: NodePaths, tmp_path: Path) -
     ],
 )
 def test_a_damaged_file_is_told_without_a_word_of_it_and_replaced(paths: NodePaths, content: bytes) -> None:
-    on_the_node.write(paths, ONE)
-    Path(on_the_node.path_on(paths)).write_bytes(content)
+    Path(paths.state_dir).mkdir(parents=True, mode=0o700)
+    Path(paths.credential_store).write_bytes(content)
     with pytest.raises(StoreDamaged) as caught:
         on_the_node.read(paths)
     assert CANARY not in str(caught.value)
-    assert on_the_node.differs(paths, ONE)
-    on_the_node.write(paths, ONE)
+    assert on_the_node.secrets(paths) == []
+    Path(paths.credential_store).write_bytes(ONE.content())
     assert on_the_node.read(paths) == ONE
+    assert set(on_the_node.secrets(paths)) == set(ONE.secrets())

@@ -200,3 +200,21 @@ def test_a_file_that_only_a_parser_reads_makes_it_unsure(root: NodeRoot) -> None
     assert (find(root).unsure, find(root).paths.data_dir) == ([], "/d")
     root.write("etc/rancher/k3s/config.yaml", "{data-dir: /other}\n")
     assert find(root).unsure == [path]
+
+
+@pytest.mark.parametrize("distribution", ["k3s", "rke2"])
+@pytest.mark.parametrize("where", ["nowhere", "config", "command line"])
+def test_where_the_kubelet_has_its_credential_providers(root: NodeRoot, distribution: str, where: str) -> None:
+    """The defaults are those of both distributions, and do not follow data-dir."""
+    command = "/usr/local/bin/%s agent --data-dir=/d" % distribution
+    settings = {"image-credential-provider-config": "/p/c.yaml", "image-credential-provider-bin-dir": "/p/bin"}
+    if where == "command line":
+        command += "".join(" --%s=%s" % pair for pair in settings.items())
+    if where == "config":
+        root.write("etc/rancher/%s/config.yaml" % distribution, "".join("%s: %s\n" % pair for pair in settings.items()))
+    root.runs(distribution + "-agent", command)
+    node = find(root, distribution=distribution, role="agent")
+    assert (node.state, node.paths.data_dir) == ("running", "/d")
+    default = str(root.path / "var/lib/rancher/credentialprovider")
+    expected = (default + "/config.yaml", default + "/bin") if where == "nowhere" else ("/p/c.yaml", "/p/bin")
+    assert (node.paths.provider_config, node.paths.provider_bin_dir) == expected

@@ -26,8 +26,13 @@ from tests.unit.plugins.module_utils._node.fake_node import FakeK3s, Node
 
 @pytest.fixture
 def paths(tmp_path: Path) -> NodePaths:
+    providers = tmp_path / "var/lib/rancher/credentialprovider"
     return node_paths(
-        node_role="server", config_dir=str(tmp_path / "etc/rancher/k3s"), data_dir=str(tmp_path / "var/lib/rancher/k3s")
+        node_role="server",
+        config_dir=str(tmp_path / "etc/rancher/k3s"),
+        data_dir=str(tmp_path / "var/lib/rancher/k3s"),
+        provider_config=str(providers / "config.yaml"),
+        provider_bin_dir=str(providers / "bin"),
     )
 
 

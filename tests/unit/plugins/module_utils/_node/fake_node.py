@@ -117,7 +117,9 @@ class FakeK3s:
         certs_d = Path(self.paths.certs_d)
         for host in certs_d.glob("*/hosts.toml"):
             host.unlink()
-        for host, text in hosts_toml(state.config or normalise({})).items():
+        drop_in = Path(self.paths.drop_in)
+        no_default = drop_in.exists() and "disable-default-registry-endpoint: true" in drop_in.read_text()
+        for host, text in hosts_toml(state.config or normalise({}), not no_default).items():
             (certs_d / host).mkdir(parents=True, exist_ok=True)
             (certs_d / host / "hosts.toml").write_text(text + ("surprise" if self.generates_something_else else ""))
         Path(self.paths.containerd_config).parent.mkdir(parents=True, exist_ok=True)

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import configured
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.provider import Provider
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials import doubts, question
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import Doubt
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import live_question
@@ -17,6 +20,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit i
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired, DesiredFile
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import previous_state
 
 from tests.unit.plugins.module_utils._node.fake_node import AWAY, FakeK3s, Node, nothing_wanted, of_config
 from tests.unit.plugins.module_utils._node.test_faults import Faults, Killed
@@ -102,6 +106,38 @@ def test_a_new_password_restarts_nothing_and_the_next_start_settles_it(
     assert not node.stage(replace(two, settings=dict(two.settings, settle=True)))["restart"]
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_going_back_restarts_or_not_as_the_run_wants_it(node: Node, k3s: FakeK3s, asked: list[Any], live: bool) -> None:
+    """Whatever the run that brought the earlier state wanted. containerd has its password, so nobody is asked."""
+    one, two = rotated(node.paths, "one-password"), rotated(node.paths, "two-password")
+    begun(node, k3s, replace(one, settings=dict(one.settings, live=not live)), two)
+    node.apply(two)
+    calls, restarts = len(asked), k3s.restarts
+    back = previous_state(node.paths, live)
+    assert back is not None
+    k3s.knows(back)
+    node.apply(back)
+    assert (k3s.restarts - restarts, len(asked)) == (int(not live), calls)
+    assert all("Authorization" not in text for text, _mode in files(node).values())
+    assert "one-password" in node.registries().decode()
+
+
+@pytest.mark.parametrize("mode", ["live", "settle"])
+def test_an_unchanged_node_does_not_pay_for_it(
+    node: Node, k3s: FakeK3s, asked: list[Any], monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """Not even the import, but for what reads a header in hosts.toml."""
+    one = rotated(node.paths, "one-password")
+    one = replace(one, settings={"keep_generations": 3, mode: True})
+    begun(node, k3s, one)
+    unneeded = [name for name in sys.modules if "._live_credentials." in name and not name.endswith(".header")]
+    assert len(unneeded) > 3
+    for name in unneeded:
+        monkeypatch.delitem(sys.modules, name)
+    assert not node.stage(one)["restart"]
+    assert [name for name in unneeded if name in sys.modules] == []
+
+
 def test_settle_restarts_what_waits(node: Node, k3s: FakeK3s, asked: list[Any]) -> None:
     one, two = rotated(node.paths, "one-password"), rotated(node.paths, "two-password")
     begun(node, k3s, one, two)
@@ -129,6 +165,35 @@ def test_the_next_change_builds_on_what_waits(node: Node, k3s: FakeK3s, asked: l
     assert node.stage(one)["live"]
     assert node.commit()["live"]
     assert (files(node), k3s.restarts) == (generated, restarts)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "problem", "reason"),
+    [
+        (("*.example.com/team",), "", "the credential provider own is for a registry whose credentials change"),
+        (("docker.io",), "", "the credential provider own is for a registry"),
+        (("other.example.com:5000", "quay.io"), "", ""),
+        ((), "config.yaml was edited", "the kubelet's credential providers cannot be told: config.yaml was edited"),
+    ],
+)
+def test_a_provider_for_the_registry_takes_a_restart(
+    node: Node,
+    k3s: FakeK3s,
+    asked: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    patterns: tuple[str, ...],
+    problem: str,
+    reason: str,
+) -> None:
+    one, two = rotated(node.paths, "one-password"), rotated(node.paths, "two-password")
+    elsewhere = rotated(node.paths, "one-password", mirror="quay.io")
+    begun(node, k3s, one, two, elsewhere)
+    providers = (Provider("own", "0" * 64, patterns),) if patterns else ()
+    monkeypatch.setattr(configured, "known", lambda _paths: configured.Known(providers, problem))
+    staged = node.stage(two)
+    assert (staged["live"], reason in " ".join(staged["reasons"])) == (not reason, True)
+    # Without new credentials no provider counts.
+    assert node.stage(elsewhere)["live"]
 
 
 def test_it_is_not_asked_once_there_is_another_doubt(node: Node, k3s: FakeK3s, asked: list[Any]) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Iterator
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import (
     config_yaml,
+    made_folders,
     program,
     programs,
     staging,
@@ -31,7 +32,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit i
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import SETTINGS, Desired, from_text
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceState
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import StageRefused, previous_state
 
@@ -39,12 +39,6 @@ from tests.unit.plugins.module_utils._node.fake_node import FakeK3s, Node, nothi
 
 ONE, TWO = b"#!/bin/sh\necho one\n", b"#!/bin/sh\necho two\n"
 FOREIGN = b"apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders: []\n"
-
-
-@pytest.fixture
-def paths(paths: NodePaths, tmp_path: Path) -> NodePaths:
-    folder = tmp_path / "var/lib/rancher/credentialprovider"
-    return replace(paths, provider_config=str(folder / "config.yaml"), provider_bin_dir=str(folder / "bin"))
 
 
 @pytest.fixture(autouse=True)
@@ -156,8 +150,17 @@ def test_a_removal_leaves_nothing(node: Node, k3s: FakeK3s) -> None:
     keep(node, ONE)
     node.apply(with_provider(base))
     node.apply(nothing_wanted())
-    assert not os.path.exists(node.paths.provider_bin_dir)
-    assert not os.path.exists(node.paths.provider_config)
+    assert not os.path.exists(os.path.dirname(node.paths.provider_config))
+
+
+def test_folders_that_were_there_before_a_removal_stay(node: Node, k3s: FakeK3s) -> None:
+    base = wanted(node.paths, "one")
+    k3s.knows(base)
+    os.makedirs(node.paths.provider_bin_dir)
+    keep(node, ONE)
+    node.apply(with_provider(base))
+    node.apply(nothing_wanted())
+    assert os.listdir(node.paths.provider_bin_dir) == []
 
 
 @pytest.mark.parametrize("fault", ["ill", "canary"])
@@ -231,6 +234,67 @@ def test_an_equal_one_can_be_taken_over_and_comes_back(node: Node, k3s: FakeK3s,
         k3s.known[node.registries()] = base
         node.apply(previous)
     assert tree(node) == {"config.yaml": FOREIGN}
+
+
+@pytest.mark.parametrize(
+    ("before", "restart"),
+    [
+        ("K3s' start", ""),
+        ("", "has read"),
+        ("K3s' start, without its program", "has read"),
+        ("a change of it", "newer than the running"),
+    ],
+)
+def test_an_equal_one_that_the_kubelet_has_read_is_taken_over_without_a_restart(
+    node: Node, k3s: FakeK3s, monkeypatch: pytest.MonkeyPatch, before: str, restart: str
+) -> None:
+    base = wanted(node.paths, "one")
+    k3s.knows(base)
+    node.apply(base)
+    program_there = Path(node.paths.provider_bin_dir, "ecr")
+    program_there.parent.mkdir(parents=True, exist_ok=True)
+    if "without" not in before:
+        program_there.write_bytes(ONE)
+        program_there.chmod(0o755)
+    keep(node, ONE)
+    config_there = Path(node.paths.provider_config)
+    config_there.write_bytes(FOREIGN)
+    since = 4_000_000_100.0 if before == "a change of it" else 1_600_000_000.0
+    os.utime(config_there, (since, since))
+    state = with_provider(base)
+    state = replace(state, settings={**state.settings, "same_providers": sha256(FOREIGN)})
+    if not before:
+        # The file has come back from a backup, with its old time, while K3s was running.
+        real, started = k3s.state, config_there.stat().st_ctime - 10
+        monkeypatch.setattr(k3s, "state", lambda: real()._replace(started=started))
+    staged = node.stage(state)
+    assert (staged["changed"], staged["restart"]) == (True, bool(restart))
+    if restart:
+        assert restart in staged["reasons"][0]
+        assert tree(node)["config.yaml"] == FOREIGN
+        return
+    assert tree(node) == {"bin/ecr": ONE, "config.yaml": config(state, node)}
+    assert config_there.stat().st_mtime == since
+    assert not node.stage(state)["changed"]
+    assert k3s.restarts == 1
+
+
+def test_other_words_for_the_same_restart_nothing(node: Node, k3s: FakeK3s) -> None:
+    base = wanted(node.paths, "one")
+    k3s.knows(base)
+    keep(node, ONE)
+    node.apply(with_provider(base, default_cache_duration="12h"))
+    since = os.stat(node.paths.provider_config).st_mtime
+    other = with_provider(base, default_cache_duration="720m")
+    staged = node.stage(other)
+    assert (staged["changed"], staged["restart"]) == (True, False)
+    assert tree(node)["config.yaml"] == config(other, node)
+    assert os.stat(node.paths.provider_config).st_mtime == since
+    assert not node.stage(other)["changed"]
+    assert node.stage(with_provider(base, default_cache_duration="721m"))["restart"]
+    # By hand: what that says is not known.
+    Path(node.paths.provider_config).write_bytes(config(other, node) + b"# by hand\n")
+    assert node.stage(other)["restart"]
 
 
 @pytest.mark.parametrize(
@@ -392,4 +456,4 @@ def test_programs_that_no_kept_state_needs_are_removed(node: Node, k3s: FakeK3s)
         state = with_provider(base, content)
         node.apply(replace(state, settings={**state.settings, "keep_generations": 2}))
     store = set(os.listdir(os.path.join(node.paths.provider_bin_dir, programs.STORE)))
-    assert store == {sha256(content) for content in contents[-3:]}
+    assert store - {made_folders.NOTE} == {sha256(content) for content in contents[-3:]}

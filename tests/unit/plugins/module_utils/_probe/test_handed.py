@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.handed import ask_registry
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.handed import ask_registry, results
+from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import endpoint_targets, image_targets
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import parse_image
 from probing import PASSWORD, planned
 from test_answers import basic
 
@@ -65,5 +67,66 @@ def test_a_registry_that_containerd_does_not_ask_is_not_asked_either(server: Any
     assert asked(server.port, server.port, default_endpoint=False)["cause"] == "ok"
 
 
+def test_a_mirror_for_which_the_node_has_the_same_is_asked(server: Any) -> None:
+    host = "127.0.0.1:%d" % server.port
+    for known, cause in ((PASSWORD, "ok"), ("another", "not_asked")):
+        auth = {"username": "robot", "password": known}
+        node = planned({
+            "mirrors": {"images.test": {"endpoint": ["http://" + host]}}, "configs": {host: {"auth": auth}}
+        }, False)  # fmt: skip
+        assert ask_registry(node, {}, 5.0, "images.test/team/app", "robot", PASSWORD)["cause"] == cause
+
+
 def test_a_name_that_is_none_is_not_asked() -> None:
     assert ask_registry(planned({}), {}, 1.0, "Registry/UPPER", "robot", PASSWORD)["cause"] == "not_asked"
+
+
+@pytest.mark.parametrize(
+    ("own_password", "given_password", "cause"),
+    [("", PASSWORD, "ok"), ("", "", "unauthorized"), ("not the password", PASSWORD, "unauthorized")],
+)
+def test_a_registry_without_credentials_of_the_node_s_own_is_probed_with_what_a_provider_gives(
+    server: Any, own_password: str, given_password: str, cause: str
+) -> None:
+    registry = "127.0.0.1:%d" % server.port
+    config: dict[str, Any] = {"mirrors": {registry: {"endpoint": ["http://" + registry]}}}
+    if own_password:
+        config["configs"] = {registry: {"auth": {"username": "robot", "password": own_password}}}
+    node = planned(config, False)
+    said = results(
+        node,
+        {},
+        5.0,
+        True,
+        endpoint_targets(node),
+        lambda *_about: ("robot", given_password) if given_password else None,
+    )
+    assert [item["cause"] for item in said] == [cause]
+    assert PASSWORD not in json.dumps(said)
+
+
+def test_a_mirror_of_another_registry_is_not_told_what_a_provider_gives(
+    server: Any, opened: Callable[[Any], Any]
+) -> None:
+    asked_for: list[tuple[str, str]] = []
+    bearing: list[str] = []
+
+    def app(request: Request) -> Reply:
+        bearing.append(request.headers.get("Authorization", ""))
+        return Reply(200)
+
+    mirror = opened(servers.HttpServer(app))
+    registry = "127.0.0.1:%d" % server.port
+    endpoints = ["http://127.0.0.1:%d" % mirror.port, "http://" + registry]
+    node = planned({"mirrors": {registry: {"endpoint": endpoints}}}, False)
+
+    def given(*about: str) -> tuple[str, str]:
+        asked_for.append((about[0], about[1]))
+        return "robot", PASSWORD
+
+    image = parse_image(registry + "/team/app:1")
+    said = results(node, {}, 5.0, True, [*endpoint_targets(node), *image_targets(node, [image])], given)
+    assert [item["endpoint"] for item in said] == [endpoint + "/v2" for endpoint in endpoints * 2]
+    assert said[1]["cause"] == "ok"
+    assert set(asked_for) == {(registry, ""), (registry, registry + "/team/app")}
+    assert set(bearing) == {""}

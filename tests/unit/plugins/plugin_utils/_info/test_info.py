@@ -5,19 +5,13 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.changes import applied, changes
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_auth import auth_tables
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_toml import hosts_toml
 
 from tests.unit.plugins.plugin_utils._certificates.authority import DAY, NOW, issue
 from tests.unit.plugins.plugin_utils._info.node import Node, codes, managed
@@ -28,11 +22,6 @@ CONFIG: dict[str, Any] = {
     "configs": {"r.example.com:5000": {"auth": {"username": "robot", "password": CANARY}}},
 }
 FOREIGN = "mirrors: {docker.io: {endpoint: [https://r.example.com]}}\n"
-
-
-@pytest.fixture
-def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
-    return Node(tmp_path, monkeypatch)
 
 
 def test_a_node_without_k3s(node: Node) -> None:
@@ -429,68 +418,6 @@ def test_mirrors_of_the_embedded_registry_need_no_endpoint(node: Node) -> None:
     node.embedded = "127.0.0.1:6443"
     node.start()
     assert "K3R273" not in codes(node.info())
-
-
-def rotated(node: Node, monkeypatch: pytest.MonkeyPatch, *pods: dict[str, Any], answers: bool = True) -> dict[str, Any]:
-    """A node on which a new password has come into force without a restart, and these pods since."""
-    node.apply(CONFIG)
-    node.start()
-    changed = copy.deepcopy(CONFIG)
-    changed["configs"]["r.example.com:5000"]["auth"]["password"] = "n3w-c4n4ry-Pa55"
-    node.apply(changed)
-    texts, tables = hosts_toml(normalise(changed)), auth_tables(normalise(changed))
-    needed = changes(texts, auth_tables(normalise(CONFIG)), tables)
-    for host, text in applied(texts, needed.headers).items():
-        node.write(text, "%s/%s/hosts.toml" % (node.paths.certs_d, host), 3600)
-    monkeypatch.setattr(
-        kubernetes, "get_object", lambda _paths, *_arguments: {"items": list(pods)} if answers else None
-    )
-    found = node.info()
-    assert "n3w-c4n4ry-Pa55" not in json.dumps(found)
-    assert "Basic" not in json.dumps(found)
-    return found
-
-
-def a_pod(image: str) -> dict[str, Any]:
-    return {
-        "metadata": {"namespace": "apps", "name": "web"},
-        "spec": {"imagePullSecrets": [{"name": "x"}], "containers": [{"image": image}]},
-    }
-
-
-def test_credentials_that_wait_for_the_next_start_are_no_drift(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = rotated(node, monkeypatch, a_pod("quay.io/x"))
-    assert (found["state"], found["differences"]) == ("loaded", [])
-    assert found["waiting"] == {"since": "2001-09-09T02:46:40Z", "hosts": ["r.example.com:5000"]}
-    (problem,) = found["problems"]
-    assert (problem["code"], problem["level"]) == ("live_credentials", "info")
-    assert "r.example.com:5000 are live since 2001-09-09" in problem["message"]
-    assert "settled at the next start" in problem["message"]
-    node.start()
-    assert (node.info()["waiting"], node.info()["problems"]) == ({"since": "", "hosts": []}, [])
-
-
-@pytest.mark.parametrize(
-    ("pods", "answers", "said"), [((a_pod("nginx"),), True, "(pod apps/web)"), ((), False, "is not known")]
-)
-def test_pods_that_came_since_are_a_warning(
-    node: Node, monkeypatch: pytest.MonkeyPatch, pods: tuple[Any, ...], answers: bool, said: str
-) -> None:
-    found = rotated(node, monkeypatch, *pods, answers=answers)
-    (problem,) = [item for item in found["problems"] if item["level"] == "warning"]
-    assert problem["code"] == "live_credentials_pods"
-    assert said in problem["message"]
-    assert "settle" in problem["fix"]
-
-
-def test_headers_of_others_are_drift(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    rotated(node, monkeypatch)
-    path = Path(node.paths.certs_d, "docker.io", "hosts.toml")
-    node.write(path.read_text().replace('"Basic ', '"Basic bWluZTptaW5l'), str(path), 3600)
-    found = node.info()
-    assert found["differences"]
-    assert found["waiting"]["hosts"] == []
-    assert "bWluZTptaW5l" not in json.dumps(found)
 
 
 def test_the_kubelet_s_providers_are_named_and_pending_until_it_has_read_them(node: Node) -> None:

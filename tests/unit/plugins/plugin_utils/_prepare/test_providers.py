@@ -68,6 +68,7 @@ def test_none_are_none(files: Path) -> None:
     [
         ({"matchImages": ["x"]}, "there is no matchImages, only name, src"),
         ({"name": None}, "name is needed"),
+        ({"name": "k3sfleet-credential-store"}, "is for the program of k3s_registries_credential_store"),
         ({"src": None}, "one of src (a file on the controller) and path"),
         ({"path": "/usr/bin/ecr"}, "one of src (a file on the controller) and path"),
         ({"src": None, "path": "ecr"}, "an absolute path on the node"),

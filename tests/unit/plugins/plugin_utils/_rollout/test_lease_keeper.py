@@ -19,6 +19,7 @@ class World:
     def __init__(self, dies_at: float, released_at: float) -> None:
         self.now = 0.0
         self.dies_at, self.released_at = dies_at, released_at
+        self.takes = 0.0
         self.renewed: list[float] = []
         self.given_back = 0
 
@@ -28,6 +29,7 @@ class World:
 
         def renew() -> None:
             self.renewed.append(self.now)
+            self.now += self.takes
             if renew_fails:
                 raise ConnectionError
 
@@ -53,6 +55,13 @@ def test_it_renews_and_leaves_a_lease_that_was_given_back_alone() -> None:
 def test_it_gives_back_for_a_run_that_died_even_if_renewing_failed() -> None:
     world = World(dies_at=20, released_at=1000)
     world.run(renew_fails=True)
+    assert (world.renewed, world.given_back) == ([15.0], 1)
+
+
+def test_a_lease_that_a_late_renewal_has_taken_anew_is_given_back() -> None:
+    world = World(dies_at=1000, released_at=16)
+    world.takes = 2
+    world.run()
     assert (world.renewed, world.given_back) == ([15.0], 1)
 
 

@@ -71,6 +71,7 @@ def test_verify_asks_for_what_was_applied_and_for_nothing_of_how() -> None:
         "config": {"mirrors": {}},
         "state": "present",
         "credential_providers": [],
+        "credential_store": False,
         "disable_default_endpoint": True,
     }
     assert asked.items() <= module_options.wanted(named.get).items()
