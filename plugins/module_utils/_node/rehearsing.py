@@ -13,7 +13,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, Iterable, Mapping, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import check, match_images
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import configured, match_images
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.on_the_node import (
     folders_of_others,
 )
@@ -116,7 +116,7 @@ def _pods(paths: NodePaths) -> list[Mapping[str, Any]] | None:
 
 def _providers(paths: NodePaths, desired: Desired) -> tuple[list[str], bool]:
     """For which images the kubelet asks credential providers, now or afterwards, and whether there may be others."""
-    known = check.known(paths)
+    known = configured.known(paths)
     providers = [*known.providers, *desired.on_node]
     return [pattern for provider in providers for pattern in provider.match_images], bool(known.problem)
 

@@ -126,7 +126,8 @@ def asked(
 
     :param content: whether an image's content is looked at, not only its manifest's existence.
     """
-    assert target.host is not None, "targets without a host are not asked"
+    if target.host is None:
+        raise AssertionError("targets without a host are not asked")
     held_back, digest = "", ""
     known = len(session.findings)
     try:

@@ -30,8 +30,7 @@ class Side(NamedTuple):
 
     def key(self, target: Target) -> Any:
         """Equal for questions with the same answer."""
-        assert target.host is not None, "targets without a host are not asked"
-        return (target.key, self.access(target.host))
+        return (target.key, self.access(_host_of(target)))
 
     def _login(self, host: Host) -> Any:
         try:
@@ -58,9 +57,13 @@ class Question(NamedTuple):
 
     @property
     def host(self) -> Host:
-        host = self.target.host
-        assert host is not None, "targets without a host are not asked"
-        return host
+        return _host_of(self.target)
+
+
+def _host_of(target: Target) -> Host:
+    if target.host is None:
+        raise AssertionError("targets without a host are not asked")
+    return target.host
 
 
 def _settings(host: Host) -> Any:

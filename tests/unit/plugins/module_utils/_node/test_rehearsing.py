@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import check
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import configured
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import kubernetes, rehearsing
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired, DesiredFile
@@ -166,8 +166,8 @@ def test_a_provider_may_bring_what_a_registry_asks_for(
     node.apply(states[0])
     cluster.runs("r.test/team/app:1")
     assert verdicts_of(rehearse_on(node.identity(), states[1].text())) == {"team/app:1": verdicts.LOST}
-    provider = check.Provider("ours", "", ("r.test",))
-    monkeypatch.setattr(check, "known", lambda _paths: check.Known((provider,), ""))
+    provider = configured.Provider("ours", "", ("r.test",))
+    monkeypatch.setattr(configured, "known", lambda _paths: configured.Known((provider,), ""))
     assert verdicts_of(rehearse_on(node.identity(), states[1].text())) == {"team/app:1": verdicts.NOT_KNOWN}
 
 
