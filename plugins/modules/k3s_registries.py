@@ -168,11 +168,27 @@ options:
         description: Whether this run goes on with the rollout after staging. If not, its summary follows staging.
         type: bool
         default: true
+      rehearse:
+        description:
+          - Which nodes rehearse between staging and the rollout, with O(rehearse.staged). V(canary) is one node for
+            each distinct configuration and architecture.
+          - Unless it is V(never), a node tries new credentials then, too, and not while it is staged.
+        type: str
+        choices: [never, canary, all]
+        default: never
+      rehearsed:
+        description:
+          - Digests of configurations, as RV(candidate) has them. If there are any, another configuration is refused
+            before the first node is asked.
+        type: list
+        elements: str
+        default: []
   rehearse:
     description:
       - Also have the node ask registries whether it could still pull the images that it uses, those of its pods, its
         pause image and O(rehearse.images). The task fails if an image would be lost.
-      - Use it in check mode. Nothing is pulled. If nothing would change on the node, nothing is asked.
+      - Use it in check mode, or with O(rehearse.staged). Nothing is pulled. If nothing would change on the node,
+        nothing is asked.
     type: dict
     suboptions:
       images:
@@ -189,6 +205,12 @@ options:
         description: The deadline for all questions of a node together.
         type: float
         default: 60.0
+      staged:
+        description:
+          - The registered result of staging. Then the node is not staged again, and rehearses only if
+            O(rollout.rehearse) says so. A lost image does not fail the task, and stops the rollout that follows.
+          - If the node's credentials change without a restart, it tries the new ones in the same call.
+        type: dict
   key:
     description: The key with which the node encrypts its answer for the controller. Only the action plugin sets it.
     type: str
@@ -259,6 +281,12 @@ reach:
       description: The registries that have a hosts.toml.
       type: list
       elements: str
+candidate:
+  description:
+    - The digest of the configuration, certificates and keys included. Nobody can read them from it. Give it to
+      O(rollout.rehearsed), so that what is applied after an approval is what was rehearsed.
+  returned: with O(rehearse), without O(rehearse.staged)
+  type: str
 rehearsal:
   description: What the configuration does to the pulls of the node.
   returned: with O(rehearse), if something changes
@@ -414,6 +442,11 @@ node_name:
   description: The node's name in the cluster, if a restart is needed.
   returned: success, unless O(validate_only)
   type: str
+architecture:
+  description: The machine of the node, as C(uname -m) gives it, if a restart is needed.
+  returned: success, unless O(validate_only)
+  type: str
+  sample: x86_64
 health:
   description: The state of the node before anything was done to it, if a restart is needed.
   returned: success, unless O(validate_only)
@@ -567,8 +600,8 @@ def _nothing_to_do(node: Identity, reasons: list[str]) -> dict[str, Any]:
     return {
         "changed": False, "restart": False, "live": False, "reasons": reasons, "reach": {}, "files": [],
         "node_role": node.paths.node_role, "node_state": node.state, "service": node.paths.service,
-        "service_state": node.service.state, "embedded_mirror": None, "release": "", "node_name": "", "foreign": False,
-        "registries": [], "generation": 0, "health": {}, "kept": "",
+        "service_state": node.service.state, "embedded_mirror": None, "release": "", "node_name": "",
+        "architecture": "", "foreign": False, "registries": [], "generation": 0, "health": {}, "kept": "",
     }  # fmt: skip
 
 

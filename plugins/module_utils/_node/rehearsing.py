@@ -17,7 +17,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_pr
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.on_the_node import (
     folders_of_others,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.staging import pause_images
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.pause_image import pause_images
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.changes import TextHosts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.circumstances import generated_address
@@ -89,8 +89,9 @@ def images_of(paths: NodePaths, images: Sequence[str], desired: Desired) -> InUs
 
     :raises NotRehearsed: if containerd does not tell.
     """
-    config_toml = (files.read(paths.containerd_config).content or b"").decode("utf-8", "replace")
-    named = [(name, PAUSE) for name in pause_images(config_toml)] + [(name, CANARY) for name in images]
+    # containerd's own, which it takes if its configuration names none, comes without the tag that its release has.
+    pause = [name for name in pause_images(paths) if ":" in name.rpartition("/")[2]]
+    named = [(name, PAUSE) for name in pause] + [(name, CANARY) for name in images]
     found = in_use(_listed(paths, "ps"), _listed(paths, "images"), _pods(paths), named)
     patterns, unknown = _providers(paths, desired)
     return found._replace(images=[_with_providers(item, patterns, unknown) for item in found.images])

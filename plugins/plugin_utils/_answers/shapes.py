@@ -69,7 +69,7 @@ STAGED = {
     "restart": FLAG, "live": FLAG, "reasons": [TEXT], "files": FILES, "before": TEXT, "after": TEXT, "warnings": [TEXT],
     "health": {"healthy": FLAG, "sentence": TEXT, "explained": FLAG, "member": TEXT}, "node_role": TEXT,
     "node_state": TEXT, "service_state": TEXT, "embedded_mirror": TEXT, "left_alone": FLAG,
-    "contradictions": [_CONTRADICTION], "node_name": TEXT,
+    "contradictions": [_CONTRADICTION], "node_name": TEXT, "architecture": TEXT,
     "reach": {"registries": [TEXT], "others": FLAG, "known": [TEXT]},
 }  # fmt: skip
 

@@ -60,7 +60,7 @@ def cluster(k3s: FakeK3s, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     found = Cluster()
     monkeypatch.setattr(kubernetes, "crictl", found.crictl)
     monkeypatch.setattr(kubernetes, "get_object", found.get_object)
-    monkeypatch.setattr(rehearsing, "pause_images", lambda _text: [])
+    monkeypatch.setattr(rehearsing, "pause_images", lambda _paths: [])
     return found
 
 
@@ -136,7 +136,7 @@ def test_the_effect_in_words_needs_a_configuration_that_is_known(node: Node, clu
 def test_canaries_and_the_pause_image_count(
     node: Node, cluster: Cluster, change: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rehearsing, "pause_images", lambda _text: ["r.test/pause:1"])
+    monkeypatch.setattr(rehearsing, "pause_images", lambda _paths: ["r.test/pause:1"])
     wanted = change(store("pause", "canary"), store("canary"))
     found = rehearse_on(node.identity(), wanted.text(), ["r.test/canary:1"])
     assert verdicts_of(found) == {"pause:1": verdicts.LOST, "canary:1": verdicts.OTHER_PLACE}
