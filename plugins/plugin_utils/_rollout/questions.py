@@ -59,13 +59,34 @@ class Questions:
             return Said([str(problem)], None, str(problem))
         except (AnsibleError, OddAnswer, KeyError) as problem:
             return Said(["the registries could not be asked: %s" % problem], None, str(problem))
-        if found is not None and found["problem"]:
+        if found is not None and found.get("problem"):
             return Said(doubts, None, str(found["problem"]))
-        return Said(doubts, found)
+        return Said(doubts, None if found is None else _complete(found))
 
 
 class _NoAnswer(Exception):
     pass
+
+
+_IMAGE: dict[str, Any] = {
+    **dict.fromkeys(("image", "verdict", "before", "after", "endpoint", "cause", "message", "fix", "digest"), ""),
+    "users": [], "allowed": False, "running": [],
+}  # fmt: skip
+_REHEARSAL: dict[str, Any] = {
+    "problem": "", "refusal": "", "headline": "", "asked": 0, "stops": False, "unreadable": [], "effect": [],
+    "counts": {}, "images": [],
+}  # fmt: skip
+
+
+def _complete(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A rehearsal with everything that belongs to one, whatever its node has left out."""
+    complete = _filled(found, _REHEARSAL)
+    complete["images"] = [_filled(item, _IMAGE) for item in complete["images"]]
+    return complete
+
+
+def _filled(given: Mapping[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:
+    return {**given, **{key: value for key, value in whole.items() if given.get(key) is None}}
 
 
 def needs_restart(reasons: Sequence[str], doubts: Sequence[str]) -> list[str]:

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.k3sfleet.registries.plugins.action import k3s_registries
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils import _action
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import rehearsing_action
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.restart_order_and_limits import halted
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host
 
 from tests.unit.plugins.action.test_k3s_registries_report import ansible_playbook
@@ -62,6 +64,7 @@ class OneNode:
         self.pipelining = True
         monkeypatch.setattr(_action.C, "DEFAULT_LOCAL_TMP", str(folder))
         monkeypatch.setattr(k3s_registries.C, "DEFAULT_LOCAL_TMP", str(folder))
+        monkeypatch.setattr(rehearsing_action.C, "DEFAULT_LOCAL_TMP", str(folder))
         monkeypatch.setattr(ActionBase, "run", lambda *_arguments, **_named: {})
 
     def stage(self) -> tuple[dict[str, Any], Host]:
@@ -90,6 +93,7 @@ class OneNode:
         action._is_pipelining_enabled = lambda _style: self.pipelining
         groups = {"server": [], "agent": ["a-1"]}
         variables = {"inventory_hostname": "a-1", "groups": groups, "ansible_play_hosts": ["a-1"]}
+        variables["ansible_play_batch"] = ["a-1"]
         result: dict[str, Any] = action.run(task_vars=variables)
         with _action.ledger_of({"cluster": "server/agent"}).opened() as run:
             return result, run.hosts.get("a-1", Host())
@@ -159,7 +163,9 @@ def test_a_node_that_changes_is_rehearsed_on_in_one_more_call(
     assert PASSWORD in sent["prepared"]
     assert "rehearse" not in staged
     assert (result["rehearsal"], result.get("failed", False)) == (REHEARSED, False)
-    assert "a-1: 1 image: 1 from another place\n  1 image moves from a to b" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "a-1: 1 image: 1 from another place\n" in said
+    assert "  for pulls on a-1: 1 image moves from a to b\n" in said
     assert PASSWORD not in repr(result)
 
 
@@ -175,7 +181,9 @@ def test_a_lost_image_fails_the_task(one_node: OneNode) -> None:
     images = [{"image": name, "verdict": name} for name in ("same_place", "lost", "other_place", "not_known")]
     lost = dict(REHEARSED, stops=True, refusal="1 image that this node uses could no longer be pulled", images=images)
     result = rehearse(one_node, {"changed": False, "rehearsal": lost})
-    assert (result["failed"], result["msg"]) == (True, lost["refusal"])
+    assert result["failed"]
+    assert result["msg"].startswith("1 image could no longer be pulled: lost. ")
+    assert "k3s_registries_rehearse_allow" in result["msg"]
     # Ansible prints all of it.
     assert [item["image"] for item in result["rehearsal"]["images"]] == ["lost", "not_known"]
 
@@ -202,3 +210,101 @@ def test_nothing_is_asked_where_nothing_changes(one_node: OneNode) -> None:
     one_node.answers["k3s_registries"] = dict(STAGED, changed=False, restart=False, live=False)
     assert "rehearsal" not in one_node.stage()[0]
     assert [name for name, _sent in one_node.sent] == ["k3s_registries"]
+
+
+LOST = {
+    "image": "r/app:1", "users": [], "verdict": "lost", "allowed": False, "before": "", "after": "",
+    "endpoint": "https://r", "cause": "not_found", "message": "r does not have it.", "fix": "Push it.", "digest": "",
+    "running": [],
+}  # fmt: skip
+
+
+class Site:
+    """A run of the role on one host: staging, and then what the host asks before the first node is touched."""
+
+    def __init__(self, one_node: OneNode, mode: str = "canary") -> None:
+        self.node = one_node
+        one_node.more = {"rollout": {"rehearse": mode}}
+        one_node.answers["k3s_registries"] = dict(STAGED, architecture="x86_64")
+        one_node.answers["k3s_rollout"] = {"changed": False, "doubts": [], "rehearsal": REHEARSED}
+
+    def stage(self) -> Host:
+        return self.node.stage()[1]
+
+    def ask(self) -> dict[str, Any]:
+        self.node.more = {**self.node.more, "rehearse": {"images": ["image:2"], "staged": STAGED}, "stage": False}
+        self.node.sent.clear()
+        return self.node.stage()[0]
+
+    @property
+    def run(self) -> Any:
+        with _action.ledger_of({"cluster": "server/agent"}).opened() as run:
+            return run
+
+
+def test_before_the_first_node_one_call_asks_both(one_node: OneNode, capsys: pytest.CaptureFixture[str]) -> None:
+    site = Site(one_node)
+    noted = site.stage()
+    assert ([name for name, _sent in one_node.sent], noted.live) == (["k3s_registries"], True)
+    result = site.ask()
+    ((name, sent),) = one_node.sent
+    assert (name, sent["ask"], sent["rehearse"]["images"]) == ("k3s_rollout", True, ["image:2"])
+    assert PASSWORD in sent["prepared"]
+    assert (result["rehearsal"], result["changed"]) == (REHEARSED, False)
+    said = capsys.readouterr().out
+    assert "Rehearsal on 1 node (a-1): each asks one registry at most 8 questions at a time" in said
+    assert "[1/1] a-1 rehearsed in 0.0 s: 1 image: 1 from another place" in said
+    assert (site.run.rehearsal.ended, site.run.hosts["a-1"].live) == (["a-1"], True)
+    assert PASSWORD not in repr((result, site.run))
+
+
+def test_a_lost_image_stops_the_run_and_not_the_task_that_finds_it(one_node: OneNode) -> None:
+    site = Site(one_node)
+    site.stage()
+    lost = dict(REHEARSED, stops=True, refusal="1 image", images=[LOST], counts={"lost": 1})
+    one_node.answers["k3s_rollout"] = {"changed": False, "doubts": ["r asks for tokens"], "rehearsal": lost}
+    assert not site.ask().get("failed")
+    assert "1 image could no longer be pulled" in halted(site.run, 9, False)
+    seen = site.run.hosts["a-1"]
+    assert (seen.live, seen.reasons[-1]) == (False, "not without a restart: r asks for tokens")
+
+
+def test_a_host_that_another_one_stands_for_asks_about_its_credentials_only(one_node: OneNode) -> None:
+    site = Site(one_node)
+    kind = site.stage().kind
+    with _action.ledger_of({"cluster": "server/agent"}).opened() as run:
+        run.rehearsal.covered = [kind + " agent"]
+    assert "rehearsal" not in site.ask()
+    ((_name, sent),) = one_node.sent
+    assert (sent["ask"], "rehearse" in sent) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "answer", [AnsibleConnectionFailure("no route"), {"doubts": [], "rehearsal": dict(REHEARSED, problem="no route")}]
+)
+def test_what_cannot_be_rehearsed_in_a_run_is_named_and_stops_nothing(one_node: OneNode, answer: Any) -> None:
+    site = Site(one_node)
+    site.stage()
+    one_node.answers["k3s_rollout"] = answer
+    assert not site.ask().get("failed")
+    assert site.run.rehearsal.problems == {"a-1": "no route"}
+    assert halted(site.run, 0, False) == ""
+
+
+def test_never_asks_while_the_node_is_staged(one_node: OneNode) -> None:
+    site = Site(one_node, "never")
+    noted = site.stage()
+    assert ([name for name, _sent in one_node.sent], noted.kind) == (["k3s_registries", "k3s_rollout"], "")
+
+
+def test_only_the_configuration_that_was_rehearsed_is_applied(one_node: OneNode) -> None:
+    one_node.answers["k3s_registries"] = dict(STAGED, changed=False, restart=False, live=False)
+    one_node.more = {"rehearse": {}, "live": False}
+    digest = one_node.stage()[0]["candidate"]
+    one_node.more = {"rollout": {"rehearsed": ["f" * 64, digest]}}
+    one_node.stage()
+    one_node.sent.clear()
+    one_node.more = {"rollout": {"rehearsed": ["f" * 64]}}
+    with pytest.raises(AnsibleActionFail, match="is not one that was rehearsed"):
+        one_node.stage()
+    assert one_node.sent == []
