@@ -87,8 +87,8 @@ def rehearse(
     for old, new in routes.values():
         for side, groups in ((before, old), (after, new)):
             for target in (target for group in groups for target in group):
-                # What is asked as it is today is not looked at more closely than to compare.
-                questions.setdefault(side.key(target), Question(side, target, side is after and _is_free(target)))
+                # On both sides: what is broken today is neither fine where it stays nor lost where it goes.
+                questions.setdefault(side.key(target), Question(side, target, _is_free(target)))
     answers = ask_all(list(questions.values()), environment, seconds)
     describers = (Describer(before.node), Describer(after.node))
     verdicts = []

@@ -102,7 +102,18 @@ def test_a_question_with_one_answer_is_asked_once(opened: Any) -> None:
     same = side([http(server)])
     found = run(images("team/app:1"), same, side([http(server)]))
     assert by_image(found) == {"team/app:1": verdicts.SAME_PLACE}
-    assert [request.method for request in server.requests] == ["HEAD"]
+    asked = [(request.method, request.path) for request in server.requests]
+    assert [method for method, _path in asked] == ["HEAD", "GET", "GET", "GET", "HEAD"]
+    assert len(set(asked)) == len(asked)
+
+
+def test_what_is_broken_today_is_neither_fine_where_it_stays_nor_lost_where_it_goes(opened: Any) -> None:
+    broken, whole = Store(), store("team/app")
+    digests = broken.image("team/app", "1")
+    broken.blobs = {digest: blob for digest, blob in broken.blobs.items() if digest not in digests.values()}
+    old, new, empty = (side([http(opened(HttpServer(item)))]) for item in (broken, whole, store()))
+    for after, wanted in ((old, verdicts.BROKEN), (new, verdicts.GAINED), (empty, verdicts.BROKEN)):
+        assert by_image(run(images("team/app:1"), old, after)) == {"team/app:1": wanted}
 
 
 def test_content_is_looked_at_where_that_is_free(opened: Any) -> None:
