@@ -179,11 +179,10 @@ def _rehearsed(case: Case, town: Town, containerd: Containerd, running: Sequence
 
 
 def _pull(containerd: Containerd, image: str, town: Town) -> Pulled:
-    town.world.take()
     error = containerd.try_to_pull(image)
+    entries = [entry for entry in town.world.take() if entry.kind == "manifests" and entry.status == 200]
     if error:
         return Pulled("", "", error)
-    entries = [entry for entry in town.world.take() if entry.kind == "manifests" and entry.status == 200]
     first = entries[0].url
     parts = urlsplit(first)
     repository, _manifests, reference = parts.path[len("/v2/") :].rpartition("/manifests/")
