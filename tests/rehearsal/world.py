@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from tests.fleet import certificates, contents
 from tests.registry_faults import servers
@@ -254,17 +255,15 @@ class Town:
         """Rewrites as K3s' containerd would have asked, for one that knows none."""
 
         def rename(host: str, path: str, registry: str) -> str:
-            mirrors = config["mirrors"]
-            mirror = mirrors.get(registry) or mirrors.get("*") or {}
-            prefix = ""
-            for endpoint in mirror.get("endpoint", ()):
-                if f"://{host}/v2/" in endpoint:
-                    prefix = endpoint.partition("/v2/")[2] + "/"
-            repository = path[len(prefix) :] if path.startswith(prefix) else path
+            # A mirror without endpoints leaves its registry to the one for all others.
+            named = (config["mirrors"].get(name) or {} for name in (registry, "*"))
+            mirrors = ((mirror, endpoint) for mirror in named for endpoint in mirror.get("endpoint", ()))
+            mirror, endpoint = next(one for one in mirrors if urlsplit(one[1]).netloc == host)
+            _before, has_prefix, prefix = endpoint.partition("/v2/")
+            prefix += "/" * bool(has_prefix)
+            repository = path[len(prefix) :]
             for pattern, replacement in mirror.get("rewrite", {}).items():
-                changed = re.sub(pattern, replacement.replace("$1", r"\1"), repository)
-                if changed != repository:
-                    return prefix + changed
-            return path
+                repository = re.sub(pattern, replacement.replace("$1", r"\1"), repository)
+            return prefix + repository
 
         return rename
