@@ -42,8 +42,6 @@ def test_failed_pull_puts_the_node_back_and_stops(configured: Cluster, spoil: An
     place = configured.fleet.registry
     variables = copy.deepcopy(configured.variables)
     spoil(variables, "%s:%d" % (place.host, place.port))
-    # A rehearsal would find two of the three before a node is touched.
-    variables["k3s_registries_rehearse"] = "never"
     before = _states(configured)
 
     run = configured.play(SITE, "--diff", "-vvv", variables=variables).refused()

@@ -39,6 +39,7 @@ _MOST_THREADS = 64
 _GRACE = 0.5
 # How often a registry may answer 429 before it is left alone, and how often a host may be unreachable.
 _MOST_BUSY, _MOST_UNREACHABLE = 5, 2
+_NOT_ASKED = Probed("unknown", "an earlier endpoint decides")
 _UNREACHABLE = (
     *("dns_failure", "connection_refused", "no_route", "timeout", "not_tls", "http_server_https_client"),
     *("tls_unknown_authority", "tls_expired", "tls_not_yet_valid", "tls_name_mismatch", "tls_no_san"),
@@ -79,9 +80,27 @@ def ask(
     end = time.monotonic() + seconds + _GRACE
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
-    late = Probed("timeout", "there was no time left to ask: nothing within %g s" % seconds)
+    late = Probed("timeout", "there was no time left to ask")
     answers = dict(common.answers)
     return {key: answers.get(key, late) for key in wanted}
+
+
+def not_asked(questions: Iterable[Question], environment: Mapping[str, str]) -> dict[Any, Probed]:
+    """What stands for the answers of those who are not asked: containerd reads the files of their settings all the
+    same, and fails the pull if it cannot use one."""
+    trusts: dict[int, Trust] = {}
+    found: dict[Any, Probed] = {}
+    for question in questions:
+        files = question.side.files
+        if id(files) not in trusts:
+            trusts[id(files)] = Trust(environment, files)
+        found[question.key] = _NOT_ASKED
+        if any(question.host.tls.get(kind) for kind in ("ca_files", "client_pairs")):
+            try:
+                trusts[id(files)].contexts(question.host.tls)
+            except Failure as failure:
+                found[question.key] = Probed(failure.cause, failure.detail)
+    return found
 
 
 class _Turn(Deadline):

@@ -63,6 +63,14 @@ def attempts(node: NodeHosts, image: Image) -> list[list[Target]]:
     return found
 
 
+def is_decided(host: Sequence[tuple[Target, Probed]]) -> bool:
+    """Whether no later host has a say, by what a host's targets were answered."""
+    found = _of_host(host)
+    if found.state != FAILS:
+        return found.state == PULLS or any(_ends(said) for _target, said in host)
+    return found.said is not None and _ends(found.said) and found.said.cause != _ELSEWHERE
+
+
 def outcome(hosts: Sequence[Sequence[Target]], answers: Answers) -> Outcome:
     """What a pull that makes these attempts comes to.
 

@@ -11,11 +11,12 @@ from typing import Any, Callable, Iterable, Mapping, NamedTuple, Sequence
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.result import Describer, Probed
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import Target
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB
 
-from .asking import SECONDS, ask
+from .asking import SECONDS, ask, not_asked
 from .in_use import BRINGS, InUse
-from .outcome import PULLS, Outcome, attempts, outcome
+from .outcome import PULLS, Outcome, attempts, is_decided, outcome
 from .question import Question, Side
 from .verdict import LOST, NOT_KNOWN, VERDICTS, WORDS, Verdict, verdict
 
@@ -83,13 +84,25 @@ def rehearse(
     # What a pod's own credentials may do is not known here.
     judged = [item for item in used.images if item.credentials != BRINGS]
     routes = {item: (attempts(before.node, item.image), attempts(after.node, item.image)) for item in judged}
-    questions: dict[Any, Question] = {}
-    for old, new in routes.values():
-        for side, groups in ((before, old), (after, new)):
-            for target in (target for group in groups for target in group):
-                # On both sides: what is broken today is neither fine where it stays nor lost where it goes.
-                questions.setdefault(side.key(target), Question(side, target, _is_free(target)))
-    answers = ask_all(list(questions.values()), environment, seconds)
+    paths = [(side, groups) for old, new in routes.values() for side, groups in ((before, old), (after, new))]
+    deadline = Deadline(seconds)
+    answers: dict[Any, Probed] = {}
+    # As containerd does, nobody asks the next endpoint for an image that an earlier one has: whose images are private
+    # does not tell their names to public registries.
+    for place in range(max((len(groups) for _side, groups in paths), default=0)):
+        questions: dict[Any, Question] = {}
+        for side, groups in paths:
+            if not _is_decided(side, groups[:place], answers):
+                _add(questions, side, groups[place : place + 1])
+        new_ones = [question for key, question in questions.items() if key not in answers]
+        if new_ones:
+            left = max(0.0, seconds - deadline.passed_ms() / 1000)
+            answers.update(ask_all(new_ones, environment, left))
+    asked = len(answers)
+    rest: dict[Any, Question] = {}
+    for side, groups in paths:
+        _add(rest, side, groups)
+    answers.update(not_asked([rest[key] for key in rest.keys() - answers.keys()], environment))
     describers = (Describer(before.node), Describer(after.node))
     verdicts = []
     nothing = Outcome("", None, None)
@@ -100,7 +113,17 @@ def rehearse(
             old_end = outcome(old, lambda target: answers[before.key(target)])
             new_end = outcome(new, lambda target: answers[after.key(target)])
         verdicts.append(_described(verdict(item, old_end, new_end, list(allow)), *describers))
-    return Rehearsal(verdicts, [visible(name) for name in used.unreadable], len(questions))
+    return Rehearsal(verdicts, [visible(name) for name in used.unreadable], asked)
+
+
+def _add(questions: dict[Any, Question], side: Side, groups: Iterable[Sequence[Target]]) -> None:
+    for target in (target for group in groups for target in group):
+        # Content on both sides: what is broken today is neither fine where it stays nor lost where it goes.
+        questions.setdefault(side.key(target), Question(side, target, _is_free(target)))
+
+
+def _is_decided(side: Side, groups: Iterable[Sequence[Target]], answers: Mapping[Any, Probed]) -> bool:
+    return any(is_decided([(target, answers[side.key(target)]) for target in group]) for group in groups)
 
 
 def _is_free(target: Target) -> bool:

@@ -85,12 +85,12 @@ def _judged(used: Used, before: Outcome, after: Outcome) -> tuple[str, str]:
         return ON_THE_NODE, ""
     if after.state == UNKNOWN:
         return NOT_KNOWN, after.reason
+    if used.credentials == MAY_BRING and after.said is not None and after.said.cause in _ABOUT_CREDENTIALS:
+        return NOT_KNOWN, _MAY_BRING
     if before.state == FAILS:
         return BROKEN, ""
     if before.state == UNKNOWN:
         return NOT_KNOWN, _BEFORE_UNKNOWN
-    if used.credentials == MAY_BRING and after.said is not None and after.said.cause in _ABOUT_CREDENTIALS:
-        return NOT_KNOWN, _MAY_BRING
     return LOST, ""
 
 

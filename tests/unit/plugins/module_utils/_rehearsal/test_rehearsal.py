@@ -116,6 +116,26 @@ def test_what_is_broken_today_is_neither_fine_where_it_stays_nor_lost_where_it_g
         assert by_image(run(images("team/app:1"), old, after)) == {"team/app:1": wanted}
 
 
+def test_who_comes_later_is_asked_only_for_what_the_first_does_not_have(opened: Any) -> None:
+    """The names of private images are no business of a public registry that nobody would ask."""
+    first, second = opened(HttpServer(store("private/app"))), opened(HttpServer(store("public/tool")))
+    both = side([http(first), http(second)])
+    found = run(images("private/app:1", "public/tool:1"), both, side([http(first), http(second), http(second)]))
+    assert set(by_image(found).values()) == {verdicts.SAME_PLACE}
+    assert {request.path.partition("?")[0] for request in second.requests} == {"/v2/public/tool/manifests/1"}
+    assert found.asked == 3
+
+
+def test_who_is_not_asked_can_fail_a_pull_with_the_files_of_its_settings(opened: Any, tmp_path: Path) -> None:
+    server = opened(HttpServer(store("team/app")))
+    bad = tmp_path / "no-certificate.crt"
+    bad.write_text("nothing")
+    configs = {"127.0.0.1:1": {"tls": {"ca_file": str(bad)}}}
+    after = side([http(server), "https://127.0.0.1:1"], configs)
+    (found,) = run(images("team/app:1"), side([http(server)]), after).images
+    assert (found["verdict"], found["cause"]) == (verdicts.LOST, "ca_invalid")
+
+
 def test_content_is_looked_at_where_that_is_free(opened: Any) -> None:
     old = opened(HttpServer(store("team/app")))
     other = Store()
