@@ -183,7 +183,7 @@ def run(most: int = MOST_STEPS, seed: int = 0) -> list[str]:
     """Kills; returns what is not as it should be."""
     problems: list[str] = []
     with tempfile.TemporaryDirectory(prefix="rehearsal-kills-") as folder:
-        with login_fleet("rehearsalkills", Path(folder), 1, 0, "") as fleet:
+        with login_fleet("kills", Path(folder), 1, 0, "") as fleet:
             scene = Scene(fleet)
             program = scene.sent()
             problems += [f"a rehearsal leaves a secret in {path}" for path in scene.left(everything=True)]

@@ -14,7 +14,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.red
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB
 
-from .asking import SECONDS, ask, not_asked
+from .asking import SECONDS, Asking, not_asked
 from .in_use import BRINGS, InUse
 from .outcome import PULLS, Outcome, attempts, is_decided, outcome
 from .question import Question, Side
@@ -73,7 +73,7 @@ def rehearse(
     environment: Mapping[str, str],
     allow: Iterable[str] = (),
     seconds: float = SECONDS,
-    ask_all: Ask = ask,
+    ask_all: Ask | None = None,
 ) -> Rehearsal:
     """
     :param used: the images of the node.
@@ -86,6 +86,7 @@ def rehearse(
     routes = {item: (attempts(before.node, item.image), attempts(after.node, item.image)) for item in judged}
     paths = [(side, groups) for old, new in routes.values() for side, groups in ((before, old), (after, new))]
     deadline = Deadline(seconds)
+    ask_all = ask_all or Asking()
     answers: dict[Any, Probed] = {}
     # As containerd does, nobody asks the next endpoint for an image that an earlier one has: whose images are private
     # does not tell their names to public registries.
