@@ -9,7 +9,6 @@ far as a rehearsal can see. Every node uses images of its own, so that a request
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -24,7 +23,9 @@ import yaml
 
 from tests.conftest import CHECKOUT, COLLECTIONS
 from tests.registry_faults.servers import HttpServer
+from tests.rehearsal import running_k3s
 from tests.rehearsal.distant import Distant, Ledger
+from tests.rehearsal.running_k3s import executable
 
 if TYPE_CHECKING:
     from tests.registry_faults.servers import Request
@@ -44,56 +45,22 @@ mkdir -p /run/systemd/system
 cp {folder}/k3s.service /run/systemd/system/
 PATH=/usr/local/bin:$PATH exec {python} "$@"
 """
-_UNIT = "[Service]\nExecStart=/usr/local/bin/k3s {role} --data-dir {folder}/data --private-registry {yaml}\n"
-_K3S = """#!/bin/sh
-case "$*" in
-    *--version*) echo "k3s version v1.34.3+k3s1 (0123abcd)" ;;
-    "crictl ps"*) echo '{{"containers": []}}' ;;
-    "crictl images"*) echo '{{"images": []}}' ;;
-    *"get pods"*) cat {folder}/pods.json ;;
-    *) exit 1 ;;
-esac
-"""
-_SYSTEMCTL = """#!/bin/sh
-case "$*" in
-    show*k3s.service*) cat << 'END'
-Id=k3s.service
-LoadState=loaded
-UnitFileState=enabled
-ActiveState=active
-Job=0
-MainPID=1
-NRestarts=0
-Environment=
-EnvironmentFiles=
-END
-    ;;
-    *) exit 1 ;;
-esac
-"""
-
-
-def _executable(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-    path.chmod(0o755)
 
 
 def _make_node(folder: Path, name: str, role: str, registry: str) -> None:
-    folder.joinpath("bin").mkdir(parents=True)
     etc = folder / "etc"
-    etc.mkdir()
+    etc.mkdir(parents=True)
     generated = folder / "data/agent/etc/containerd"
     generated.mkdir(parents=True)
     (generated / "config.toml").write_text("version = 3\n", encoding="utf-8")
-    words = {"folder": folder, "role": role, "yaml": etc / "registries.yaml", "python": sys.executable}
-    _executable(folder / "python", _PYTHON.format(**words))
+    words = {"folder": folder, "python": sys.executable}
+    executable(folder / "python", _PYTHON.format(**words))
     (folder / "enter").write_text(_ENTER.format(**words), encoding="utf-8")
-    (folder / "k3s.service").write_text(_UNIT.format(**words), encoding="utf-8")
-    _executable(folder / "bin/k3s", _K3S.format(**words))
-    _executable(folder / "bin/systemctl", _SYSTEMCTL)
-    containers = [{"name": f"c{number}", "image": f"{registry}/{name}/app{number}:1"} for number in range(IMAGES)]
-    pod = {"metadata": {"name": "app", "namespace": "default"}, "spec": {"containers": containers}}
-    (folder / "pods.json").write_text(json.dumps({"items": [{**pod, "status": {"phase": "Running"}}]}), "utf-8")
+    text = running_k3s.unit(role, str(folder / "data"), str(etc / "registries.yaml"))
+    (folder / "k3s.service").write_text(text, encoding="utf-8")
+    running_k3s.programs(folder / "bin", str(folder / "pods.json"))
+    images = [f"{registry}/{name}/app{number}:1" for number in range(IMAGES)]
+    (folder / "pods.json").write_text(running_k3s.pods_of(images), encoding="utf-8")
 
 
 def _inventory(folder: Path, names: list[str], registry: str, mirror: str) -> Path:
@@ -139,8 +106,8 @@ def run(nodes: int = NODES, forks: int = FORKS) -> list[str]:
     for name, ledger in ledgers.items():
         of_nodes = [ledger.most[node] for node in names]
         print(
-            f"{name}: {ledger.total['']} requests, at most {max(of_nodes)} at once from one node, {ledger.most['']} from"
-            f" all; announced: {AT_ONCE} and {forks * AT_ONCE}"
+            f"{name}: {ledger.total['']} requests, at most {max(of_nodes)} at once from one node, {ledger.most['']}"
+            f" from all; announced: {AT_ONCE} and {forks * AT_ONCE}"
         )
         if max(of_nodes) > AT_ONCE or ledger.most[""] > forks * AT_ONCE:
             problems.append(f"{name} was asked more than was announced")

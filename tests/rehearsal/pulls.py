@@ -123,8 +123,8 @@ def attempts(plan: Plan, image: str) -> Sequence[Any]:
 
 
 def play(case: Case, maker: Maker, town: Town, pullers: Pullers) -> list[Found]:
-    """One case: the registries get what they have; the images are pulled, the change is rehearsed, applied, and they are
-    pulled again."""
+    """One case: the registries get what they have; the images are pulled, the change is rehearsed, and they are pulled
+    again with it."""
     town.world.copies = maker.stock(list(_asked(case)))
     town.world.faults = case.faults
     old, new = pullers.get("before", case.before.login), pullers.get("after", case.after.login)

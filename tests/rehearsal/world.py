@@ -229,9 +229,7 @@ class Town:
         }
         names = tuple(name.partition(":")[0] for name in (*PUBLIC, DOCKER_HUB))
         certificates.issue(public, "public", names).write(folder / "public-server")
-        self.itself = {
-            name: Place(self.world, DOCKER_HUB if name == "docker.io" else name, "https") for name in PUBLIC
-        }
+        self.itself = {name: Place(self.world, DOCKER_HUB if name == "docker.io" else name, "https") for name in PUBLIC}
         by_host = {place.host: place for place in self.itself.values()}
         everybody = HttpServer(
             lambda request: by_host[request.headers["host"]](request),
