@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PUBLIC = ("docker.io", "quay.io", "ghcr.io", "registry.example.com:5000")
 """Registries as images name them."""
 DOCKER_HUB = "registry-1.docker.io"
+_PRIVATE = {"ghcr.io": "token"}
 
 PASSWORDS = {"robot": "canary-robot-2f6e", "reader": "canary-reader-77b1"}
 WRONG = "canary-wrong-0c5d"
@@ -209,6 +210,8 @@ class Town:
         private.write(folder / "private")
         self.ca, self.cert, self.key = folder / "private.crt", folder / "client.crt", folder / "client.key"
         certificates.issue(private, "node", client=True).write(folder / "client")
+        certificates.issue(private, "another", client=True).write(folder / "another")
+        self.missing, self.other_key = folder / "missing.crt", folder / "another.key"
         here = ("127.0.0.1",)
         for name, days, hosts in (("good", 365, here), ("expired", -0.5, here), ("other", 365, ("elsewhere.test",))):
             certificates.issue(private, name, hosts, days=days).write(folder / name)
@@ -248,6 +251,11 @@ class Town:
         server = self._stack.enter_context(HttpServer(place, context))
         place.host = f"127.0.0.1:{server.port}"
         return place
+
+    @property
+    def private(self) -> list[str]:
+        """The hosts that want a login."""
+        return [place.host for place in (*self.places.values(), *self.itself.values()) if place.login]
 
     def renamer(self, config: Mapping[str, Any]) -> Any:
         """Rewrites as K3s' containerd would have asked, for one that knows none."""
