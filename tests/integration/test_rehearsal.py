@@ -245,10 +245,11 @@ def test_check_mode_says_in_words_what_an_allowed_change_does(scene: Scene) -> N
     plan = run.output.partition("Rollout plan: 2 of 2 nodes restart")[2]
     said = re.search(r"^  for pulls on agent-1: (.*)$", plan, re.M)
     assert said is not None, run.output
-    # What is asked for first moves; the only image with a second place has none any more.
+    # What is asked for first moves; the only image with a mirror behind the first has none any more.
     assert "images move from %s/v2 to %s/v2" % (scene.old.url, scene.new.url) in said[1]
-    assert "1 image loses its fallback" in said[1]
-    assert "1 image is as before" in said[1]
+    assert "1 image gets other fallbacks" in said[1]
+    if scene.cluster.fleet.k3s != "real":
+        assert "2 images are as before" in said[1]
 
 
 def test_only_what_was_rehearsed_is_applied(scene: Scene) -> None:
