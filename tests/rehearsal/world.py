@@ -108,10 +108,12 @@ class Place:
     """A registry: what it is called in an endpoint, how it answers, and whom it lets in.
 
     :param login: "", ``basic`` or ``token``.
+    :ivar storage: another place, which hands out its blobs; None if it does so itself.
     """
 
     def __init__(self, world: World, host: str, scheme: str, login: str = "") -> None:
         self.world, self.host, self.scheme, self.login = world, host, scheme, login
+        self.storage: Place | None = None
 
     @property
     def url(self) -> str:
@@ -120,6 +122,8 @@ class Place:
     def __call__(self, request: Request) -> Reply:
         if request.path == "/token":
             return self._token(request)
+        if request.path.startswith("/storage/"):
+            return self._stored(request.path.rpartition("/")[2])
         found = _PATH.fullmatch(request.path)
         if found is None:
             return json_reply({})
@@ -145,7 +149,9 @@ class Place:
             return refused
         if kind == "blobs":
             blob = self.world.blob(self.host, repository, reference)
-            return Reply(200, {"Content-Type": "application/octet-stream"}, blob) if blob else _missing("BLOB_UNKNOWN")
+            if blob is not None and self.storage is not None:
+                return Reply(307, {"Location": f"{self.storage.url}/storage/{reference}"})
+            return _MISSING_BLOB if blob is None else Reply(200, _BYTES, blob)
         copy = self.world.find(self.host, repository, reference)
         if copy is None:
             return _missing("MANIFEST_UNKNOWN")
@@ -154,6 +160,12 @@ class Place:
         content = copy.image.manifests.get(reference, copy.image.index)
         media_type = contents.MANIFEST if reference in copy.image.manifests else contents.INDEX
         return Reply(200, {"Content-Type": media_type, "Docker-Content-Digest": contents.digest(content)}, content)
+
+    def _stored(self, digest: str) -> Reply:
+        """For whoever was sent here."""
+        blobs = (copy.image.blobs.get(digest) for copy in self.world.copies.values())
+        blob = next(filter(None, blobs), None)
+        return _MISSING_BLOB if blob is None else Reply(200, _BYTES, blob)
 
     def _refused(self, request: Request, repository: str) -> Reply | None:
         if not self.login:
@@ -185,6 +197,10 @@ class Place:
 
 def _missing(code: str) -> Reply:
     return json_reply({"errors": [{"code": code}]}, 404)
+
+
+_MISSING_BLOB = _missing("BLOB_UNKNOWN")
+_BYTES = {"Content-Type": "application/octet-stream"}
 
 
 def _basic_user(header: str) -> str:
@@ -230,6 +246,8 @@ class Town:
             "other-name": self._open(servers.server_context(folder / "other")),
             "down": Place(self.world, f"127.0.0.1:{stack.enter_context(servers.closed_port())}", "https"),
         }
+        for name in ("third", "token"):
+            self.places[name].storage = self.places["second"]
         names = tuple(name.partition(":")[0] for name in (*PUBLIC, DOCKER_HUB))
         certificates.issue(public, "public", names).write(folder / "public-server")
         self.itself = {name: Place(self.world, DOCKER_HUB if name == "docker.io" else name, "https") for name in PUBLIC}
