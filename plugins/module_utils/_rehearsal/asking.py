@@ -162,8 +162,8 @@ class _Registry:
         self._common = common
         self.waiting: collections.deque[Question] = collections.deque()
         self._condition = threading.Condition()
-        self._resume = before._resume if before is not None else 0.0
-        self._busy = before._busy if before is not None else 0
+        self._resume: float = before._resume if before is not None else 0.0
+        self._busy: int = before._busy if before is not None else 0
         self._given_up: Probed | None = before._given_up if before is not None else None
         self._unreachable: dict[Any, list[Probed]] = before._unreachable if before is not None else {}
 
