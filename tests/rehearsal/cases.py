@@ -137,16 +137,16 @@ class Maker:
         for name, place in self._town.places.items():
             tls: dict[str, Any] = {}
             if place.scheme == "https" and self._chance(0.95):
-                tls["ca_file"] = str(self._town.ca)
+                tls["ca_file"] = str(self._town.missing if self._chance(0.03) else self._town.ca)
             if name == "mutual" and self._chance(0.7):
-                tls.update(cert_file=str(self._town.cert), key_file=str(self._town.key))
+                key = self._town.other_key if self._chance(0.1) else self._town.key
+                tls.update(cert_file=str(self._town.cert), key_file=str(key))
             if name in ("expired", "other-name") and self._chance(0.2):
                 tls["insecure_skip_verify"] = True
-            settings: dict[str, Any] = {"tls": tls} if tls else {}
-            if place.login and LOGINS[login]:
-                settings["auth"] = dict(LOGINS[login])
-            if settings:
-                configs[place.host] = settings
+            if tls:
+                configs[place.host] = {"tls": tls}
+        for host in self._town.private if LOGINS[login] else ():
+            configs.setdefault(host, {})["auth"] = dict(LOGINS[login])
         return configs
 
     def _chance(self, share: float) -> bool:

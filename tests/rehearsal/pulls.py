@@ -109,7 +109,7 @@ class Pullers:
         if (side, login) not in self._running:
             folder = self._folder / f"{side}-{login}"
             folder.mkdir()
-            hosts = [place.host for place in self._town.places.values() if place.login and LOGINS[login]]
+            hosts = self._town.private if LOGINS[login] else []
             table = '[plugins."io.containerd.grpc.v1.cri".registry.configs."%s".auth]\n%s'
             values = "".join(f"  {key} = {json.dumps(value)}\n" for key, value in LOGINS[login].items())
             more = "".join(table % (host, values) for host in hosts)
@@ -200,6 +200,7 @@ def run(cases: int, first_seed: int) -> list[str]:
     problems: list[str] = []
     verdicts: Counter[str] = Counter()
     with_one: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehearsal-")))
         town = Town(folder, stack)
@@ -211,12 +212,14 @@ def run(cases: int, first_seed: int) -> list[str]:
             found = play(case, maker, town, pullers)
             verdicts.update(item.said["verdict"] for item in found)
             with_one.update({item.truth for item in found})
+            unknown.update(item.said["cause"] for item in found if item.said["verdict"] == NOT_KNOWN)
             for item in found:
                 if item.wrong:
                     problems.append(f"seed {seed}: {item.image}: {item.wrong}")
                     _report(case, item)
     total = sum(verdicts.values())
     print(", ".join(f"{count} {name}" for name, count in verdicts.most_common()))
+    print("not known for: " + (", ".join(f"{cause} ({count})" for cause, count in unknown.most_common()) or "nothing"))
     for name, word in ((LOST, "lose"), (GAINED, "gain"), (OTHER_PLACE, "move")):
         print(f"{with_one[name]} of {cases} configurations {word} an image")
         if with_one[name] < LEAST * cases:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PUBLIC = ("docker.io", "quay.io", "ghcr.io", "registry.example.com:5000")
 """Registries as images name them."""
 DOCKER_HUB = "registry-1.docker.io"
+_PRIVATE = {"ghcr.io": "token"}
 
 PASSWORDS = {"robot": "canary-robot-2f6e", "reader": "canary-reader-77b1"}
 WRONG = "canary-wrong-0c5d"
@@ -107,10 +108,12 @@ class Place:
     """A registry: what it is called in an endpoint, how it answers, and whom it lets in.
 
     :param login: "", ``basic`` or ``token``.
+    :ivar storage: another place, which hands out its blobs; None if it does so itself.
     """
 
     def __init__(self, world: World, host: str, scheme: str, login: str = "") -> None:
         self.world, self.host, self.scheme, self.login = world, host, scheme, login
+        self.storage: Place | None = None
 
     @property
     def url(self) -> str:
@@ -119,6 +122,8 @@ class Place:
     def __call__(self, request: Request) -> Reply:
         if request.path == "/token":
             return self._token(request)
+        if request.path.startswith("/storage/"):
+            return self._stored(request.path.rpartition("/")[2])
         found = _PATH.fullmatch(request.path)
         if found is None:
             return json_reply({})
@@ -144,7 +149,9 @@ class Place:
             return refused
         if kind == "blobs":
             blob = self.world.blob(self.host, repository, reference)
-            return Reply(200, {"Content-Type": "application/octet-stream"}, blob) if blob else _missing("BLOB_UNKNOWN")
+            if blob is not None and self.storage is not None:
+                return Reply(307, {"Location": f"{self.storage.url}/storage/{reference}"})
+            return _MISSING_BLOB if blob is None else Reply(200, _BYTES, blob)
         copy = self.world.find(self.host, repository, reference)
         if copy is None:
             return _missing("MANIFEST_UNKNOWN")
@@ -153,6 +160,12 @@ class Place:
         content = copy.image.manifests.get(reference, copy.image.index)
         media_type = contents.MANIFEST if reference in copy.image.manifests else contents.INDEX
         return Reply(200, {"Content-Type": media_type, "Docker-Content-Digest": contents.digest(content)}, content)
+
+    def _stored(self, digest: str) -> Reply:
+        """For whoever was sent here."""
+        blobs = (copy.image.blobs.get(digest) for copy in self.world.copies.values())
+        blob = next(filter(None, blobs), None)
+        return _MISSING_BLOB if blob is None else Reply(200, _BYTES, blob)
 
     def _refused(self, request: Request, repository: str) -> Reply | None:
         if not self.login:
@@ -186,6 +199,10 @@ def _missing(code: str) -> Reply:
     return json_reply({"errors": [{"code": code}]}, 404)
 
 
+_MISSING_BLOB = _missing("BLOB_UNKNOWN")
+_BYTES = {"Content-Type": "application/octet-stream"}
+
+
 def _basic_user(header: str) -> str:
     """Whose password a header gives, "" if nobody's."""
     try:
@@ -209,6 +226,8 @@ class Town:
         private.write(folder / "private")
         self.ca, self.cert, self.key = folder / "private.crt", folder / "client.crt", folder / "client.key"
         certificates.issue(private, "node", client=True).write(folder / "client")
+        certificates.issue(private, "another", client=True).write(folder / "another")
+        self.missing, self.other_key = folder / "missing.crt", folder / "another.key"
         here = ("127.0.0.1",)
         for name, days, hosts in (("good", 365, here), ("expired", -0.5, here), ("other", 365, ("elsewhere.test",))):
             certificates.issue(private, name, hosts, days=days).write(folder / name)
@@ -227,6 +246,8 @@ class Town:
             "other-name": self._open(servers.server_context(folder / "other")),
             "down": Place(self.world, f"127.0.0.1:{stack.enter_context(servers.closed_port())}", "https"),
         }
+        for name in ("third", "token"):
+            self.places[name].storage = self.places["second"]
         names = tuple(name.partition(":")[0] for name in (*PUBLIC, DOCKER_HUB))
         certificates.issue(public, "public", names).write(folder / "public-server")
         self.itself = {name: Place(self.world, DOCKER_HUB if name == "docker.io" else name, "https") for name in PUBLIC}
@@ -248,6 +269,11 @@ class Town:
         server = self._stack.enter_context(HttpServer(place, context))
         place.host = f"127.0.0.1:{server.port}"
         return place
+
+    @property
+    def private(self) -> list[str]:
+        """The hosts that want a login."""
+        return [place.host for place in (*self.places.values(), *self.itself.values()) if place.login]
 
     def renamer(self, config: Mapping[str, Any]) -> Any:
         """Rewrites as K3s' containerd would have asked, for one that knows none."""
