@@ -97,12 +97,19 @@ def outcome(hosts: Sequence[Sequence[Target]], answers: Answers) -> Outcome:
                 if doubtful is not None:
                     return doubtful
                 others = [_of_host(later) for later in asked[number + 1 :]] if found.said.cause == _ELSEWHERE else []
-                unsure = any(other.state != FAILS for other in others)
+                unsure = any(_may_have_content(other) for other in others)
                 return found._replace(state=UNKNOWN) if unsure else found
             failed.append((found.target, found.said))
     if doubtful is not None:
         return doubtful
     return Outcome(FAILS, *_to_blame(failed)) if failed else Outcome(UNKNOWN, None, None, "nothing is asked for it")
+
+
+def _may_have_content(host: Outcome) -> bool:
+    """Whether a blob that another host lacks may be there: also where the image as a whole is not."""
+    if host.state != FAILS or host.said is None:
+        return True
+    return _ends(host.said) and host.said.cause != "not_a_registry"
 
 
 def _of_host(group: Sequence[tuple[Target, Probed]]) -> Outcome:

@@ -136,6 +136,18 @@ def test_who_is_not_asked_can_fail_a_pull_with_the_files_of_its_settings(opened:
     assert (found["verdict"], found["cause"]) == (verdicts.LOST, "ca_invalid")
 
 
+def test_what_two_registries_lack_of_an_image_may_be_at_the_other(opened: Any) -> None:
+    """containerd takes the manifest from the first, and each blob from whoever has it."""
+    halves = []
+    for lacks in ("config", "layer"):
+        half = store("team/app")
+        half.blobs = {key: blob for key, blob in half.blobs.items() if blob.startswith(b"{") != (lacks == "config")}
+        halves.append(http(opened(HttpServer(half))))
+    whole = side([http(opened(HttpServer(store("team/app"))))])
+    assert by_image(run(images("team/app:1"), whole, side(halves))) == {"team/app:1": verdicts.NOT_KNOWN}
+    assert by_image(run(images("team/app:1"), whole, side(halves[:1]))) == {"team/app:1": verdicts.LOST}
+
+
 def test_content_is_looked_at_where_that_is_free(opened: Any) -> None:
     old = opened(HttpServer(store("team/app")))
     other = Store()
