@@ -123,7 +123,7 @@ registry-faults: venv links fleet-deps ## 37 real registry faults on a node, nam
 	$(BIN)/python -m tests.registry_faults
 
 .PHONY: rehearsal-proof
-rehearsal-proof: venv links fleet-deps ## what a rehearsal says against 200 configurations' real pulls, its speed, 100 nodes, kills (about 20 minutes)
+rehearsal-proof: venv links ## what a rehearsal says against 200 configurations' real pulls, its speed, 100 nodes, kills (about 20 minutes)
 	$(BIN)/python -m tests.rehearsal
 
 .PHONY: hostile
