@@ -9,22 +9,19 @@ import os
 import time
 from dataclasses import replace
 from functools import partial
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping
 
 from ansible import constants as C
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
-from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import NOT_LIVE
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import (
-    NODE_ARGUMENTS,
     STAGE_ARGUMENTS,
     stated_paths,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import secrets_of_tables
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import (
     Warned,
     answer_of,
@@ -35,8 +32,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import
     plain,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import ASKED, STAGED
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import STAGED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.ask import ask
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import Given, GivenProblem, read
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes import only_files
@@ -53,16 +49,14 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.provi
     prepare_providers,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run, summary
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run, questions, summary
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rehearsing_action import (
+    RehearsingAction,
+    asks_later,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rollout_settings import canary_hosts, check
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host, Run, begin
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings import default_registry, emptiness, limits
-
-_CONTROLLER_ONLY = (
-    "config", "validate_only", "disable_default_endpoint", "embedded_registry", "system_default_registry",
-    "cluster", "canary_images", "keep_generations", "limits", "rollout", "credential_providers",
-    "credential_store",
-)  # fmt: skip
 
 _SETTINGS = ("disable_default_endpoint", "embedded_registry", "system_default_registry")
 
@@ -71,7 +65,7 @@ _HOW = ("keep_generations", "live", "settle", "credential_store")
 display = Display()
 
 
-class ActionModule(NodeAction):
+class ActionModule(RehearsingAction):
     _spec = STAGE_ARGUMENTS
     #: The files of the controller that hold programs of credential providers, by their checksums.
     _programs: Mapping[str, str]
@@ -95,6 +89,8 @@ class ActionModule(NodeAction):
         if arguments["validate_only"]:
             result["changed"] = False
             return result
+        if (arguments["rehearse"] or {}).get("staged"):
+            return self._ask_before_the_first(arguments, prepared.desired, result, task_vars)
         return self._on_the_node(arguments, prepared.desired, result, task_vars, began)
 
     def checked(self, task_vars: Mapping[str, Any], of_the_role: Mapping[str, Any]) -> tuple[Prepared, list[str]]:
@@ -121,6 +117,10 @@ class ActionModule(NodeAction):
         prepared = self._prepare(arguments, task_vars)
         if prepared.errors:
             self.refuse(arguments, task_vars)
+        not_rehearsed = self._not_rehearsed(arguments, prepared.desired, task_vars)
+        if not_rehearsed:
+            self.refuse(arguments, task_vars)
+            raise AnsibleActionFail(not_rehearsed)
         return prepared, warnings + describe.finding_lines(prepared.warnings)
 
     def _on_the_node(
@@ -132,12 +132,7 @@ class ActionModule(NodeAction):
         began: float,
     ) -> dict[str, Any]:
         """The one remote call, and its answer without what is only for the diff."""
-        node_arguments = {
-            key: value for key, value in arguments.items() if key not in _CONTROLLER_ONLY and value is not None
-        }
-        if desired is not None:
-            node_arguments["prepared"] = desired.text()
-        secrets = secrets_of_tables(desired.auth.values()) if desired is not None else ()
+        node_arguments, secrets = self._for_the_node(arguments, desired)
 
         def execute(module_args: dict[str, Any]) -> dict[str, Any]:
             said = plain(
@@ -164,8 +159,14 @@ class ActionModule(NodeAction):
             if arguments["stage"] and not answer:
                 with ledger_of(arguments).opened() as run:
                     self._arrive(run, arguments, "", task_vars, began)
-        if arguments["stage"] and answer.get("live") and answer.get("reach"):
-            self._ask_registries(answer, arguments, node_arguments, secrets, task_vars)
+            if arguments["rehearse"] is not None and not answer:
+                self._end_rehearsal(arguments, questions.Said(problem="it cannot be reached"), task_vars)
+        if arguments["rehearse"] is not None:
+            self._rehearse(answer, arguments, desired, task_vars)
+        elif arguments["stage"] and answer.get("live") and answer.get("reach") and not asks_later(arguments):
+            doubts = self._questions(arguments, desired, task_vars).ask(arguments["canary_images"]).doubts
+            if doubts:
+                answer.update(live=False, reach={}, reasons=questions.needs_restart(answer["reasons"], doubts))
         if answer.get("contradictions"):
             answer["msg"] = self._contradicted(arguments, answer["contradictions"], task_vars)
         if answer.get("left_alone"):
@@ -185,35 +186,8 @@ class ActionModule(NodeAction):
                 file = stated_paths(arguments).registries_yaml
                 result["diff"] = describe.diff(before, after, answer.get("files") or [], file)
         if arguments["stage"]:
-            self._note(arguments, answer, task_vars, began)
+            self._note(arguments, answer, self._kind(arguments, desired, answer), task_vars, began)
         return result
-
-    def _ask_registries(
-        self,
-        answer: dict[str, Any],
-        arguments: Mapping[str, Any],
-        node_arguments: Mapping[str, Any],
-        secrets: Sequence[str],
-        task_vars: Mapping[str, Any],
-    ) -> None:
-        """Have the node try its new credentials, and restart if that leaves a doubt. The code for it is not sent to
-        nodes without such a change, which is why this is another call."""
-        sent = {key: node_arguments[key] for key in (*NODE_ARGUMENTS, "prepared") if key in node_arguments}
-        sent.update(ask=True, canary_images=arguments["canary_images"])
-        try:
-            said = answer_of(
-                self._execute_module(
-                    module_name="k3sfleet.registries.k3s_rollout", module_args=sent, task_vars=task_vars
-                ),
-                secrets,
-            )
-            conform(said, ASKED, "the node's answer")
-            doubts = [str(said.get("msg") or "no reason given")] if said.get("failed") else said["doubts"]
-        except (AnsibleError, OddAnswer, KeyError) as problem:
-            doubts = ["the registries could not be asked: %s" % problem]
-        if doubts:
-            answer.update(live=False, reach={})
-            answer["reasons"] = [*answer["reasons"], "%s%s" % (NOT_LIVE, "; ".join(doubts))]
 
     def _contradicted(
         self, arguments: dict[str, Any], contradictions: list[dict[str, Any]], task_vars: Mapping[str, Any]
@@ -319,7 +293,12 @@ class ActionModule(NodeAction):
             display.display(line)
 
     def _note(
-        self, arguments: dict[str, Any], answer: dict[str, Any], task_vars: Mapping[str, Any], began: float
+        self,
+        arguments: dict[str, Any],
+        answer: dict[str, Any],
+        kind: str,
+        task_vars: Mapping[str, Any],
+        began: float,
     ) -> None:
         """Tell the run's ledger what this host needs."""
         host = str(task_vars.get("inventory_hostname", ""))
@@ -349,7 +328,10 @@ class ActionModule(NodeAction):
                     reach=dict(answer.get("reach") or {}),
                     node_name=str(answer.get("node_name") or ""),
                     changed=bool(answer.get("changed")),
+                    kind=kind,
                 )
+                if answer.get("live") and answer.get("reach") and asks_later(arguments):
+                    run.rehearsal.to_ask.append(host)
             self._arrive(run, arguments, str(answer.get("service_state") or ""), task_vars, began)
 
 

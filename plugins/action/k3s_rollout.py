@@ -21,6 +21,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout impor
     lease_keeper,
     patience,
     plan,
+    rehearsal_words,
     summary,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.agents_at_once import (
@@ -68,17 +69,29 @@ class ActionModule(NodeAction):
         asking = self._asking(ledger, arguments, task_vars)
         self._show_plan(ledger, asking)
         try:
-            if self._task.check_mode:
+            if self._task.check_mode and not self._is_refused(ledger, asking.host, result):
                 result.update(changed=True, step=steps.WOULD_RESTART)
                 self._note(ledger, asking.host, result)
-            else:
+            elif not self._task.check_mode:
                 self._commit(ledger, asking, arguments, result, task_vars)
+                if result.get("untouched"):
+                    self._is_refused(ledger, asking.host, result)
         finally:
             # If Ansible has removed its folder, the run has ended, and nobody reads a summary.
             with contextlib.suppress(FileNotFoundError), ledger.opened() as run:
                 for line in summary.lines(run, arguments["cluster"], task_vars, self._task.check_mode):
                     show(line)
         return result
+
+    @staticmethod
+    def _is_refused(ledger: Ledger, host: str, result: dict[str, Any]) -> bool:
+        """Whether the rehearsal stops the run, in check mode too; enter what it has found."""
+        with ledger.opened() as run:
+            if not rehearsal_words.why(run):
+                return False
+            run.hosts[host].progress = LEFT
+            result.update(failed=True, untouched=True, step=steps.NOT_STARTED, msg=rehearsal_words.refusal(run, host))
+        return True
 
     def _asking(self, ledger: Ledger, arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> Asking:
         agents = ansible_run.agents_of(arguments["cluster"], task_vars)

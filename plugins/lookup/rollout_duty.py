@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: rollout_duty
-short_description: "Internal to the role k3s_registries: a host's turn, and who takes the Lease"
+short_description: "Internal to the role k3s_registries: a host's turn, who rehearses, and who takes the Lease"
 version_added: 1.0.0
 description:
   - Internal. The tasks of the role C(k3s_registries) use it; its name and its result may change.
@@ -16,7 +16,7 @@ author:
   - the k3sfleet.registries authors (@k3sfleet)
 options:
   _terms:
-    description: V(phase), V(take) or V(release).
+    description: V(phase), V(rehearse), V(take) or V(release).
     type: list
     elements: str
     required: true
@@ -24,6 +24,11 @@ options:
     description: The names of the cluster's groups, as C(SERVER_GROUP/AGENT_GROUP).
     type: str
     required: true
+  mode:
+    description: For V(rehearse), which nodes do.
+    type: str
+    choices: [never, canary, all]
+    default: never
 """
 
 EXAMPLES = r"""
@@ -38,6 +43,7 @@ _raw:
     - For V(phase), the part of the rollout in which this host takes its turn - V(canary), V(hanging), V(live),
       V(servers) or V(agents). Each needs a task of its own, so that Ansible begins no host before those of the phases
       before it.
+    - For V(rehearse), whether this host has to ask registries, before anything is touched.
     - For V(take), whether this host has to. For V(release), the server to do it through, or an empty text.
   type: list
   elements: raw
@@ -46,8 +52,9 @@ _raw:
 from typing import Any
 
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import ledger_of
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import lease_duty, plan
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import ledger_of, plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import lease_duty, plan, rehearsal
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Run
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
@@ -59,4 +66,14 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         with ledger_of({"cluster": self.get_option("cluster")}).opened() as run:
             if terms[0] == "phase":
                 return [plan.phase(run, host)]
+            if terms[0] == "rehearse":
+                return [self._rehearses(run, host, variables)]
             return [lease_duty.join(run, host) if terms[0] == "take" else lease_duty.leave(run, host)]
+
+    def _rehearses(self, run: Run, host: str, variables: Any) -> bool:
+        mode = self.get_option("mode")
+        if not run.in_order:
+            # The task itself decides: a host that is only on its way to it holds up no other.
+            return host in run.rehearsal.to_ask or (mode != rehearsal.NEVER and bool(rehearsal.candidates(run, [host])))
+        rehearsal.choose(run, mode, plain(variables.get("ansible_play_batch") or []), host)
+        return rehearsal.has_to_ask(run, host)

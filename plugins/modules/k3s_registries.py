@@ -168,6 +168,49 @@ options:
         description: Whether this run goes on with the rollout after staging. If not, its summary follows staging.
         type: bool
         default: true
+      rehearse:
+        description:
+          - Which nodes rehearse between staging and the rollout, with O(rehearse.staged). V(canary) is one node for
+            each distinct configuration and architecture.
+          - Unless it is V(never), a node tries new credentials then, too, and not while it is staged.
+        type: str
+        choices: [never, canary, all]
+        default: never
+      rehearsed:
+        description:
+          - Digests of configurations, as RV(candidate) has them. If there are any, another configuration is refused
+            before the first node is asked.
+        type: list
+        elements: str
+        default: []
+  rehearse:
+    description:
+      - Also have the node ask registries whether it could still pull the images that it uses, those of its pods, its
+        pause image and O(rehearse.images). The task fails if an image would be lost.
+      - Use it in check mode, or with O(rehearse.staged). Nothing is pulled. If nothing would change on the node,
+        nothing is asked.
+    type: dict
+    suboptions:
+      images:
+        description: More images that the node must be able to pull.
+        type: list
+        elements: str
+        default: []
+      allow:
+        description: Images that may be lost, as names with or without a tag, or patterns with V(*) and V(?).
+        type: list
+        elements: str
+        default: []
+      seconds:
+        description: The deadline for all questions of a node together.
+        type: float
+        default: 60.0
+      staged:
+        description:
+          - The registered result of staging. Then the node is not staged again, and rehearses only if
+            O(rollout.rehearse) says so. A lost image does not fail the task, and stops the rollout that follows.
+          - If the node's credentials change without a restart, it tries the new ones in the same call.
+        type: dict
   key:
     description: The key with which the node encrypts its answer for the controller. Only the action plugin sets it.
     type: str
@@ -238,6 +281,94 @@ reach:
       description: The registries that have a hosts.toml.
       type: list
       elements: str
+candidate:
+  description:
+    - The digest of the configuration, certificates and keys included. Nobody can read them from it. Give it to
+      O(rollout.rehearsed), so that what is applied after an approval is what was rehearsed.
+  returned: with O(rehearse), without O(rehearse.staged)
+  type: str
+rehearsal:
+  description: What the configuration does to the pulls of the node.
+  returned: with O(rehearse), if something changes
+  type: dict
+  contains:
+    problem:
+      description: Why nothing could be rehearsed, empty usually.
+      type: str
+    refusal:
+      description: Which images would be lost, why, and what to do. Empty if none would.
+      type: str
+    headline:
+      description: How the images stand.
+      type: str
+      sample: "40 images: 38 from another place, 1 lost, 1 not known"
+    effect:
+      description:
+        - What the change means for pulls, in words, as P(k3sfleet.registries.compare_pulls#filter) says it.
+        - Empty if the configuration in force is not one that the collection has written.
+      type: list
+      elements: str
+    counts:
+      description: The number of images by verdict.
+      type: dict
+    asked:
+      description: The number of questions.
+      type: int
+    stops:
+      description: Whether an image would be lost that O(rehearse.allow) does not let go.
+      type: bool
+    unreadable:
+      description: Names of images in use that containerd does not accept.
+      type: list
+      elements: str
+    images:
+      description: The images, each with what becomes of it. If the task fails, without those that can be pulled before
+        and after.
+      type: list
+      elements: dict
+      contains:
+        image:
+          description: The full name.
+          type: str
+        users:
+          description: Who uses it, such as a pod.
+          type: list
+          elements: str
+        verdict:
+          description:
+            - V(same_place), V(other_place), V(gained), V(lost), V(already_broken), V(not_known), V(on_the_node) or
+              V(own_credentials).
+            - V(on_the_node) is an image that could not be pulled and need not be, because it was imported or is pinned.
+            - V(own_credentials) is one that is only used by pods with an imagePullSecret, which is not read.
+          type: str
+        allowed:
+          description: Whether it may be lost.
+          type: bool
+        before:
+          description: The URL from which it can be pulled now, empty if it cannot.
+          type: str
+        after:
+          description: The URL from which it can be pulled with the configuration, empty if it cannot.
+          type: str
+        endpoint:
+          description: The endpoint whose answer decides.
+          type: str
+        cause:
+          description: V(ok), or why not, as in M(k3sfleet.registries.k3s_registry_probe).
+          type: str
+        message:
+          description: Why it cannot be pulled.
+          type: str
+        fix:
+          description: What to do.
+          type: str
+        digest:
+          description: What the tag gives at the new place, if that is not what runs.
+          type: str
+        running:
+          description: The digests that run.
+          type: list
+          elements: str
 files:
   description: The files that differ, each with its RV(files[].path) and RV(files[].action).
   returned: success, unless O(validate_only)
@@ -311,6 +442,11 @@ node_name:
   description: The node's name in the cluster, if a restart is needed.
   returned: success, unless O(validate_only)
   type: str
+architecture:
+  description: The machine of the node, as C(uname -m) gives it, if a restart is needed.
+  returned: success, unless O(validate_only)
+  type: str
+  sample: x86_64
 health:
   description: The state of the node before anything was done to it, if a restart is needed.
   returned: success, unless O(validate_only)
@@ -464,8 +600,8 @@ def _nothing_to_do(node: Identity, reasons: list[str]) -> dict[str, Any]:
     return {
         "changed": False, "restart": False, "live": False, "reasons": reasons, "reach": {}, "files": [],
         "node_role": node.paths.node_role, "node_state": node.state, "service": node.paths.service,
-        "service_state": node.service.state, "embedded_mirror": None, "release": "", "node_name": "", "foreign": False,
-        "registries": [], "generation": 0, "health": {}, "kept": "",
+        "service_state": node.service.state, "embedded_mirror": None, "release": "", "node_name": "",
+        "architecture": "", "foreign": False, "registries": [], "generation": 0, "health": {}, "kept": "",
     }  # fmt: skip
 
 

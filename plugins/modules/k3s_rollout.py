@@ -69,8 +69,29 @@ options:
       - Set by the action plugin of M(k3sfleet.registries.k3s_registries), which enters the answer in the plan.
     type: bool
     default: false
+  rehearse:
+    description:
+      - Change nothing, and ask registries whether the node could still pull the images that it uses. With O(ask), both
+        are answered.
+      - Set by the action plugin of M(k3sfleet.registries.k3s_registries).
+    type: dict
+    suboptions:
+      images:
+        description: More images that the node must be able to pull.
+        type: list
+        elements: str
+        default: []
+      allow:
+        description: Images that may be lost, as names or patterns.
+        type: list
+        elements: str
+        default: []
+      seconds:
+        description: The deadline for all questions together.
+        type: float
+        default: 60.0
   prepared:
-    description: With O(ask), what the controller has prepared. Set by the same action plugin.
+    description: With O(ask) or O(rehearse), what the controller has prepared. Set by the same action plugin.
     type: str
   restart_timeout:
     description: Seconds to wait for a healthy node after a restart.
@@ -279,6 +300,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from
     confirmed,
     identify,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import live_question, placing
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import (
@@ -297,8 +319,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage im
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ROLLOUT_ARGUMENTS, supports_check_mode=True)
-    if module.params["ask"]:
-        _ask(module)
+    if module.params["ask"] or module.params["rehearse"] is not None:
+        _ask_registries(module)
     if module.check_mode:
         module.exit_json(changed=bool(module.params["staged"].get("restart")))
     # A cut connection must not stop a commit half way: it goes on to its end, which is one of two good states.
@@ -327,19 +349,45 @@ def main() -> None:
     module.exit_json(**result)
 
 
-def _ask(module: AnsibleModule) -> None:
-    """Say why new credentials need a restart after all, and change nothing."""
+def _ask_registries(module: AnsibleModule) -> None:
+    """Say why new credentials need a restart after all, or which images the node could still pull, or both. Changes
+    nothing."""
+    answer: dict[str, Any] = {}
     try:
         node = confirmed(identify(module.params))
-        if node.unsure:
-            module.exit_json(changed=False, doubts=["the node cannot read %s by itself" % " and ".join(node.unsure)])
-        wanted = module.params["prepared"] or Memory(node.paths).candidate_text()
-        doubts = ["in check mode, no registry is asked for an earlier state"]
-        if wanted is not None:
-            doubts = live_question.ask_for(node, wanted, module.params["canary_images"])
+        if module.params["ask"]:
+            answer["doubts"] = _doubts(module, node)
+        if module.params["rehearse"] is not None:
+            answer["rehearsal"] = _rehearsal(module, node)
     except (Contradicted, DesiredProblem, FileProblem, ServiceProblem, StageRefused, Unsafe) as problem:
         module.fail_json(msg=str(problem))
-    module.exit_json(changed=False, doubts=doubts)
+    module.exit_json(changed=False, **answer)
+
+
+def _doubts(module: AnsibleModule, node: Identity) -> list[str]:
+    if node.unsure:
+        return ["the node cannot read %s by itself" % " and ".join(node.unsure)]
+    wanted = module.params["prepared"] or Memory(node.paths).candidate_text()
+    if wanted is None:
+        return ["in check mode, no registry is asked for an earlier state"]
+    return live_question.ask_for(node, wanted, module.params["canary_images"])
+
+
+def _rehearsal(module: AnsibleModule, node: Identity) -> dict[str, Any]:
+    # Imported here, as no commit needs it.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import rehearsing
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.rehearsal import NOTHING, refusal
+
+    wanted, prepared = module.params["rehearse"], module.params["prepared"]
+    try:
+        if node.unsure:
+            raise rehearsing.NotRehearsed("the node cannot read %s by itself" % " and ".join(node.unsure))
+        if not prepared:
+            raise rehearsing.NotRehearsed("an earlier state cannot be rehearsed")
+        found = rehearsing.rehearse_on(node, prepared, wanted["images"], wanted["allow"], wanted["seconds"])
+    except rehearsing.NotRehearsed as problem:
+        return {"problem": str(problem), "refusal": "", **NOTHING.as_dict()}
+    return {"problem": "", "refusal": refusal(found), **found.as_dict()}
 
 
 if __name__ == "__main__":

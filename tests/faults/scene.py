@@ -109,6 +109,8 @@ class Scene:
         self.secrets.add_basic_auth(fleet.registry.username, fleet.registry.password)
         variables["k3s_registries_restart_timeout"] = _RESTART_TIMEOUT
         variables["k3s_registries_canary_timeout"] = 10
+        # The faults are those of a rollout, and each is shown as fast as it can be.
+        variables["k3s_registries_rehearse"] = "never"
         self.cluster = Cluster(fleet, folder, variables, self.secrets)
         (folder / "vault-password").write_text("unused\n", encoding="utf-8")
         # A fleet that was kept has changes of earlier matrices.

@@ -23,9 +23,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     bare_origin_of,
     leaves_tls,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.retry_after import retry_after
 
 from .access import Access
-from .failures import RegistryFailure, of_status, retry_after
+from .failures import RegistryFailure, of_status
 from .session import AGENT, Question, Reply, Session
 
 

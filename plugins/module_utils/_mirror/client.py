@@ -37,10 +37,11 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
     joined,
     leaves_tls,
 )
+from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.retry_after import retry_after
 
 from .access import Access
 from .authorization import Authorization
-from .failures import ADVICE, RegistryFailure, of_failure, of_status, retry_after
+from .failures import ADVICE, RegistryFailure, of_failure, of_status
 from .manifest import MANIFEST_LIMIT, Descriptor, Manifest, digest_of, document_of, is_checkable
 from .session import Body, Question, Reply, Session
 from .tls import TlsSettings

@@ -10,8 +10,6 @@ mirror's own.
 from __future__ import annotations
 
 import re
-import time
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
@@ -144,13 +142,3 @@ def of_status(status: int, host: str, detail: str = "", retry_after: float | Non
 def of_failure(error: Failure, host: str) -> RegistryFailure:
     """The failure of a connection or of an answer, as the mirror tells it."""
     return RegistryFailure(error.cause, host, seen=error.detail if error.cause in ("unknown", "not_http") else "")
-
-
-def retry_after(text: str) -> float | None:
-    """Seconds that a ``Retry-After`` asks for; None if it asks for nothing that can be understood."""
-    if re.fullmatch(r"[0-9]{1,9}", text):
-        return float(text)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time()) if text else None
-    except (TypeError, ValueError, OverflowError):
-        return None

@@ -25,6 +25,12 @@ NODE_ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 """What says what a node is: see the documentation fragment of the same name."""
 
+_REHEARSE: dict[str, dict[str, Any]] = {
+    "images": {"type": "list", "elements": "str", "default": []},
+    "allow": {"type": "list", "elements": "str", "default": []},
+    "seconds": {"type": "float", "default": 60.0},
+}
+
 STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
     config={"type": "raw", "no_log": True},
@@ -45,9 +51,12 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
             "agent_batch": {"type": "str", "default": "1"},
             "canary": {"type": "str", "default": ""},
             "follows": {"type": "bool", "default": True},
+            "rehearse": {"type": "str", "choices": ["never", "canary", "all"], "default": "never"},
+            "rehearsed": {"type": "list", "elements": "str", "default": []},
         },
     },
     credential_providers={"type": "raw", "no_log": True},
+    rehearse={"type": "dict", "options": dict(_REHEARSE, staged={"type": "dict"})},
     credential_store={"type": "bool", "default": False, "no_log": False},
     prepared={"type": "str", "no_log": True},
     programs={"type": "dict"},
@@ -61,6 +70,7 @@ ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     embedded_mirror={"type": "str"},
     live={"type": "bool"},
     ask={"type": "bool", "default": False},
+    rehearse={"type": "dict", "options": _REHEARSE},
     prepared={"type": "str", "no_log": True},
     restart_timeout={"type": "int", "default": 300},
     quorum_timeout={"type": "int", "default": 60},

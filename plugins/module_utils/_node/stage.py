@@ -172,6 +172,7 @@ def _stage(
         "embedded_mirror": expectation.server_address(node, desired),
         "release": "",
         "node_name": "",
+        "architecture": "",
         "foreign": placing.is_foreign(paths),
         "registries": list(desired.registries),
         "generation": record["generation"],
@@ -207,7 +208,7 @@ def _stage(
             result["live"] = bool(reasons)
         if reasons:
             result.update(reasons=reasons, restart=True, health=_health(paths, state, memory, record, transaction))
-            result["node_name"] = _node_name(paths)
+            result["node_name"], result["architecture"] = _node_name(paths), os.uname().machine
             if desired.manages_registries and desired.settings.get("live") and not result["live"]:
                 _decide_live(node, desired, record, result, certain=transaction is None and not hanging)
             if not in_place:

@@ -31,10 +31,11 @@ _ANONYMOUS = "it answers without credentials only for repositories that are publ
 
 
 class Seen(NamedTuple):
-    """What a check that went well saw: the HTTP status and a sentence."""
+    """What a check that went well saw: the HTTP status, a sentence, and the digest that a manifest's endpoint names."""
 
     status: int
     detail: str
+    digest: str = ""
 
 
 class Asker:
@@ -133,6 +134,7 @@ def check_image(
     if head.status != 200:
         raise status_failure(head.status, head.url, f"HEAD {shown(manifest)}")
     check_promise(head, image.reference)
+    digest = head.headers.get("Docker-Content-Digest") or ""
     if not content:
-        return Seen(head.status, "the manifest is there")
-    return Seen(head.status, check_content(Place(ask, url, ask.left), head, image.reference, platform))
+        return Seen(head.status, "the manifest is there", digest)
+    return Seen(head.status, check_content(Place(ask, url, ask.left), head, image.reference, platform), digest)

@@ -43,6 +43,7 @@ class Probed(NamedTuple):
     :ivar at_proxy: whether it was the proxy that failed.
     :ivar held_back: to whom containerd would give credentials that are needed to go on; "" usually.
     :ivar findings: to whom it would give them although it could go on without.
+    :ivar digest: of the manifest, if its endpoint names it; "" otherwise.
     """
 
     cause: str
@@ -58,6 +59,7 @@ class Probed(NamedTuple):
     at_proxy: bool = False
     held_back: str = ""
     findings: tuple[str, ...] = ()
+    digest: str = ""
 
 
 class Describer:

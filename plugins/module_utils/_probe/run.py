@@ -105,38 +105,57 @@ class Prober:
         except Failure as failure:
             return Probed(failure.cause, failure.detail)
         authorization = Authorization(session, self._node.credentials, target.repository, target.host.header)
-        ask = Asker(session, authorization)
-        held_back = ""
         try:
-            if target.image is None:
-                status, detail = check_api(ask, authorization, target.url)
-            else:
-                status, detail = check_image(
-                    ask, target.image, target.host, target.repository, self._platform, self._content
-                )
-            cause, code, at_proxy = "ok", status, False
-        except Failure as failure:
-            cause, detail, code, at_proxy = failure.cause, failure.detail, failure.status or 0, failure.at_proxy
-            if isinstance(failure, Exposure):
-                held_back = failure.sentence
-        except Exception as error:  # pylint: disable=broad-except  # noqa: BLE001 - one probe must not end the others
-            cause, detail, code, at_proxy = "unknown", f"the probe failed: {type(error).__name__}", 0, False
+            probed = asked(Asker(session, authorization), session, authorization, target, self._platform, self._content)
         finally:
             session.close()
-        seen = session.connections
-        seen.times["total"] = round(deadline.passed_ms(), 1)
-        return Probed(
-            cause,
-            detail,
-            code or None,
-            authorization.scheme,
-            seen.times,
-            seen.certificate,
-            seen.protocol,
-            authorization.secrets,
-            authorization.credentials is not None,
-            seen.proxy.text if seen.proxy is not None else "",
-            at_proxy,
-            held_back,
-            tuple(session.findings),
-        )
+        session.connections.times["total"] = round(deadline.passed_ms(), 1)
+        return probed
+
+
+def asked(
+    ask: Asker,
+    session: Session,
+    authorization: Authorization,
+    target: Target,
+    platform: tuple[str, str],
+    content: bool,
+) -> Probed:
+    """What a target answers in a session, which has asked nothing else or other things of the same endpoint. Never
+    raises.
+
+    :param content: whether an image's content is looked at, not only its manifest's existence.
+    """
+    if target.host is None:
+        raise AssertionError("targets without a host are not asked")
+    held_back, digest = "", ""
+    known = len(session.findings)
+    try:
+        if target.image is None:
+            seen = check_api(ask, authorization, target.url)
+        else:
+            seen = check_image(ask, target.image, target.host, target.repository, platform, content)
+        (code, detail, digest), cause, at_proxy = seen, "ok", False
+    except Failure as failure:
+        cause, detail, code, at_proxy = failure.cause, failure.detail, failure.status or 0, failure.at_proxy
+        if isinstance(failure, Exposure):
+            held_back = failure.sentence
+    except Exception as error:  # pylint: disable=broad-except  # noqa: BLE001 - one probe must not end the others
+        cause, detail, code, at_proxy = "unknown", f"the probe failed: {type(error).__name__}", 0, False
+    connections = session.connections
+    return Probed(
+        cause,
+        detail,
+        code or None,
+        authorization.scheme,
+        connections.times,
+        connections.certificate,
+        connections.protocol,
+        authorization.secrets,
+        authorization.credentials is not None,
+        connections.proxy.text if connections.proxy is not None else "",
+        at_proxy,
+        held_back,
+        tuple(session.findings[known:]),
+        digest,
+    )

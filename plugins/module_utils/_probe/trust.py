@@ -38,10 +38,12 @@ class Trust:
     """The system's CAs as containerd sees them.
 
     :param environment: of the service: ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` count.
+    :param files: what files of the settings will hold, by path, that are not there yet or will be others.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], files: Mapping[str, bytes] | None = None) -> None:
         self._der = _der(_system_pem(environment))
+        self._files = files or {}
         self._made: dict[str, Contexts] = {}
         self._locks: dict[str, threading.Lock] = {}
 
@@ -55,7 +57,7 @@ class Trust:
         key = repr(sorted(settings.items()))
         with self._locks.setdefault(key, threading.Lock()):
             if key not in self._made:
-                self._made[key] = Contexts(self._der, settings)
+                self._made[key] = Contexts(self._der, settings, self._files)
             return self._made[key]
 
 
@@ -82,18 +84,19 @@ class Contexts:
     :ivar verifies: false if the host's certificate is to be taken as it is (``skip_verify``).
     """
 
-    def __init__(self, system: bytes, settings: Mapping[str, Any]) -> None:
+    def __init__(self, system: bytes, settings: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
         self.verifies = not settings.get("insecure_skip_verify", False)
         pairs = list(settings.get("client_pairs", ()))
-        self._anchors = system + b"".join(_authorities(path) for path in settings.get("ca_files", ()))
+        self._anchors = system + b"".join(_authorities(path, files) for path in settings.get("ca_files", ()))
+        self._files = files
         self._lock = threading.Lock()
-        self.look = Shake(_context([]), False, False)
+        self.look = Shake(_context([], files), False, False)
         self._elsewhere: Shake | None = None
         if self.verifies:
             self.own = Shake(self._verifying(pairs), True, bool(pairs))
             self._elsewhere = None if pairs else self.own
         else:
-            self.own = Shake(_context(pairs), False, bool(pairs)) if pairs else self.look
+            self.own = Shake(_context(pairs, files), False, bool(pairs)) if pairs else self.look
 
     @property
     def elsewhere(self) -> Shake:
@@ -110,7 +113,7 @@ class Contexts:
         return self.elsewhere if self.verifies else self.look
 
     def _verifying(self, pairs: list[tuple[str, str]]) -> ssl.SSLContext:
-        context = _context(pairs)
+        context = _context(pairs, self._files)
         context.verify_mode = ssl.CERT_REQUIRED
         context.verify_flags |= _PARTIAL_CHAIN  # type: ignore[assignment]
         if self._anchors:
@@ -118,7 +121,7 @@ class Contexts:
         return context
 
 
-def _context(pairs: list[tuple[str, str]]) -> ssl.SSLContext:
+def _context(pairs: list[tuple[str, str]], files: Mapping[str, bytes]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # The name is checked by Go's rules afterwards.
     context.check_hostname = False
@@ -127,15 +130,16 @@ def _context(pairs: list[tuple[str, str]]) -> ssl.SSLContext:
     # Distributions refuse keys of 1024 bits, which Go takes.
     context.set_ciphers("DEFAULT:@SECLEVEL=1")
     for certificate, key in pairs:
-        _load_pair(context, certificate, key or certificate)
+        _load_pair(context, certificate, key or certificate, files)
     return context
 
 
-def _load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
-    for path in (certificate, key):
-        _read(path, "client_cert_unreadable")
+def _load_pair(context: ssl.SSLContext, certificate: str, key: str, files: Mapping[str, bytes]) -> None:
+    contents = [_read(path, "client_cert_unreadable", files) for path in (certificate, key)]
     try:
-        client_pair.load(context, certificate, key)
+        if max(map(len, contents)) > client_pair.LARGEST:
+            raise OSError("too large")
+        client_pair.load_texts(context, *contents)
     except (ssl.SSLError, OSError, ValueError) as error:
         reason = str(getattr(error, "reason", "") or "")
         mismatch = "MISMATCH" in reason or "DIFFERENT" in reason
@@ -143,7 +147,9 @@ def _load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
         raise Failure(cause, f"{certificate}, {key}: {reason.lower().replace('_', ' ') or 'no PEM'}") from None
 
 
-def _read(path: str, cause: str) -> bytes:
+def _read(path: str, cause: str, files: Mapping[str, bytes]) -> bytes:
+    if path in files:
+        return files[path]
     try:
         with open(path, "rb", opener=regular_only) as file:
             return file.read(1 << 22)
@@ -151,8 +157,8 @@ def _read(path: str, cause: str) -> bytes:
         raise Failure(cause, f"{path}: {error.strerror}") from None
 
 
-def _authorities(path: str) -> bytes:
-    found = _der(_read(path, "ca_unreadable"))
+def _authorities(path: str, files: Mapping[str, bytes]) -> bytes:
+    found = _der(_read(path, "ca_unreadable", files))
     if not found:
         raise Failure("ca_invalid", f"{path}: no PEM certificate in it")
     return found

@@ -69,7 +69,7 @@ STAGED = {
     "restart": FLAG, "live": FLAG, "reasons": [TEXT], "files": FILES, "before": TEXT, "after": TEXT, "warnings": [TEXT],
     "health": {"healthy": FLAG, "sentence": TEXT, "explained": FLAG, "member": TEXT}, "node_role": TEXT,
     "node_state": TEXT, "service_state": TEXT, "embedded_mirror": TEXT, "left_alone": FLAG,
-    "contradictions": [_CONTRADICTION], "node_name": TEXT,
+    "contradictions": [_CONTRADICTION], "node_name": TEXT, "architecture": TEXT,
     "reach": {"registries": [TEXT], "others": FLAG, "known": [TEXT]},
 }  # fmt: skip
 
@@ -82,6 +82,20 @@ ROLLED = {
 
 #: What k3s_rollout answers if it only asks.
 ASKED = {"doubts": [TEXT]}
+
+#: What k3s_rollout answers if it rehearses.
+REHEARSED = {
+    "rehearsal": {
+        "problem": TEXT, "refusal": TEXT, "headline": TEXT, "asked": NUMBER, "stops": FLAG, "unreadable": [TEXT],
+        "effect": [TEXT], "counts": {"*": NUMBER},
+        "images": [
+            {
+                "image": TEXT, "users": [TEXT], "verdict": TEXT, "allowed": FLAG, "before": TEXT, "after": TEXT,
+                "endpoint": TEXT, "cause": TEXT, "message": TEXT, "fix": TEXT, "digest": TEXT, "running": [TEXT],
+            }
+        ],
+    }
+}  # fmt: skip
 
 #: What k3s_rollout_lease answers.
 LEASED = {

@@ -21,12 +21,14 @@ import os
 import time
 from typing import Callable, ContextManager, Iterator, TypeVar
 
+from . import rehearsal
 from .run import COMMITTING, ENDED, LEFT, WAITING, Run, decode, encode
 
 _NAME = "k3sfleet-rollout-"
 _PAUSE = 0.05
 # A process that is gone changes no file, so those who wait look for that every now and then.
 _LOOK_ANYWAY = 0.5
+_GONE_REHEARSING = "its process on the controller was killed"
 _GONE = "its process on the controller was killed during the commit; nobody knows yet how it ended"
 
 Answer = TypeVar("Answer")
@@ -68,7 +70,8 @@ class Ledger:
         return self._locked(what, fcntl.LOCK_EX)
 
     def place_of(self, host: str) -> ContextManager[None]:
-        """Occupy the place of ``host``, from when it waits for its turn until its commit has ended."""
+        """Occupy the place of ``host``: while it rehearses, and from when it waits for its turn until its commit has
+        ended."""
         return self._locked(_place(host), fcntl.LOCK_EX)
 
     def first_answer(self, ask: Callable[[Run], Answer | None], sleep: Callable[[float], None] = time.sleep) -> Answer:
@@ -106,6 +109,9 @@ class Ledger:
             if host.progress == COMMITTING:
                 run.failed[name] = _GONE
             host.progress = ENDED if host.progress == COMMITTING else LEFT
+        for name in rehearsal.pending(run):
+            if not self._occupied(name):
+                rehearsal.enter(run, name, None, _GONE_REHEARSING)
 
     def _occupied(self, host: str) -> bool:
         try:

@@ -10,6 +10,7 @@ from typing import Any, Mapping, Sequence
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import steps
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
 
+from . import rehearsal_words
 from .run import ENDED, LEFT, Host, Run
 
 CANARY, HANGING, LIVE, SERVERS, AGENTS = "canary", "hanging", "live", "servers", "agents"
@@ -87,7 +88,7 @@ def plan_lines(run: Run, agents_at_once: int) -> list[str]:
         reasons.setdefault("; ".join(run.hosts[host].reasons), []).append(host)
     for reason, because_of in reasons.items():
         lines.append("  because on %s: %s" % (shortened(because_of), reason))
-    return lines
+    return lines + rehearsal_words.effect_lines(run)
 
 
 def progress_line(run: Run, host: str, result: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Sequence
 
-from . import plan
+from . import plan, rehearsal, rehearsal_words
 from .run import COMMITTING, STAGED, WAITING, Host, Run
 
 NO_LEASE = (
@@ -63,6 +63,9 @@ def decide(run: Run, asking: Asking, others: Sequence[Run] = ()) -> Turn | None:
 
     :param others: the rollouts over the other clusters of the play.
     """
+    if not asking.in_order and rehearsal.pending(run):
+        # Where each host runs on by itself, one may still rehearse while the next is here already.
+        return None
     why = stopped(run, asking.max_failures, asking.force)
     if why:
         return Turn(False, why)
@@ -94,7 +97,7 @@ def halted(run: Run, max_failures: int, force: bool) -> str:
             "nothing was restarted, because the cluster was not healthy before the rollout (%s). Fix that, take "
             "the node out with --limit, or go ahead with k3s_registries_force: true" % "; ".join(ill)
         )
-    return ""
+    return rehearsal_words.why(run)
 
 
 def unfit(run: Run) -> list[str]:

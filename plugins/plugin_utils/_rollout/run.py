@@ -30,6 +30,8 @@ class Host:
 
     ``reach`` says images of which registries are asked for where credentials change without a restart, empty if none
     do; ``judged`` is set once the pods on ``node_name``, its name in the cluster, have been looked at for that.
+
+    ``kind`` is equal for nodes of one architecture that get the same configuration; "" if there is none to rehearse.
     """
 
     role: str = "agent"
@@ -48,6 +50,30 @@ class Host:
     reach: dict[str, Any] = field(default_factory=dict)
     node_name: str = ""
     judged: bool = False
+    kind: str = ""
+
+
+@dataclass
+class Rehearsal:
+    """What nodes have said of the configuration before the first of them is touched.
+
+    ``chosen`` are the hosts that rehearse, ``announced`` those of them that somebody has been told of, ``covered`` the
+    kinds and roles that have one, ``ended`` those that are through, ``problems`` why some have nothing to say.
+    ``to_ask`` are hosts whose new credentials are still to be tried. ``images`` are those with something to say about,
+    each with its ``hosts``; ``verdicts`` are all images by verdict; ``effects`` what changes for pulls, in words, with
+    the hosts. ``told`` is the host whose task has the whole refusal.
+    """
+
+    chosen: list[str] = field(default_factory=list)
+    announced: list[str] = field(default_factory=list)
+    covered: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+    to_ask: list[str] = field(default_factory=list)
+    images: list[dict[str, Any]] = field(default_factory=list)
+    verdicts: dict[str, list[str]] = field(default_factory=dict)
+    effects: dict[str, list[str]] = field(default_factory=dict)
+    told: str = ""
 
 
 @dataclass
@@ -98,6 +124,7 @@ class Run:
     summed_up: bool = False
     lease: Lease = field(default_factory=Lease)
     pull_secrets: dict[str, Any] | None = None
+    rehearsal: Rehearsal = field(default_factory=Rehearsal)
 
 
 def begin(run: Run, host: str) -> None:
@@ -111,7 +138,7 @@ def begin(run: Run, host: str) -> None:
     run.refused = [name for name in run.refused if name != host]
     run.lease.refusal, run.lease.asked, run.lease.taker = "", [], ""
     if host in run.staged:
-        run.staged, run.order = [], []
+        run.staged, run.order, run.rehearsal = [], [], Rehearsal()
     run.staged.append(host)
     # Hosts of the batch whose plan has been shown come later where the strategy lets each run on by itself.
     if host not in run.order:
@@ -129,4 +156,5 @@ def decode(text: str) -> Run:
     found = json.loads(text)
     found["hosts"] = {name: Host(**host) for name, host in found["hosts"].items()}
     found["lease"] = Lease(**found["lease"])
+    found["rehearsal"] = Rehearsal(**found["rehearsal"])
     return Run(**found)

@@ -52,17 +52,20 @@ def applied(value: Value) -> dict[str, Any]:
 
 def wanted(value: Value) -> dict[str, Any]:
     """What a node must have, how it gets it, and how the rollout goes on."""
-    apply = value(_PREFIX + "apply")
+    apply, present = value(_PREFIX + "apply"), value(_PREFIX + "state") == "present"
     return {
         **applied(value),
         "adopt": value(_PREFIX + "adopt"),
         "keep_generations": value(_PREFIX + "keep_generations"),
         "live": apply == "live",
         "settle": apply == "settle",
-        "canary_images": value(_PREFIX + "canary_images") if value(_PREFIX + "state") == "present" else [],
+        "canary_images": value(_PREFIX + "canary_images") if present else [],
         "rollout": {
             "agent_batch": value(_PREFIX + "agent_batch"),
             "canary": value(_PREFIX + "canary"),
             "follows": apply != "stage",
+            # Whoever takes the registries away, or goes back, means it.
+            "rehearse": value(_PREFIX + "rehearse") if present else "never",
+            "rehearsed": value(_PREFIX + "rehearsed") if present else [],
         },
     }

@@ -67,6 +67,7 @@ class Server:
         context: ssl.SSLContext | None = None,
     ) -> None:
         self.app: App = lambda _request: json_reply({}, 404)
+        self.context = context
         self._server = _Http((address, port), _handler(self, ledger), context)
         self.address = address
         self.name = name

@@ -56,6 +56,14 @@ class Town:
         tokens = TokenServer(self.server("tokens." + name, tls), users) if BEARER in asks else None
         return LoginRegistry(self.server(name, tls, port), users, asks, tokens)
 
+    def expire(self, server: Server) -> None:
+        """Its certificate has ended yesterday, from the next connection on."""
+        if server.context is None:
+            raise ValueError("%s speaks no TLS" % server.name)
+        stem = self._folder / ("expired-" + server.name)
+        issue(self._ca, server.name, (server.name, self.address), starts=-30, days=-1).write(stem)
+        server.context.load_cert_chain("%s.crt" % stem, "%s.key" % stem)
+
     def names(self) -> str:
         """Lines for /etc/hosts."""
         found = sorted({one.name for one in self._servers})

@@ -124,7 +124,7 @@ class LoginFleet:
 
     def play(self, apply: str, playbook: str = SITE, *arguments: str, **more: Any) -> Run:
         variables = {
-            "k3s_registries": self.registries(), "k3s_registries_apply": apply,
+            "k3s_registries": self.registries(), "k3s_registries_apply": apply, "k3s_registries_rehearse": "never",
             "k3s_registries_canary_images": sorted({one.mirror + "/team/canary:1" for one in self.accounts}), **more,
         }  # fmt: skip
         return self.cluster.play(playbook, *arguments, variables=variables)

@@ -127,7 +127,8 @@ def test_in_a_playbook_with_tagged_and_lazy_values(tmp_path: Path) -> None:
           {{ {'config': text | k3sfleet.registries.from_registries_yaml(strict=true),
               'hosts': config | k3sfleet.registries.host_configs,
               'toml': config | k3sfleet.registries.hosts_toml(program='rke2'),
-              'attempts': 'quay.io/a/b' | k3sfleet.registries.resolve_image(config)} | to_json }}
+              'attempts': 'quay.io/a/b' | k3sfleet.registries.resolve_image(config),
+              'effect': ['quay.io/a/b'] | k3sfleet.registries.compare_pulls({}, config)} | to_json }}
 """,
         encoding="utf-8",
     )
@@ -155,3 +156,4 @@ def test_in_a_playbook_with_tagged_and_lazy_values(tmp_path: Path) -> None:
         "https://m.example.com/v2/a/b/manifests/latest?ns=quay.io",
         "https://quay.io/v2/a/b/manifests/latest",
     ]
+    assert result["effect"]["sentences"][0] == "1 image moves from quay.io to https://m.example.com/v2"

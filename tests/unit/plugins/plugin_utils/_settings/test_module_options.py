@@ -88,3 +88,11 @@ def test_a_day_without_quotes_is_text() -> None:
     expected = {"configs": {"a": {"auth": {"expires": "2027-01-31"}}}}
     assert module_options.applied(given.get)["config"] == expected
     assert module_options.wanted(given.get)["config"] == expected
+
+
+@pytest.mark.parametrize(("state", "rehearse"), [("present", "all"), ("absent", "never"), ("previous", "never")])
+def test_who_takes_the_registries_away_or_goes_back_rehearses_nothing(state: str, rehearse: str) -> None:
+    given = {"state": state, "rehearse": "all", "rehearsed": ["f"]}
+    values = {**DEFAULTS, **{"k3s_registries_" + name: value for name, value in given.items()}}
+    rollout = module_options.wanted(values.get)["rollout"]
+    assert (rollout["rehearse"], rollout["rehearsed"]) == (rehearse, ["f"] if state == "present" else [])
