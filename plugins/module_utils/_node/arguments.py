@@ -85,6 +85,20 @@ ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     force={"type": "bool", "default": False},
 )
 
+UPGRADE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
+    NODE_ARGUMENTS,
+    target_release={"type": "str", "required": True},
+    image_files={"type": "list", "elements": "path", "default": []},
+    release_url={"type": "str", "default": "https://github.com"},
+    list_timeout={"type": "int", "default": 30},
+    images={"type": "list", "elements": "str", "default": []},
+    allow={"type": "list", "elements": "str", "default": []},
+    system_default_registry={"type": "str", "default": ""},
+    seconds={"type": "float", "default": 60.0},
+    lists={"type": "dict"},
+    key={"type": "str", "no_log": True},
+)
+
 LEASE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
     state={"type": "str", "choices": ["held", "released"], "default": "held"},
