@@ -128,11 +128,15 @@ def _default_registry(node: Identity, desired: Desired) -> str:
 
 
 def _listed(lists: Mapping[str, Sequence[str]]) -> Sequence[str]:
-    machine = os.uname().machine
+    machine = _machine()
     found = lists.get("", lists.get(_ARCHITECTURES.get(machine, machine), ()))
     if not found:
         raise NotRehearsed("there is no list of the release's images for its architecture (%s)" % machine)
     return found
+
+
+def _machine() -> str:
+    return os.uname().machine
 
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
