@@ -1,8 +1,8 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Prints what was found on a whole fleet: the table of a verification, its failing pulls by cause, or what an upgrade
-does to its registries."""
+"""Prints what was found on a whole fleet: the table of a verification, its failing pulls by cause, what an upgrade
+does to its registries, or what a change means for pulls."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.checked_action import ControllerAction
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.approval import for_the_approval
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._upgrade.words import conclusion
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify import failing
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.table import table
@@ -21,6 +22,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "diagnosis": {"type": "dict"},
     "info": {"type": "dict", "default": {}},
     "upgrade": {"type": "dict"},
+    "rehearsals": {"type": "dict"},
 }
 
 display = Display()
@@ -31,11 +33,15 @@ class ActionModule(ControllerAction):
 
     def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         verdicts, diagnosis = arguments["verdicts"], arguments["diagnosis"]
-        upgrade = arguments["upgrade"]
-        if [verdicts, diagnosis, upgrade].count(None) != 2:
-            raise AnsibleActionFail("k3s_registries_summary takes either verdicts or diagnosis or upgrade")
+        upgrade, rehearsals = arguments["upgrade"], arguments["rehearsals"]
+        if [verdicts, diagnosis, upgrade, rehearsals].count(None) != 3:
+            raise AnsibleActionFail("k3s_registries_summary takes one of verdicts, diagnosis, upgrade and rehearsals")
         if upgrade is not None:
             return self._of_an_upgrade(result, upgrade, task_vars)
+        if rehearsals is not None:
+            lines = for_the_approval(rehearsals)
+            # The nodes' own tasks have printed it.
+            return {**result, "changed": False, "lines": lines, "headline": lines[0], "nodes": []}
         if verdicts is not None:
             lines = table(verdicts)
             failed = sorted(str(item["host"]) for item in verdicts if not item["ok"])

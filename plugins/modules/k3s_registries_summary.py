@@ -40,6 +40,11 @@ options:
       - Host names to the C(upgrade) that C(k3s_upgrade_check) has returned there. The task fails if something speaks
         against the upgrade, or if a host of the play is missing here.
     type: dict
+  rehearsals:
+    description:
+      - Host names to what M(k3sfleet.registries.k3s_registries) has returned there for C(rehearse). Returns what the
+        change means for pulls on all of them, for whoever approves it. The tasks of the nodes have printed it already.
+    type: dict
 seealso:
   - module: k3sfleet.registries.k3s_pull_diagnosis
 """

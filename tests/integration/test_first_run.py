@@ -62,8 +62,8 @@ def test_servers_came_before_agents(cluster: Cluster, story: Story) -> None:
 
 
 def test_two_commands_on_each_node(cluster: Cluster, story: Story) -> None:
-    """One to compare and lay out, one to commit. The first server and the first agent rehearse in between. The cluster's
-    lease is taken and released on a server."""
+    """One to compare and lay out, one to commit. The first server and the first agent rehearse in between. The lease is
+    taken and released on a server."""
     calls = {name: story.after[name]["logins"] - story.between[name]["logins"] for name in cluster.names}
     for name, count in calls.items():
         locking = 0 if name in cluster.agents else 2

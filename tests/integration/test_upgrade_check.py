@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook `upgrade_check` on real nodes: one call each, nothing touched, and what the new release lacks is named."""
+"""The playbook `upgrade_check` on real nodes: one call each, nothing touched, and what is lacking is named."""
 
 from __future__ import annotations
 

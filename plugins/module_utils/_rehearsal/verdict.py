@@ -38,7 +38,7 @@ WORDS = {
 }
 VERDICTS = tuple(WORDS)
 
-ABOUT_CREDENTIALS = ("unauthorized", "forbidden", "token_refused")
+_ABOUT_CREDENTIALS = ("unauthorized", "forbidden", "token_refused")
 _MAY_BRING = "its pods may bring other credentials than the node's: of their own, or from a credential provider"
 _BEFORE_UNKNOWN = "it cannot be pulled with the new configuration, and whether it can be now could not be told"
 
@@ -85,12 +85,12 @@ def _judged(used: Used, before: Outcome, after: Outcome) -> tuple[str, str]:
         return ON_THE_NODE, ""
     if after.state == UNKNOWN:
         return NOT_KNOWN, after.reason
+    if used.credentials == MAY_BRING and after.said is not None and after.said.cause in _ABOUT_CREDENTIALS:
+        return NOT_KNOWN, _MAY_BRING
     if before.state == FAILS:
         return BROKEN, ""
     if before.state == UNKNOWN:
         return NOT_KNOWN, _BEFORE_UNKNOWN
-    if used.credentials == MAY_BRING and after.said is not None and after.said.cause in ABOUT_CREDENTIALS:
-        return NOT_KNOWN, _MAY_BRING
     return LOST, ""
 
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.in_use import MAY_BRING, Used
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.in_use import Used
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.verdict import (
-    ABOUT_CREDENTIALS,
     BROKEN,
     GAINED,
     LOST,
@@ -72,7 +71,7 @@ def _without_registry(image: Image) -> str:
     return "%s%s%s" % (image.repository, "@" if image.digest else ":", image.reference)
 
 
-def state(found: Mapping[str, Any], used: Used, of_the_release: bool) -> str:
+def state(found: Mapping[str, Any], of_the_release: bool) -> str:
     """What the rehearsal's verdict on an image means for an upgrade.
 
     :param found: the image, as the rehearsal describes it.
@@ -81,18 +80,13 @@ def state(found: Mapping[str, Any], used: Used, of_the_release: bool) -> str:
     verdict = str(found["verdict"])
     if verdict in _PULLED:
         return CAN_BE_PULLED
-    if verdict == LOST:
-        return MISSING if of_the_release else LOST
-    if verdict == BROKEN and of_the_release:
-        # Today it is not needed, so that it cannot be pulled today either says nothing.
-        may_bring = used.credentials == MAY_BRING and found["cause"] in ABOUT_CREDENTIALS
-        return NOT_KNOWN if may_bring else MISSING
-    return verdict
+    # Today the release's images are not needed, so that one cannot be pulled today either says nothing.
+    return MISSING if of_the_release and verdict in (LOST, BROKEN) else verdict
 
 
 def described(found: Mapping[str, Any], used: Used, of_the_release: bool, allow: Iterable[str]) -> dict[str, Any]:
     """An image for the answer: as the rehearsal describes it, with its state in place of the verdict."""
-    is_in = state(found, used, of_the_release)
+    is_in = state(found, of_the_release)
     kept = ("image", "users", "before", "after", "endpoint", "cause", "message", "fix")
     return {
         **{key: found[key] for key in kept},

@@ -99,6 +99,9 @@ def test_without_the_pods_a_refusal_is_no_loss_but_a_missing_image_is() -> None:
     assert found.name == verdicts.NOT_KNOWN
     assert found.reason
     assert judged(result(OK), result(GONE), credentials=MAY_BRING).name == verdicts.LOST
+    # What only a provider's credentials open is not broken because the node's own do not.
+    assert judged(result(REFUSED), result(REFUSED), credentials=MAY_BRING).name == verdicts.NOT_KNOWN
+    assert judged(result(REFUSED), result(REFUSED)).name == verdicts.BROKEN
 
 
 def test_a_digest_is_told_if_a_tag_gives_another_one() -> None:

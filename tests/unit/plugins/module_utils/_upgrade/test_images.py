@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal import verdict as verdicts
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.in_use import MAY_BRING, NONE, Used
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.in_use import Used
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import parse_image
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.release import parse_release
 from ansible_collections.k3sfleet.registries.plugins.module_utils._upgrade import images
@@ -17,9 +17,9 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._upgrade impor
 USED = Used(parse_image("r.test/team/app:1"))
 
 
-def found(verdict: str, cause: str = "not_found") -> dict[str, Any]:
-    texts = dict.fromkeys(("image", "before", "after", "endpoint", "message", "fix"), "")
-    return {**texts, "users": [], "verdict": verdict, "cause": cause}
+def found(verdict: str) -> dict[str, Any]:
+    texts = dict.fromkeys(("image", "before", "after", "endpoint", "cause", "message", "fix"), "")
+    return {**texts, "users": [], "verdict": verdict}
 
 
 @pytest.mark.parametrize(
@@ -66,16 +66,8 @@ def test_the_default_registry_stands_before_the_names_of_a_list() -> None:
 def test_an_image_of_the_release_has_to_be_there_whatever_it_is_today(
     verdict: str, of_the_release: str, in_use: str
 ) -> None:
-    assert images.state(found(verdict), USED, True) == of_the_release
-    assert images.state(found(verdict), USED, False) == in_use
-
-
-def test_what_a_credential_provider_may_bring_is_not_known() -> None:
-    brings = USED._replace(credentials=MAY_BRING)
-    refused, lacks = found(verdicts.BROKEN, "forbidden"), found(verdicts.BROKEN, "not_found")
-    assert images.state(refused, brings, True) == verdicts.NOT_KNOWN
-    assert images.state(lacks, brings, True) == images.MISSING
-    assert images.state(refused, USED._replace(credentials=NONE), True) == images.MISSING
+    assert images.state(found(verdict), True) == of_the_release
+    assert images.state(found(verdict), False) == in_use
 
 
 def test_only_what_speaks_against_the_upgrade_is_let_go() -> None:

@@ -58,12 +58,23 @@ class Registries(_Stubbed, k3s_registries.ActionModule):  # type: ignore[misc]
 
     def _execute_module(self, module_name: str, module_args: dict[str, Any], task_vars: Any) -> dict[str, Any]:
         host = str(task_vars["inventory_hostname"])
+        if module_name.endswith("k3s_rollout"):
+            return self._rehearsed(host)
         _note(host, "staged")
         if host in SCENARIO.get("unreachable_while_staging", ()):
             raise AnsibleConnectionFailure("no route to host")
         well = {"healthy": True, "sentence": "node Ready", "explained": False}
         answer = {"changed": True, "restart": True, "live": False, "reasons": ["it is new"], "health": well}
         return {**answer, **SCENARIO.get("staged", {}).get(host, {})}
+
+    @staticmethod
+    def _rehearsed(host: str) -> dict[str, Any]:
+        """Loses the images that the scenario says."""
+        _note(host, "rehearsed")
+        time.sleep(float(SCENARIO.get("rehearses", 0)))
+        lost = SCENARIO.get("loses", {}).get(host, [])
+        images = [{"image": name, "verdict": "lost", "allowed": False, "message": "Not there."} for name in lost]
+        return {"rehearsal": {"images": images, "headline": "%d lost" % len(lost), "stops": bool(lost)}}
 
 
 class Lease(_Stubbed, k3s_rollout_lease.ActionModule):  # type: ignore[misc]

@@ -100,6 +100,19 @@ def test_a_strategy_without_an_order_shows_its_plan_once(playbooks: Playbooks) -
     assert seen.output.count("Rollout plan:") == 1, str(seen)
 
 
+@pytest.mark.parametrize("strategy", ["linear", "host_pinned"])
+def test_an_image_that_one_node_would_lose_stops_all(playbooks: Playbooks, strategy: str) -> None:
+    """Whoever rehearses, the others wait for it; under linear it is the first server and the first agent."""
+    loses = {host: ["r.test/app:1"] for host in (*SERVERS, *AGENTS)}
+    seen = playbooks.play(ONE, forks=20, keywords={"strategy": strategy}, loses=loses, rehearses=0.5)
+    assert (seen.code, seen.order) == (2, []), str(seen)
+    assert re.search(r"^  lost: r\.test/app:1 on .*: Not there\.$", seen.output, re.M), str(seen)
+    assert "6 left as they were" in seen.output, str(seen)
+    if strategy == "linear":
+        assert "Rehearsal on 2 nodes (a-1, s-1)" in seen.output, str(seen)
+        assert seen.output.count("  lost: r.test/app:1 on 2 nodes (") == 1, str(seen)
+
+
 def test_a_rescue_that_runs_the_role_again_leaves_the_fleet_alone(playbooks: Playbooks) -> None:
     """A node whose restart failed stops the rollout for the whole play: nobody has looked at it in between."""
     again = {"name": "The registries", "ansible.builtin.include_role": {"name": ROLE}}
