@@ -56,7 +56,10 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
         },
     },
     credential_providers={"type": "raw", "no_log": True},
-    rehearse={"type": "dict", "options": dict(_REHEARSE, staged={"type": "dict"})},
+    rehearse={
+        "type": "dict",
+        "options": dict(_REHEARSE, staged={"type": "dict"}, whole={"type": "bool", "default": False}),
+    },
     credential_store={"type": "bool", "default": False, "no_log": False},
     prepared={"type": "str", "no_log": True},
     programs={"type": "dict"},
