@@ -50,6 +50,13 @@ test: lint unit sanity conformance hostile lint-command deps demo ## everything 
 	@$(MAKE) --no-print-directory --jobs=$(LANES) --keep-going --output-sync=target $(ON_FLEETS)
 	@echo "make test: everything passed"
 
+# What takes too long to wait for after each change.
+NIGHTLY := rehearsal-proof
+
+.PHONY: nightly
+nightly: $(NIGHTLY) ## the long proofs, which make test leaves out
+	@echo "make nightly: everything passed"
+
 .PHONY: lint
 lint: venv links ## ansible-lint (production), yamllint, ruff, mypy (strict), changelog fragments
 	$(BIN)/ruff check .
@@ -114,6 +121,10 @@ faults-quick: venv links fleet-deps ## the few cases of it that make test runs
 .PHONY: registry-faults
 registry-faults: venv links fleet-deps ## 37 real registry faults on a node, named by its log's diagnosis and by the probe (1 minute)
 	$(BIN)/python -m tests.registry_faults
+
+.PHONY: rehearsal-proof
+rehearsal-proof: venv links fleet-deps ## what a rehearsal says against 200 configurations' real pulls, its speed, 100 nodes, kills (about 20 minutes)
+	$(BIN)/python -m tests.rehearsal
 
 .PHONY: hostile
 hostile: venv links ## registries, token servers and proxies that steal, lie, stall and fake, and a ledger of what they were told

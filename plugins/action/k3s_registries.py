@@ -159,6 +159,8 @@ class ActionModule(RehearsingAction):
             if arguments["stage"] and not answer:
                 with ledger_of(arguments).opened() as run:
                     self._arrive(run, arguments, "", task_vars, began)
+            if arguments["rehearse"] is not None and not answer:
+                self._end_rehearsal(arguments, questions.Said(problem="it cannot be reached"), task_vars)
         if arguments["rehearse"] is not None:
             self._rehearse(answer, arguments, desired, task_vars)
         elif arguments["stage"] and answer.get("live") and answer.get("reach") and not asks_later(arguments):

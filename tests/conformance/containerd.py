@@ -87,8 +87,13 @@ def _download(cache: Path) -> subprocess.CompletedProcess[str]:
 class Containerd:
     """A running containerd. A context manager: leaving it ends the process."""
 
-    def __init__(self, program: Path, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, program: Path, folder: Path, environment: Mapping[str, str], more: str = "") -> None:
+        """
+        :param more: of its configuration, such as the credentials that K3s writes there.
+        """
         self.folder = folder
+        self.config = folder / "config.toml"
+        self._more = more
         self.certs_d = folder / "certs.d"
         self._program = program
         self._environment = environment
@@ -113,11 +118,10 @@ class Containerd:
         import grpc
 
         self.certs_d.mkdir()
-        config = self.folder / "config.toml"
-        config.write_text(_CONFIG.format(folder=self.folder), encoding="utf-8")
+        self.config.write_text(_CONFIG.format(folder=self.folder) + self._more, encoding="utf-8")
         with self._log.open("wb") as output:
             self._process = subprocess.Popen(
-                [str(self._program), "-c", str(config)],
+                [str(self._program), "-c", str(self.config)],
                 stdout=output,
                 stderr=output,
                 env=dict(os.environ, **self._environment),
@@ -173,6 +177,16 @@ class Containerd:
 
         :raises ContainerdError: if it has been pulled, or if containerd does not answer in time.
         """
+        error = self.try_to_pull(image, timeout)
+        if not error:
+            raise ContainerdError(f"{image} was pulled, although no registry has it")
+        return error
+
+    def try_to_pull(self, image: str, timeout: float = 20.0) -> str:
+        """Asks for an image; returns containerd's error, "" if it has been pulled.
+
+        :raises ContainerdError: if containerd does not answer in time.
+        """
         import grpc
 
         try:
@@ -180,5 +194,5 @@ class Containerd:
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise ContainerdError(f"the pull of {image} did not end within {timeout:.0f} s") from None
-            return str(error.details())
-        raise ContainerdError(f"{image} was pulled, although no registry has it")
+            return str(error.details()) or str(error.code())
+        return ""

@@ -47,42 +47,52 @@ _UNREACHABLE = (
 )
 
 
-def ask(
-    questions: Iterable[Question],
-    environment: Mapping[str, str],
-    seconds: float = SECONDS,
-    each: float = _EACH,
-    machine: str = "",
-) -> dict[Any, Probed]:
-    """The answers by the questions' keys. Every question gets one.
+class Asking:
+    """Asks in one or several rounds. A registry that wants to be left alone, or cannot be reached, is so in the next
+    round, too."""
 
-    :param environment: of the node's containerd, for its proxies and CAs.
-    :param seconds: until when all have to be answered.
-    :param each: the seconds for one question.
-    :param machine: the node's architecture as ``uname -m`` gives it; "" is this machine's.
-    """
-    whole = Deadline(seconds)
-    common = _Common(environment, whole, each, node_platform(machine or this_machine.machine()))
-    registries: dict[str, _Registry] = {}
-    for question in {item.key: item for item in questions}.values():
-        name = question.host.host.lower()
-        registries.setdefault(name, _Registry(common)).waiting.append(question)
-    at_once = max(1, min(AT_ONCE, _MOST_THREADS // max(1, len(registries))))
-    # Left behind if something cannot be interrupted: a name that is looked up, a file on a dead mount.
-    threads = [
-        threading.Thread(target=registry.work, daemon=True)
-        for registry in registries.values()
-        for _number in range(min(at_once, len(registry.waiting)))
-    ]
-    wanted = [question.key for registry in registries.values() for question in registry.waiting]
-    for thread in threads:
-        thread.start()
-    end = time.monotonic() + seconds + _GRACE
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
-    late = Probed("timeout", "there was no time left to ask")
-    answers = dict(common.answers)
-    return {key: answers.get(key, late) for key in wanted}
+    def __init__(self) -> None:
+        self._known: dict[str, _Registry] = {}
+
+    def __call__(
+        self,
+        questions: Iterable[Question],
+        environment: Mapping[str, str],
+        seconds: float = SECONDS,
+        each: float = _EACH,
+        machine: str = "",
+    ) -> dict[Any, Probed]:
+        """The answers by the questions' keys. Every question gets one.
+
+        :param environment: of the node's containerd, for its proxies and CAs.
+        :param seconds: until when all have to be answered.
+        :param each: the seconds for one question.
+        :param machine: the node's architecture as ``uname -m`` gives it; "" is this machine's.
+        """
+        whole = Deadline(seconds)
+        common = _Common(environment, whole, each, node_platform(machine or this_machine.machine()))
+        registries: dict[str, _Registry] = {}
+        for question in {item.key: item for item in questions}.values():
+            name = question.host.host.lower()
+            if name not in registries:
+                self._known[name] = registries[name] = _Registry(common, self._known.get(name))
+            registries[name].waiting.append(question)
+        at_once = max(1, min(AT_ONCE, _MOST_THREADS // max(1, len(registries))))
+        # Left behind if something cannot be interrupted: a name that is looked up, a file on a dead mount.
+        threads = [
+            threading.Thread(target=registry.work, daemon=True)
+            for registry in registries.values()
+            for _number in range(min(at_once, len(registry.waiting)))
+        ]
+        wanted = [question.key for registry in registries.values() for question in registry.waiting]
+        for thread in threads:
+            thread.start()
+        end = time.monotonic() + seconds + _GRACE
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        late = Probed("timeout", "there was no time left to ask")
+        answers = dict(common.answers)
+        return {key: answers.get(key, late) for key in wanted}
 
 
 def not_asked(questions: Iterable[Question], environment: Mapping[str, str]) -> dict[Any, Probed]:
@@ -143,16 +153,19 @@ class _Common:
 
 
 class _Registry:
-    """The questions to one registry, and what its answers mean for those that wait."""
+    """The questions to one registry, and what its answers mean for those that wait.
 
-    def __init__(self, common: _Common) -> None:
+    :param before: the same one in an earlier round.
+    """
+
+    def __init__(self, common: _Common, before: _Registry | None = None) -> None:
         self._common = common
         self.waiting: collections.deque[Question] = collections.deque()
         self._condition = threading.Condition()
-        self._resume = 0.0
-        self._busy = 0
-        self._given_up: Probed | None = None
-        self._unreachable: dict[Any, list[Probed]] = {}
+        self._resume: float = before._resume if before is not None else 0.0
+        self._busy: int = before._busy if before is not None else 0
+        self._given_up: Probed | None = before._given_up if before is not None else None
+        self._unreachable: dict[Any, list[Probed]] = before._unreachable if before is not None else {}
 
     def work(self) -> None:
         """Ask until nothing waits."""

@@ -14,7 +14,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.red
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB
 
-from .asking import SECONDS, ask, not_asked
+from .asking import SECONDS, Asking, not_asked
 from .in_use import BRINGS, InUse
 from .outcome import PULLS, Outcome, attempts, is_decided, outcome
 from .question import Question, Side
@@ -73,7 +73,7 @@ def rehearse(
     environment: Mapping[str, str],
     allow: Iterable[str] = (),
     seconds: float = SECONDS,
-    ask_all: Ask = ask,
+    ask_all: Ask | None = None,
 ) -> Rehearsal:
     """
     :param used: the images of the node.
@@ -86,6 +86,7 @@ def rehearse(
     routes = {item: (attempts(before.node, item.image), attempts(after.node, item.image)) for item in judged}
     paths = [(side, groups) for old, new in routes.values() for side, groups in ((before, old), (after, new))]
     deadline = Deadline(seconds)
+    ask_all = ask_all or Asking()
     answers: dict[Any, Probed] = {}
     # As containerd does, nobody asks the next endpoint for an image that an earlier one has: whose images are private
     # does not tell their names to public registries.
@@ -93,7 +94,7 @@ def rehearse(
         questions: dict[Any, Question] = {}
         for side, groups in paths:
             if not _is_decided(side, groups[:place], answers):
-                _add(questions, side, groups[place : place + 1], after)
+                _add(questions, side, groups[place : place + 1])
         new_ones = [question for key, question in questions.items() if key not in answers]
         if new_ones:
             left = max(0.0, seconds - deadline.passed_ms() / 1000)
@@ -101,7 +102,7 @@ def rehearse(
     asked = len(answers)
     rest: dict[Any, Question] = {}
     for side, groups in paths:
-        _add(rest, side, groups, after)
+        _add(rest, side, groups)
     answers.update(not_asked([rest[key] for key in rest.keys() - answers.keys()], environment))
     describers = (Describer(before.node), Describer(after.node))
     verdicts = []
@@ -116,10 +117,10 @@ def rehearse(
     return Rehearsal(verdicts, [visible(name) for name in used.unreadable], asked)
 
 
-def _add(questions: dict[Any, Question], side: Side, groups: Iterable[Sequence[Target]], after: Side) -> None:
+def _add(questions: dict[Any, Question], side: Side, groups: Iterable[Sequence[Target]]) -> None:
     for target in (target for group in groups for target in group):
-        # What is asked as it is today is not looked at more closely than to compare.
-        questions.setdefault(side.key(target), Question(side, target, side is after and _is_free(target)))
+        # Content on both sides: what is broken today is neither fine where it stays nor lost where it goes.
+        questions.setdefault(side.key(target), Question(side, target, _is_free(target)))
 
 
 def _is_decided(side: Side, groups: Iterable[Sequence[Target]], answers: Mapping[Any, Probed]) -> bool:

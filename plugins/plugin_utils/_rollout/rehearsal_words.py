@@ -52,7 +52,7 @@ def result_lines(run: Run) -> list[str]:
     found = run.rehearsal
     if rehearsal.pending(run) or not found.ended:
         return []
-    hosts = [host for host in found.ended if host not in found.problems]
+    hosts = [host for group in found.effects.values() for host in group]
     counts = ["%d %s" % (len(names), WORDS[verdict]) for verdict, names in found.verdicts.items() if verdict in WORDS]
     lines = []
     if hosts:

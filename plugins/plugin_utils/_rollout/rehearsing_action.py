@@ -20,6 +20,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import
     show,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes import only_files
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.candidate_digest import candidate_digest
 
 from . import ansible_run, questions, rehearsal, rehearsal_words
@@ -139,20 +140,27 @@ class RehearsingAction(NodeAction):
             show("%s: %s" % (host, found["headline"]))
             if found["stops"]:
                 answer.update(failed=True, msg=rehearsal_words.lost_on_a_node(found["images"]))
+        self._end_rehearsal(arguments, said, task_vars)
+        if found is not None and found["stops"] and not arguments["rehearse"]["whole"]:
+            # Ansible prints all of a result that fails.
+            found["images"] = [item for item in found["images"] if item["verdict"] not in (SAME_PLACE, OTHER_PLACE)]
+
+    @staticmethod
+    def _end_rehearsal(arguments: Mapping[str, Any], said: questions.Said | None, task_vars: Mapping[str, Any]) -> None:
+        """Enter what this host has found, None for nothing to ask; the last of its cluster says what all have found."""
+        host, hosts = str(task_vars.get("inventory_hostname", "")), task_vars.get("ansible_play_hosts") or ()
         with ledger_of(arguments).opened() as run:
             if not run.rehearsal.chosen:
-                run.rehearsal.chosen = plain(task_vars.get("ansible_play_hosts") or [])
+                cluster = only_files.expected(str(arguments["cluster"]), plain(hosts), task_vars.get("groups") or {})
+                run.rehearsal.chosen = cluster
             if said is None:
                 run.rehearsal.ended.append(host)
             else:
-                rehearsal.enter(run, host, found, said.problem)
+                rehearsal.enter(run, host, said.rehearsal, said.problem)
             lines = [*rehearsal_words.result_lines(run), *rehearsal_words.effect_lines(run)]
             lines = [] if rehearsal.pending(run) else lines
         for line in lines:
             show(line)
-        if found is not None and found["stops"] and not arguments["rehearse"]["whole"]:
-            # Ansible prints all of a result that fails.
-            found["images"] = [item for item in found["images"] if item["verdict"] not in (SAME_PLACE, OTHER_PLACE)]
 
     @staticmethod
     def _kind(arguments: Mapping[str, Any], desired: Desired | None, answer: Mapping[str, Any]) -> str:

@@ -62,6 +62,8 @@ class OneNode:
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self.more: dict[str, Any] = {}
         self.pipelining = True
+        self.host = "a-1"
+        self.hosts = ["a-1"]
         monkeypatch.setattr(_action.C, "DEFAULT_LOCAL_TMP", str(folder))
         monkeypatch.setattr(k3s_registries.C, "DEFAULT_LOCAL_TMP", str(folder))
         monkeypatch.setattr(rehearsing_action.C, "DEFAULT_LOCAL_TMP", str(folder))
@@ -91,8 +93,8 @@ class OneNode:
 
         action._execute_module = module
         action._is_pipelining_enabled = lambda _style: self.pipelining
-        groups = {"server": [], "agent": ["a-1"]}
-        variables = {"inventory_hostname": "a-1", "groups": groups, "ansible_play_hosts": ["a-1"]}
+        groups = {"server": [], "agent": [name for name in self.hosts if name.startswith("a-")]}
+        variables = {"inventory_hostname": self.host, "groups": groups, "ansible_play_hosts": self.hosts}
         variables["ansible_play_batch"] = ["a-1"]
         result: dict[str, Any] = action.run(task_vars=variables)
         with _action.ledger_of({"cluster": "server/agent"}).opened() as run:
@@ -141,6 +143,11 @@ def test_whatever_else_it_answers_is_a_restart_with_the_reason(one_node: OneNode
     assert PASSWORD not in repr((result, noted))
 
 
+LOST = {
+    "image": "r/app:1", "users": [], "verdict": "lost", "allowed": False, "before": "", "after": "",
+    "endpoint": "https://r", "cause": "not_found", "message": "r does not have it.", "fix": "Push it.", "digest": "",
+    "running": [],
+}  # fmt: skip
 REHEARSED = {
     "problem": "", "refusal": "", "headline": "1 image: 1 from another place", "asked": 2, "stops": False,
     "unreadable": [], "counts": {"lost": 0}, "images": [], "effect": ["1 image moves from a to b"],
@@ -205,18 +212,27 @@ def test_what_was_not_rehearsed_is_not_green(one_node: OneNode, answer: Any, sai
     assert PASSWORD not in repr(result)
 
 
+def test_the_last_of_the_cluster_says_what_all_have_found(
+    one_node: OneNode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one_node.hosts = ["a-1", "a-2", "of-another-cluster"]
+    lost = dict(REHEARSED, stops=True, images=[LOST])
+    rehearse(one_node, {"changed": False, "rehearsal": lost})
+    assert "Rehearsal:" not in capsys.readouterr().out
+    one_node.host = "a-2"
+    one_node.answers["k3s_registries"] = AnsibleConnectionFailure("no route")
+    with pytest.raises(AnsibleConnectionFailure):
+        one_node.stage()
+    said = capsys.readouterr().out
+    assert "Rehearsal: 1 image on 1 node: 1 lost\n  lost: r/app:1 on a-1: https://r, not_found: " in said
+    assert "  not rehearsed on a-2: it cannot be reached\n" in said
+
+
 def test_nothing_is_asked_where_nothing_changes(one_node: OneNode) -> None:
     one_node.more = {"rehearse": {}}
     one_node.answers["k3s_registries"] = dict(STAGED, changed=False, restart=False, live=False)
     assert "rehearsal" not in one_node.stage()[0]
     assert [name for name, _sent in one_node.sent] == ["k3s_registries"]
-
-
-LOST = {
-    "image": "r/app:1", "users": [], "verdict": "lost", "allowed": False, "before": "", "after": "",
-    "endpoint": "https://r", "cause": "not_found", "message": "r does not have it.", "fix": "Push it.", "digest": "",
-    "running": [],
-}  # fmt: skip
 
 
 class Site:

@@ -102,7 +102,18 @@ def test_a_question_with_one_answer_is_asked_once(opened: Any) -> None:
     same = side([http(server)])
     found = run(images("team/app:1"), same, side([http(server)]))
     assert by_image(found) == {"team/app:1": verdicts.SAME_PLACE}
-    assert [request.method for request in server.requests] == ["HEAD"]
+    asked = [(request.method, request.path) for request in server.requests]
+    assert [method for method, _path in asked] == ["HEAD", "GET", "GET", "GET", "HEAD"]
+    assert len(set(asked)) == len(asked)
+
+
+def test_what_is_broken_today_is_neither_fine_where_it_stays_nor_lost_where_it_goes(opened: Any) -> None:
+    broken, whole = Store(), store("team/app")
+    digests = broken.image("team/app", "1")
+    broken.blobs = {digest: blob for digest, blob in broken.blobs.items() if digest not in digests.values()}
+    old, new, empty = (side([http(opened(HttpServer(item)))]) for item in (broken, whole, store()))
+    for after, wanted in ((old, verdicts.BROKEN), (new, verdicts.GAINED), (empty, verdicts.BROKEN)):
+        assert by_image(run(images("team/app:1"), old, after)) == {"team/app:1": wanted}
 
 
 def test_who_comes_later_is_asked_only_for_what_the_first_does_not_have(opened: Any) -> None:
@@ -111,7 +122,7 @@ def test_who_comes_later_is_asked_only_for_what_the_first_does_not_have(opened: 
     both = side([http(first), http(second)])
     found = run(images("private/app:1", "public/tool:1"), both, side([http(first), http(second), http(second)]))
     assert set(by_image(found).values()) == {verdicts.SAME_PLACE}
-    assert {request.path.partition("?")[0] for request in second.requests} == {"/v2/public/tool/manifests/1"}
+    assert {request.path.split("/")[2:4] == ["public", "tool"] for request in second.requests} == {True}
     assert found.asked == 3
 
 
@@ -229,6 +240,18 @@ def test_a_host_that_cannot_be_reached_is_not_asked_for_every_image(opened: Any)
     found = run(used, side([http(old)]), side(["http://127.0.0.1:%d" % port]))
     assert found.counts[verdicts.LOST] == 50
     assert {item["cause"] for item in found.images} == {"connection_refused"}
+
+
+def test_a_registry_that_wants_to_be_left_alone_is_where_it_comes_second_too(opened: Any) -> None:
+    names = ["team/app%d" % number for number in range(30)]
+    busy, empty = opened(HttpServer(servers.status(429, **{"Retry-After": "3600"}))), opened(HttpServer(store()))
+    mirrors = {"one.test": {"endpoint": [http(busy)]}, "two.test": {"endpoint": [http(empty), http(busy)]}}
+    config = normalise({"mirrors": mirrors, "configs": None})
+    both = Side(TextHosts(hosts_toml(config, default_endpoint=False), {}), {})
+    used = [Used(parse_image("%s/%s:1" % (registry, name))) for registry in mirrors for name in names]
+    found = run(InUse(used, []), both, both)
+    assert found.counts[verdicts.NOT_KNOWN] == 60
+    assert len(busy.requests) <= asking.AT_ONCE
 
 
 def test_a_registry_that_says_nothing_holds_nobody(opened: Any) -> None:
