@@ -29,7 +29,7 @@ attributes:
       - It does the same.
 options:
   target_release:
-    description: The release of K3s or RKE2 to which the node is to be upgraded, such as V(v1.35.2+k3s1).
+    description: The target release of the upgrade, of K3s or RKE2, such as V(v1.35.2+k3s1).
     type: str
     required: true
   image_files:

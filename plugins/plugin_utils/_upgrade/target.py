@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The release to which a fleet is to be upgraded, as somebody has written it."""
+"""The target release of an upgrade, as somebody has written it."""
 
 from __future__ import annotations
 
