@@ -36,8 +36,10 @@ ROLE = "TASK [k3sfleet.registries.k3s_registries : "
 STAGING = ROLE + "Stage the configuration on all nodes]"
 STAGED = ROLE + "Take the rollout lease of the cluster]"
 
-RESTART_TIMEOUT = 20
-_REAL_RESTART = 180
+#: Seconds after which a run gives a node up that a fault keeps from becoming healthy. All other nodes get
+#: ``_RESTART_TIMEOUT``: on a busy machine even a sound stand-in takes half a minute.
+GIVEN_UP = 45
+_RESTART_TIMEOUT = 180
 _PATIENCE = 150.0
 
 # Short, so that a run notices soon that a connection is gone. An operator's ssh may take minutes.
@@ -57,7 +59,7 @@ class Strike:
         self.began = time.time()
         with open(self.path, "wb") as log:
             self.process = subprocess.Popen(
-                scene.cluster.command(playbook, *arguments, variables=variables),
+                scene.cluster.command(playbook, *arguments, variables=variables, hosts=scene.given_up),
                 cwd=CHECKOUT, env=scene.cluster.environment(_SSH), stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
@@ -94,7 +96,10 @@ class Strike:
 
 
 class Scene:
-    """``number`` counts the changes; ``old`` and ``new`` are the mirrors that tell them."""
+    """``number`` counts the changes; ``old`` and ``new`` are the mirrors that tell them.
+
+    :ivar given_up: node to the variables that have runs give it up early; each change begins without any.
+    """
 
     def __init__(self, fleet: Fleet, folder: Path) -> None:
         self.fleet = fleet
@@ -102,7 +107,7 @@ class Scene:
         key = (fleet.folder / "pki" / "client.key").read_text(encoding="utf-8")
         self.secrets = Secrets({"the password": fleet.registry.password.split()[0], "the client's key": key})
         self.secrets.add_basic_auth(fleet.registry.username, fleet.registry.password)
-        variables["k3s_registries_restart_timeout"] = RESTART_TIMEOUT if fleet.k3s == "stand-in" else _REAL_RESTART
+        variables["k3s_registries_restart_timeout"] = _RESTART_TIMEOUT
         variables["k3s_registries_canary_timeout"] = 10
         # The faults are those of a rollout, and each is shown as fast as it can be.
         variables["k3s_registries_rehearse"] = "never"
@@ -111,6 +116,7 @@ class Scene:
         # A fleet that was kept has changes of earlier matrices.
         self.number = int(time.time()) if fleet.k3s != "stand-in" else 0
         self.leaks: list[str] = []
+        self.given_up: dict[str, dict[str, Any]] = {}
 
     @property
     def old(self) -> str:
@@ -122,6 +128,11 @@ class Scene:
 
     def next(self) -> None:
         self.number += 1
+        self.given_up.clear()
+
+    def give_up(self, node: str, after: int = GIVEN_UP) -> None:
+        """Let runs wait only ``after`` seconds for ``node`` to become healthy."""
+        self.given_up[node] = {"k3s_registries_restart_timeout": after}
 
     def variables(self, which: str | None = None, **more: Any) -> dict[str, Any]:
         """The change ``which``, the new one by default, and more variables of the role."""
@@ -143,9 +154,10 @@ class Scene:
     def sh(self, node: str, command: str) -> str:
         return self.cluster.sh(node, command)
 
-    def fault(self, node: str, fault: str) -> None:
-        """Have K3s misbehave on ``node`` as long as the new configuration is in place."""
+    def fault(self, node: str, fault: str, given_up_after: int = GIVEN_UP) -> None:
+        """Have K3s misbehave on ``node`` as long as the new configuration is in place; runs give it up early."""
         faults.set_fault(self.fleet, node, fault, mentions=self.new)
+        self.give_up(node, given_up_after)
 
     def no_faults_but(self, node: str) -> None:
         """Clear the faults of all nodes but one that is off."""
@@ -154,6 +166,7 @@ class Scene:
                 faults.set_fault(self.fleet, name, "clear")
 
     def no_faults(self) -> None:
+        self.given_up.clear()
         if self.fleet.k3s != "stand-in":
             return
         for name in self.cluster.names:
@@ -195,7 +208,7 @@ class Scene:
             renewed = datetime.datetime.strptime(spec["renewTime"].rstrip("Z") + "+0000", "%Y-%m-%dT%H:%M:%S.%f%z")
             return time.time() > renewed.timestamp() + spec["leaseDurationSeconds"]
 
-        wait_until(ended, "the rollout lease to end", 2 * _PATIENCE)
+        wait_until(ended, "the rollout lease to end", 4 * _PATIENCE)
 
     def all_started(self) -> None:
         """Start what a case has left stopped: the next one begins with a cluster that runs."""

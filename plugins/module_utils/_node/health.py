@@ -71,7 +71,7 @@ def observe(paths: NodePaths, service: ServiceState, since: float = 0.0) -> Heal
     ready = known.get("Ready", {})
     if ready.get("status") != "True":
         reason = ready.get("message") or ready.get("reason") or "no reason given"
-        return Health(tuple(proven), "node %s is not Ready: %s" % (name, reason))
+        return Health(tuple(proven), "node %s is not Ready: %s" % (name, str(reason).rstrip(".")))
     if since and not _fresher(paths, name, ready.get("lastHeartbeatTime"), since):
         return Health(tuple(proven), "node heartbeat still from before the restart")
     proven.append("node Ready")

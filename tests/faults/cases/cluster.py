@@ -36,8 +36,8 @@ def _ill_agent(scene: Scene) -> Run:
 def _two_runs(scene: Scene) -> Run:
     """The first is still at its third node when the second has seen that it lives: it renews every 15 s. The second is
     for a node that the first has yet to come to; at one in its commit it would wait before it asks for the lease."""
-    scene.fault("server-3", "ready-late:90")
-    first = scene.start(restart_timeout=150)
+    scene.fault("server-3", "ready-late:90", given_up_after=180)
+    first = scene.start()
     first.says("[1/4]")
     second = scene.play("--limit", "agent-1")
     ended = first.end()

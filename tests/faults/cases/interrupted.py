@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Callable
 
 from tests.faults.case import EITHER, Case
-from tests.faults.scene import RESTART_TIMEOUT, STAGED, STAGING, Scene, Strike
+from tests.faults.scene import GIVEN_UP, STAGED, STAGING, Scene, Strike
 from tests.fleet import faults
 from tests.integration.cluster import Run
 
@@ -37,13 +37,12 @@ def _putting_back(_scene: Scene, strike: Strike, node: str) -> None:
 
 def _start(scene: Scene, moment: Moment, node: str) -> Strike:
     """A run that comes to this moment, and is still there when that has been seen, however busy the machine is."""
+    scene.give_up(node)
     if moment is _putting_back:
-        scene.fault(node, "never-ready")
-        return scene.start(restart_timeout=8)
-    if moment is _waiting and scene.fleet.k3s == "stand-in":
+        scene.fault(node, "never-ready", given_up_after=8)
+    elif moment is _waiting and scene.fleet.k3s == "stand-in":
         scene.fault(node, "ready-late:15")
-        return scene.start(restart_timeout=45)
-    return scene.start(restart_timeout=RESTART_TIMEOUT)
+    return scene.start()
 
 
 def _killed(node: str, moment: Moment) -> Callable[[Scene], Run]:
@@ -80,8 +79,9 @@ def _plug(node: str, moment: Moment) -> Callable[[Scene], Run]:
     def act(scene: Scene) -> Run:
         # An agent is healthy within seconds: its wait lasts until the plug is out, however busy the machine is.
         lasts = moment is _waiting and node in scene.cluster.agents
+        scene.give_up(node)
         if lasts or moment is _putting_back:
-            scene.fault(node, "never-ready")
+            scene.fault(node, "never-ready", given_up_after=8 if moment is _putting_back else GIVEN_UP)
 
         def mend() -> None:
             scene.no_faults_but(node)
@@ -97,7 +97,7 @@ def _plug(node: str, moment: Moment) -> Callable[[Scene], Run]:
         with scene.mended(mend):
             if moment is _staging:
                 faults.power_off(scene.fleet, node)
-            strike = scene.start(restart_timeout=8 if moment is _putting_back else RESTART_TIMEOUT)
+            strike = scene.start()
             if moment is not _staging:
                 moment(scene, strike, node)
                 faults.power_off(scene.fleet, node)

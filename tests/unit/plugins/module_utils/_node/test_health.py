@@ -39,8 +39,12 @@ class Cluster:
         return copy.deepcopy(self.node)
 
 
-def node(name: str, ready: str = "True", heartbeat: str = AFTER, vote: str = "", server: bool = True) -> dict[str, Any]:
+def node(
+    name: str, ready: str = "True", heartbeat: str = AFTER, vote: str = "", server: bool = True, message: str = ""
+) -> dict[str, Any]:
     conditions = [{"type": "Ready", "status": ready, "lastHeartbeatTime": heartbeat, "reason": "KubeletNotReady"}]
+    if message:
+        conditions[0]["message"] = message
     if vote:
         conditions.append({"type": "EtcdIsVoter", "status": vote, "reason": "MemberIsLearner"})
     return {
@@ -84,6 +88,11 @@ def _set(**values: Any) -> Callable[[Cluster], None]:
         (_set(node=None), "API ready, the API does not show the node server-1"),
         (_set(node=node("server-1", ready="False")), "API ready, node server-1 is not Ready: KubeletNotReady"),
         (_set(node=node("server-1", ready="Unknown")), "API ready, node server-1 is not Ready: KubeletNotReady"),
+        # The message's own full stop is left out: the sentence goes on where this one is used.
+        (
+            _set(node=node("server-1", ready="Unknown", message="Kubelet stopped posting node status.")),
+            "API ready, node server-1 is not Ready: Kubelet stopped posting node status",
+        ),
         (
             _set(node=node("server-1", heartbeat=BEFORE)),
             "containerd ready, kubelet ready, API ready, node heartbeat still from before the restart",
