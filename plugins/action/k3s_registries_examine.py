@@ -25,6 +25,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "probe": {"type": "dict"},
     "canary": {"type": "dict"},
     "diagnosis": {"type": "dict"},
+    "rehearsal": {"type": "dict", "no_log": True},
     "verify": {
         "type": "dict",
         "options": {
@@ -39,8 +40,10 @@ _MODULES = {
     "probe": "k3s_registry_probe",
     "canary": "k3s_canary_pull",
     "diagnosis": "k3s_pull_diagnosis",
+    "rehearsal": "k3s_registries",
 }
-_WITH_ACTION_PLUGIN = ("info", "applied")
+_WITH_ACTION_PLUGIN = ("info", "applied", "rehearsal")
+_IN_CHECK_MODE = ("applied", "rehearsal")
 _TOO_DEEP = "what its modules have answered is nested too deeply"
 
 
@@ -89,6 +92,8 @@ class ActionModule(NodeAction):
             found["canary"] = self._ask("canary", arguments, task_vars, more)
         if arguments["diagnosis"] is not None:
             found["diagnosis"] = self._ask("diagnosis", arguments, task_vars, more)
+        if (arguments["rehearsal"] or {}).get("config"):
+            found["rehearsal"] = self._ask("rehearsal", arguments, task_vars)
         return found
 
     def _ask(
@@ -99,7 +104,7 @@ class ActionModule(NodeAction):
         module = "k3sfleet.registries." + _MODULES[question]
         try:
             if question in _WITH_ACTION_PLUGIN:
-                answer = self._through_action_plugin(module, options, question == "applied", task_vars)
+                answer = self._through_action_plugin(module, options, question in _IN_CHECK_MODE, task_vars)
             else:
                 answer = self._execute_module(module_name=module, module_args=options, task_vars=task_vars)
             return answer_of(answer)

@@ -30,6 +30,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "info": {"type": "dict", "default": {}},
     "probe": {"type": "dict", "default": {}},
     "diagnosis": {"type": "dict", "default": {}},
+    "rehearsal": {"type": "dict", "default": {}},
     "groups": {"type": "dict", "default": {}},
 }
 
@@ -42,8 +43,9 @@ class ActionModule(ControllerAction):
         if hosts is None:
             hosts = plain(task_vars.get("ansible_play_hosts_all") or [])
         document = build(
-            hosts, arguments["info"], arguments["probe"], arguments["diagnosis"], arguments["groups"], _now()
-        )
+            hosts, arguments["info"], arguments["probe"], arguments["diagnosis"], arguments["groups"], _now(),
+            arguments["rehearsal"],
+        )  # fmt: skip
         path = os.path.abspath(arguments["path"])
         json_path = os.path.abspath(arguments["json_path"] or os.path.splitext(path)[0] + ".json")
         if json_path == path:

@@ -211,6 +211,10 @@ options:
             O(rollout.rehearse) says so. A lost image does not fail the task, and stops the rollout that follows.
           - If the node's credentials change without a restart, it tries the new ones in the same call.
         type: dict
+      whole:
+        description: Return all images even if the task fails, and Ansible prints all that it returns.
+        type: bool
+        default: false
   key:
     description: The key with which the node encrypts its answer for the controller. Only the action plugin sets it.
     type: str

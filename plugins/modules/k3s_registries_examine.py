@@ -46,6 +46,11 @@ options:
   diagnosis:
     description: The same of M(k3sfleet.registries.k3s_pull_diagnosis).
     type: dict
+  rehearsal:
+    description:
+      - Options of M(k3sfleet.registries.k3s_registries) with C(rehearse), which is asked in check mode whether the node
+        could still pull its images. Not asked if they have no C(config).
+    type: dict
   verify:
     description: Judge the answers, and fail if the node does not pass. A node whose K3s is stopped passes, and is asked
       neither O(probe) nor O(canary).
@@ -89,6 +94,10 @@ canary:
   type: dict
 diagnosis:
   description: The same of M(k3sfleet.registries.k3s_pull_diagnosis).
+  returned: without O(verify)
+  type: dict
+rehearsal:
+  description: The same of M(k3sfleet.registries.k3s_registries) with C(rehearse), empty if it was not asked.
   returned: without O(verify)
   type: dict
 verdict:

@@ -72,6 +72,12 @@ options:
     description: The same for M(k3sfleet.registries.k3s_pull_diagnosis).
     type: dict
     default: {}
+  rehearsal:
+    description:
+      - The same for M(k3sfleet.registries.k3s_registries) with C(rehearse). Without it, the report has no section about
+        what a new configuration means for pulls.
+    type: dict
+    default: {}
   groups:
     description: The names of the V(server) and of the V(agent) hosts, as the variable C(groups) has them.
     type: dict

@@ -14,7 +14,8 @@ version_added: 1.0.0
 description:
   - Internal. The tasks of the role C(k3s_registries) use it; its name, its options and its result may change.
   - Prints, readable in a terminal and in AWX, the table of nodes by endpoints that a verification ends with, or the
-    failing pulls of a fleet by cause, those of most nodes first, each with its fix and the lines that show it.
+    failing pulls of a fleet by cause, those of most nodes first, each with its fix and the lines that show it, or what
+    an upgrade does to the registries of a fleet.
   - Runs on the controller only, once per play; no node is asked.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
@@ -34,6 +35,16 @@ options:
       - Where it failed or could not reach a host, so that the host was not asked further, that is said.
     type: dict
     default: {}
+  upgrade:
+    description:
+      - Host names to the C(upgrade) that C(k3s_upgrade_check) has returned there. The task fails if something speaks
+        against the upgrade, or if a host of the play is missing here.
+    type: dict
+  rehearsals:
+    description:
+      - Host names to what M(k3sfleet.registries.k3s_registries) has returned there for C(rehearse). Returns what the
+        change means for pulls on all of them, for whoever approves it. The tasks of the nodes have printed it already.
+    type: dict
 seealso:
   - module: k3sfleet.registries.k3s_pull_diagnosis
 """

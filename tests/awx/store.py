@@ -11,7 +11,10 @@ import threading
 from typing import Any
 
 ENCRYPTED = "$encrypted$"
-PLAYBOOKS = ["playbooks/%s.yml" % name for name in ("apply", "verify", "diagnose", "rollback", "mirror_images")]
+PLAYBOOKS = [
+    "playbooks/%s.yml" % name
+    for name in ("apply", "rehearse", "verify", "diagnose", "rollback", "mirror_images", "upgrade_check")
+]
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "organizations": {},

@@ -115,7 +115,7 @@ def everything_is_there(awx: api.Api) -> None:
     assert injectors["file"]["template.client_key"] == "{{ client_key }}"
     assert all(name.startswith("k3s_registry_main_") for name in injectors["extra_vars"])
 
-    expected = ["Apply", "Check", "Diagnose", "Mirror images", "Rollback", "Verify"]
+    expected = ["Apply", "Check", "Diagnose", "Mirror images", "Rehearse", "Rollback", "Upgrade check", "Verify"]
     assert names(awx, "job_templates") == ["K3s registries - " + name for name in expected]
     for number, template in awx.store.objects["job_templates"].items():
         assert len(awx.store.links[(number, "credentials")]) == 2
@@ -127,7 +127,13 @@ def everything_is_there(awx: api.Api) -> None:
     asked = {item["variable"] for item in awx.store.surveys[number]["spec"]}
     assert asked == {"k3s_registries_agent_batch", "k3s_registries_on_failure"}
     assert apply["ask_limit_on_launch"] is True
-    assert workflow_order(awx) == ["check", "approve", "apply", "verify"]
+    asked = awx.store.surveys[one(awx, "job_templates", "K3s registries - Upgrade check")[0]]["spec"]
+    assert [item["variable"] for item in asked] == ["k3s_registries_target_release"]
+    rehearse = one(awx, "job_templates", "K3s registries - Rehearse")[1]
+    assert (rehearse["job_type"], rehearse["survey_enabled"]) == ("run", False)
+    assert workflow_order(awx) == ["check", "rehearse", "approve", "apply", "verify"]
+    (approval,) = awx.store.objects["workflow_approval_templates"].values()
+    assert "k3s_registries_rehearsal_summary" in approval["description"]
     (schedule,) = awx.store.objects["schedules"].values()
     assert schedule["unified_job_template"] == one(awx, "job_templates", "K3s registries - Verify")[0]
 

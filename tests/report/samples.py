@@ -41,6 +41,10 @@ CONFIG: dict[str, Any] = {
 }
 
 
+#: How many of the nodes have rehearsed another configuration.
+REHEARSED = 4
+
+
 def names(count: int) -> list[str]:
     """Names of a fleet: three servers (one of a small fleet), the rest agents at two sites."""
     servers = 3 if count >= 6 else 1
@@ -54,9 +58,32 @@ def document(count: int, troubled: bool = True) -> dict[str, Any]:
     """The document of a fleet of `count` nodes; with `troubled` about a fifth of them have something."""
     dice = random.Random(count)
     hosts = {name: healthy(name, dice) for name in names(count)}
+    for name in list(hosts)[:REHEARSED]:
+        hosts[name]["rehearsal"] = rehearsal(troubled)
     if troubled:
         troubles.strike(hosts, dice)
     return {"schema": 1, "generated": GENERATED, "hosts": hosts}
+
+
+def rehearsal(troubled: bool) -> dict[str, Any]:
+    """What a node has found about a configuration with another mirror for quay.io."""
+    images = [image("docker.io/rancher/mirrored-pause:3.6", "same_place", MIRROR, MIRROR)]
+    images += [image(f"quay.io/team/service-{number}:1.{number}", "other_place", CACHE, MIRROR) for number in range(6)]
+    if troubled:
+        images.append(image("quay.io/legacy/reporting-database-with-a-long-name:2024.11", "lost", CACHE, ""))
+        images.append(image("ghcr.io/team/batch:3", "not_known", MIRROR, ""))
+    return {"problem": "", "headline": f"{len(images)} images", "images": images}
+
+
+def image(name: str, verdict: str, before: str, after: str) -> dict[str, Any]:
+    path = f"/v2/{name.partition('/')[2].replace(':', '/manifests/')}"
+    lost = verdict == "lost"
+    return {
+        "image": name, "users": ["pod default/app"], "verdict": verdict, "allowed": False,
+        "before": before and before + path, "after": after and after + path,
+        "endpoint": "" if after else f"{MIRROR}/v2", "cause": "" if after else "not_found" if lost else "timeout",
+        "message": "" if after else "The registry does not have it.", "fix": "Copy it there." if lost else "",
+    }  # fmt: skip
 
 
 def healthy(name: str, dice: random.Random) -> dict[str, Any]:

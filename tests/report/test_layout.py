@@ -47,6 +47,16 @@ def test_long_names_do_not_break_a_narrow_screen(show: Open, fleets: dict[int, d
     assert page.evaluate(STICKING_OUT) == []
 
 
+def test_images_by_endpoints(show: Open) -> None:
+    page = show(6).page
+    rows = page.locator("#rehearsal tbody tr")
+    assert rows.count() == 9
+    assert rows.first.locator("th").inner_text().startswith("quay.io/legacy/")
+    assert "lost" in rows.first.locator("td").first.inner_text()
+    page.locator("nav a[href='#rehearsal']").click()
+    assert page.locator("#rehearsal").is_visible()
+
+
 def test_without_javascript_everything_can_be_read(show: Open, fleets: dict[int, dict[str, Any]]) -> None:
     page = show(40, script=False).page
     assert page.locator(VISIBLE_ROWS).count() == 40

@@ -56,7 +56,10 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
         },
     },
     credential_providers={"type": "raw", "no_log": True},
-    rehearse={"type": "dict", "options": dict(_REHEARSE, staged={"type": "dict"})},
+    rehearse={
+        "type": "dict",
+        "options": dict(_REHEARSE, staged={"type": "dict"}, whole={"type": "bool", "default": False}),
+    },
     credential_store={"type": "bool", "default": False, "no_log": False},
     prepared={"type": "str", "no_log": True},
     programs={"type": "dict"},
@@ -83,6 +86,20 @@ ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     agent_batch={"type": "str", "default": "1"},
     makes_way={"type": "bool", "default": False},
     force={"type": "bool", "default": False},
+)
+
+UPGRADE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
+    NODE_ARGUMENTS,
+    target_release={"type": "str", "required": True},
+    image_files={"type": "list", "elements": "path", "default": []},
+    release_url={"type": "str", "default": "https://github.com"},
+    list_timeout={"type": "int", "default": 30},
+    images={"type": "list", "elements": "str", "default": []},
+    allow={"type": "list", "elements": "str", "default": []},
+    system_default_registry={"type": "str", "default": ""},
+    seconds={"type": "float", "default": 60.0},
+    lists={"type": "dict"},
+    key={"type": "str", "no_log": True},
 )
 
 LEASE_ARGUMENTS: dict[str, dict[str, Any]] = dict(

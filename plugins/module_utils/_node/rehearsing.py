@@ -71,27 +71,28 @@ def rehearse_on(
     if node.state != "running":
         raise NotRehearsed("%s does not run there (%s), so it uses no images" % (paths.service, node.state))
     desired = from_text(wanted).at(paths)
-    after = _after(node, desired)
+    after = side_after(node, desired, installed_release.installed(paths, keep=False))
     try:
         before = Side(read_node(paths.certs_d, paths.containerd_config))
     except OSError as error:
         raise NotRehearsed("%s cannot be read: %s" % (paths.containerd_config, error.strerror)) from None
     if not before.node.auth_readable:
         raise NotRehearsed("a template of containerd's configuration writes the credentials, so they are not known")
-    used = images_of(paths, images, desired)
+    used = images_of(paths, [(name, CANARY) for name in images], desired)
     environment = service_environment(paths.data_dir, [paths.service]).variables
     found = rehearse(used, before, after, environment, allow, seconds)
     return found._replace(effect=_effect(node, desired, used))
 
 
-def images_of(paths: NodePaths, images: Sequence[str], desired: Desired) -> InUse:
+def images_of(paths: NodePaths, images: Iterable[tuple[str, str]], desired: Desired) -> InUse:
     """The images that the node uses, and those that the run names.
 
+    :param images: those of the run, each with who uses it.
     :raises NotRehearsed: if containerd does not tell.
     """
     # containerd's own, which it takes if its configuration names none, comes without the tag that its release has.
     pause = [name for name in pause_images(paths) if ":" in name.rpartition("/")[2]]
-    named = [(name, PAUSE) for name in pause] + [(name, CANARY) for name in images]
+    named = [*((name, PAUSE) for name in pause), *images]
     found = in_use(_listed(paths, "ps"), _listed(paths, "images"), _pods(paths), named)
     patterns, unknown = _providers(paths, desired)
     return found._replace(images=[_with_providers(item, patterns, unknown) for item in found.images])
@@ -130,13 +131,16 @@ def _with_providers(used: Used, patterns: Sequence[str], unknown: bool) -> Used:
     return used._replace(credentials=MAY_BRING) if brings else used
 
 
-def _after(node: Identity, desired: Desired) -> Side:
-    """What containerd will have: what K3s generates, with what others have put beside it, and the new certificates."""
+def side_after(node: Identity, desired: Desired, release: str) -> Side:
+    """What containerd will have: what K3s generates, with what others have put beside it, and the new certificates.
+
+    :param release: the one that generates it.
+    :raises NotRehearsed: if there is no telling.
+    """
     paths = node.paths
     if desired.config is None:
         raise NotRehearsed("the new state leaves registries.yaml as it is, or is one that was found on the node")
     found = read_generated(paths)
-    release = installed_release.installed(paths, keep=False)
     predicted = expectation.prediction(node, desired, release, found)
     if not predicted.certain:
         raise NotRehearsed("what %s generates from the configuration is not known for its release" % paths.service)
@@ -170,12 +174,18 @@ def _effect(node: Identity, desired: Desired, used: InUse) -> list[str]:
 
 def _config_in_force(paths: NodePaths) -> Config | None:
     """What registries.yaml says, if the collection has written it or it is not there."""
-    record = Memory(paths).record()
     if files.read(paths.registries_yaml).content is None:
         return normalise({})
+    state = state_in_force(paths)
+    return state.config if state is not None else None
+
+
+def state_in_force(paths: NodePaths) -> Desired | None:
+    """The state whose registries.yaml is in place; None if that is not the collection's, or was edited since."""
+    record = Memory(paths).record()
     if not record["generation"] or placing.is_edited(paths, record):
         return None
     try:
-        return Generations(paths).desired(int(record["generation"])).config
+        return Generations(paths).desired(int(record["generation"]))
     except GenerationDamaged:
         return None

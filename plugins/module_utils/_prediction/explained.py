@@ -50,8 +50,13 @@ def _line(lines: list[str], at: int) -> str:
     return visible(redact(lines[at].strip())) if at < len(lines) else "nothing"
 
 
-def listed(differences: Iterable[Difference], certs_d: str, config_toml: str) -> list[dict[str, Any]]:
-    """``{file, kind, diff}`` for each, from what was generated to what was predicted."""
+def listed(
+    differences: Iterable[Difference],
+    certs_d: str,
+    config_toml: str,
+    names: tuple[str, str] = ("generated", "predicted"),
+) -> list[dict[str, Any]]:
+    """``{file, kind, diff}`` for each, from what was generated to what was predicted, by these names."""
     return [
         {
             "file": redact(
@@ -60,7 +65,7 @@ def listed(differences: Iterable[Difference], certs_d: str, config_toml: str) ->
                 )
             ),
             "kind": item.kind,
-            "diff": "".join(line + "\n" for line in _diff(item, "generated", "predicted", 3)),
+            "diff": "".join(line + "\n" for line in _diff(item, *names, 3)),
         }
         for item in differences
     ]

@@ -88,6 +88,11 @@ def known_problems(
     return found
 
 
+def gates() -> list[Gate]:
+    """Since when each problem was there and is gone, as far as that is known."""
+    return [gate for problem in _PROBLEMS.values() for gate in (problem.broken, problem.fixed) if gate is not None]
+
+
 def releases_of(name: str) -> str:
     """From which release on a problem was there, and in which it is gone, as a sentence."""
     if name == "bare_endpoint":

@@ -228,6 +228,11 @@ def _asked_for(config: Config, default_endpoint: bool, embedded_registry: bool) 
         )
 
 
+def release_text(minor: int, patch: int, distribution: str) -> str:
+    """The first build of a release, as its distribution writes it."""
+    return _text(minor, patch, 1, distribution)
+
+
 def _text(minor: int, patch: int, build: int, distribution: str, candidate: int = FINAL) -> str:
     suffix = "rke2r" if distribution == "rke2" else "k3s"
     rc = "" if candidate == FINAL else f"-rc{candidate}"

@@ -97,6 +97,20 @@ REHEARSED = {
     }
 }  # fmt: skip
 
+#: ``upgrade`` of k3s_upgrade_check.
+UPGRADE = {
+    "problem": TEXT, "target": TEXT, "installed": TEXT, "known_up_to": TEXT, "not_known": TEXT,
+    "default_registry": TEXT, "upgrade_image": TEXT, "sees_controller": FLAG, "unreadable": [TEXT], "asked": NUMBER,
+    "findings": [{"code": TEXT, "level": TEXT, "path": TEXT, "message": TEXT, "fix": TEXT}],
+    "hosts": [{"file": TEXT, "kind": TEXT, "diff": TEXT}],
+    "images": [
+        {
+            "image": TEXT, "users": [TEXT], "state": TEXT, "of_the_release": FLAG, "allowed": FLAG, "before": TEXT,
+            "after": TEXT, "endpoint": TEXT, "cause": TEXT, "message": TEXT, "fix": TEXT,
+        }
+    ],
+}  # fmt: skip
+
 #: What k3s_rollout_lease answers.
 LEASED = {
     "lease": TEXT, "previous": TEXT, "renewed": TEXT, "expires_in": NUMBER,

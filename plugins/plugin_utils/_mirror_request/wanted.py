@@ -123,15 +123,23 @@ def wanted(
 def _names(arguments: Mapping[str, Any], gathered: Answer, read_file: Callable[[str], bytes]) -> Iterable[str]:
     yield from arguments["images"]
     for path in arguments["image_files"]:
-        try:
-            content = read_file(path)
-            # The limit is that of lists behind URLs, of which no more is read.
-            text = content[: LIST_LIMIT + 4].decode("utf-8", "strict" if len(content) <= LIST_LIMIT else "replace")
-        except (OSError, ValueError) as error:
-            raise ListProblem("image_files: %s cannot be read on the controller: %s" % (path, error)) from error
-        yield from read_list(text, path)
+        yield from read_list(text_of_list(path, read_file, "image_files"), path)
     for url, text in zip(urls_of(arguments), gathered.texts):
         yield from read_list(text, url)
+
+
+def text_of_list(path: str, read_file: Callable[[str], bytes], option: str) -> str:
+    """The text of an image list on the controller.
+
+    :param option: what has named it, for the message.
+    :raises ListProblem: if it cannot be read.
+    """
+    try:
+        content = read_file(path)
+        # The limit is that of lists behind URLs, of which no more is read.
+        return content[: LIST_LIMIT + 4].decode("utf-8", "strict" if len(content) <= LIST_LIMIT else "replace")
+    except (OSError, ValueError) as error:
+        raise ListProblem("%s: %s cannot be read on the controller: %s" % (option, path, error)) from error
 
 
 def export_folder(path: str) -> tuple[str, str]:

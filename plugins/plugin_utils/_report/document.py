@@ -4,7 +4,7 @@
 """The report's document: what the play has gathered about each host, in one shape and without secrets.
 
 ``{schema: 1, generated: ISO-8601 UTC, hosts: {name: {condition, level, group, unreachable, errors, info, endpoints,
-pulls}}}``. It is written as JSON, embedded in the HTML, and the only source of the page.
+pulls, rehearsal}}}``. It is written as JSON, embedded in the HTML, and the only source of the page.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shape
     ENDPOINTS,
     INFO,
     PROVIDERS,
+    REHEARSED,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.nodes import assess
 
 SCHEMA = 1
 
+NOTHING_CHANGES = "nothing would change there, so nothing was rehearsed"
 _TOO_ODD = "The module never gives an answer like this one, which is left out: %s"
 
 
@@ -34,6 +36,7 @@ def build(
     diagnosis: Mapping[str, Any],
     groups: Mapping[str, Iterable[str]],
     generated: str,
+    rehearsal: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The document of a fleet.
 
@@ -43,13 +46,17 @@ def build(
     :param diagnosis: the same of k3s_pull_diagnosis.
     :param groups: ``server`` and ``agent`` to the names of their hosts.
     :param generated: the time of the report, ISO-8601 UTC.
+    :param rehearsal: results of k3s_registries with ``rehearse`` by host; None if nothing was rehearsed.
     """
     roles = {str(host): role for role in ("agent", "server") for host in groups.get(role) or ()}
     return {
         "schema": SCHEMA,
         "generated": generated,
         "hosts": {
-            name: _host(roles.get(name, ""), _result(info, name), _result(probe, name), _result(diagnosis, name))
+            name: {
+                **_host(roles.get(name, ""), _result(info, name), _result(probe, name), _result(diagnosis, name)),
+                "rehearsal": _rehearsal(_result(rehearsal or {}, name)),
+            }
             for name in sorted({str(host) for host in hosts}, key=natural)
         },
     }
@@ -96,6 +103,22 @@ def _host(
     }
     found = assess(host)
     return {"condition": found.condition, "level": found.level, **host}
+
+
+def _rehearsal(result: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a node has found about a configuration that is not applied, or why nothing; None if it was not asked.
+
+    That it would lose an image is no trouble of the node's, nor that nothing could be told.
+    """
+    if not result:
+        return None
+    errors: list[dict[str, str]] = []
+    found = _part(result, "rehearsal", REHEARSED["rehearsal"], "k3s_registries", errors)
+    if found:
+        return dict(found)
+    said = errors[0]["message"] if errors else str(result.get("msg") or "no reason given")
+    failed = result.get("failed") or result.get("unreachable") or errors
+    return {"problem": clean({"msg": said})["msg"] if failed else NOTHING_CHANGES, "images": []}
 
 
 def _part(result: Mapping[str, Any], key: str, shape: Any, module: str, errors: list[dict[str, str]]) -> Any:

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import Any, Mapping
 
-from . import certificates, configurations, findings, latency, nodes, overview, providers, pulls, words
+from . import certificates, configurations, findings, latency, nodes, overview, providers, pulls, rehearsed, words
 
 try:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -83,6 +83,7 @@ def model(document: Mapping[str, Any]) -> dict[str, Any]:
         "configurations": configurations.configurations(document),
         "settings": configurations.settings(document),
         "providers": providers.providers(document),
+        "rehearsal": rehearsed.rehearsal(document),
         "no_cell": {"unknown": nodes.NOT_KNOWN, "none": nodes.NOT_CONFIGURED, "idle": nodes.NOT_PROBED},
     }
 

@@ -62,7 +62,7 @@ class RehearsingAction(NodeAction):
     @staticmethod
     def _images(arguments: Mapping[str, Any]) -> dict[str, Any]:
         """What a rehearsal is told of images."""
-        return {key: value for key, value in arguments["rehearse"].items() if key != "staged"}
+        return {key: value for key, value in arguments["rehearse"].items() if key not in ("staged", "whole")}
 
     def _pipelining_warnings(self) -> list[str]:
         if self._is_pipelining_enabled("new") or not Warned.first(rehearsal_words.NO_PIPELINING):
@@ -141,7 +141,7 @@ class RehearsingAction(NodeAction):
             if found["stops"]:
                 answer.update(failed=True, msg=rehearsal_words.lost_on_a_node(found["images"]))
         self._end_rehearsal(arguments, said, task_vars)
-        if found is not None and found["stops"]:
+        if found is not None and found["stops"] and not arguments["rehearse"]["whole"]:
             # Ansible prints all of a result that fails.
             found["images"] = [item for item in found["images"] if item["verdict"] not in (SAME_PLACE, OTHER_PLACE)]
 

@@ -30,12 +30,15 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.rel
 
 
 def _variables() -> set[str]:
-    """Every variable that a role takes, at any depth, and those that the playbook lint has of its own."""
+    """Every variable that a role takes, at any depth, and those that the playbook lint has of its own or a role hands
+    on with set_stats."""
     lint_playbook = (CHECKOUT / "playbooks" / "lint.yml").read_text(encoding="utf-8")
     found: set[str] = set(re.findall(r"\bk3s_registries_lint_\w+", lint_playbook))
     for specs in CHECKOUT.glob("roles/*/meta/argument_specs.yml"):
         for spec in yaml.safe_load(specs.read_text(encoding="utf-8"))["argument_specs"].values():
             found |= set(spec.get("options") or {})
+    for tasks in CHECKOUT.glob("roles/*/tasks/*.yml"):
+        found |= set(re.findall(r"set_stats:\n +data:\n +(k3s_\w+):", tasks.read_text(encoding="utf-8")))
     return found
 
 

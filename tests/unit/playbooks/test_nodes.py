@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from local_fleet import run
 
-FLEET = ("site", "verify", "diagnose", "report", "remove", "rollback", "mirror_images")
+FLEET = ("site", "verify", "diagnose", "report", "remove", "rollback", "mirror_images", "upgrade_check")
 DEFAULT = {"server": ["server-1"], "agent": ["agent-1"], "web": ["web-1"]}
 OTHER = {"control": ["c1"], "worker": ["w1"], "web": ["web-1"]}
 VARIABLES = ("k3s_registries_server_group", "k3s_registries_agent_group")

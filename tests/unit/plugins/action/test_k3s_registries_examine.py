@@ -14,7 +14,7 @@ from ansible_collections.k3sfleet.registries.plugins.action.k3s_registries_exami
 CONFIG = {"mirrors": {"docker.io": {"endpoint": ["https://m:5000"]}}}
 EVERYTHING: dict[str, Any] = {
     "node": {"distribution": "k3s"}, "applied": {"config": CONFIG}, "probe": {"images": []},
-    "canary": {"images": ["a:1"]}, "diagnosis": {"since": "2h"},
+    "canary": {"images": ["a:1"]}, "diagnosis": {"since": "2h"}, "rehearsal": None,
 }  # fmt: skip
 VERIFY = {**EVERYTHING, "diagnosis": None, "verify": {"managed": True, "not_installed": "fail"}}
 REPORT = {**EVERYTHING, "applied": None, "canary": None, "verify": None}
@@ -76,6 +76,14 @@ def test_what_there_is_nothing_to_ask_about_is_not_asked() -> None:
     assert asked(facts("loaded"), nothing) == ["registries_info", "registry_probe"]
     absent = {**nothing, "applied": {"config": CONFIG, "state": "absent"}}
     assert asked(facts("loaded"), absent) == ["registries_info", "registry_probe"]
+
+
+def test_a_new_configuration_is_rehearsed_if_there_is_one() -> None:
+    rehearsing = {**REPORT, "rehearsal": {"config": CONFIG, "rehearse": {}}}
+    told = ["registries_info", "registry_probe", "pull_diagnosis"]
+    assert asked(facts("loaded"), rehearsing) == [*told, "registries"]
+    assert asked(facts("loaded"), {**REPORT, "rehearsal": {"config": {}, "rehearse": {}}}) == told
+    assert asked(facts("not_installed"), rehearsing) == ["registries_info"]
 
 
 def test_every_module_is_told_what_the_node_is_and_those_that_explain_pulls_its_configuration() -> None:

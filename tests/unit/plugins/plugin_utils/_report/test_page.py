@@ -65,7 +65,7 @@ class Reader(HTMLParser):
 def hostile_everywhere(value: Any, text: str) -> Any:
     """`value` with `text` after every string that is not one of the contract's words."""
     if isinstance(value, dict):
-        kept = ("group", "state", "cause", "kind", "level", "config", "generated")
+        kept = ("group", "state", "cause", "kind", "level", "config", "generated", "verdict")
         return {key: item if key in kept else hostile_everywhere(item, text) for key, item in value.items()}
     if isinstance(value, list):
         return [hostile_everywhere(item, text) for item in value]
