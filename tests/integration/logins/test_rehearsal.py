@@ -19,7 +19,7 @@ from tests.fleet import contents, workloads
 from tests.fleet.logins.server import Reply, Request, json_reply
 from tests.fleet.logins.users import Users, new_password
 from tests.integration.cluster import SITE, Cluster, Run
-from tests.integration.login_fleet import LoginFleet, login_fleet
+from tests.integration.logins.login_fleet import LoginFleet, login_fleet
 
 REHEARSE = "playbooks/rehearse.yml"
 CANARY = "images.test/team/canary:1"
