@@ -52,11 +52,14 @@ def pod(
     account: str = "",
     policy: str = "IfNotPresent",
     namespace: str = "default",
+    others: Sequence[str] = (),
 ) -> None:
-    """One container on this node. In the network of the node: what a kubelet's test nodes can run for real."""
+    """One container on this node, and one more for each of the ``others``. In the network of the node: what a kubelet's
+    test nodes can run for real."""
+    images = {"app": image, **{"app-%d" % number: other for number, other in enumerate(others, 1)}}
     spec: dict[str, Any] = {
         "nodeName": node, "hostNetwork": True, "automountServiceAccountToken": False,
-        "containers": [{"name": "app", "image": image, "imagePullPolicy": policy}],
+        "containers": [{"name": one, "image": images[one], "imagePullPolicy": policy} for one in images],
         "imagePullSecrets": [{"name": secret} for secret in secrets],
     }  # fmt: skip
     if account:

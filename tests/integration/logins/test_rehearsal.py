@@ -32,6 +32,8 @@ LOST = {
     WITHOUT_FALLBACK: "not_found",
 }  # fmt: skip
 FINE, OTHER_CONTENT, IMPORTED = "images.test/team/app:1", "images.test/tagged/tool:1", "air.test/gap/app:1"
+# With the eight above, 40 images that run on the agent.
+OTHERS = ["images.test/team/other-%d:1" % number for number in range(32)]
 ALLOW = ["images.test/team/lacking", "images.test/private/*", REWRITTEN, "only.test/*", WITHOUT_FALLBACK]
 _LIVE = """\
 cd /; sha256sum etc/rancher/k3s/registries.yaml
@@ -54,9 +56,9 @@ class Scene:
         self.new = town.registry("new.test", Users(robot=self.new_password))
         self.expired = town.registry("expired.test", Users(robot=self.new_password))
         town.expire(self.expired.server)
-        for image in (CANARY, FINE, OTHER_CONTENT, *LOST):
+        for image in (CANARY, FINE, OTHER_CONTENT, *LOST, *OTHERS):
             self.old.add(_within(image))
-        for image in (CANARY, FINE, FORBIDDEN):
+        for image in (CANARY, FINE, FORBIDDEN, *OTHERS):
             self.new.add(_within(image))
         # Another image by what it is, since its name is in it.
         self.new.add("copies/tool:1")
@@ -107,7 +109,7 @@ class Scene:
 
     def play(self, playbook: str, registries: Any, *arguments: str, **more: Any) -> Run:
         variables = {"k3s_registries": registries, "k3s_registries_canary_images": [CANARY], **more}
-        environment = {"ANSIBLE_SHOW_CUSTOM_STATS": "1"}
+        environment = {"ANSIBLE_SHOW_CUSTOM_STATS": "1", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
         return self.cluster.play(playbook, *arguments, variables=variables, environment=environment)
 
     def _import(self) -> None:
@@ -118,6 +120,7 @@ class Scene:
     def run_pods(self) -> None:
         server, agent = self.cluster.names
         images = (FINE, OTHER_CONTENT, IMPORTED, *LOST)
+        workloads.pod(self.cluster.fleet, "others", agent, OTHERS[0], others=OTHERS[1:])
         for number, image in enumerate(images):
             workloads.pod(self.cluster.fleet, "app-%d" % number, agent, image)
         if self.cluster.fleet.k3s == "real":
@@ -125,6 +128,7 @@ class Scene:
         else:
             workloads.pod(self.cluster.fleet, "lacking-on-the-server", server, LACKING)
             workloads.until_running(self.cluster.fleet, "lacking-on-the-server", 90.0)
+        workloads.until_running(self.cluster.fleet, "others", 180.0)
         for number in range(len(images)):
             workloads.until_running(self.cluster.fleet, "app-%d" % number, 90.0)
 
@@ -205,9 +209,11 @@ def in_any_order(found: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]
     }
 
 
-def digests(run: Run) -> list[str]:
-    """The candidates that the playbook rehearse hands on."""
-    return re.findall(r"\b[0-9a-f]{64}\b", run.output.partition("CUSTOM STATS")[2])
+def handed_on(run: Run) -> dict[str, list[str]]:
+    """The stats that the playbook rehearse sets."""
+    said = run.output.partition("CUSTOM STATS")[2].partition("RUN: ")[2]
+    found: dict[str, list[str]] = json.JSONDecoder().raw_decode(said.strip())[0]
+    return found
 
 
 def test_every_mistake_is_named_and_no_node_has_been_touched(scene: Scene) -> None:
@@ -218,11 +224,11 @@ def test_every_mistake_is_named_and_no_node_has_been_touched(scene: Scene) -> No
     assert re.search(r"^Rehearsal: \d+ images on 2 nodes: .*5 lost", run.output, re.M), run.output
     if scene.cluster.fleet.k3s != "real":
         # A real one also has pods of its own.
-        assert "agent-1: 10 images: 3 from another place, 5 lost, 1 already broken, 1 on the node" in run.output
+        assert "agent-1: 42 images: 35 from another place, 5 lost, 1 already broken, 1 on the node" in run.output
     assert re.search(r"other content: %s is sha256:\w{64} there, on agent-1" % re.escape(OTHER_CONTENT), run.output)
     assert of_k3s(after) == of_k3s(before)
     assert scene.live() == live
-    scene.rehearsed = digests(run)
+    scene.rehearsed = handed_on(run)["k3s_registries_rehearsed"]
     assert len(scene.rehearsed) == 1
     scene.fleet.must_have_kept_the_secrets()
 
@@ -253,6 +259,15 @@ def test_check_mode_says_in_words_what_an_allowed_change_does(scene: Scene) -> N
     assert "1 image gets other fallbacks" in said[1]
     if scene.cluster.fleet.k3s != "real":
         assert "2 images are as before" in said[1]
+
+
+def test_who_approves_reads_what_the_change_means(scene: Scene) -> None:
+    run = scene.play(REHEARSE, scene.with_mistakes(), k3s_registries_rehearse_allow=ALLOW).ok()
+    stats = handed_on(run)
+    assert stats["k3s_registries_rehearsed"] == scene.rehearsed, "the same configuration has the same digest"
+    summary = "\n".join(stats["k3s_registries_rehearsal_summary"])
+    assert in_any_order(lost(summary)) == expected()
+    assert re.search(r"^  for pulls on agent-1: \d+ images move from ", summary, re.M), summary
 
 
 def test_only_what_was_rehearsed_is_applied(scene: Scene) -> None:
