@@ -36,10 +36,10 @@ include tests/fleet/fleet.mk
 
 # What needs a fleet waits more than it computes: LANES targets at once, the longest first; the words of each come when it
 # has ended. Before them, one by one, what all need: Debian's packages, the node image (of the demo), and code worth running.
-LANES ?= 4
+LANES ?= 3
 FIRST := lint deps demo
-TOGETHER := integration integration-logins reuse versions unit mirror molecule faults-quick integration-nodes airgap sanity runner registry-faults hostile \
-	report-check conformance awx-api ee artifact lint-command
+TOGETHER := integration faults-quick unit integration-logins reuse mirror molecule sanity hostile registry-faults report-check conformance awx-api \
+	artifact lint-command
 
 .PHONY: deps
 deps: venv fleet-deps $(VENV)/.report-installed $(VENV)/.docs-installed ## every Debian package that a target needs, so that no two of them install at once
@@ -49,6 +49,13 @@ deps: venv fleet-deps $(VENV)/.report-installed $(VENV)/.docs-installed ## every
 .PHONY: test
 test: venv links ## everything CI runs, and what of it took how long
 	@$(BIN)/python tests/tools/lanes.py --lanes $(LANES) --first $(FIRST) --then $(TOGETHER)
+
+# What takes too long to wait for after each change: these, and the tests that are marked nightly.
+LONG := faults versions integration-nodes airgap runner molecule-ha ee
+
+.PHONY: nightly
+nightly: venv links ## make test with everything that it leaves out (hours)
+	@NIGHTLY=1 $(BIN)/python tests/tools/lanes.py --lanes $(LANES) --first $(FIRST) --then $(LONG) $(TOGETHER)
 
 .PHONY: lint
 lint: venv links ## ansible-lint (production), yamllint, ruff, mypy (strict), changelog fragments
@@ -95,8 +102,11 @@ bench: venv links ## every budget: measured, allowed, and the ratio of the two
 molecule_test = $(BIN)/molecule reset --scenario-name $(1) && $(BIN)/molecule test --scenario-name $(1)
 
 .PHONY: molecule
-molecule: venv links fleet-deps ## the molecule scenarios, on real nodes
+molecule: venv links fleet-deps ## the molecule scenario with a server and two agents, on real nodes
 	$(call molecule_test,default)
+
+.PHONY: molecule-ha
+molecule-ha: venv links fleet-deps ## the molecule scenario with three servers and three agents
 	$(call molecule_test,ha)
 
 .PHONY: integration

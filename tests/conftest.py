@@ -5,12 +5,18 @@
 
 Python finds the collection through the link that `make links` keeps; it is made here too, so that
 a bare `pytest` in a fresh clone works.
+
+Tests with the marker ``nightly`` take too long to wait for after each change. `make nightly` runs them, and so does pytest
+with NIGHTLY=1 in its environment.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+
+import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 COLLECTIONS = CHECKOUT / ".ansible" / "collections"
@@ -20,3 +26,16 @@ if not LINK.exists():
     LINK.parent.mkdir(parents=True, exist_ok=True)
     LINK.symlink_to(CHECKOUT, target_is_directory=True)
 sys.path.insert(0, str(COLLECTIONS))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "nightly: runs only with NIGHTLY=1, as make nightly sets it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("NIGHTLY"):
+        return
+    later = [item for item in items if item.get_closest_marker("nightly")]
+    if later:
+        config.hook.pytest_deselected(items=later)
+        items[:] = [item for item in items if item not in later]

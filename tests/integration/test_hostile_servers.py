@@ -26,6 +26,8 @@ from tests.integration.cluster import REMOVE, SITE, Cluster, Run
 from tests.integration.hostile_fleet import PYTHON, HostileFleet
 from tests.integration.secrets_watch import NOTHING_LEFT, SEARCH, files_with
 
+pytestmark = pytest.mark.nightly
+
 SECONDS = 150.0
 CONTROLLER, NODE = 256.0, 160.0
 """MiB that the largest process may have: ansible-playbook and its workers, a module on a node."""

@@ -49,7 +49,14 @@ def _rewrite(config: dict[str, Any], url: str) -> str:
     return CANARY
 
 
-@pytest.mark.parametrize("change", [_mirror, _second_endpoint, _wildcard, _without_credentials, _rewrite])
+@pytest.mark.parametrize(
+    "change",
+    [
+        _mirror,
+        _rewrite,
+        *(pytest.param(one, marks=pytest.mark.nightly) for one in (_second_endpoint, _wildcard, _without_credentials)),
+    ],
+)
 def test_change_is_in_force_without_a_restart_and_stays_so(
     configured: Cluster, change: Callable[[dict[str, Any], str], str]
 ) -> None:

@@ -80,7 +80,9 @@ def test_a_run_killed_in_the_middle_is_taken_up_where_it_stopped(
     assert private == [], "the killed run's private folder is taken away by the next"
 
 
-@pytest.mark.parametrize("platforms", [["linux/arm64"], ["amd64", "linux/arm64"]])
+@pytest.mark.parametrize(
+    "platforms", [["amd64", "linux/arm64"], pytest.param(["linux/arm64"], marks=pytest.mark.nightly)]
+)
 def test_a_subset_of_platforms_says_that_the_digest_changes(
     source: LocalRegistry, target: LocalRegistry, few: dict[str, str], tmp_path: Path, platforms: list[str]
 ) -> None:

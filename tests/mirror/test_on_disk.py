@@ -22,7 +22,7 @@ from tests.mirror.play import mirror
 from tests.mirror.registries import LocalRegistry
 
 
-@pytest.mark.parametrize("name", ["images", "images.tar"])
+@pytest.mark.parametrize("name", ["images.tar", pytest.param("images", marks=pytest.mark.nightly)])
 def test_an_export_crosses_the_gap_with_its_digests(
     source: LocalRegistry, target: LocalRegistry, few: dict[str, str], tmp_path: Path, name: str
 ) -> None:
@@ -77,7 +77,9 @@ def test_a_damaged_export_is_found_before_it_is_copied(
     assert target.digest(*placed(damaged)) == ""
 
 
-@pytest.mark.parametrize("packed", ["tar", "tar.gz", "tar.zst"])
+@pytest.mark.parametrize(
+    "packed", ["tar.zst", *(pytest.param(one, marks=pytest.mark.nightly) for one in ("tar", "tar.gz"))]
+)
 def test_k3s_tarballs_are_taken_in_and_known_again(
     source: LocalRegistry, target: LocalRegistry, few: dict[str, str], tmp_path: Path, packed: str
 ) -> None:

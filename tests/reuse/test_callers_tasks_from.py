@@ -26,7 +26,7 @@ _PLAY = """\
 """
 _BATCHES = "  serial: 1\n"
 _CALLS = [
-    pytest.param("", "import_role", id="import_role"),
+    pytest.param("", "import_role", id="import_role", marks=pytest.mark.nightly),
     pytest.param(_BATCHES, "include_role", id="include_role-serial"),
 ]
 _MIRROR = "applied.test"

@@ -68,6 +68,7 @@ _INDEPENDENT = {
     "a-play-each": _RESCUED % {"cluster": "east"} + _RESCUED % {"cluster": "west"} + _VERDICT,
     "one-play": _ONE_PLAY,
 }
+_WAYS = ["one-play", pytest.param("a-play-each", marks=pytest.mark.nightly)]
 _UNKNOWN_IMAGE = {"k3s_registries_canary_images": ["docker.io/rancher/no-such-image:1"]}
 
 
@@ -88,7 +89,7 @@ def _inventory(east: Members, west: Members, mirror: str, **of_east: Any) -> dic
     }
 
 
-@pytest.mark.parametrize("way", list(_PLAYBOOKS))
+@pytest.mark.parametrize("way", _WAYS)
 def test_each_cluster_gets_its_own_under_its_own_lease(
     project: Project, east: Members, west: Members, way: str
 ) -> None:
@@ -98,7 +99,7 @@ def test_each_cluster_gets_its_own_under_its_own_lease(
     west.must_have_rolled_out(run, "west." + mirror)
 
 
-@pytest.mark.parametrize("way", list(_INDEPENDENT))
+@pytest.mark.parametrize("way", _WAYS)
 def test_a_failing_cluster_does_not_halt_the_other(project: Project, east: Members, west: Members, way: str) -> None:
     mirror = "halt-%s.test" % way
     before = east.loaded()
@@ -128,7 +129,7 @@ def test_a_cluster_that_another_run_works_on_is_left_alone(project: Project, eas
     assert run.failed == sorted(east.named())
 
 
-@pytest.mark.parametrize("way", list(_PLAYBOOKS))
+@pytest.mark.parametrize("way", _WAYS)
 def test_a_mistake_in_the_first_cluster_ends_the_playbook_before_any_node(
     project: Project, east: Members, west: Members, way: str
 ) -> None:

@@ -65,7 +65,7 @@ def test_one_node_with_variables_of_its_own(project: Project, east: Members) -> 
     assert run.changed[server] == 0
 
 
-@pytest.mark.parametrize("made_by", ["add_host", "group_by"])
+@pytest.mark.parametrize("made_by", ["group_by", pytest.param("add_host", marks=pytest.mark.nightly)])
 def test_groups_that_the_playbook_makes(project: Project, east: Members, made_by: str) -> None:
     mirror = made_by.replace("_", "-") + ".test"
     machines = [

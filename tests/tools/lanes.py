@@ -144,9 +144,9 @@ def main(arguments: Sequence[str]) -> int:
     say(table(ended, time.monotonic() - began))
     failed = [one.target for one in ended if one.code]
     if failed:
-        say("make test: FAILED: %s. Their words are above, each under === and its name." % ", ".join(failed))
+        say("FAILED: %s. Their words are above, each under === and its name." % ", ".join(failed))
         return 1
-    say("make test: everything passed")
+    say("everything passed")
     return 0
 
 

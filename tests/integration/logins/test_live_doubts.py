@@ -17,6 +17,8 @@ from tests.fleet.logins.users import Users
 from tests.integration.cluster import Run
 from tests.integration.logins.login_fleet import VERIFY, LoginFleet, login_fleet
 
+pytestmark = pytest.mark.nightly
+
 # A provider that has nothing to give, so that pods pull with what containerd has.
 EMPTY = """#!/usr/bin/python3
 import json, sys
