@@ -6,8 +6,8 @@
 Python finds the collection through the link that `make links` keeps; it is made here too, so that
 a bare `pytest` in a fresh clone works.
 
-Tests with the marker ``nightly`` take too long to wait for after each change. `make nightly` runs them, and so does pytest
-with NIGHTLY=1 in its environment.
+Tests with the marker ``nightly`` take too long to wait for after each change. `make nightly` runs them, and so does
+pytest with NIGHTLY=1 in its environment.
 """
 
 from __future__ import annotations
