@@ -61,12 +61,17 @@ class Pulled(NamedTuple):
 
 
 class Found(NamedTuple):
-    """An image of a case: what was said, and what became of its pulls."""
+    """An image of a case: what was said, and what became of its pulls.
+
+    :ivar replaced: whether the old login is another one. It is not tried where the new one is accepted, so it is taken
+        for one that could pull there.
+    """
 
     image: str
     said: dict[str, Any]
     before: Pulled
     after: Pulled
+    replaced: bool
 
     @property
     def truth(self) -> str:
@@ -84,16 +89,23 @@ class Found(NamedTuple):
             return ""
         if (verdict in _FINE) != bool(self.after.place):
             return f"{verdict}, and it " + ("pulls" if self.after.place else "does not pull")
+        if self.replaced and verdict in _FINE:
+            return self._wrong_place("after")
         # With a registry that did not say today whether it has the image, it is only known to be fine.
         if verdict != self.truth and (self.said["before"] or verdict not in (SAME_PLACE, OTHER_PLACE)):
             return f"{verdict}, and it is {self.truth}"
-        for side in ("before", "after"):
-            place = urlsplit(self.said[side])._replace(query="").geturl()
-            if place and place != getattr(self, side).place:
-                return f"{side} from {place}, and it comes from {getattr(self, side).place or 'nowhere'}"
+        misplaced = self._wrong_place("before") or self._wrong_place("after")
+        if misplaced:
+            return misplaced
         other = self.after.digest if self.after.digest not in ("", self.before.digest) else ""
         if verdict in _FINE and self.said["before"] and "@" not in self.image and self.said["digest"] != other:
             return f"its digest is {self.said['digest'] or 'as before'}, and it is {self.after.digest}"
+        return ""
+
+    def _wrong_place(self, side: str) -> str:
+        place = urlsplit(self.said[side])._replace(query="").geturl()
+        if place and place != getattr(self, side).place:
+            return f"{side} from {place}, and it comes from {getattr(self, side).place or 'nowhere'}"
         return ""
 
 
@@ -137,7 +149,8 @@ def play(case: Case, maker: Maker, town: Town, pullers: Pullers) -> list[Found]:
     if strange:
         raise AssertionError(f"seed {case.seed}: the rehearsal asked for what no configuration names: {strange}")
     after = _pull_all(case, case.after, new, town)
-    return [Found(*row) for row in zip(case.images, said, before, after)]
+    replaced = bool(LOGINS[case.before.login]) and case.before.login != case.after.login
+    return [Found(*row, replaced) for row in zip(case.images, said, before, after)]
 
 
 def _pull_all(case: Case, plan: Plan, containerd: Containerd, town: Town) -> list[Pulled]:

@@ -13,6 +13,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_ho
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import Target
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.containerd_hosts import Host
 
+NO_LOGIN = ("", None)
+
 
 class Side(NamedTuple):
     """A configuration: the one that is in force, or the new one.
@@ -26,17 +28,26 @@ class Side(NamedTuple):
 
     def access(self, host: Host) -> Any:
         """Equal where a host is asked with the same settings, certificates and credentials."""
-        return (host.scheme, host.host, _settings(host), host.header, tuple(self._contents(host)), self._login(host))
+        return (self._server(host), self.login(host))
 
     def key(self, target: Target) -> Any:
         """Equal for questions with the same answer."""
-        return (target.key, self.access(_host_of(target)))
+        return (target.key, self.access(host_of(target)))
 
-    def _login(self, host: Host) -> Any:
+    def same_but_for_the_login(self, target: Target) -> Any:
+        """Equal for questions that differ in nothing but the login."""
+        image = target.image.text if target.image is not None else ""
+        return (target.url, image, target.problem, self._server(host_of(target)))
+
+    def login(self, host: Host) -> Any:
+        """What a host is told of who asks: the header that hosts.toml has for it, and credentials."""
         try:
-            return self.node.credentials(host.host)
+            return (host.header, self.node.credentials(host.host))
         except CredentialsError:
-            return "unusable"
+            return (host.header, "unusable")
+
+    def _server(self, host: Host) -> Any:
+        return (host.scheme, host.host, _settings(host), tuple(self._contents(host)))
 
     def _contents(self, host: Host) -> Iterator[str]:
         pairs = [path for pair in host.tls.get("client_pairs", ()) for path in pair]
@@ -57,10 +68,11 @@ class Question(NamedTuple):
 
     @property
     def host(self) -> Host:
-        return _host_of(self.target)
+        return host_of(self.target)
 
 
-def _host_of(target: Target) -> Host:
+def host_of(target: Target) -> Host:
+    """The host of a target that has one."""
     if target.host is None:
         raise AssertionError("targets without a host are not asked")
     return target.host

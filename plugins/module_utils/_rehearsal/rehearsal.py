@@ -6,23 +6,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Callable, Iterable, Mapping, NamedTuple, Sequence
+from typing import Any, Iterable, Mapping, NamedTuple, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.result import Describer, Probed
-from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import Target
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
-from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.deadline import Deadline
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB
 
-from .asking import SECONDS, Asking, not_asked
+from .asking import SECONDS, Asking
 from .in_use import BRINGS, InUse
-from .outcome import PULLS, Outcome, attempts, is_decided, outcome
-from .question import Question, Side
+from .old_logins import OldLogins
+from .outcome import PULLS, Outcome, attempts, outcome
+from .question import Side
+from .rounds import Ask, Rounds, Route
 from .verdict import LOST, NOT_KNOWN, VERDICTS, WORDS, Verdict, verdict
 
 VARIABLE = "k3s_registries_rehearse_allow"
-
-Ask = Callable[[Sequence[Question], Mapping[str, str], float], Mapping[Any, Probed]]
 
 
 class Rehearsal(NamedTuple):
@@ -83,53 +80,36 @@ def rehearse(
     """
     # What a pod's own credentials may do is not known here.
     judged = [item for item in used.images if item.credentials != BRINGS]
-    routes = {item: (attempts(before.node, item.image), attempts(after.node, item.image)) for item in judged}
-    paths = [(side, groups) for old, new in routes.values() for side, groups in ((before, old), (after, new))]
-    deadline = Deadline(seconds)
-    ask_all = ask_all or Asking()
-    answers: dict[Any, Probed] = {}
-    # As containerd does, nobody asks the next endpoint for an image that an earlier one has: whose images are private
-    # does not tell their names to public registries.
-    for place in range(max((len(groups) for _side, groups in paths), default=0)):
-        questions: dict[Any, Question] = {}
-        for side, groups in paths:
-            if not _is_decided(side, groups[:place], answers):
-                _add(questions, side, groups[place : place + 1])
-        new_ones = [question for key, question in questions.items() if key not in answers]
-        if new_ones:
-            left = max(0.0, seconds - deadline.passed_ms() / 1000)
-            answers.update(ask_all(new_ones, environment, left))
-    asked = len(answers)
-    rest: dict[Any, Question] = {}
-    for side, groups in paths:
-        _add(rest, side, groups)
-    answers.update(not_asked([rest[key] for key in rest.keys() - answers.keys()], environment))
+    routes = {
+        item: (Route(before, attempts(before.node, item.image)), Route(after, attempts(after.node, item.image)))
+        for item in judged
+    }
+    rounds = Rounds(ask_all or Asking(), environment, seconds)
+    old_logins = OldLogins(
+        before, after, (target for old, _new in routes.values() for target in old.targets),
+        (target for _old, new in routes.values() for target in new.targets),
+    )  # fmt: skip
+    now: list[Route] = []
+    later: list[Route] = []
+    for old, new in routes.values():
+        now.append(new)
+        (later if any(map(old_logins.has, old.targets)) else now).append(old)
+    rounds.ask(now)
+    rounds.ask(later, old_logins)
+    rounds.fill([*now, *later])
     describers = (Describer(before.node), Describer(after.node))
     verdicts = []
     nothing = Outcome("", None, None)
     for item in used.images:
         old_end = new_end = nothing
         if item in routes:
-            old, new = routes[item]
-            old_end = outcome(old, lambda target: answers[before.key(target)])
-            new_end = outcome(new, lambda target: answers[after.key(target)])
+            old_end, new_end = (_end(route, rounds.answers) for route in routes[item])
         verdicts.append(_described(verdict(item, old_end, new_end, list(allow)), *describers))
-    return Rehearsal(verdicts, [visible(name) for name in used.unreadable], asked)
+    return Rehearsal(verdicts, [visible(name) for name in used.unreadable], rounds.asked)
 
 
-def _add(questions: dict[Any, Question], side: Side, groups: Iterable[Sequence[Target]]) -> None:
-    for target in (target for group in groups for target in group):
-        # Content on both sides: what is broken today is neither fine where it stays nor lost where it goes.
-        questions.setdefault(side.key(target), Question(side, target, _is_free(target)))
-
-
-def _is_decided(side: Side, groups: Iterable[Sequence[Target]], answers: Mapping[Any, Probed]) -> bool:
-    return any(is_decided([(target, answers[side.key(target)]) for target in group]) for group in groups)
-
-
-def _is_free(target: Target) -> bool:
-    """Whether a manifest may be read: Docker Hub counts that, also for a mirror that passes the question on."""
-    return target.image is not None and target.image.registry != DOCKER_HUB
+def _end(route: Route, answers: Mapping[Any, Probed]) -> Outcome:
+    return outcome(route.hosts, lambda target: answers[route.side.key(target)])
 
 
 def _described(found: Verdict, before: Describer, after: Describer) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import json
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -302,8 +303,36 @@ def test_new_credentials_for_the_same_endpoint_are_tried_apart(hostile: Neighbou
     used = images("%s:%s" % (registries.REPOSITORY, registries.TAG))
     (lost,) = run(used, before, after, hostile.ca).images
     assert (lost["verdict"], lost["cause"]) == (verdicts.LOST, "unauthorized")
-    assert by_image(run(used, after, before, hostile.ca)) == {used.images[0].image.text[14:]: verdicts.GAINED}
+    assert by_image(run(used, after, before, hostile.ca)) == {used.images[0].image.text[14:]: verdicts.SAME_PLACE}
     hostile.ledger.check(old=[registry], new=[registry])
+
+
+@pytest.mark.parametrize(
+    ("accepted", "found", "tries"), [("new", verdicts.SAME_PLACE, 0), ("none", verdicts.BROKEN, 1)]
+)
+def test_a_login_that_is_replaced_is_hardly_tried(
+    hostile: Neighbourhood, accepted: str, found: str, tries: int
+) -> None:
+    """It may be wrong by now, and a registry that locks accounts counts."""
+    logins = {name: hostile.secret(name) for name in ("old", "new", "none")}
+    answer = registries.basic("robot", logins[accepted])
+    seen: Counter[str] = Counter()
+
+    def app(request: registries.Request) -> Any:
+        seen[request.authorization or ""] += 1
+        return answer(request)
+
+    registry = hostile.server("registry.test", app)
+    before, after = (
+        side([registry.url], {registry.host: {"auth": {"username": "robot", "password": logins[name]}}})
+        for name in ("old", "new")
+    )
+    there = "%s:%s" % (registries.REPOSITORY, registries.TAG)
+    used = images(there, *("team/missing-%d:1" % number for number in range(20)))
+    said = by_image(run(used, before, after, hostile.ca))
+    assert said.pop(there) == found
+    assert set(said.values()) == {verdicts.BROKEN}
+    assert seen[registries.basic_header("robot", logins["old"])] == tries
 
 
 def test_the_new_certificates_are_tried_without_being_written(tmp_path: Path, opened: Any) -> None:
