@@ -134,6 +134,8 @@ class RehearsingAction(NodeAction):
             said = self._questions(arguments, desired, task_vars).ask(images=self._images(arguments))
             if said.problem:
                 answer.update(failed=True, msg="It could not be rehearsed on %s: %s" % (host, said.problem))
+        # Nobody is to think that a rehearsal has changed a node.
+        answer["changed"] = False
         found = said.rehearsal if said is not None else None
         if found is not None:
             answer["rehearsal"] = found

@@ -230,6 +230,7 @@ def test_every_mistake_is_named_and_no_node_has_been_touched(scene: Scene) -> No
     assert scene.live() == live
     scene.rehearsed = handed_on(run)["k3s_registries_rehearsed"]
     assert len(scene.rehearsed) == 1
+    assert set(run.changed.values()) == {0}
     scene.fleet.must_have_kept_the_secrets()
 
 

@@ -169,7 +169,7 @@ def test_a_node_that_changes_is_rehearsed_on_in_one_more_call(
     assert (second, sent["rehearse"]) == ("k3s_rollout", {"images": ["image:2"], "allow": ["old/*"], "seconds": 60.0})
     assert PASSWORD in sent["prepared"]
     assert "rehearse" not in staged
-    assert (result["rehearsal"], result.get("failed", False)) == (REHEARSED, False)
+    assert (result["rehearsal"], result["changed"], result.get("failed", False)) == (REHEARSED, False, False)
     said = capsys.readouterr().out
     assert "a-1: 1 image: 1 from another place\n" in said
     assert "  for pulls on a-1: 1 image moves from a to b\n" in said
