@@ -135,11 +135,13 @@ def main() -> None:
     if module.check_mode:
         result.update(_pull_secrets(module))
         module.exit_json(lease=lease.NOT_HELD, **result)
-    act = lease.release if module.params["state"] == "released" else lease.take
-    if act is lease.take and module.params["renew_only"]:
-        act = lease.renew
+    holder = lease.Holder(module.params["holder"], lease.RENEWED_FOR)
     try:
-        outcome = act(identify(module.params).paths, lease.Holder(module.params["holder"], lease.RENEWED_FOR))
+        paths = identify(module.params).paths
+        if module.params["state"] == "released":
+            outcome = lease.release(paths, holder)
+        else:
+            outcome = lease.take(paths, holder, anew=not module.params["renew_only"])
     except lease.LeaseHeld as held:
         result.update(renewed=held.renewed, expires_in=held.expires_in)
         module.fail_json(msg=str(held), lease=lease.HELD_BY_ANOTHER, **result)

@@ -42,12 +42,12 @@ _PLACES = ("upper/etc", "upper/tmp", "upper/var/tmp", "shm", "run")
 
 # Everything but the kernel's own file systems is this machine's, and what is changed is the node's.
 _ENTER = """
-mount -t overlay -o lowerdir=/,upperdir={node}/upper,workdir={node}/work overlay {node}/root
-mount -t proc proc {node}/root/proc
-mount --rbind /dev {node}/root/dev
-mount --bind {node}/shm {node}/root/dev/shm
-mount --bind {node}/run {node}/root/run
-exec chroot {node}/root /usr/bin/env PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root "$@" {python}
+mount -t overlay -o lowerdir=/,upperdir={node}/upper,workdir={node}/work overlay {node}/system
+mount -t proc proc {node}/system/proc
+mount --rbind /dev {node}/system/dev
+mount --bind {node}/shm {node}/system/dev/shm
+mount --bind {node}/run {node}/system/run
+exec chroot {node}/system /usr/bin/env PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root "$@" {python}
 """
 
 # Takes down what Ansible sends, outside the node, and hands it on.
@@ -112,7 +112,7 @@ class Node:
         # Of memory: the upper layer may not be within the lower one, and nothing reaches the disk.
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0700", "rehearsal", str(self.node)], check=True)
         stack.callback(subprocess.run, ["umount", str(self.node)], check=True)
-        for name in ("upper", "work", "root", "shm", "run"):
+        for name in ("upper", "work", "system", "shm", "run"):
             (self.node / name).mkdir()
         # With the modes of this machine's: a folder of the upper layer decides.
         for name in ("upper/tmp", "upper/var/tmp"):

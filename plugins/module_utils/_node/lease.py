@@ -69,30 +69,32 @@ class Outcome(NamedTuple):
     expires_in: int = 0
 
 
-def take(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time, shorten: bool = False) -> Outcome:
+def take(
+    paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time, shorten: bool = False, anew: bool = True
+) -> Outcome:
     """Take the Lease, renew it, or take it over when its time is up.
 
     A renewal does not bring the end nearer unless ``shorten`` is set: while a server is in its commit it has the Lease
     for as long as that may take, and the run's own renewals go on beside it.
+
+    Without ``anew`` it is only renewed, and left alone if it is not this run's: a renewal may be on its way while the
+    run releases the Lease, and nobody would release what it takes then.
 
     :raises LeaseHeld: if another run holds it.
     :raises LeaseUnavailable: if the API does not answer.
     """
     for _again in _tries():
         found = _get(paths)
-        if found is None:
-            outcome = _send(paths, "create", _manifest(holder, now(), now(), None))
-            if outcome == "done":
-                return Outcome(TAKEN)
-            continue
-        spec = found.get("spec") or {}
+        spec = (found or {}).get("spec") or {}
         identity = str(spec.get("holderIdentity") or "")
         left = _left(spec, now())
-        if identity == holder.identity:
+        if found is not None and identity == holder.identity:
             renewed = holder if shorten else Holder(identity, max(holder.duration, left))
             if _send(paths, "replace", _manifest(renewed, _since(spec), now(), found)) == "done":
                 return Outcome(RENEWED)
             continue
+        if not anew:
+            return Outcome(NOT_HELD)
         if identity and left:
             raise LeaseHeld(
                 "the cluster is being worked on by %s, since %s (last sign of life %s, counts as gone %d s from now)"
@@ -100,26 +102,9 @@ def take(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time,
                 str(spec.get("renewTime")),
                 left,
             )
-        if _send(paths, "replace", _manifest(holder, now(), now(), found)) == "done":
+        verb = "create" if found is None else "replace"
+        if _send(paths, verb, _manifest(holder, now(), now(), found)) == "done":
             return Outcome(TAKEN_OVER, previous=identity) if identity else Outcome(TAKEN)
-    raise LeaseUnavailable(_KEEPS_CHANGING)
-
-
-def renew(paths: NodePaths, holder: Holder, now: Callable[[], float] = time.time) -> Outcome:
-    """Renew the Lease if this run has it, and otherwise leave it alone.
-
-    A renewal may be on its way while the run releases the Lease; it must not take it anew, for nobody would release it.
-
-    :raises LeaseUnavailable: if the API does not answer.
-    """
-    for _again in _tries():
-        found = _get(paths)
-        spec = (found or {}).get("spec") or {}
-        if spec.get("holderIdentity") != holder.identity:
-            return Outcome(NOT_HELD)
-        lasting = Holder(holder.identity, max(holder.duration, _left(spec, now())))
-        if _send(paths, "replace", _manifest(lasting, _since(spec), now(), found)) == "done":
-            return Outcome(RENEWED)
     raise LeaseUnavailable(_KEEPS_CHANGING)
 
 

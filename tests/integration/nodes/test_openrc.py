@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Iterator
+from typing import Iterator
 
 import pytest
-import yaml
 
-from tests.fleet import faults, up
+from tests.fleet import faults
 from tests.integration.cluster import REMOVE, SITE, Cluster
-from tests.integration.secrets_watch import Secrets
+from tests.integration.nodes.two_nodes import two_nodes
 
 NAME = "openrc"
 CONFIG = "/etc/rancher/k3s"
@@ -23,14 +21,8 @@ SUPERVISOR = "cat /run/k3s*.pid"
 
 @pytest.fixture(scope="module")
 def openrc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    up.down(NAME)
-    fleet = up.up(NAME, 1, 1, "k3s", "stand-in", 40, "openrc")
-    folder = tmp_path_factory.mktemp("openrc")
-    (folder / "vault-password").write_text("unused\n", encoding="utf-8")
-    variables: dict[str, Any] = yaml.safe_load((fleet.folder / "registries.yml").read_text(encoding="utf-8"))
-    key = Path(fleet.folder / "pki" / "client.key").read_text(encoding="utf-8")
-    yield Cluster(fleet, folder, variables, Secrets({"password": fleet.registry.password.split()[0], "key": key}))
-    up.down(NAME)
+    with two_nodes(NAME, tmp_path_factory.mktemp("openrc"), init="openrc") as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="module")

@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Iterator
+from typing import Iterator
 
 import pytest
-import yaml
 
-from tests.fleet import shapes, up
+from tests.fleet import shapes
 from tests.fleet.logins import providers
 from tests.integration.cluster import REMOVE, SITE, Cluster
-from tests.integration.secrets_watch import Secrets
+from tests.integration.nodes.two_nodes import two_nodes
 
 NAME = "rke2"
 CONFIG = "/etc/rancher/rke2"
@@ -24,14 +22,8 @@ CERTS_D = "/var/lib/rancher/rke2/agent/etc/containerd/certs.d"
 
 @pytest.fixture(scope="module")
 def rke2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    up.down(NAME)
-    fleet = up.up(NAME, 1, 1, "rke2", "stand-in", 40)
-    folder = tmp_path_factory.mktemp("rke2")
-    (folder / "vault-password").write_text("unused\n", encoding="utf-8")
-    variables: dict[str, Any] = yaml.safe_load((fleet.folder / "registries.yml").read_text(encoding="utf-8"))
-    key = Path(fleet.folder / "pki" / "client.key").read_text(encoding="utf-8")
-    yield Cluster(fleet, folder, variables, Secrets({"password": fleet.registry.password.split()[0], "key": key}))
-    up.down(NAME)
+    with two_nodes(NAME, tmp_path_factory.mktemp("rke2"), "rke2") as cluster:
+        yield cluster
 
 
 def test_embedded_registry_is_at_the_port_of_rke2_s_supervisor(rke2: Cluster) -> None:

@@ -107,20 +107,22 @@ def test_parts_of_one_run_do_not_lock_each_other_out(api: FakeApi, paths: NodePa
 
 
 def test_a_renewal_takes_it_from_nobody(api: FakeApi, paths: NodePaths) -> None:
-    assert lease.renew(paths, ONE) == lease.Outcome("not_held"), "there is none"
+    assert lease.take(paths, ONE, anew=False) == lease.Outcome("not_held"), "there is none"
     lease.take(paths, ONE, lambda: 1000.0)
-    assert lease.renew(paths, ONE, lambda: 1015.0).lease == "renewed"
+    assert lease.take(paths, ONE, lambda: 1015.0, anew=False).lease == "renewed"
     assert (api.stored or {})["spec"]["renewTime"] == "1970-01-01T00:16:55.000000Z"
     api.before_write = lambda: lease.release(paths, ONE, lambda: 1016.0)
-    assert lease.renew(paths, ONE, lambda: 1016.5) == lease.Outcome("not_held"), "released while it was on its way"
+    assert lease.take(paths, ONE, lambda: 1016.5, anew=False) == lease.Outcome("not_held"), (
+        "released while it was on its way"
+    )
     assert "holderIdentity" not in (api.stored or {})["spec"]
-    assert lease.renew(paths, ONE, lambda: 1017.0) == lease.Outcome("not_held")
+    assert lease.take(paths, ONE, lambda: 1017.0, anew=False) == lease.Outcome("not_held")
     lease.take(paths, TWO, lambda: 1018.0)
-    assert lease.renew(paths, ONE, lambda: 1090.0) == lease.Outcome("not_held"), "expired, but another run's"
+    assert lease.take(paths, ONE, lambda: 1090.0, anew=False) == lease.Outcome("not_held"), "expired, but another run's"
     lease.take(paths, ONE, lambda: 1100.0)
-    assert lease.renew(paths, ONE, lambda: 1200.0).lease == "renewed", "expired, but nobody has taken it"
+    assert lease.take(paths, ONE, lambda: 1200.0, anew=False).lease == "renewed", "expired, but nobody has taken it"
     lease.take(paths, Holder("run one", 600), lambda: 1201.0)
-    lease.renew(paths, ONE, lambda: 1215.0)
+    lease.take(paths, ONE, lambda: 1215.0, anew=False)
     assert (api.stored or {})["spec"]["leaseDurationSeconds"] == 586, "a server is in its commit"
 
 
