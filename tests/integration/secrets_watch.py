@@ -11,6 +11,8 @@ import threading
 from pathlib import Path
 from typing import Iterable, Mapping
 
+from tests.tools.exec_events import ExecEvents, Unavailable
+
 _PERIOD = 0.05
 # containerd's own: K3s writes credentials in clear into a folder of mode 0700.
 # The control proves that the search finds what is there: a search that fails finds nothing, as one without a leak.
@@ -83,13 +85,19 @@ class Secrets:
 
 
 class ProcessWatch:
-    """Looks again and again at every process of this machine, the nodes' included: they are containers here."""
+    """Looks at every process of this machine, the nodes' included (they are containers here): at those that run when it
+    begins and ends, and at each program as it starts. Where the kernel does not tell of these, it looks at all of them
+    again and again."""
 
     def __init__(self, secrets: Secrets) -> None:
         self.secrets = secrets
         self.found: set[str] = set()
         self.looks = 0
         self._stop = threading.Event()
+        try:
+            self._events: ExecEvents | None = ExecEvents()
+        except Unavailable:
+            self._events = None
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> ProcessWatch:
@@ -99,15 +107,30 @@ class ProcessWatch:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+        if self._events is not None:
+            self._events.close()
 
     def _watch(self) -> None:
-        while not self._stop.wait(_PERIOD):
-            self.looks += 1
-            for name in os.listdir("/proc"):
-                if name.isdigit():
-                    self._look(Path("/proc") / name)
+        self._look_at_all()
+        while not self._stop.is_set():
+            if self._events is None:
+                self._stop.wait(_PERIOD)
+                self._look_at_all()
+                continue
+            started, missed = self._events.started(_PERIOD)
+            for process in started:
+                self._look(Path("/proc/%d" % process))
+            if missed:
+                self._look_at_all()
+        self._look_at_all()
+
+    def _look_at_all(self) -> None:
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                self._look(Path("/proc") / name)
 
     def _look(self, process: Path) -> None:
+        self.looks += 1
         for what in ("cmdline", "environ"):
             try:
                 text = (process / what).read_bytes().decode("utf-8", "replace")
