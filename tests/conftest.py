@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any, Iterable
 
 import pytest
 
@@ -27,13 +28,25 @@ if not LINK.exists():
     LINK.symlink_to(CHECKOUT, target_is_directory=True)
 sys.path.insert(0, str(COLLECTIONS))
 
+#: Whether everything is to run, as `make nightly` says.
+NIGHTLY = bool(os.environ.get("NIGHTLY"))
+NIGHT = pytest.mark.nightly
+
+
+def mostly_nightly(values: Iterable[Any], *always: Any) -> list[Any]:
+    """Values for ``parametrize``, of which only those in ``always`` run after each change."""
+    return [
+        value if value in always else pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=NIGHT)
+        for value in values
+    ]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "nightly: runs only with NIGHTLY=1, as make nightly sets it")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if os.environ.get("NIGHTLY"):
+    if NIGHTLY:
         return
     later = [item for item in items if item.get_closest_marker("nightly")]
     if later:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.integration.cluster import REMOVE, SITE, Cluster
@@ -53,6 +54,7 @@ def test_equal_files_are_taken_over_and_others_shown(configured: Cluster) -> Non
     assert set(configured.play(SITE, variables=wanted).ok().changed.values()) == {0}
 
 
+@pytest.mark.nightly
 def test_a_node_that_differs_is_named_and_keeps_the_others_from_no_more_than_a_restart(configured: Cluster) -> None:
     configured.play(REMOVE).ok()
     ours = copy.deepcopy(configured.variables["k3s_registries"])

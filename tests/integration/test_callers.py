@@ -95,6 +95,7 @@ def test_one_failure_leaves_the_rest_untouched_whatever_the_play_says(configured
     assert set(configured.play().ok().changed.values()) == {0}
 
 
+@pytest.mark.nightly
 def test_a_failure_halts_the_role_applied_again_in_the_same_play(configured: Cluster) -> None:
     wanted = {**_with_mirror(configured, "halt.test"), "k3s_registries_canary_images": ["docker.io/rancher/none:1"]}
     path = configured.folder / "rescued.yml"
@@ -104,6 +105,7 @@ def test_a_failure_halts_the_role_applied_again_in_the_same_play(configured: Clu
     assert configured.restarts(run.began) == {"server-1": 2, **dict.fromkeys(configured.agents, 0)}
 
 
+@pytest.mark.nightly
 def test_role_twice_in_a_play_restarts_once(configured: Cluster) -> None:
     wanted = _with_mirror(configured, "twice.test")
     run = configured.play(_playbook(configured, after=_ONCE_MORE), "--limit", "agent-1", variables=wanted).ok()
@@ -124,6 +126,7 @@ def test_limit_leaves_the_others_alone(configured: Cluster) -> None:
         assert after[name]["units"] == before[name]["units"]
 
 
+@pytest.mark.nightly
 def test_run_once_is_everything_or_an_error(configured: Cluster) -> None:
     """A play that runs the role for one host only must not look like a fleet that is done."""
     path = configured.folder / "once.yml"

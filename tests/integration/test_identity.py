@@ -68,6 +68,7 @@ def test_a_server_among_the_agents_and_an_agent_among_the_servers(sound: Cluster
     _unchanged(sound.play())
 
 
+@pytest.mark.nightly
 def test_verify_says_so_too(sound: Cluster) -> None:
     groups = {"server": ["agent-1"], "agent": ["server-1", "agent-2"]}
     run = sound.play(VERIFY, groups=groups).refused()
@@ -156,6 +157,7 @@ def test_units_of_other_names_and_paths_of_their_own_are_found(shaped: Cluster) 
     assert "k3s_registries_service is k3s-agent, but the service that runs here is k3s-edge" in said
 
 
+@pytest.mark.nightly
 def test_of_two_units_the_one_that_runs_counts_and_two_that_might_are_refused(shaped: Cluster) -> None:
     fleet = shaped.fleet
     shapes.write_unit(fleet, "agent-1", "k3s-old", flags=["--private-registry=" + EDGE])
@@ -173,6 +175,7 @@ def test_of_two_units_the_one_that_runs_counts_and_two_that_might_are_refused(sh
     _unchanged(shaped.play())
 
 
+@pytest.mark.nightly
 def test_a_binary_without_a_unit_gets_files_and_a_warning(shaped: Cluster) -> None:
     shapes.remove_unit(shaped.fleet, "agent-2")
     before = shaped.sh("agent-2", _STATE)
@@ -198,7 +201,11 @@ def test_a_binary_without_a_unit_gets_files_and_a_warning(shaped: Cluster) -> No
     [
         pytest.param({"https-listen-port": 7443}, 7443, "127.0.0.1:7443", id="another port"),
         pytest.param(
-            {"service-cidr": "fd00:43::/112,10.43.0.0/16", "node-ip": "fd00::1"}, 6443, "[::1]:6443", id="IPv6 first"
+            {"service-cidr": "fd00:43::/112,10.43.0.0/16", "node-ip": "fd00::1"},
+            6443,
+            "[::1]:6443",
+            id="IPv6 first",
+            marks=pytest.mark.nightly,
         ),
     ],
 )

@@ -11,6 +11,7 @@ from typing import Any, Callable
 
 import pytest
 
+from tests.conftest import mostly_nightly
 from tests.fleet import registry as registries
 from tests.fleet.inventory import CANARY
 from tests.integration.cluster import SITE, Cluster, without
@@ -51,11 +52,7 @@ def _rewrite(config: dict[str, Any], url: str) -> str:
 
 @pytest.mark.parametrize(
     "change",
-    [
-        _mirror,
-        _rewrite,
-        *(pytest.param(one, marks=pytest.mark.nightly) for one in (_second_endpoint, _wildcard, _without_credentials)),
-    ],
+    mostly_nightly([_mirror, _rewrite, _second_endpoint, _wildcard, _without_credentials], _mirror),
 )
 def test_change_is_in_force_without_a_restart_and_stays_so(
     configured: Cluster, change: Callable[[dict[str, Any], str], str]
@@ -80,6 +77,7 @@ def test_change_is_in_force_without_a_restart_and_stays_so(
     assert set(unchanged.changed.values()) == {0}, unchanged.output
 
 
+@pytest.mark.nightly
 def test_credentials_that_cannot_be_tried_fall_back_to_the_rolling_restart(configured: Cluster) -> None:
     config = _config(configured)
     config["configs"]["other.test:5000"] = {"auth": {"username": "someone", "password": "some-0d9b8a7c6e5f"}}

@@ -150,6 +150,7 @@ def _said(output: str) -> str:
     return " ".join(output.split())
 
 
+@pytest.mark.nightly
 def test_check_mode_tells_what_would_come_and_shows_no_secret(scene: Scene) -> None:
     check = scene.cluster.play(SITE, "--check", "--diff", "-vvv", variables=scene.wanted()).ok()
     assert "own-provider" in check.output
@@ -206,6 +207,7 @@ def test_verify_starts_a_provider_as_the_kubelet_does(scene: Scene) -> None:
         assert set(by_verify["environ"]) >= {"PATH", "LOGINS", "OTHER"}
 
 
+@pytest.mark.nightly
 def test_a_canary_that_fails_puts_the_providers_back(scene: Scene) -> None:
     cluster, first = scene.cluster, scene.cluster.names[0]
     before = cluster.read(first, CONFIG)
@@ -230,6 +232,7 @@ def _with_bad_ones(scene: Scene) -> dict[str, Any]:
     return scene.wanted(env=IN_ENV[1], more=tuple(more))
 
 
+@pytest.mark.nightly
 def test_verify_names_each_provider_that_gives_nothing(scene: Scene) -> None:
     cluster, node = scene.cluster, scene.cluster.agents[0]
     cluster.everywhere("umask 022; cat >%s; chmod 755 %s" % (FOREIGN, FOREIGN), stdin=providers.SILENT.encode())
@@ -289,6 +292,7 @@ def test_without_providers_nothing_of_them_is_left(scene: Scene) -> None:
     workloads.until_refused(cluster.fleet, scene.pod(last, "%s/team/app:%s" % (scene.rotated.host, tag)), 60.0)
 
 
+@pytest.mark.nightly
 def test_somebody_else_s_providers_stop_the_run_or_are_taken_over(scene: Scene) -> None:
     cluster, node = scene.cluster, scene.cluster.names[-1]
     wanted = scene.wanted()

@@ -130,6 +130,7 @@ def test_a_node_out_of_reach_is_in_the_report_and_stops_nothing(configured: Clus
     assert troubled.host("server-1")["info"]["state"] == "loaded"
 
 
+@pytest.mark.nightly
 def test_without_the_first_node_there_is_a_report_too(configured: Cluster, troubled: Report) -> None:
     """Once per play does not mean: on the first node, or not at all."""
     first = configured.names[0]
@@ -138,6 +139,7 @@ def test_without_the_first_node_there_is_a_report_too(configured: Cluster, troub
     assert all(report.host(name)["info"] for name in configured.agents)
 
 
+@pytest.mark.nightly
 def test_where_no_module_can_run_there_is_a_report_too(configured: Cluster, troubled: Report) -> None:
     powerless = {name: {"ansible_become_exe": "/bin/false"} for name in configured.names}
     report = write(configured, "helpless", hosts=powerless)
@@ -160,22 +162,26 @@ def odd(configured: Cluster, troubled: Report) -> Iterator[Report]:
     configured.play().ok()
 
 
+@pytest.mark.nightly
 def test_a_node_that_waits_for_its_restart_is_named(odd: Report) -> None:
     assert odd.host("server-1")["info"]["state"] == "pending"
     assert "Restart pending" in odd.html
 
 
+@pytest.mark.nightly
 def test_a_registries_yaml_of_somebody_else_is_named(configured: Cluster, odd: Report) -> None:
     assert odd.host(configured.agents[0])["info"]["state"] == "foreign"
     assert "registries.yaml is not ours" in odd.html
 
 
+@pytest.mark.nightly
 def test_a_template_that_drops_credentials_is_named(configured: Cluster, odd: Report) -> None:
     info = odd.host(configured.agents[1])["info"]
     assert [item["path"] for item in info["templates"]] == [TEMPLATE]
     assert "A template drops what K3s writes" in odd.html
 
 
+@pytest.mark.nightly
 def test_check_mode_writes_nothing(configured: Cluster) -> None:
     page = configured.folder / "reports" / "check.html"
     configured.play(REPORT, "--check", variables={"k3s_registries_report_file": str(page)}).ok()

@@ -48,6 +48,7 @@ def test_a_good_fleet_passes_and_is_not_touched(sound: Cluster) -> None:
         assert after[name]["units"] == before[name]["units"]
 
 
+@pytest.mark.nightly
 def test_site_ends_with_it_where_that_is_asked(sound: Cluster) -> None:
     run = sound.play(SITE, variables={"k3s_registries_verify": True}).ok()
     assert "all 3 nodes pass" in run.output
@@ -100,6 +101,7 @@ def test_a_node_without_what_the_inventory_says_by_now_is_named(sound: Cluster) 
     assert sound.snapshot()["agent-1"]["files"][REGISTRIES] == before
 
 
+@pytest.mark.nightly
 def test_an_overriding_template_is_named(repaired: Cluster) -> None:
     repaired.sh("agent-1", "sed '/registry.configs/,$d' %s/config.toml > %s/config-v3.toml.tmpl" % (AGENT, AGENT))
     run = repaired.play(VERIFY).refused()
@@ -124,6 +126,7 @@ def test_an_image_that_is_nowhere_fails_every_node_and_is_diagnosed(sound: Clust
     assert "1 cause at 1 endpoint: 3 nodes cannot pull 1 image" in told
 
 
+@pytest.mark.nightly
 def test_diagnosis_knows_the_node_s_configuration(repaired: Cluster) -> None:
     place = "%s:%d" % (repaired.fleet.registry.host, repaired.fleet.registry.port)
     text = repaired.read("agent-2", REGISTRIES)

@@ -58,7 +58,7 @@ def _another_server(scene: Scene) -> Run:
 _REFUSED = r"nothing was restarted, because the cluster was not healthy before the rollout \({0}.{{0,60}}"
 
 CASES = [
-    Case("ill before the run", "a server", _ill_server, _REFUSED.format("server-2"), _OLD, quick=True),
+    Case("ill before the run", "a server", _ill_server, _REFUSED.format("server-2"), _OLD),
     Case("ill before the run", "an agent", _ill_agent, _REFUSED.format("agent-1"), _OLD),
     Case(
         "two runs at once",

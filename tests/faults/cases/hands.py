@@ -75,7 +75,7 @@ def _stopped(scene: Scene) -> Run:
 CASES = [
     Case("edited by hand, not restarted", "last node", _edited, _ALL_DONE, _NEW, ok=True),
     Case("edited by hand and restarted", "last node", _edited_and_restarted, _ALL_DONE, _NEW, ok=True),
-    Case("broken by hand and hanging", "last node", _broken_and_restarted, _ALL_DONE, _NEW, ok=True, quick=True),
+    Case("broken by hand and hanging", "last node", _broken_and_restarted, _ALL_DONE, _NEW, ok=True),
     Case("restarted by someone between stage and commit", "last node", _restarted_meanwhile, _ALL_DONE, _NEW, ok=True),
     Case("K3s not installed", "last node", _not_installed, r"Rollout plan: 3 of 4 nodes restart", _NEW, ok=True),
     Case(
@@ -86,6 +86,5 @@ CASES = [
         {"agent-1": "new, stopped", "*": "new"},
         {"agent-1": "new, stopped", "*": "new"},
         ok=True,
-        quick=True,
     ),
 ]

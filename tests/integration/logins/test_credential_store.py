@@ -173,6 +173,7 @@ def test_a_mirror_that_would_be_given_the_credentials_stops_the_run(scene: Scene
     assert scene.town.ledger.users(scene.other.url) == set()
 
 
+@pytest.mark.nightly
 def test_what_is_pulled_without_a_pod_uses_what_containerd_has_read(scene: Scene) -> None:
     """The documented price: ``crictl`` tries the old password until K3s' next start, which settles it."""
     scene.registry.add("team/crictl:1")

@@ -91,6 +91,7 @@ def test_one_run_brings_a_new_password_to_every_node_and_restarts_nothing(
     assert fleet.modes_of_headers() == {"600\n"}
 
 
+@pytest.mark.nightly
 @RECENT
 def test_verify_says_since_when_and_what_settles_it(story: Story) -> None:
     said = " ".join(story.fleet.play("live", VERIFY, "-vvv").ok().output.split())
@@ -129,6 +130,7 @@ def test_what_fails_after_a_live_change_goes_back_without_a_restart(story: Story
     assert fleet.modes_of_headers() == {""}
 
 
+@pytest.mark.nightly
 @RECENT
 def test_rollback_after_a_live_change_takes_the_header_away(story: Story) -> None:
     """Without a restart, as containerd has not read anything but the earlier password."""

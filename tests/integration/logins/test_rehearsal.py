@@ -249,6 +249,7 @@ def test_the_run_is_refused_before_the_lease_and_names_what_lets_it_go_on(scene:
     assert set(scene.cluster.commands(run.began).values()) == {2}
 
 
+@pytest.mark.nightly
 def test_check_mode_says_in_words_what_an_allowed_change_does(scene: Scene) -> None:
     run = scene.play(SITE, scene.with_mistakes(), "--check", "--diff", k3s_registries_rehearse_allow=ALLOW).ok()
     assert in_any_order(lost(run.output)) == expected()

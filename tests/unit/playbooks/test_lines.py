@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from local_fleet import run
 
+from tests.conftest import mostly_nightly
+
 FLEET = {
     "server": ["server-%d" % number for number in (1, 2, 3)],
     "agent": ["agent-%02d" % number for number in range(1, 18)],
@@ -18,7 +20,7 @@ FLEET = {
 CONFIG = {"k3s_registries": {"mirrors": {"docker.io": {"endpoint": ["https://registry.example.com:5000"]}}}}
 
 
-@pytest.mark.parametrize("playbook", ["site", "remove", "rollback"])
+@pytest.mark.parametrize("playbook", mostly_nightly(["site", "remove", "rollback"], "site"))
 def test_an_unchanged_run_is_a_line_for_each_node_and_a_summary(tmp_path: Path, playbook: str) -> None:
     run(tmp_path, playbook, FLEET, variables=CONFIG)
     done = run(tmp_path, playbook, FLEET, variables=CONFIG)

@@ -26,6 +26,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generati
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import previous_state
 
+from tests.conftest import NIGHTLY
 from tests.unit.plugins.module_utils._node.fake_node import FakeK3s, Node, nothing_wanted, wanted
 
 SAID = (DesiredProblem, Failure, FileProblem, GenerationDamaged, Refused)
@@ -140,7 +141,9 @@ def _edited(value: Any) -> Iterator[tuple[str, Any]]:
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith(".json")])
 def test_another_value_in_every_place(node: Node, k3s: FakeK3s, kept: Path, name: str) -> None:
     path = Path(node.paths.state_dir) / name
-    for number, (change, value) in enumerate(_edited(json.loads(path.read_bytes()))):
+    edited = list(enumerate(_edited(json.loads(path.read_bytes()))))
+    # Nine changes in each place: one of them each time, another in the next place.
+    for number, (change, value) in edited if NIGHTLY else edited[::10]:
         _again(kept, k3s)
         path.write_text(json.dumps(value), encoding="utf-8")
         runs = _runs(node)

@@ -20,6 +20,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit i
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import DesiredFile
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 
+from tests.conftest import mostly_nightly
 from tests.unit.plugins.module_utils._node.fake_node import FakeK3s, Node, nothing_wanted, wanted
 
 _WRITES = ("rename", "unlink", "mkdir", "rmdir", "fsync", "fchmod")
@@ -153,8 +154,8 @@ def _holds_secret(path: Path) -> bool:
     return b"pass-word" in content or b"KEY" in content
 
 
-@pytest.mark.parametrize("linked", [False, True])
-@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("linked", mostly_nightly([False, True], True))
+@pytest.mark.parametrize("running", mostly_nightly([True, False], True))
 @pytest.mark.parametrize("killed", ["rollout", "removal"])
 def test_a_removal_after_a_killed_run_leaves_no_secret(
     node: Node, k3s: FakeK3s, faults: Faults, tmp_path: Path, killed: str, running: bool, linked: bool

@@ -125,7 +125,7 @@ class Playbooks:
             "tasks": list(tasks or [{"name": "The registries", "ansible.builtin.include_role": ROLE}]),
         }
         (folder / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
-        (folder / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
+        (folder / "ansible.cfg").write_text("[defaults]\ninternal_poll_interval = 0.01\n", encoding="utf-8")
         program = str(Path(sys.executable).with_name("ansible-playbook"))
         command = [program, "--forks", str(forks), "--inventory", "inventory.yml", *arguments, "play.yml"]
         environment = {

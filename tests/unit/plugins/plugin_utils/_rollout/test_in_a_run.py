@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from playbook import Playbooks, Seen, collection
 
+from tests.conftest import mostly_nightly
+
 ROLE = "k3sfleet.registries.k3s_registries"
 ROLE_OF_OURS = {"name": ROLE}
 SERVERS = ["s-1", "s-2", "s-3"]
@@ -53,7 +55,7 @@ def test_the_order_of_the_run_is_that_of_the_printed_plan(playbooks: Playbooks) 
     assert "agents, 2 at a time: " in seen.output
 
 
-@pytest.mark.parametrize(("forks", "hosts_of_a_role"), [(1, 2), (2, 3), (20, 3)])
+@pytest.mark.parametrize(("forks", "hosts_of_a_role"), mostly_nightly([(1, 2), (2, 3), (20, 3)], (2, 3)))
 def test_two_clusters_of_a_play_share_its_forks(playbooks: Playbooks, forks: int, hosts_of_a_role: int) -> None:
     servers, agents = SERVERS[:hosts_of_a_role], AGENTS[:hosts_of_a_role]
     seen = playbooks.play(
@@ -73,7 +75,7 @@ def test_two_clusters_of_a_play_share_its_forks(playbooks: Playbooks, forks: int
         assert seen.order.index("wa-1") < seen.order.index("a-3"), str(seen)
 
 
-@pytest.mark.parametrize(("strategy", "forks"), [("free", 1), ("host_pinned", 20)])
+@pytest.mark.parametrize(("strategy", "forks"), mostly_nightly([("free", 1), ("host_pinned", 20)], ("host_pinned", 20)))
 def test_strategies_without_an_order_keep_the_limits(playbooks: Playbooks, strategy: str, forks: int) -> None:
     seen = playbooks.play(
         {**ONE, "west": WEST},
@@ -100,7 +102,7 @@ def test_a_strategy_without_an_order_shows_its_plan_once(playbooks: Playbooks) -
     assert seen.output.count("Rollout plan:") == 1, str(seen)
 
 
-@pytest.mark.parametrize("strategy", ["linear", "host_pinned"])
+@pytest.mark.parametrize("strategy", mostly_nightly(["linear", "host_pinned"], "linear"))
 def test_an_image_that_one_node_would_lose_stops_all(playbooks: Playbooks, strategy: str) -> None:
     """Whoever rehearses, the others wait for it; under linear it is the first server and the first agent."""
     loses = {host: ["r.test/app:1"] for host in (*SERVERS, *AGENTS)}
@@ -184,7 +186,7 @@ def test_a_host_that_never_comes_to_its_commit_is_not_waited_for(playbooks: Play
     assert "rescued" in seen.output
 
 
-@pytest.mark.parametrize("strategy", ["linear", "free"])
+@pytest.mark.parametrize("strategy", mostly_nightly(["linear", "free"], "free"))
 def test_mistakes_in_the_settings_stop_the_run_before_the_first_node(playbooks: Playbooks, strategy: str) -> None:
     seen = playbooks.play(
         {"east": {"server": ["s-1"], "agent": ["a-1"]}},
