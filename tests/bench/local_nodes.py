@@ -1,0 +1,186 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hundreds of nodes that are this machine, for Ansible's local connection: each with a K3s that runs, as far as it is read.
+
+A node is a mount namespace with a /run of its own, in which there is its unit, and with its folders where the documented
+options say. Everything that Ansible runs on it, a module or a command, is run in there by its ``ansible_shell_executable``,
+so that a ping takes the same way as all else. All namespaces go away with one process, which ends with this one.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Sequence
+
+import yaml
+
+from tests.bench.ansible_run import Run, ansible
+from tests.fleet import certificates
+from tests.fleet.podman import CHECKOUT
+from tests.fleet.process import FleetError
+from tests.rehearsal import running_k3s
+
+SITE = "playbooks/site.yml"
+FORKS = 20
+_FIRST = ("node-0000", "node-0001")
+_PATIENCE = 3
+"""Runs until one changes nothing; the first two may."""
+
+_SYSTEMCTL = """#!/bin/sh
+case "$*" in
+    show*k3s.service*) cat /run/k3s-show ;;
+    *) exit 1 ;;
+esac
+"""
+_SHOWN = (
+    "Id=k3s.service\nLoadState=loaded\nUnitFileState=enabled\nActiveState={state}\nJob=0\nMainPID={pid}\nNRestarts=0\n"
+    "Environment=\nEnvironmentFiles=\n"
+)
+_SHELL = '#!/bin/sh\nexec nsenter --mount={folder}/ns/{name} /bin/sh "$@"\n'
+# Lower layers only: nothing of this machine is written to.
+_ENTER = """\
+mount -t overlay -o ro,lowerdir={folder}/bin:/usr/local/bin overlay /usr/local/bin
+mount --bind {folder}/{name}/run /run
+"""
+_HOLD = """\
+mount -t tmpfs tmpfs {folder}/ns
+while read -r name; do
+    touch {folder}/ns/$name
+    unshare --mount={folder}/ns/$name --propagation private /bin/sh -e {folder}/$name/enter
+done < {folder}/names
+echo ready
+exec cat > /dev/null
+"""
+
+
+class LocalNodes:
+    """The first ``count`` of node-0000, node-0001, ..., one server and agents, with their registries applied."""
+
+    def __init__(self, count: int) -> None:
+        self.names = ["node-%04d" % number for number in range(count)]
+        self._stack = ExitStack()
+
+    def __enter__(self) -> LocalNodes:
+        self.folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="k3sfleet-nodes-")))
+        for name in self.names:
+            self._make(name)
+        running_k3s.programs(self.folder / "bin", "/dev/null")
+        running_k3s.executable(self.folder / "bin/systemctl", _SYSTEMCTL)
+        self._certificates()
+        self._within = ["nsenter", "--mount=/proc/%d/ns/mnt" % self._hold(), "--wd=" + str(CHECKOUT)]
+        self._apply()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stack.close()
+
+    def ping(self, count: int, **options: bool) -> Run:
+        """``ansible -m ping`` of the first ``count`` nodes."""
+        return self._run("ansible", count, ["all", "-m", "ansible.builtin.ping"], **options)
+
+    def site(self, count: int, **options: bool) -> Run:
+        """``site.yml`` over the first ``count`` nodes, on which it has nothing to do.
+
+        :raises FleetError: if it has something to do.
+        """
+        run = self._run("ansible-playbook", count, [SITE], **options)
+        if set(run.changed.values()) != {0} or len(run.changed) != count:
+            raise FleetError("site.yml was to change nothing on %d local nodes:\n%s" % (count, run.output[-3000:]))
+        return run
+
+    def _run(self, program: str, count: int, arguments: Sequence[str], **options: bool) -> Run:
+        given = ["--forks", str(FORKS), "--inventory", str(self._inventory(count)), *arguments]
+        return ansible(program, given, within=self._within, **options)
+
+    def _make(self, name: str) -> None:
+        folder = self.folder / name
+        (folder / "etc").mkdir(parents=True)
+        (folder / "data").mkdir()
+        unit = folder / "run/systemd/system/k3s.service"
+        unit.parent.mkdir(parents=True)
+        role = "server" if name == self.names[0] else "agent"
+        unit.write_text(running_k3s.unit(role, str(folder / "data"), str(folder / "etc/registries.yaml")))
+        words = {"folder": self.folder, "name": name}
+        running_k3s.executable(folder / "sh", _SHELL.format(**words))
+        (folder / "enter").write_text(_ENTER.format(**words))
+        self._show(name, "inactive", 0)
+
+    def _show(self, name: str, state: str, pid: int) -> None:
+        (self.folder / name / "run/k3s-show").write_text(_SHOWN.format(state=state, pid=pid))
+
+    def _hold(self) -> int:
+        """Make the namespaces; the process that has them."""
+        (self.folder / "ns").mkdir()
+        (self.folder / "names").write_text("".join(name + "\n" for name in self.names))
+        holder = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-ec", _HOLD.format(folder=self.folder)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        # In this order, since its errors are read in communicate(), which closes what it waits for.
+        self._stack.callback(holder.communicate)
+        assert holder.stdout is not None
+        if holder.stdout.readline() != "ready\n":
+            raise FleetError("mount namespaces for the local nodes need root on Linux: %s" % holder.communicate()[1])
+        return holder.pid
+
+    def _certificates(self) -> None:
+        ca = certificates.authority("bench CA")
+        ca.write(self.folder / "ca")
+        certificates.issue(ca, "node", client=True).write(self.folder / "client")
+
+    def _inventory(self, count: int) -> Path:
+        path = self.folder / ("inventory-%d.yml" % count)
+        if path.exists():
+            return path
+        of_node = str(self.folder) + "/{{ inventory_hostname }}"
+        pki = {"ca_src": "ca.crt", "cert_src": "client.crt", "key_src": "client.key"}
+        registry = "registry.example.com:5000"
+        variables: dict[str, Any] = {
+            "ansible_connection": "local", "ansible_become": False, "ansible_pipelining": True,
+            "ansible_python_interpreter": sys.executable, "ansible_shell_executable": of_node + "/sh",
+            "k3s_registries_config_dir": of_node + "/etc",
+            "k3s_registries": {
+                "mirrors": {"docker.io": {"endpoint": ["https://" + registry]}},
+                "configs": {registry: {
+                    "auth": {"username": "robot", "password": "a password of the bench"},
+                    "tls": {key: str(self.folder / name) for key, name in pki.items()},
+                }},
+            },
+        }  # fmt: skip
+        groups = {"server": self.names[:1], "agent": self.names[1:count]}
+        children = {group: {"hosts": {name: {} for name in hosts}} for group, hosts in groups.items()}
+        path.touch(mode=0o600)
+        path.write_text(yaml.safe_dump({"k3s_cluster": {"children": children, "vars": variables}}), encoding="utf-8")
+        return path
+
+    def _apply(self) -> None:
+        """Bring the registries to the nodes while no K3s runs, start it, and run until nothing is left to do.
+
+        The others get copies of what a first run has put on the first two nodes, which is much faster.
+        """
+        server, agent = _FIRST
+        self._run("ansible-playbook", len(_FIRST), [SITE])
+        for name in self.names[len(_FIRST) :]:
+            shutil.rmtree(self.folder / name / "etc")
+            shutil.copytree(self.folder / agent / "etc", self.folder / name / "etc", symlinks=True)
+            for path in (self.folder / name / "etc").rglob("*"):
+                if path.is_file() and agent.encode() in path.read_bytes():
+                    path.write_bytes(path.read_bytes().replace(agent.encode(), name.encode()))
+        places = {self.folder / name / "etc/registries.yaml": self.folder / name / "data" for name in self.names}
+        told = json.dumps({str(path): str(folder) for path, folder in places.items()})
+        program = Path(__file__).with_name("generated.py")
+        subprocess.run([sys.executable, str(program)], input=told, text=True, check=True, capture_output=True)
+        for name in self.names:
+            self._show(name, "active", 1)
+        for _number in range(_PATIENCE):
+            run = self._run("ansible-playbook", len(self.names), [SITE])
+            if set(run.changed.values()) == {0}:
+                return
+        raise FleetError("site.yml still changes local nodes after %d runs:\n%s" % (_PATIENCE, run.output[-3000:]))
