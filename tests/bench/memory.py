@@ -19,17 +19,23 @@ class Process(NamedTuple):
     parent: int
     command: bytes
 
+    @property
+    def program(self) -> str:
+        """What runs: its own name, or that of the script that Python runs."""
+        names = [word.rpartition(b"/")[2].decode("utf-8", "replace") for word in self.command.split(b"\0")[:2]]
+        return names[1] if len(names) > 1 and names[0].startswith("python") else names[0]
+
 
 class PeakMemory:
     """The most PSS, in bytes, that the process ``root`` and its descendants have had, looked at every ``interval`` seconds.
 
-    With local connections, what runs on the nodes descends from Ansible as well, and is left out: every process whose
-    command line names none of ``programs`` (a fork has that of its parent).
+    With local connections, what runs on the nodes descends from Ansible as well, and is left out: every process that is
+    none of ``programs``, nor a fork of one, which has the same command line.
     """
 
     def __init__(self, root: int, programs: tuple[str, ...], interval: float = 1.0, proc: Path = Path("/proc")) -> None:
         self.bytes = 0
-        self._root, self._programs, self._proc = root, tuple(name.encode() for name in programs), proc
+        self._root, self._programs, self._proc = root, programs, proc
         self._interval = interval
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -50,7 +56,7 @@ class PeakMemory:
     def look(self) -> None:
         """Add what there is at this moment."""
         tree = descendants(self._root, processes(self._proc))
-        ours = [one.pid for one in tree if any(name in one.command for name in self._programs)]
+        ours = [one.pid for one in tree if one.program in self._programs]
         self.bytes = max(self.bytes, sum(pss(pid, self._proc) for pid in ours))
 
 
