@@ -4,7 +4,8 @@
 """Notes how long tasks take, what nodes are asked, and the ledger: a line of JSON each in the file that BENCH_NOTES names.
 
 ``{"task": name, "seconds"}``; ``{"remote": host, "seconds"}`` for each module or command on a node, from its being packed to
-its answer; ``{"ledger": "held", "seconds", "waited"}`` for each time that a process has had the ledger's lock; at the end
+its answer; ``{"payload": bytes}`` for each program that is sent to a node, which is kept as a file of its own in the folder that
+BENCH_PAYLOADS names, if it does; ``{"ledger": "held", "seconds", "waited"}`` for each time that a process has had the ledger's lock; at the end
 ``{"ledger": "size", "bytes"}``.
 """
 
@@ -56,6 +57,23 @@ class _Remote:
         return call
 
 
+def _weighed(original: Callable[..., Any]) -> Callable[..., Any]:
+    def call(action: Any, *arguments: Any, **more: Any) -> Any:
+        sent = more.get("in_data")
+        if sent:
+            sent = sent if isinstance(sent, bytes) else str(sent).encode()
+            _note(payload=len(sent))
+            folder = os.environ.get("BENCH_PAYLOADS")
+            if folder:
+                # Its arguments are in it, and secrets may be among them.
+                path = os.path.join(folder, "%d-%d" % (os.getpid(), time.monotonic_ns()))
+                with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as kept:
+                    kept.write(sent)
+        return original(action, *arguments, **more)
+
+    return call
+
+
 def _timed_lock(original: Callable[..., Any]) -> Callable[..., Any]:
     @contextlib.contextmanager
     def exclusively(ledger: Ledger, what: str) -> Iterator[None]:
@@ -81,6 +99,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._task, self._began = "", 0.0
         # Workers are forks of this process.
         Ledger.exclusively = _timed_lock(Ledger.exclusively)  # type: ignore[method-assign]
+        ActionBase._low_level_execute_command = _weighed(ActionBase._low_level_execute_command)
         for name in ("_execute_module", "_low_level_execute_command"):
             setattr(ActionBase, name, _Remote.timed(getattr(ActionBase, name)))
 
