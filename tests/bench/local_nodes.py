@@ -1,11 +1,13 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hundreds of nodes that are this machine, for Ansible's local connection: each with a K3s that runs, as far as it is read.
+"""Hundreds of nodes that are this machine, for Ansible's local connection: each with a K3s that runs, as far as it is
+read.
 
-A node is a mount namespace with a /run of its own, in which there is its unit, and with its folders where the documented
-options say. Everything that Ansible runs on it, a module or a command, is run in there by its ``ansible_shell_executable``,
-so that a ping takes the same way as all else. All namespaces go away with one process, which ends with this one.
+A node is a mount namespace with a /run of its own, in which there is its unit, and with its folders where the
+documented options say. Everything that Ansible runs on it, a module or a command, is run in there by its
+``ansible_shell_executable``, so that a ping takes the same way as all else. All namespaces go away with one process,
+which ends with this one.
 """
 
 from __future__ import annotations
@@ -165,7 +167,7 @@ class LocalNodes:
 
         The others get copies of what a first run has put on the first two nodes, which is much faster.
         """
-        server, agent = _FIRST
+        agent = _FIRST[1]
         self._run("ansible-playbook", len(_FIRST), [SITE])
         for name in self.names[len(_FIRST) :]:
             shutil.rmtree(self.folder / name / "etc")

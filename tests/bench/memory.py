@@ -27,7 +27,8 @@ class Process(NamedTuple):
 
 
 class PeakMemory:
-    """The most PSS, in bytes, that the process ``root`` and its descendants have had, looked at every ``interval`` seconds.
+    """The most PSS, in bytes, that the process ``root`` and its descendants have had, looked at every ``interval``
+    seconds.
 
     With local connections, what runs on the nodes descends from Ansible as well, and is left out: every process that is
     none of ``programs``, nor a fork of one, which has the same command line.

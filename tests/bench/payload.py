@@ -1,7 +1,8 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a node is sent and how long it takes to load that, compared with Ansible's own modules; and a node on a slow link.
+"""What a node is sent and how long it takes to load that, compared with Ansible's own modules; and a node on a slow
+link.
 
 The seconds on the slow link are measured: Ansible reaches the node through a relay of 1 Mbit/s and 200 ms.
 """

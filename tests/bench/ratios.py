@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How many times as long one thing takes as another, and how sure that is. Pure: times in, ratios out.
 
-The measured ratio is that of medians, which one disturbed run does not move. How sure it is comes from the ratios round by
-round, because what slows a whole round down (another program, a hot processor) slows both things in it.
+The measured ratio is that of medians, which one disturbed run does not move. How sure it is comes from the ratios round
+by round, because what slows a whole round down (another program, a hot processor) slows both things in it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _STUDENT = {
 class Question(NamedTuple):
     """Is ``over`` at most ``budget`` times ``under``, or with ``at_least`` at least?
 
-    Several names are multiplied: ``("large", "small ping")`` over ``("small", "large ping")`` asks whether something grows
-    as its yardstick does. Without a budget the ratio is only worth knowing.
+    Several names are multiplied: ``("large", "small ping")`` over ``("small", "large ping")`` asks whether something
+    grows as its yardstick does. Without a budget the ratio is only worth knowing.
     """
 
     over: tuple[str, ...]
@@ -55,9 +55,9 @@ class Ratio(NamedTuple):
     high: float
     rounds: int
 
-    def settles(self, budget: float | None) -> bool:
+    def settles(self, budget: float) -> bool:
         """Whether more rounds would hardly change the verdict."""
-        return budget is None or not self.low <= budget <= self.high
+        return not self.low <= budget <= self.high
 
 
 def ratio(question: Question, rounds: Sequence[Round]) -> Ratio | None:

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run over a fleet takes, over SSH: unchanged, with new files, and live, compared with a ping, with restarts, and with
-the tasks that people write for it.
+"""What a run over a fleet takes, over SSH: unchanged, with new files, and live, compared with a ping, with restarts,
+and with the tasks that people write for it.
 
-Everything that a line compares runs by turns on the same nodes, with ten forks and pipelining. The nodes run the stand-in,
-which is ready sooner than a real K3s: what is live is compared with restarts that are short.
+Everything that a line compares runs by turns on the same nodes, with ten forks and pipelining. The nodes run the
+stand-in, which is ready sooner than a real K3s: what is live is compared with restarts that are short.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs things in turn, round by round, until it is clear which of them keep their budgets.
 
-In each round everything runs once that an open question names, forwards and backwards in turn, so that neither a machine
-that becomes slower nor what one run leaves to the next favours any of them.
+In each round everything runs once that an open question names, forwards and backwards in turn, so that neither a
+machine that becomes slower nor what one run leaves to the next favours any of them.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ def interleaved(
     seconds: float = 120.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Timings:
-    """Time ``runs`` until every question is settled, ``most`` rounds are over, or a round more would take longer than
-    ``seconds`` in all; one round there always is.
+    """Time ``runs`` until every question is settled, ``most`` rounds are over, or one more would take longer than
+    ``seconds`` in all. There is always one round, and a second one if there is time for it, as nothing is settled by
+    one.
 
     :param runs: what to run by name; each returns the seconds that count.
     """
@@ -71,5 +72,9 @@ def interleaved(
             wanted.reverse()
         timings.rounds.append({name: runs[name]() for name in wanted})
         longest = max(longest, clock() - started)
-        open_questions = [one for one in open_questions if not timings.ratio(one).settles(one.budget)]
+        open_questions = [one for one in open_questions if not _settled(timings.ratio(one), one.budget)]
     return timings
+
+
+def _settled(found: Ratio, budget: float | None) -> bool:
+    return budget is None or (found.rounds > 1 and found.settles(budget))

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an unchanged fleet costs with more and more nodes, over local connections, compared with a ping of the same nodes."""
+"""What an unchanged fleet costs with more and more nodes, over local connections, compared with a ping of the same
+nodes."""
 
 from __future__ import annotations
 
@@ -33,8 +34,8 @@ NODES_OF_TABLES = 1000
 
 
 def measurements() -> Iterator[Measurement]:
-    """For each change: up to 400 nodes. Whether the cost per node grows is left to :func:`large`: that takes sizes which
-    are further apart, and many rounds."""
+    """For each change: up to 400 nodes. Whether the cost per node grows is left to :func:`large`: that takes sizes
+    which are further apart, and many rounds."""
     yield from _measured(SIZES, seconds=330.0)
 
 

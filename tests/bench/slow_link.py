@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A node at the end of a slow link: a relay that passes TCP on late, no faster than the link is, and counts bytes.
 
-No privileges and no kernel modules are needed for that. A connection waits for one round trip at its start, as TCP does for
-its handshake; what TCP does besides (slow start, acknowledgements) is left out, so that a real link is a little slower.
+No privileges and no kernel modules are needed for that. A connection waits for one round trip at its start, as TCP does
+for its handshake; what TCP does besides (slow start, acknowledgements) is left out, so that a real link is a little
+slower.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Notes how long tasks take, what nodes are asked, and the ledger: a line of JSON each in the file that BENCH_NOTES names.
+"""Notes how long tasks take, what nodes are asked, and the ledger: a line of JSON each in the file that BENCH_NOTES
+names.
 
-``{"task": name, "seconds"}``; ``{"remote": host, "seconds"}`` for each module or command on a node, from its being packed to
-its answer; ``{"payload": bytes}`` for each program that is sent to a node, which is kept as a file of its own in the folder that
-BENCH_PAYLOADS names, if it does; ``{"ledger": "held", "seconds", "waited"}`` for each time that a process has had the ledger's lock; at the end
-``{"ledger": "size", "bytes"}``.
+``{"task": name, "seconds"}``; ``{"remote": host, "seconds"}`` for each module or command on a node, from its being
+packed to its answer; ``{"payload": bytes}`` for each program that is sent to a node, which is kept as a file of its own
+in the folder that BENCH_PAYLOADS names, if it does; ``{"ledger": "held", "seconds", "waited"}`` for each time that a
+process has had the ledger's lock; at the end ``{"ledger": "size", "bytes"}``.
 """
 
 from __future__ import annotations
