@@ -17,6 +17,9 @@ from typing import Callable, Iterable, Mapping
 from tests.bench.measurement import Measurement
 from tests.bench.ratios import Question, Ratio, ratio
 
+_LEAST = 3
+"""Rounds without which nothing is settled: on a busy machine two may well be disturbed alike."""
+
 
 @dataclass
 class Timings:
@@ -55,8 +58,7 @@ def interleaved(
     clock: Callable[[], float] = time.monotonic,
 ) -> Timings:
     """Time ``runs`` until every question is settled, ``most`` rounds are over, or one more would take longer than
-    ``seconds`` in all. There is always one round, and a second one if there is time for it, as nothing is settled by
-    one.
+    ``seconds`` in all. There is always one.
 
     :param runs: what to run by name; each returns the seconds that count.
     """
@@ -77,4 +79,4 @@ def interleaved(
 
 
 def _settled(found: Ratio, budget: float | None) -> bool:
-    return budget is None or (found.rounds > 1 and found.settles(budget))
+    return budget is None or (found.rounds >= _LEAST and found.settles(budget))

@@ -11,17 +11,14 @@ import pytest
 from tests.bench.ratios import Question, ratio
 from tests.bench.rounds import Timings, interleaved
 
-BUSY = 0.2
-"""How often a run is disturbed on a busy machine."""
 
-
-def noisy(seconds: float, dice: random.Random, busy: float = BUSY) -> float:
-    """What a run that takes so long takes on a machine that does other work as well."""
+def noisy(seconds: float, dice: random.Random, busy: float) -> float:
+    """What a run that takes so long takes on a machine whose other work disturbs that share of runs."""
     disturbed = dice.uniform(1.2, 2.5) if dice.random() < busy else 1.0
     return seconds * dice.lognormvariate(0, 0.06) * disturbed
 
 
-def verdict(true_ratio: float, seed: int, budget: float = 1.0, busy: float = BUSY) -> tuple[bool, int]:
+def verdict(true_ratio: float, seed: int, budget: float = 1.0, busy: float = 0.1) -> tuple[bool, int]:
     """Whether a bench calls it over budget, and after how many rounds."""
     dice = random.Random(seed)
     question = Question(("ours",), ("ping",), budget)
@@ -33,18 +30,28 @@ def verdict(true_ratio: float, seed: int, budget: float = 1.0, busy: float = BUS
     return timings.judged("ours", question).is_over, len(timings.rounds)
 
 
-@pytest.mark.parametrize(("true_ratio", "over"), [(0.8, False), (1.25, True), (0.5, False), (2.0, True)])
-def test_a_busy_machine_gives_the_same_verdict(true_ratio: float, over: bool) -> None:
-    verdicts = [verdict(true_ratio, seed)[0] for seed in range(300)]
-    assert verdicts.count(over) >= 297
+@pytest.mark.parametrize(
+    ("true_ratio", "over", "busy", "at_least"),
+    [
+        (0.8, False, 0.1, 0.99),
+        (1.25, True, 0.1, 0.99),
+        (0.8, False, 0.2, 0.97),
+        (1.25, True, 0.2, 0.97),
+        (0.5, False, 0.2, 1.0),
+        (2.0, True, 0.2, 1.0),
+    ],
+)
+def test_a_busy_machine_gives_the_same_verdict(true_ratio: float, over: bool, busy: float, at_least: float) -> None:
+    verdicts = [verdict(true_ratio, seed, busy=busy)[0] for seed in range(300)]
+    assert verdicts.count(over) >= at_least * len(verdicts)
 
 
 def test_what_is_clear_takes_few_rounds_and_what_is_close_takes_many() -> None:
     def rounds(true_ratio: float) -> float:
         return sum(verdict(true_ratio, seed, busy=0.0)[1] for seed in range(50)) / 50
 
-    assert rounds(2.0) == 2.0
-    assert rounds(0.8) <= 4.0
+    assert rounds(2.0) == 3.0
+    assert rounds(0.8) < 4.0
     assert rounds(1.0) > 8.0
 
 
@@ -110,7 +117,7 @@ def test_competitors_run_by_turns_and_no_longer_than_a_question_needs_them() -> 
     clear = Question(("theirs",), ("ours",), 5.0, at_least=True)
     _timings, clock = timed([close, clear], ours=1.0, ping=1.0, theirs=30.0)
     assert clock.order[:6] == ["ours", "ping", "theirs", "theirs", "ping", "ours"]
-    assert clock.order.count("theirs") == 2
+    assert clock.order.count("theirs") == 3
     assert clock.order.count("ours") == clock.order.count("ping") == 5, "as many rounds as are allowed"
 
 
@@ -134,4 +141,4 @@ def test_a_line_says_how_sure_it_is() -> None:
     clear = Question(("ours",), ("ping",), 2.0)
     line = timed([clear], ours=3.0, ping=1.0)[0].judged("ours", clear).line
     assert "OVER BUDGET" in line
-    assert line.endswith(", 2 rounds)")
+    assert line.endswith(", 3 rounds)")
