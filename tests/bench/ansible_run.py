@@ -94,6 +94,10 @@ def _environment(notes: Path | None) -> dict[str, str]:
     )
     if notes is not None:
         kept.update(
-            ANSIBLE_CALLBACK_PLUGINS=str(_CALLBACKS), ANSIBLE_CALLBACKS_ENABLED="bench_notes", BENCH_NOTES=str(notes)
+            ANSIBLE_CALLBACK_PLUGINS=str(_CALLBACKS),
+            ANSIBLE_CALLBACKS_ENABLED="bench_notes",
+            # Which `ansible` does without otherwise.
+            ANSIBLE_LOAD_CALLBACK_PLUGINS="1",
+            BENCH_NOTES=str(notes),
         )
     return kept
