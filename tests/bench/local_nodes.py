@@ -33,7 +33,7 @@ SITE = "playbooks/site.yml"
 FORKS = 20
 _FIRST = ("node-0000", "node-0001")
 _PATIENCE = 3
-"""Runs until one changes nothing; the first two may."""
+"""Runs until one changes nothing."""
 
 _SYSTEMCTL = """#!/bin/sh
 case "$*" in
@@ -165,24 +165,39 @@ class LocalNodes:
     def _apply(self) -> None:
         """Bring the registries to the nodes while no K3s runs, start it, and run until nothing is left to do.
 
-        The others get copies of what a first run has put on the first two nodes, which is much faster.
+        The others get copies of what that has left on the first two nodes, which is much faster.
         """
-        agent = _FIRST[1]
         self._run("ansible-playbook", len(_FIRST), [SITE])
-        for name in self.names[len(_FIRST) :]:
-            shutil.rmtree(self.folder / name / "etc")
-            shutil.copytree(self.folder / agent / "etc", self.folder / name / "etc", symlinks=True)
-            for path in (self.folder / name / "etc").rglob("*"):
-                if path.is_file() and agent.encode() in path.read_bytes():
-                    path.write_bytes(path.read_bytes().replace(agent.encode(), name.encode()))
-        places = {self.folder / name / "etc/registries.yaml": self.folder / name / "data" for name in self.names}
+        self._start(_FIRST)
+        # Twice, as an unchanged run, too, may leave something for the next one.
+        for _number in range(2):
+            self._settle(len(_FIRST))
+        others = self.names[len(_FIRST) :]
+        for name in others:
+            self._copy(_FIRST[1], name)
+        self._start(others)
+        self._settle(len(self.names))
+
+    def _copy(self, source: str, target: str) -> None:
+        """The names have the same length, and nothing else tells the nodes apart."""
+        shutil.rmtree(self.folder / target / "etc")
+        shutil.copytree(self.folder / source / "etc", self.folder / target / "etc", symlinks=True)
+        for path in (self.folder / target / "etc").rglob("*"):
+            if path.is_file() and source.encode() in path.read_bytes():
+                path.write_bytes(path.read_bytes().replace(source.encode(), target.encode()))
+
+    def _start(self, names: Sequence[str]) -> None:
+        """What K3s generates at its start, and that it runs."""
+        places = {self.folder / name / "etc/registries.yaml": self.folder / name / "data" for name in names}
         told = json.dumps({str(path): str(folder) for path, folder in places.items()})
         program = Path(__file__).with_name("generated.py")
         subprocess.run([sys.executable, str(program)], input=told, text=True, check=True, capture_output=True)
-        for name in self.names:
+        for name in names:
             self._show(name, "active", 1)
+
+    def _settle(self, count: int) -> None:
         for _number in range(_PATIENCE):
-            run = self._run("ansible-playbook", len(self.names), [SITE])
+            run = self._run("ansible-playbook", count, [SITE])
             if set(run.changed.values()) == {0}:
                 return
         raise FleetError("site.yml still changes local nodes after %d runs:\n%s" % (_PATIENCE, run.output[-3000:]))

@@ -34,13 +34,15 @@ class Question(NamedTuple):
     """Is ``over`` at most ``budget`` times ``under``, or with ``at_least`` at least?
 
     Several names are multiplied: ``("large", "small ping")`` over ``("small", "large ping")`` asks whether something
-    grows as its yardstick does. Without a budget the ratio is only worth knowing.
+    grows as its yardstick does. Without a budget the ratio is only worth knowing. After ``most`` rounds, the question
+    is asked no longer: for what takes long, and is far from its budget.
     """
 
     over: tuple[str, ...]
     under: tuple[str, ...]
     budget: float | None = None
     at_least: bool = False
+    most: int = 100
 
     @property
     def names(self) -> tuple[str, ...]:

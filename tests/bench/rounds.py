@@ -74,9 +74,11 @@ def interleaved(
             wanted.reverse()
         timings.rounds.append({name: runs[name]() for name in wanted})
         longest = max(longest, clock() - started)
-        open_questions = [one for one in open_questions if not _settled(timings.ratio(one), one.budget)]
+        open_questions = [one for one in open_questions if not _settled(timings.ratio(one), one)]
     return timings
 
 
-def _settled(found: Ratio, budget: float | None) -> bool:
-    return budget is None or (found.rounds >= _LEAST and found.settles(budget))
+def _settled(found: Ratio, question: Question) -> bool:
+    if question.budget is None or found.rounds >= question.most:
+        return True
+    return found.rounds >= _LEAST and found.settles(question.budget)

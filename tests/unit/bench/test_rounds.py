@@ -121,6 +121,12 @@ def test_competitors_run_by_turns_and_no_longer_than_a_question_needs_them() -> 
     assert clock.order.count("ours") == clock.order.count("ping") == 5, "as many rounds as are allowed"
 
 
+def test_a_question_that_takes_long_is_asked_as_often_as_it_says() -> None:
+    close, clear = Question(("ours",), ("ping",), 1.0), Question(("theirs",), ("ours",), 2.0, most=2)
+    _timings, clock = timed([close, clear], ours=1.0, ping=1.0, theirs=2.0)
+    assert (clock.order.count("theirs"), clock.order.count("ours")) == (2, 5)
+
+
 def test_what_has_no_budget_runs_once() -> None:
     timings, clock = timed([Question(("ours",), ("ping",))], ours=1.0, ping=2.0)
     assert clock.order == ["ours", "ping"]
