@@ -50,19 +50,17 @@ def ansible(
     program: str,
     arguments: Sequence[str],
     *,
-    within: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     memory: bool = False,
     notes: bool = False,
 ) -> Run:
     """Run ``ansible`` or ``ansible-playbook`` of this project's environment.
 
-    :param within: the beginning of the command line, such as nsenter's.
     :param memory: whether to look at its memory while it runs.
     :param notes: whether the callback takes notes.
     :raises FleetError: if it fails, with the end of what it has said.
     """
-    command = [*within, str(Path(sys.executable).with_name(program)), *arguments]
+    command = [str(Path(sys.executable).with_name(program)), *arguments]
     with TemporaryDirectory(prefix="k3sfleet-bench-") as folder, TemporaryFile() as said:
         kept = Path(folder) / "notes.json"
         given = {**_environment(kept if notes else None), **(environment or {})}

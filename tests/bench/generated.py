@@ -3,13 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What K3s generates at its start from a node's registries.yaml, without a K3s: config.toml and every hosts.toml.
 
-``python generated.py``, with ``{registries.yaml: data directory, ...}`` on stdin. It is a program, since the stand-in's
+``python generated.py REGISTRIES_YAML DATA_DIRECTORY``. It is a program, since the stand-in's
 parts know each other by the names that they have on a node.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,5 +32,4 @@ def generate(registries_yaml: Path, data_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    for path, folder in json.load(sys.stdin).items():
-        generate(Path(path), Path(folder))
+    generate(Path(sys.argv[1]), Path(sys.argv[2]))

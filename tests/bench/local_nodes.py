@@ -4,15 +4,16 @@
 """Hundreds of nodes that are this machine, for Ansible's local connection: each with a K3s that runs, as far as it is
 read.
 
-A node is a mount namespace with a /run of its own, in which there is its unit, and with its folders where the
-documented options say. Everything that Ansible runs on it, a module or a command, is run in there by its
-``ansible_shell_executable``, so that a ping takes the same way as all else. All namespaces go away with one process,
-which ends with this one.
+A node is a mount namespace with a /run of its own, in which there is its unit, and with its other folders where the
+documented options say: at the same place on every node, so that one node's files are good for another. Everything that
+Ansible runs on it, a module or a command, is run in there by its ``ansible_shell_executable``, so that a ping takes the
+same way as all else. The namespaces go away with this process.
 """
 
 from __future__ import annotations
 
-import json
+import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,6 @@ import yaml
 
 from tests.bench.ansible_run import Run, ansible
 from tests.fleet import certificates
-from tests.fleet.podman import CHECKOUT
 from tests.fleet.process import FleetError
 from tests.rehearsal import running_k3s
 
@@ -45,20 +45,14 @@ _SHOWN = (
     "Id=k3s.service\nLoadState=loaded\nUnitFileState=enabled\nActiveState={state}\nJob=0\nMainPID={pid}\nNRestarts=0\n"
     "Environment=\nEnvironmentFiles=\n"
 )
-_SHELL = '#!/bin/sh\nexec nsenter --mount={folder}/ns/{name} /bin/sh "$@"\n'
+_SHELL = '#!/bin/sh\nexec nsenter --mount=/proc/{pid}/fd/{descriptor} /bin/sh "$@"\n'
 # Lower layers only: nothing of this machine is written to.
 _ENTER = """\
+mount --bind {folder}/{name} {folder}/here
 mount -t overlay -o ro,lowerdir={folder}/bin:/usr/local/bin overlay /usr/local/bin
-mount --bind {folder}/{name}/run /run
-"""
-_HOLD = """\
-mount -t tmpfs tmpfs {folder}/ns
-while read -r name; do
-    touch {folder}/ns/$name
-    unshare --mount={folder}/ns/$name --propagation private /bin/sh -e {folder}/$name/enter
-done < {folder}/names
+mount --bind {folder}/here/run /run
 echo ready
-exec cat > /dev/null
+read -r _end || exit 0
 """
 
 
@@ -71,12 +65,13 @@ class LocalNodes:
 
     def __enter__(self) -> LocalNodes:
         self.folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="k3sfleet-nodes-")))
+        (self.folder / "here").mkdir()
         for name in self.names:
             self._make(name)
         running_k3s.programs(self.folder / "bin", "/dev/null")
         running_k3s.executable(self.folder / "bin/systemctl", _SYSTEMCTL)
         self._certificates()
-        self._within = ["nsenter", "--mount=/proc/%d/ns/mnt" % self._hold(), "--wd=" + str(CHECKOUT)]
+        self._enter_all()
         self._apply()
         return self
 
@@ -99,7 +94,7 @@ class LocalNodes:
 
     def _run(self, program: str, count: int, arguments: Sequence[str], **options: bool) -> Run:
         given = ["--forks", str(FORKS), "--inventory", str(self._inventory(count)), *arguments]
-        return ansible(program, given, within=self._within, **options)
+        return ansible(program, given, **options)
 
     def _make(self, name: str) -> None:
         folder = self.folder / name
@@ -108,29 +103,37 @@ class LocalNodes:
         unit = folder / "run/systemd/system/k3s.service"
         unit.parent.mkdir(parents=True)
         role = "server" if name == self.names[0] else "agent"
-        unit.write_text(running_k3s.unit(role, str(folder / "data"), str(folder / "etc/registries.yaml")))
-        words = {"folder": self.folder, "name": name}
-        running_k3s.executable(folder / "sh", _SHELL.format(**words))
-        (folder / "enter").write_text(_ENTER.format(**words))
+        here = self.folder / "here"
+        unit.write_text(running_k3s.unit(role, str(here / "data"), str(here / "etc/registries.yaml")))
         self._show(name, "inactive", 0)
 
     def _show(self, name: str, state: str, pid: int) -> None:
         (self.folder / name / "run/k3s-show").write_text(_SHOWN.format(state=state, pid=pid))
 
-    def _hold(self) -> int:
-        """Make the namespaces; the process that has them."""
-        (self.folder / "ns").mkdir()
-        (self.folder / "names").write_text("".join(name + "\n" for name in self.names))
-        holder = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-ec", _HOLD.format(folder=self.folder)],
+    def _enter_all(self) -> None:
+        """Make the namespaces. They last as long as somebody has them open, which is this process."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, soft + len(self.names)), hard))
+        for name in self.names:
+            descriptor = self._namespace(_ENTER.format(folder=self.folder, name=name))
+            self._stack.callback(os.close, descriptor)
+            shell = _SHELL.format(pid=os.getpid(), descriptor=descriptor)
+            running_k3s.executable(self.folder / name / "sh", shell)
+
+    def _namespace(self, script: str) -> int:
+        """One that a script has set up: its descriptor. This machine's unmounts reach it, and its own mounts stay in
+        it."""
+        maker = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "slave", "/bin/sh", "-ec", script],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        # In this order, since its errors are read in communicate(), which closes what it waits for.
-        self._stack.callback(holder.communicate)
-        assert holder.stdout is not None
-        if holder.stdout.readline() != "ready\n":
-            raise FleetError("mount namespaces for the local nodes need root on Linux: %s" % holder.communicate()[1])
-        return holder.pid
+        assert maker.stdout is not None
+        try:
+            if maker.stdout.readline() != "ready\n":
+                raise FleetError("mount namespaces for local nodes need root on Linux: %s" % maker.communicate()[1])
+            return os.open("/proc/%d/ns/mnt" % maker.pid, os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            maker.communicate()
 
     def _certificates(self) -> None:
         ca = certificates.authority("bench CA")
@@ -141,13 +144,13 @@ class LocalNodes:
         path = self.folder / ("inventory-%d.yml" % count)
         if path.exists():
             return path
-        of_node = str(self.folder) + "/{{ inventory_hostname }}"
         pki = {"ca_src": "ca.crt", "cert_src": "client.crt", "key_src": "client.key"}
         registry = "registry.example.com:5000"
         variables: dict[str, Any] = {
             "ansible_connection": "local", "ansible_become": False, "ansible_pipelining": True,
-            "ansible_python_interpreter": sys.executable, "ansible_shell_executable": of_node + "/sh",
-            "k3s_registries_config_dir": of_node + "/etc",
+            "ansible_python_interpreter": sys.executable,
+            "ansible_shell_executable": str(self.folder) + "/{{ inventory_hostname }}/sh",
+            "k3s_registries_config_dir": str(self.folder / "here/etc"),
             "k3s_registries": {
                 "mirrors": {"docker.io": {"endpoint": ["https://" + registry]}},
                 "configs": {registry: {
@@ -165,35 +168,32 @@ class LocalNodes:
     def _apply(self) -> None:
         """Bring the registries to the nodes while no K3s runs, start it, and run until nothing is left to do.
 
-        The others get copies of what that has left on the first two nodes, which is much faster.
+        The others get copies of what that has left on the second node, which is much faster.
         """
         self._run("ansible-playbook", len(_FIRST), [SITE])
-        self._start(_FIRST)
+        for name in _FIRST:
+            self._start(name)
         # Twice, as an unchanged run, too, may leave something for the next one.
         for _number in range(2):
             self._settle(len(_FIRST))
-        others = self.names[len(_FIRST) :]
-        for name in others:
-            self._copy(_FIRST[1], name)
-        self._start(others)
+        for name in self.names[len(_FIRST) :]:
+            for part in ("etc", "data"):
+                shutil.copytree(
+                    self.folder / _FIRST[1] / part, self.folder / name / part, symlinks=True, dirs_exist_ok=True
+                )
+            self._show(name, "active", 1)
         self._settle(len(self.names))
 
-    def _copy(self, source: str, target: str) -> None:
-        """The names have the same length, and nothing else tells the nodes apart."""
-        shutil.rmtree(self.folder / target / "etc")
-        shutil.copytree(self.folder / source / "etc", self.folder / target / "etc", symlinks=True)
-        for path in (self.folder / target / "etc").rglob("*"):
-            if path.is_file() and source.encode() in path.read_bytes():
-                path.write_bytes(path.read_bytes().replace(source.encode(), target.encode()))
-
-    def _start(self, names: Sequence[str]) -> None:
+    def _start(self, name: str) -> None:
         """What K3s generates at its start, and that it runs."""
-        places = {self.folder / name / "etc/registries.yaml": self.folder / name / "data" for name in names}
-        told = json.dumps({str(path): str(folder) for path, folder in places.items()})
-        program = Path(__file__).with_name("generated.py")
-        subprocess.run([sys.executable, str(program)], input=told, text=True, check=True, capture_output=True)
-        for name in names:
-            self._show(name, "active", 1)
+        here, program = self.folder / "here", Path(__file__).with_name("generated.py")
+        script = 'exec "$0" "$@"'
+        subprocess.run(
+            [str(self.folder / name / "sh"), "-c", script, sys.executable, str(program),
+             str(here / "etc/registries.yaml"), str(here / "data")],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        self._show(name, "active", 1)
 
     def _settle(self, count: int) -> None:
         for _number in range(_PATIENCE):
