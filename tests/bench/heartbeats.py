@@ -65,7 +65,10 @@ class Heartbeats:
         connection = http.client.HTTPSConnection(self._address, self._port, timeout=5, context=self._context)
         try:
             connection.request("GET", path)
-            return json.loads(connection.getresponse().read())
+            answer = connection.getresponse()
+            content = json.loads(answer.read())
+            # What is not there is answered with a Status.
+            return content if answer.status == 200 else {}
         finally:
             connection.close()
 

@@ -37,4 +37,4 @@ def test_the_last_sign_of_a_node_is_its_lease_or_its_heartbeat() -> None:
     node = {"status": {"conditions": [{"lastHeartbeatTime": "2026-11-25T14:00:01Z"}, {"type": "Other"}]}}
     assert latest(lease, node) - latest(lease, {}) == 0.75
     assert latest({}, node) == latest(lease, node)
-    assert latest({"kind": "Status"}, {"kind": "Status"}) == 0.0
+    assert latest({}, {}) == latest({"spec": None}, {"status": None}) == 0.0
