@@ -64,16 +64,19 @@ def interleaved(
     """
     timings, began = Timings(), clock()
     open_questions = list(questions)
-    longest = 0.0
+    longest: dict[str, float] = {}
     while open_questions and len(timings.rounds) < most:
-        started = clock()
-        if timings.rounds and started - began + longest > seconds:
-            break
         wanted = [name for name in runs if any(name in question.names for question in open_questions)]
+        if timings.rounds and clock() - began + sum(longest[name] for name in wanted) > seconds:
+            break
         if len(timings.rounds) % 2:
             wanted.reverse()
-        timings.rounds.append({name: runs[name]() for name in wanted})
-        longest = max(longest, clock() - started)
+        times = {}
+        for name in wanted:
+            started = clock()
+            times[name] = runs[name]()
+            longest[name] = max(longest.get(name, 0.0), clock() - started)
+        timings.rounds.append(times)
         open_questions = [one for one in open_questions if not _settled(timings.ratio(one), one)]
     return timings
 

@@ -137,6 +137,8 @@ def test_no_round_begins_that_would_take_too_long() -> None:
     close = Question(("ours",), ("ping",), 1.0)
     for seconds, rounds in ((0.5, 1), (5.9, 2), (6.0, 3), (100.0, 5)):
         assert len(timed([close], seconds, ours=1.0, ping=1.0)[0].rounds) == rounds
+    # The first round took 32 s, those that follow it are short.
+    assert len(timed([close, Question(("long",), ("ours",))], 36.0, ours=1.0, ping=1.0, long=30.0)[0].rounds) == 3
 
 
 def test_a_line_says_how_sure_it_is() -> None:
