@@ -28,7 +28,7 @@ BUILTIN_UNCHANGED, BUILTIN_CHANGED, LIVE = 5.0, 3.0, 3.0
 RESTARTED = 6
 """Nodes."""
 
-_SECONDS = {"unchanged": 110.0, "certificates": 80.0, "staged": 100.0, "live": 90.0, "verify": 60.0}
+_SECONDS = {"unchanged": 110.0, "certificates": 80.0, "staged": 100.0, "live": 90.0}
 """After how long no round more begins, so that all of them together leave time for the other benches."""
 
 
