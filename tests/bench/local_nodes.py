@@ -78,11 +78,11 @@ class LocalNodes:
     def __exit__(self, *_error: object) -> None:
         self._stack.close()
 
-    def ping(self, count: int, **options: bool) -> Run:
+    def ping(self, count: int, **options: Any) -> Run:
         """``ansible -m ping`` of the first ``count`` nodes."""
         return self._run("ansible", count, ["all", "-m", "ansible.builtin.ping"], **options)
 
-    def site(self, count: int, **options: bool) -> Run:
+    def site(self, count: int, **options: Any) -> Run:
         """``site.yml`` over the first ``count`` nodes, on which it has nothing to do.
 
         :raises FleetError: if it has something to do.
@@ -92,7 +92,7 @@ class LocalNodes:
             raise FleetError("site.yml was to change nothing on %d local nodes:\n%s" % (count, run.output[-3000:]))
         return run
 
-    def _run(self, program: str, count: int, arguments: Sequence[str], **options: bool) -> Run:
+    def _run(self, program: str, count: int, arguments: Sequence[str], **options: Any) -> Run:
         given = ["--forks", str(FORKS), "--inventory", str(self._inventory(count)), *arguments]
         return ansible(program, given, **options)
 
@@ -160,7 +160,7 @@ class LocalNodes:
             },
         }  # fmt: skip
         groups = {"server": self.names[:1], "agent": self.names[1:count]}
-        children = {group: {"hosts": {name: {} for name in hosts}} for group, hosts in groups.items()}
+        children: dict[str, Any] = {group: {"hosts": {name: {} for name in hosts}} for group, hosts in groups.items()}
         path.touch(mode=0o600)
         path.write_text(yaml.safe_dump({"k3s_cluster": {"children": children, "vars": variables}}), encoding="utf-8")
         return path

@@ -82,7 +82,8 @@ class SlowLink:
             data = await source.read(1 << 12)
             free_at, arrived_at = lane.send(self._loop.time(), len(data))
             # Timers go off in the order of their times, and later bytes never arrive sooner.
-            self._loop.call_at(arrived_at, target.write if data else target.close, *([data] if data else []))
             if not data:
+                self._loop.call_at(arrived_at, target.close)
                 return
+            self._loop.call_at(arrived_at, target.write, data)
             await asyncio.sleep(free_at - self._loop.time())
