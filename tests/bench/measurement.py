@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One measured value beside its budget."""
+"""One measured value with its budget."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ class Measurement(NamedTuple):
     """What was measured, in which unit, and what is allowed; no budget where it is only worth knowing.
 
     at_least: the budget is the least that is wanted (lines per second, times faster), not the most that is allowed.
+    between: where the value is with 95 % certainty, after so many rounds; None for what was measured once.
     """
 
     name: str
@@ -19,6 +20,8 @@ class Measurement(NamedTuple):
     unit: str
     budget: float | None = None
     at_least: bool = False
+    between: tuple[float, float] | None = None
+    rounds: int = 1
 
     @property
     def ratio(self) -> float | None:
@@ -35,14 +38,37 @@ class Measurement(NamedTuple):
 
     @property
     def line(self) -> str:
-        """One line of the report: name, measured, budget, ratio, verdict."""
-        start = f"{self.name:<54} {_number(self.measured):>10} {self.unit:<8}"
+        """One line of the report: name, measured, budget, ratio, verdict, and how sure that is."""
+        start = f"{self.name:<62} {_number(self.measured):>8} {self.unit:<8}"
         if self.budget is None:
-            return start.rstrip()
+            return (start + self._certainty).rstrip()
         bound = "at least" if self.at_least else "at most"
         verdict = "OVER BUDGET" if self.is_over else "ok"
-        return f"{start} {bound:<8} {_number(self.budget):>8}  ratio {self.ratio:6.2f}  {verdict}"
+        return f"{start} {bound:<8} {_number(self.budget):>6}  ratio {self.ratio:5.2f}  {verdict}{self._certainty}"
+
+    @property
+    def _certainty(self) -> str:
+        if self.between is None:
+            return ""
+        low, high = self.between
+        close = self.budget is not None and low <= self.budget <= high
+        rounds = f"{self.rounds} round{'s' * (self.rounds != 1)}"
+        return f"  ({_number(low)} to {_number(high)}, {rounds}{', close' * close})"
+
+
+class NotMeasured(NamedTuple):
+    """A budget that this machine could not measure: it is neither met nor missed."""
+
+    name: str
+    why: str
+    is_over: bool = False
+
+    @property
+    def line(self) -> str:
+        return f"{self.name:<62} NOT MEASURED: {self.why}"
 
 
 def _number(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.1f}"
+    if abs(value) >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if abs(value) >= 20 else f"{value:.2f}"

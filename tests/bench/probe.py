@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import tests.conftest  # noqa: F401  # pylint: disable=unused-import  # makes the collection importable
 from tests.bench.measurement import Measurement
+from tests.bench.shortest import shortest
 from tests.fleet import certificates
 from tests.registry_faults import servers
 
@@ -86,13 +87,18 @@ def measurements() -> Iterator[Measurement]:
         dead += [stack.enter_context(Unanswering()).port for _number in range(DEAD - len(dead))]
         for ports, budget in ((dead + alive[: ENDPOINTS - DEAD], DEADLINE + SPARE), (alive, None)):
             _configure(folder, ports)
-            started = time.monotonic()
-            results = probe(folder)["endpoints"]
-            seconds = time.monotonic() - started
-            failed = [entry["cause"] for entry in results if entry["cause"] != "ok"]
             expected = ["timeout"] * len(set(ports) - set(alive))
-            assert len(results) == ENDPOINTS, len(results)
-            assert failed == expected, failed
+
+            def run(expected: list[str] = expected) -> float:
+                started = time.monotonic()
+                results = probe(folder)["endpoints"]
+                seconds = time.monotonic() - started
+                failed = [entry["cause"] for entry in results if entry["cause"] != "ok"]
+                assert len(results) == ENDPOINTS, len(results)
+                assert failed == expected, failed
+                return seconds
+
+            seconds = shortest(run, budget, most=3)
             name = f"probe {ENDPOINTS} endpoints, {len(expected)} dead, deadline {DEADLINE:.0f} s"
             yield Measurement(name, seconds, "s", budget)
 

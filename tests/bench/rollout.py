@@ -1,105 +1,134 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run over a fleet takes: unchanged beside a ping and beside builtin modules, a live change beside restarts.
+"""What a run over a fleet takes, over SSH: unchanged, with new files, and live, compared with a ping, with restarts,
+and with the tasks that people write for it.
 
-Everything is measured on the same fleet in the same run, each the best of a few, with ten forks and pipelining.
+Everything that a line compares runs by turns on the same nodes, with ten forks and pipelining. The nodes run the
+stand-in, which is ready sooner than a real K3s: what is live is compared with restarts that are short.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Callable, Iterator
 
-import yaml
-
+from tests.bench.fleet_runs import BUILTIN, FORKS, SITE, VERIFY, FleetRuns, bench_fleet, must_all_change
 from tests.bench.measurement import Measurement
-from tests.fleet import up
-from tests.fleet.podman import CHECKOUT
+from tests.bench.ratios import Question
+from tests.bench.rounds import Timings, interleaved
+from tests.fleet import registry
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+UNCHANGED, CERTIFICATES, REMOTE = 1.0, 2.0, 1.5
+"""At most so many times a ping, a ping, and what the nodes are asked."""
+BUILTIN_UNCHANGED, BUILTIN_CHANGED, LIVE = 5.0, 3.0, 3.0
+"""At least so many times faster than builtin modules, the same with a change, and restarts."""
 
-    from tests.fleet.state import Fleet
+RESTARTED = 6
+"""Nodes."""
 
-NAME = "bench"
-SERVERS, AGENTS = 1, 19
-BUILTIN = "tests/bench/builtin.yml"
-SITE = "playbooks/site.yml"
-
-
-class Runs:
-    """Timed runs of Ansible on one fleet."""
-
-    def __init__(self, fleet: Fleet, folder: Path) -> None:
-        self.fleet = fleet
-        self.folder = folder
-        self.variables: dict[str, Any] = yaml.safe_load((fleet.folder / "registries.yml").read_text(encoding="utf-8"))
-
-    def ansible(self, program: str, *arguments: str) -> float:
-        """Seconds of one run.
-
-        :raises RuntimeError: when it fails, with the end of what it said.
-        """
-        command = [
-            str(Path(sys.executable).with_name(program)), "--forks", "10",
-            "--inventory", str(self.fleet.folder / "inventory.yml"), *arguments,
-        ]  # fmt: skip
-        paths = {"ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".ansible" / "collections")}
-        began = time.monotonic()
-        outcome = subprocess.run(
-            command, cwd=CHECKOUT, env={**os.environ, **paths}, capture_output=True, text=True, check=False
-        )
-        if outcome.returncode:
-            raise RuntimeError("%s:\n%s" % (" ".join(command), (outcome.stdout + outcome.stderr)[-3000:]))
-        return time.monotonic() - began
-
-    def play(self, playbook: str, mirror: str = "", **more: Any) -> float:
-        """Seconds of one playbook with a mirror of this name, and role variables."""
-        variables = yaml.safe_load(yaml.safe_dump(self.variables))
-        if mirror:
-            variables["k3s_registries"]["mirrors"][mirror] = {"endpoint": [self.fleet.registry.url]}
-        variables.update({"k3s_registries_" + key: value for key, value in more.items()})
-        path = self.folder / "variables.yml"
-        path.touch(mode=0o600)
-        path.write_text(yaml.safe_dump(variables), encoding="utf-8")
-        return self.ansible("ansible-playbook", "--extra-vars", "@%s" % path, playbook)
+_SECONDS = {"unchanged": 110.0, "certificates": 80.0, "staged": 100.0, "live": 90.0}
+"""After how long no round more begins, so that all of them together leave time for the other benches."""
 
 
 def measurements() -> Iterator[Measurement]:
     """The lines of the report, as they come."""
-    up.down(NAME)
-    fleet = up.up(NAME, SERVERS, AGENTS, "k3s", "stand-in", 40)
-    try:
-        with tempfile.TemporaryDirectory(prefix="k3sfleet-bench-") as folder:
-            yield from _measured(Runs(fleet, Path(folder)))
-    finally:
-        up.down(NAME)
+    with tempfile.TemporaryDirectory(prefix="k3sfleet-bench-") as folder:
+        runs = FleetRuns(bench_fleet(), Path(folder))
+        runs.settle()
+        runs.play(BUILTIN)
+        for part in (_unchanged, _certificates, _live, _verified, _staged):
+            yield from part(runs)
 
 
-def _measured(runs: Runs) -> Iterator[Measurement]:
-    nodes = len(runs.fleet.nodes)
-    runs.play(SITE)
-    runs.play(BUILTIN)
-    ping = min(runs.ansible("ansible", "all", "-m", "ansible.builtin.ping") for _number in range(3))
-    unchanged = min(runs.play(SITE) for _number in range(3))
-    builtin = min(runs.play(BUILTIN) for _number in range(2))
-    yield Measurement("ansible -m ping, %d nodes" % nodes, ping, "s")
-    yield Measurement("site.yml unchanged", unchanged, "s")
-    yield Measurement("  as a multiple of the ping", unchanged / ping, "times", 1.5)
-    yield Measurement("the same with builtin modules, unchanged", builtin, "s")
-    yield Measurement("  site.yml is faster by", builtin / unchanged, "times", 5.0, at_least=True)
-    changed = min(runs.play(SITE, "staged-%d.test" % number, apply="stage") for number in range(2))
-    rewritten = min(runs.play(BUILTIN, "builtin-%d.test" % number) for number in range(2))
-    yield Measurement("a change, staged, without the restarts", changed, "s")
-    yield Measurement("  faster than builtin modules by", rewritten / changed, "times", 3.0, at_least=True)
-    restarted = runs.play(SITE, "restarted.test")
-    live = runs.play(SITE, "live.test", apply="live")
-    yield Measurement("a new mirror by restarts, one node at a time", restarted, "s")
-    yield Measurement("a new mirror live (apply: live)", live, "s")
-    yield Measurement("  live is faster by", restarted / live, "times", 2.0, at_least=True)
+def _unchanged(runs: FleetRuns) -> Iterator[Measurement]:
+    ours = Question(("unchanged",), ("ping",), UNCHANGED)
+    theirs = Question(("builtin",), ("unchanged",), BUILTIN_UNCHANGED, at_least=True, most=1)
+    timings = interleaved(
+        {
+            "ping": lambda: runs.ping().seconds,
+            "unchanged": lambda: runs.unchanged().seconds,
+            "builtin": lambda: runs.play(BUILTIN).seconds,
+        },
+        [ours, theirs],
+        most=12, seconds=_SECONDS["unchanged"],
+    )  # fmt: skip
+    yield timings.plain(f"ansible -m ping, {runs.nodes} nodes over SSH, {FORKS} forks", "ping")
+    yield timings.plain("site.yml, unchanged", "unchanged")
+    yield timings.judged("  of the ping", ours)
+    yield timings.plain("the same with builtin modules (file, copy, notify), unchanged", "builtin")
+    yield timings.judged("  site.yml is faster by", theirs)
+
+
+def _certificates(runs: FleetRuns) -> Iterator[Measurement]:
+    question = Question(("changed",), ("ping",), CERTIFICATES)
+
+    def change() -> float:
+        runs.change_ca()
+        return must_all_change(runs.play(SITE), "").seconds
+
+    timings = interleaved(
+        {"ping": lambda: runs.ping().seconds, "changed": change}, [question], seconds=_SECONDS["certificates"]
+    )
+    yield timings.plain("site.yml, another CA on every node, no restart", "changed")
+    yield timings.judged("  of the ping", question)
+
+
+def _live(runs: FleetRuns) -> Iterator[Measurement]:
+    question = Question(("restarted",), ("live",), LIVE, at_least=True)
+    registry.set_users(runs.fleet, runs.users())
+    # Restarts of all nodes, one at a time, would take longer than the other lines together.
+    some = ",".join(node.name for node in runs.fleet.nodes[:RESTARTED])
+
+    def change(apply: str, said: str) -> float:
+        runs.change_login()
+        return must_all_change(runs.play(SITE, "--limit", some, apply=apply), said).seconds
+
+    timings = interleaved(
+        {
+            "live": lambda: change("live", "changed without a restart"),
+            "restarted": lambda: change("restart", "restarted and healthy"),
+        },
+        [question],
+        most=3, seconds=_SECONDS["live"],
+    )  # fmt: skip
+    yield timings.plain(f"another login on {RESTARTED} nodes by restarts, one at a time (stand-in)", "restarted")
+    yield timings.plain("another login live (apply: live)", "live")
+    yield timings.judged("  live is faster by", question)
+
+
+def _verified(runs: FleetRuns) -> Iterator[Measurement]:
+    """Both from the same run: what its workers spend on what nodes are asked, and the whole."""
+    runs.play(SITE, apply="settle", agent_batch="100%")
+    question = Question(("whole",), ("asked",), REMOTE)
+    timings = Timings()
+    for _number in range(3):
+        run = runs.play(VERIFY, notes=True)
+        asked = sum(note["seconds"] for note in run.notes if "remote" in note)
+        timings.rounds.append({"whole": run.seconds, "asked": asked / min(FORKS, runs.nodes)})
+    yield timings.plain("verify.yml", "whole")
+    yield timings.plain(f"  what it asks the nodes, in {FORKS} forks", "asked")
+    yield timings.judged("  verify.yml, of that", question)
+
+
+def _staged(runs: FleetRuns) -> Iterator[Measurement]:
+    question = Question(("rewritten",), ("staged",), BUILTIN_CHANGED, at_least=True, most=2)
+
+    def with_a_new_mirror(run: Callable[[], float]) -> Callable[[], float]:
+        def call() -> float:
+            runs.add_mirror()
+            return run()
+
+        return call
+
+    timings = interleaved(
+        {
+            "staged": with_a_new_mirror(lambda: runs.play(SITE, apply="stage").seconds),
+            "rewritten": with_a_new_mirror(lambda: runs.play(BUILTIN).seconds),
+        },
+        [question],
+        seconds=_SECONDS["staged"],
+    )
+    yield timings.plain("a new mirror, staged, without the restarts", "staged")
+    yield timings.judged("  faster than builtin modules by", question)

@@ -8,28 +8,36 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.fleet.process import FleetError
+from tests.fleet.process import FleetError, say
 
 # systemd takes five inotify instances, dbus-daemon and containerd one each.
 INOTIFY_PER_NODE = 7
 _SETTING = "fs.inotify.max_user_instances"
+# Several targets of make may each make a fleet at once: room for all of them, so that the first one sees to it.
+_ENOUGH = 1024
 
 
-def check(nodes: int, proc: Path = Path("/proc")) -> None:
-    """Before a fleet of ``nodes`` is made.
+def ensure(nodes: int, proc: Path = Path("/proc")) -> None:
+    """Before a fleet of ``nodes`` is made: raise the host's limit of inotify instances, which all containers share, if
+    it is too low for it, and say so. It lasts until the host's next start.
 
-    :raises FleetError: when the host's limit of inotify instances, which all containers share, is too low for it.
+    :raises FleetError: if it is too low and cannot be raised, with what to set.
     """
+    setting = proc / "sys" / _SETTING.replace(".", "/")
     try:
-        limit = int((proc / "sys" / _SETTING.replace(".", "/")).read_text(encoding="ascii"))
+        limit = int(setting.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return
     needed = _in_use(proc) + nodes * INOTIFY_PER_NODE
-    if needed > limit:
-        raise FleetError(
-            "a fleet of %d nodes needs %s of %d, this host has %d: sysctl -w %s=%d"
-            % (nodes, _SETTING, needed, limit, _SETTING, max(1024, 2 * needed))
-        )
+    if needed <= limit:
+        return
+    wanted = max(_ENOUGH, 2 * needed)
+    why = "a fleet of %d nodes needs %s of %d, this host has %d" % (nodes, _SETTING, needed, limit)
+    try:
+        setting.write_text("%d\n" % wanted, encoding="ascii")
+    except OSError as error:
+        raise FleetError("%s; as root on the host: sysctl -w %s=%d" % (why, _SETTING, wanted)) from error
+    say("%s: set to %d until the host's next start" % (why, wanted))
 
 
 def _in_use(proc: Path) -> int:

@@ -43,7 +43,7 @@ def up(
     if existing is not None:
         _check_same(existing, servers, agents, distribution, k3s, init, containerd)
         return _resume(existing)
-    limits.check(servers + agents)
+    limits.ensure(servers + agents)
     podman.remove(name)
     podman.refuse_what_others_have(name)
     shutil.rmtree(FLEETS / name, ignore_errors=True)

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 from urllib.parse import urlsplit
 
 from tests.conftest import CHECKOUT
@@ -55,9 +55,20 @@ def _url(server: Any) -> str:
     return f"http://127.0.0.1:{server.port}"
 
 
-def many_images() -> list[str]:
-    """400 images, each asked for at two of five endpoints."""
-    problems = []
+class ManyImages(NamedTuple):
+    """What a rehearsal of 400 images, each asked for at two of five endpoints, has said and taken.
+
+    :ivar one_by_one: the seconds for one endpoint's requests, one after the other, on this machine as busy as it is.
+    """
+
+    found: dict[str, Any]
+    seconds: float
+    one_by_one: float
+    ledger: Ledger
+    endpoints: list[str]
+
+
+def rehearse_many_images() -> ManyImages:
     with ExitStack() as stack:
         ledger = Ledger()
 
@@ -69,8 +80,14 @@ def many_images() -> list[str]:
         urls = [_url(stack.enter_context(HttpServer(app))) for app in apps]
         found, seconds = rehearsed(_names(IMAGES, ENDPOINTS), _config(urls), _config(urls[1:] + urls[:1]))
         requests = min(ledger.total[name] for name in names)
-        # On this machine as busy as it is, or a busy one would prove nothing.
         one_by_one = requests * _one_request(urls[0])
+    return ManyImages(found, seconds, one_by_one, ledger, names)
+
+
+def many_images() -> list[str]:
+    """As many requests at once as each endpoint gets from one node, and all endpoints at once."""
+    problems = []
+    found, seconds, one_by_one, ledger, names = rehearse_many_images()
     most = [ledger.most[name] for name in names]
     print(
         f"{IMAGES} images at {ENDPOINTS} endpoints, {DISTANCE * 1000:.0f} ms away: {seconds:.1f} s for"

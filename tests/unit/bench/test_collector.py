@@ -8,7 +8,8 @@ import importlib
 import pytest
 
 from tests.bench import __main__ as collector
-from tests.bench.measurement import Measurement
+from tests.bench.measurement import Measurement, NotMeasured
+from tests.fleet.process import FleetError
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,41 @@ def test_a_missed_budget_is_the_exit_status(
     assert ("OVER BUDGET" in capsys.readouterr().out) == bool(status)
 
 
+def test_what_was_not_measured_is_neither_met_nor_missed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(collector.Bench, "measurements", lambda self: [NotMeasured("restarts", "no K3s")])
+    assert collector.main(["--only", "rules"]) == 0
+    said = capsys.readouterr().out
+    assert "NOT MEASURED: no K3s" in said
+    assert "every measured budget is met; 1 not measured" in said
+
+
+def test_a_bench_that_cannot_go_on_says_so_in_a_line_and_the_others_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measurements(self: collector.Bench) -> list[Measurement]:
+        if self.title == collector.BENCHES["rules"].title:
+            raise FleetError("podman is not installed")
+        return [Measurement("x", 51.0, "ms", 50.0)]
+
+    monkeypatch.setattr(collector.Bench, "measurements", measurements)
+    assert collector.main(["--only", "rules,probe"]) == 2
+    said = capsys.readouterr().out
+    assert "  BROKEN: podman is not installed" in said
+    assert "1 OVER BUDGET; BROKEN: rules" in said
+
+
+def test_what_takes_too_long_for_each_change_is_left_to_large(capsys: pytest.CaptureFixture[str]) -> None:
+    collector.main(["--list"])
+    usual = capsys.readouterr().out
+    collector.main(["--list", "--large"])
+    large = capsys.readouterr().out
+    assert "scale-large" in large
+    assert "scale-large" not in usual
+    assert {line.split()[0] for line in (usual + large).splitlines()} == set(collector.BENCHES)
+
+
 def test_an_unknown_theme_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         collector.main(["--only", "rules,nothing"])
@@ -44,7 +80,7 @@ def test_an_unknown_theme_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_theme_is_listed_and_is_there(capsys: pytest.CaptureFixture[str]) -> None:
-    assert collector.main(["--list"]) == 0
+    assert collector.main(["--list"]) == collector.main(["--list", "--large"]) == 0
     listed = capsys.readouterr().out
     for name, bench in collector.BENCHES.items():
         assert name in listed

@@ -196,11 +196,36 @@ def _proc(folder: Path, limit: int, in_use: int) -> Path:
     return folder
 
 
-def test_a_host_without_room_for_the_fleet_is_told_before_anything_is_made(tmp_path: Path) -> None:
-    limits.check(18, _proc(tmp_path / "enough", 128, in_use=2))
-    limits.check(18, tmp_path / "no proc")
-    with pytest.raises(FleetError, match=r"needs fs.inotify.max_user_instances of 129, .* has 128: sysctl -w .*=1024"):
-        limits.check(18, _proc(tmp_path / "short", 128, in_use=3))
+def test_room_that_the_host_has_is_left_as_it_is(tmp_path: Path) -> None:
+    proc = _proc(tmp_path / "enough", 128, in_use=2)
+    limits.ensure(18, proc)
+    assert _limit(proc) == 128
+    limits.ensure(18, tmp_path / "no proc")
+
+
+def test_room_that_the_host_lacks_is_made_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    proc = _proc(tmp_path / "short", 128, in_use=3)
+    limits.ensure(18, proc)
+    assert _limit(proc) == 1024
+    said = "a fleet of 18 nodes needs fs.inotify.max_user_instances of 129, this host has 128: set to 1024"
+    assert said in capsys.readouterr().err
+    limits.ensure(200, proc)
+    assert _limit(proc) == 2 * (3 + 200 * 7)
+
+
+def test_who_may_not_make_room_is_told_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    proc = _proc(tmp_path / "short", 128, in_use=3)
+
+    def refuse(*_arguments: object, **_more: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.raises(FleetError, match=r"of 129, .* has 128; as root on the host: sysctl -w fs\.inotify\..*=1024"):
+        limits.ensure(18, proc)
+
+
+def _limit(proc: Path) -> int:
+    return int((proc / "sys/fs/inotify/max_user_instances").read_text())
 
 
 def test_a_fleet_that_is_there_is_not_taken_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
