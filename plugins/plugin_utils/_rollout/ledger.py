@@ -22,7 +22,8 @@ import time
 from typing import Callable, ContextManager, Iterator, TypeVar
 
 from . import rehearsal
-from .run import COMMITTING, ENDED, LEFT, WAITING, Run, decode, encode
+from .run import COMMITTING, ENDED, LEFT, WAITING, Run
+from .run_as_text import decode, encode
 
 _NAME = "k3sfleet-rollout-"
 _PAUSE = 0.05
@@ -64,6 +65,14 @@ class Ledger:
             with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
                 handle.write(after)
             os.replace(temporary, path)
+
+    def read(self) -> Run:
+        """The run as it is at this moment. The file is replaced in one step, so whoever only reads needs no lock."""
+        try:
+            with open(self._stem + ".json", encoding="utf-8") as handle:
+                return decode(handle.read())
+        except FileNotFoundError:
+            return Run()
 
     def exclusively(self, what: str) -> ContextManager[None]:
         """Only one process of the run is inside at a time. The lock goes with its process, however that ends."""

@@ -23,9 +23,8 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run i
     Host,
     Lease,
     Run,
-    decode,
-    encode,
 )
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run_as_text import decode, encode
 
 _FORK = multiprocessing.get_context("fork")
 
