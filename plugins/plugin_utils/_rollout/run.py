@@ -105,8 +105,8 @@ class Pace:
     hosts that are in their commit. ``first_restart`` is when the first of all restarted, ``agents_ended`` when the
     latest agent of a batch was through, ``stop_at`` the moment after which none is begun.
 
-    ``turns`` are the agents that have had their turn; places were free for ``idle`` seconds in sum before they took
-    them, and since ``free_since`` ``free`` of them are.
+    ``turns`` are the agents that have had their turn. The places that they took had been free for ``idle`` seconds in
+    sum; ``free`` are those that nobody has taken yet, each with the moment since when.
     """
 
     took: dict[str, list[float]] = field(default_factory=dict)
@@ -116,8 +116,7 @@ class Pace:
     stop_at: float = 0.0
     turns: int = 0
     idle: float = 0.0
-    free: int = 0
-    free_since: float = 0.0
+    free: list[float] = field(default_factory=list)
 
 
 @dataclass

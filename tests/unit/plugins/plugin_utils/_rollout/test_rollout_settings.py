@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.agents_at_once import (
     BatchProblem,
-    batch_size,
+    batch_sizes,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rollout_settings import Checked, check
 
@@ -30,13 +30,13 @@ def checked(batch: str = "1", canary: str = "", forks: int = 5, **task_vars: Any
     ("batch", "total", "size"), [("1", 9, 1), (3, 9, 3), ("25%", 9, 2), ("1%", 9, 1), ("100%", 9, 9), ("50%", 0, 1)]
 )
 def test_batch_size(batch: Any, total: int, size: int) -> None:
-    assert batch_size(batch, total) == size
+    assert batch_sizes(batch, total) == (size,)
 
 
 @pytest.mark.parametrize("batch", ["ten", "0", "-1", "150%", "101%", "0%", "", "1.5", None])
 def test_what_is_no_batch_is_refused_with_the_variables_name(batch: Any) -> None:
     with pytest.raises(BatchProblem):
-        batch_size(batch, 10)
+        batch_sizes(batch, 10)
     [error] = checked(batch=str(batch)).errors
     assert error.startswith("k3s_registries_agent_batch: %r is neither a positive number" % str(batch))
 

@@ -1,0 +1,146 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How long a rollout still takes: what the run has seen so far of each kind of node, played through to the end. Pure.
+
+Servers one after the other, agents in their batches with the pauses between them, and no more at once than Ansible has
+forks. Ansible itself needs time to begin a node: how long places stay free before an agent takes them is measured too.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from typing import Mapping, Sequence
+
+from . import batches as in_batches
+from . import plan, stop_after
+from .batches import Batches
+from .run import COMMITTING, Host, Run
+
+Times = Mapping[str, Sequence[float]]
+
+USUAL: Times = {"server": (15.0,), "agent": (5.0,), "live": (2.0,)}
+"""Seconds that a commit usually takes, for the plan, when nothing has been seen yet."""
+
+#: More than these of each kind are not kept: the next nodes take what the latest took.
+_LATEST = 100
+
+
+def begin(run: Run, host: str, batches: Batches, forks: int, now: float) -> None:
+    """Enter that the commit of ``host`` begins. Its progress still says that it waits."""
+    pace = run.pace
+    pace.began[host] = round(now, 2)
+    if not run.hosts[host].live:
+        pace.first_restart = pace.first_restart or now
+    if plan.phase(run, host) != plan.AGENTS:
+        return
+    before = len(in_batches.begun(run))
+    size, opens = batches.place(before)
+    if opens or not pace.turns:
+        since = pace.agents_ended + batches.pause if before else now
+        pace.free = [round(since, 2)] * min(size, forks)
+    free_since = pace.free.pop(0) if pace.free else now
+    pace.turns += 1
+    pace.idle += max(0.0, now - free_since)
+
+
+def end(run: Run, host: str, now: float, counts: bool = True) -> None:
+    """Enter that the commit of ``host`` is over, however it ended.
+
+    :param counts: whether it says something about what the next one will take.
+    """
+    pace = run.pace
+    since = pace.began.pop(host, None)
+    if since is not None and counts:
+        took = pace.took.setdefault(_kind(run.hosts[host]), [])
+        took.append(round(max(0.0, now - since), 1))
+        del took[:-_LATEST]
+    if plan.phase(run, host) == plan.AGENTS:
+        pace.agents_ended = now
+        pace.free.append(round(now, 2))
+
+
+def seconds(run: Run, batches: Batches, forks: int, now: float, times: Times | None = None) -> float | None:
+    """The seconds until all hosts of the plan are through; None as long as one of a kind comes that was not seen yet.
+
+    :param times: what commits take, instead of what has been seen.
+    """
+    took = run.pace.took if times is None else times
+    to_come = set(plan.to_come(run))
+    coming = [host for host in plan.order(run) if host in to_come]
+    if any(not took.get(_kind(run.hosts[host])) for host in coming):
+        return None
+    agents = [host for host in coming if plan.phase(run, host) == plan.AGENTS]
+    live = [host for host in coming if plan.phase(run, host) == plan.LIVE and run.hosts[host].role == "agent"]
+    alone = [host for host in coming if host not in {*agents, *live}]
+    total = sum(_rest(run, host, took, now) for host in alone)
+    if live:
+        total += math.ceil(len(live) / forks) * _mean(took["live"])
+    if agents:
+        total += _agents(run, agents, batches, forks, took["agent"], now)
+    return total
+
+
+def words(run: Run, batches: Batches, forks: int, now: float) -> str:
+    """``about 4 min left`` for the progress line, and whether the run stops before that; "" if nothing is known."""
+    left = seconds(run, batches, forks, now)
+    if not left:
+        return ""
+    stop = run.pace.stop_at
+    stops = ", no node begins after %s" % stop_after.clock(stop) if stop and now + left > stop else ""
+    return "about %s left%s" % (stop_after.length(left), stops)
+
+
+def plan_lines(run: Run, batches: Batches, forks: int, now: float) -> list[str]:
+    """How long the rollout will take, in words, and which number counts if Ansible has fewer forks than a batch."""
+    total = seconds(run, batches, forks, now, USUAL)
+    if not total:
+        return []
+    lines = [
+        "takes about %s if a server needs %d s and an agent %d s, without pulling canary images; the lines of the run "
+        "say how long it takes here" % (stop_after.length(total), USUAL["server"][0], USUAL["agent"][0])
+    ]
+    agents = sum(plan.phase(run, host) == plan.AGENTS for host in plan.order(run))
+    wanted = min(max(batches.sizes), agents)
+    if wanted > forks:
+        then = seconds(run, batches, wanted, now, USUAL) or total
+        lines.append(
+            "Ansible's %d forks count, not the %d agents of k3s_registries_agent_batch: with --forks %d it takes about "
+            "%s" % (forks, wanted, wanted, stop_after.length(then))
+        )
+    return lines
+
+
+def _kind(host: Host) -> str:
+    return "live" if host.live else host.role
+
+
+def _mean(times: Sequence[float]) -> float:
+    return sum(times) / len(times)
+
+
+def _rest(run: Run, host: str, took: Times, now: float) -> float:
+    """What a host still takes: all of it, or what is left of it if it is at work."""
+    mean = _mean(took[_kind(run.hosts[host])])
+    return max(0.0, mean - (now - run.pace.began.get(host, now)))
+
+
+def _agents(run: Run, agents: Sequence[str], batches: Batches, forks: int, took: Sequence[float], now: float) -> float:
+    """Play the agents through: each takes a place as soon as one is free and its batch has begun."""
+    at_work = [host for host in agents if run.hosts[host].progress == COMMITTING]
+    ends = [_rest(run, host, {"agent": took}, now) for host in at_work]
+    heapq.heapify(ends)
+    before = len(in_batches.begun(run))
+    gap = run.pace.idle / run.pace.turns if run.pace.turns else 0.0
+    moment, pause = 0.0, in_batches.pause_left(run, batches, now) if before and not at_work else batches.pause
+    for number, next_takes in zip(range(before, before + len(agents) - len(at_work)), itertools.cycle(took)):
+        size, opens = batches.place(number)
+        if opens and number:
+            moment = max([moment, *ends]) + pause
+            ends, pause = [], batches.pause
+        while len(ends) >= min(size, forks):
+            moment = max(moment, heapq.heappop(ends))
+        heapq.heappush(ends, moment + gap + next_takes)
+    return max([moment, *ends])
