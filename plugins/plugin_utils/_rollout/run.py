@@ -105,8 +105,8 @@ class Pace:
     hosts that are in their commit. ``first_restart`` is when the first of all restarted, ``agents_ended`` when the
     latest agent of a batch was through, ``stop_at`` the moment after which none is begun.
 
-    ``turns`` are the agents that have had their turn. The places that they took had been free for ``idle`` seconds in
-    sum; ``free`` are those that nobody has taken yet, each with the moment since when.
+    ``turns`` are the agents that have had their turn, ``latest`` is when the last of them had it. For ``idle`` seconds
+    in sum, places were free that the next agent could have taken; ``free`` has since when each is that nobody has taken.
     """
 
     took: dict[str, list[float]] = field(default_factory=dict)
@@ -115,6 +115,7 @@ class Pace:
     agents_ended: float = 0.0
     stop_at: float = 0.0
     turns: int = 0
+    latest: float = 0.0
     idle: float = 0.0
     free: list[float] = field(default_factory=list)
 
