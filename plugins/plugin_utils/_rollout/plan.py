@@ -45,9 +45,11 @@ def most_servers_hang(run: Run) -> bool:
 
 def order(run: Run) -> list[str]:
     """The hosts of the play's batch that have something to commit: phase by phase, in each as Ansible takes them."""
-    places = {host: place for place, host in enumerate(run.order)}
-    taking_part = [host for host, seen in run.hosts.items() if seen.restart and (host in places or not places)]
-    return sorted(taking_part, key=lambda host: (PHASES.index(phase(run, host)), places.get(host, 0)))
+    members: dict[str, list[str]] = {name: [] for name in PHASES}
+    for host in run.order or run.hosts:
+        if host in run.hosts and run.hosts[host].restart:
+            members[phase(run, host)].append(host)
+    return [host for name in PHASES for host in members[name]]
 
 
 def to_come(run: Run) -> list[str]:

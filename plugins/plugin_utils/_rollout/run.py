@@ -106,7 +106,7 @@ class Pace:
     latest agent of a batch was through, ``stop_at`` the moment after which none is begun.
 
     ``turns`` are the agents that have had their turn, ``latest`` is when the last of them had it. For ``idle`` seconds
-    in sum, places were free that the next agent could have taken; ``free`` has since when each is that nobody has taken.
+    in sum, places were free that the next agent could have taken. ``free`` has since when each is that nobody has.
     """
 
     took: dict[str, list[float]] = field(default_factory=dict)
