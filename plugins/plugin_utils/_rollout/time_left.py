@@ -82,9 +82,9 @@ def seconds(run: Run, batches: Batches, forks: int, now: float, times: Times | N
         total += math.ceil(len(live) / forks) * _mean(took["live"])
     if agents:
         # By chance a batch has a slow one or not: the mean of several ways to play it is what is to be expected.
-        times = max(1, min(_MOST_PLAYED, _PLAYED_AGENTS // len(agents)))
+        ways = max(1, min(_MOST_PLAYED, _PLAYED_AGENTS // len(agents)))
         chance = random.Random(len(agents))  # noqa: S311  # no secret
-        total += _mean([_agents(run, agents, batches, forks, took["agent"], now, chance) for _time in range(times)])
+        total += _mean([_agents(run, agents, batches, forks, took["agent"], now, chance) for _way in range(ways)])
     return total
 
 

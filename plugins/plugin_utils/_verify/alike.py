@@ -13,11 +13,14 @@ _ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-fA-F]{0,4}(?::[0-9a-
 _FAST = re.compile(r"ok \d")
 
 
-def alike(found: Sequence[Mapping[str, Any]], most: int) -> tuple[list[dict[str, Any]], list[str]]:
+def alike(found: Sequence[Mapping[str, Any]], most: int | None) -> tuple[list[Mapping[str, Any]], list[str]]:
     """At most ``most`` rows, those of nodes that fail first, then those with warnings; and the hosts of all others.
 
     :param found: see ``verdict``; the hosts of a row are in this order.
+    :param most: None for a row for each node.
     """
+    if most is None:
+        return list(found), []
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for item in found:
         groups.setdefault(_key(item), []).append(item)
@@ -39,7 +42,7 @@ def _without_time(cell: str) -> str:
     return _NUMBER.sub("", cell) if _FAST.match(cell) else cell
 
 
-def _row(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _row(items: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     first = items[0]
     more = " and %d more" % (len(items) - 1) if len(items) > 1 else ""
     cells = {endpoint: _range(item["cells"][endpoint] for item in items) for endpoint in first["cells"]}

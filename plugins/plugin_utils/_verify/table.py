@@ -40,7 +40,7 @@ def table(verdicts: Iterable[Mapping[str, Any]], reasons: bool = True) -> list[s
     """
     found = sorted(verdicts, key=lambda item: natural(str(item["host"])))
     is_large = len(found) > _MOST_ROWS
-    rows, left_out = alike(found, _MOST_KINDS) if is_large else (found, [])
+    rows, left_out = alike(found, _MOST_KINDS if is_large else None)
     endpoints = list(dict.fromkeys(endpoint for item in found for endpoint in item["cells"]))
     lines = _grid(rows, endpoints, endpoints)
     if max((len(line) for line in lines), default=0) > _WIDEST:
