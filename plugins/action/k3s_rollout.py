@@ -233,11 +233,11 @@ class ActionModule(NodeAction):
                 noted.restarted = not noted.live
             if result.get("failed"):
                 run.failed[asking.host] = str(result.get("msg", ""))
-            if self._task.check_mode:
-                return []
             now = time.time()
-            time_left.end(run, asking.host, now)
-            return _progress_lines(run, asking, now, result)
+            if not self._task.check_mode:
+                time_left.end(run, asking.host, now)
+        # What is said of the run as it is now needs no lock any more.
+        return [] if self._task.check_mode else _progress_lines(run, asking, now, result)
 
     def _module(self, arguments: dict[str, Any], task_vars: Any) -> dict[str, Any]:
         try:

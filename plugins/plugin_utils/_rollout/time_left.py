@@ -26,8 +26,8 @@ USUAL: Times = {"server": (15.0,), "agent": (5.0,), "live": (2.0,)}
 
 #: More than these of each kind are not kept: the next nodes take what the latest took.
 _LATEST = 300
-_PLAYED_AGENTS = 2000
-_MOST_PLAYED = 50
+_PLAYED_AGENTS = 1000
+_MOST_PLAYED = 25
 
 
 def begin(run: Run, host: str, batches: Batches, forks: int, now: float) -> None:
@@ -76,15 +76,19 @@ def seconds(run: Run, batches: Batches, forks: int, now: float, times: Times | N
         return None
     agents = [host for host in coming if plan.phase(run, host) == plan.AGENTS]
     live = [host for host in coming if plan.phase(run, host) == plan.LIVE and run.hosts[host].role == "agent"]
-    alone = [host for host in coming if host not in {*agents, *live}]
-    total = sum(_rest(run, host, took, now) for host in alone)
+    together = {*agents, *live}
+    alone = [host for host in coming if host not in together]
+    total = sum(_mean(_rests(run, host, took, now)) for host in alone)
     if live:
         total += math.ceil(len(live) / forks) * _mean(took["live"])
     if agents:
         # By chance a batch has a slow one or not: the mean of several ways to play it is what is to be expected.
         ways = max(1, min(_MOST_PLAYED, _PLAYED_AGENTS // len(agents)))
+        at_work = [host for host in agents if run.hosts[host].progress == COMMITTING]
+        rests = [_rests(run, host, took, now) for host in at_work]
         chance = random.Random(len(agents))  # noqa: S311  # no secret
-        total += _mean([_agents(run, agents, batches, forks, took["agent"], now, chance) for _way in range(ways)])
+        state = (run, rests, len(agents) - len(at_work), batches, forks, took["agent"], now, chance)
+        total += _mean([_play(*state) for _way in range(ways)])
     return total
 
 
@@ -126,30 +130,33 @@ def _mean(times: Sequence[float]) -> float:
     return sum(times) / len(times)
 
 
-def _rest(run: Run, host: str, took: Times, now: float) -> float:
-    """What a host still takes: all of it, or what those that took longer than it has so far took from there on."""
-    times, since = took[_kind(run.hosts[host])], now - run.pace.began.get(host, now)
-    longer = [time - since for time in times if time > since]
-    return _mean(longer) if longer else 0.0
+def _rests(run: Run, host: str, took: Times, now: float) -> list[float]:
+    """What a host may still take: all of it, or what those that took longer than it has so far took from there on."""
+    since = now - run.pace.began.get(host, now)
+    return [time - since for time in took[_kind(run.hosts[host])] if time > since] or [0.0]
 
 
-def _agents(
+def _play(
     run: Run,
-    agents: Sequence[str],
+    rests: Sequence[Sequence[float]],
+    waiting: int,
     batches: Batches,
     forks: int,
     took: Sequence[float],
     now: float,
     chance: random.Random,
 ) -> float:
-    """Play the agents through: each takes a place as soon as one is free and its batch has begun."""
-    at_work = [host for host in agents if run.hosts[host].progress == COMMITTING]
-    ends = [_left_by_chance(took, now - run.pace.began.get(host, now), chance) for host in at_work]
+    """Play the agents through: each takes a place as soon as one is free and its batch has begun.
+
+    :param rests: what each of those that are at work may still take.
+    :param waiting: how many have yet to begin.
+    """
+    ends = [chance.choice(rest) for rest in rests]
     heapq.heapify(ends)
     before = len(in_batches.begun(run))
     delay = run.pace.idle / run.pace.turns if run.pace.turns else 0.0
-    moment, pause = 0.0, in_batches.pause_left(run, batches, now) if before and not at_work else batches.pause
-    for number in range(before, before + len(agents) - len(at_work)):
+    moment, pause = 0.0, in_batches.pause_left(run, batches, now) if before and not rests else batches.pause
+    for number in range(before, before + waiting):
         size, opens = batches.place(number)
         if opens and number:
             moment = max([moment, *ends]) + pause
@@ -159,8 +166,3 @@ def _agents(
         moment += delay
         heapq.heappush(ends, moment + chance.choice(took))
     return max([moment, *ends])
-
-
-def _left_by_chance(took: Sequence[float], since: float, chance: random.Random) -> float:
-    longer = [time - since for time in took if time > since]
-    return chance.choice(longer) if longer else 0.0
