@@ -63,9 +63,10 @@ class LookupModule(LookupBase):  # type: ignore[misc]
     def run(self, terms: Any, variables: Any = None, **kwargs: Any) -> list[Any]:
         self.set_options(var_options=variables, direct=kwargs)
         host = str(variables["inventory_hostname"])
-        with ledger_of({"cluster": self.get_option("cluster")}).opened() as run:
-            if terms[0] == "phase":
-                return [plan.phase(run, host)]
+        ledger = ledger_of({"cluster": self.get_option("cluster")})
+        if terms[0] == "phase":
+            return [plan.phase(ledger.read(), host)]
+        with ledger.opened() as run:
             if terms[0] == "rehearse":
                 return [self._rehearses(run, host, variables)]
             return [lease_duty.join(run, host) if terms[0] == "take" else lease_duty.leave(run, host)]

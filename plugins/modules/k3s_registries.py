@@ -158,7 +158,7 @@ options:
     suboptions:
       agent_batch:
         description: What O(k3sfleet.registries.k3s_rollout#module:agent_batch) will be.
-        type: str
+        type: raw
         default: "1"
       canary:
         description: The host or group that goes first, V("") if there is none. It must be in the inventory.

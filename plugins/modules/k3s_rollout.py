@@ -143,9 +143,24 @@ options:
   agent_batch:
     description:
       - How many agents restart at once, a number or a percentage of the agents in the play such as V(25%).
+      - Or several of them, as a list or as text such as V(1, 5, 10%), for batches that grow. The last is that of all
+        further batches.
+      - A batch that is followed by one of another size, or by O(batch_pause), ends before the next begins. Otherwise
+        the next agent begins as soon as one has ended.
       - Ansible's forks are an upper limit, which the plan takes into account.
-    type: str
+    type: raw
     default: "1"
+  batch_pause:
+    description: Seconds between the end of a batch of agents and the begin of the next, V(0) or more.
+    type: int
+    default: 0
+  stop_after:
+    description:
+      - When no further node is begun - seconds from the first restart of the run, from V(1) to V(604800), or a time of
+        day of the controller such as V(04:30). A time that is over when the run begins is that of the next day.
+      - A node that has begun is finished. The task of each further one fails with RV(stopped). Empty for never.
+    type: str
+    default: ""
   makes_way:
     description:
       - Whether the task ends early, with RV(made_way), if the host would wait in a fork that another cluster of the
@@ -213,6 +228,10 @@ rolled_back:
   type: bool
 untouched:
   description: Whether the node was left as it was because the rollout had stopped.
+  returned: always
+  type: bool
+stopped:
+  description: Whether that was because the time of O(stop_after) was over.
   returned: always
   type: bool
 step:

@@ -125,7 +125,12 @@ def everything_is_there(awx: api.Api) -> None:
     assert (check["job_type"], check["diff_mode"], check["playbook"]) == ("check", True, "playbooks/apply.yml")
     number, apply = one(awx, "job_templates", "K3s registries - Apply")
     asked = {item["variable"] for item in awx.store.surveys[number]["spec"]}
-    assert asked == {"k3s_registries_agent_batch", "k3s_registries_on_failure"}
+    assert asked == {
+        "k3s_registries_agent_batch",
+        "k3s_registries_batch_pause",
+        "k3s_registries_stop_after",
+        "k3s_registries_on_failure",
+    }
     assert apply["ask_limit_on_launch"] is True
     asked = awx.store.surveys[one(awx, "job_templates", "K3s registries - Upgrade check")[0]]["spec"]
     assert [item["variable"] for item in asked] == ["k3s_registries_target_release"]

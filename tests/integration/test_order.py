@@ -56,3 +56,20 @@ def test_canary_host_comes_first(configured: Cluster) -> None:
     assert ended[0] == last
     assert sorted(ended) == sorted(configured.names)
     assert configured.overlaps(run.began) == []
+
+
+@pytest.mark.usefixtures("slow_agents")
+def test_what_is_left_after_the_time_is_the_next_runs_in_batches_with_a_pause(configured: Cluster) -> None:
+    server = next(name for name in configured.names if name not in configured.agents)
+    changed = _with_mirror(configured, "late.test")
+    # No restart takes less than a second, and the server's is the first.
+    run = configured.play(variables={**changed, "k3s_registries_stop_after": "1"})
+    assert run.code == 2
+    assert configured.restarts(run.began) == {server: 1, **dict.fromkeys(configured.agents, 0)}
+    assert run.failed == sorted(configured.agents)
+    assert "0 failed, 0 left as they were, 2 stopped, " in run.output
+    batches = {"k3s_registries_agent_batch": "1, 50%", "k3s_registries_batch_pause": 2}
+    run = configured.play(variables={**changed, **batches}).ok()
+    assert configured.restarts(run.began) == {server: 0, **dict.fromkeys(configured.agents, 1)}
+    assert configured.overlaps(run.began) == []
+    assert "[1/2] pause of 2 s before the next agent (k3s_registries_batch_pause)" in run.output

@@ -48,7 +48,7 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     rollout={
         "type": "dict",
         "options": {
-            "agent_batch": {"type": "str", "default": "1"},
+            "agent_batch": {"type": "raw", "default": "1"},
             "canary": {"type": "str", "default": ""},
             "follows": {"type": "bool", "default": True},
             "rehearse": {"type": "str", "choices": ["never", "canary", "all"], "default": "never"},
@@ -83,7 +83,9 @@ ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     max_failures={"type": "int", "default": 0},
     canary_images={"type": "list", "elements": "str", "default": []},
     canary_timeout={"type": "int", "default": 120},
-    agent_batch={"type": "str", "default": "1"},
+    agent_batch={"type": "raw", "default": "1"},
+    batch_pause={"type": "int", "default": 0},
+    stop_after={"type": "str", "default": ""},
     makes_way={"type": "bool", "default": False},
     force={"type": "bool", "default": False},
 )

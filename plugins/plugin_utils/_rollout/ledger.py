@@ -21,13 +21,17 @@ import os
 import time
 from typing import Callable, ContextManager, Iterator, TypeVar
 
-from . import rehearsal
-from .run import COMMITTING, ENDED, LEFT, WAITING, Run, decode, encode
+from . import rehearsal, time_left
+from .run import COMMITTING, ENDED, LEFT, WAITING, Run
+from .run_as_text import decode, encode
 
 _NAME = "k3sfleet-rollout-"
 _PAUSE = 0.05
-# A process that is gone changes no file, so those who wait look for that every now and then.
+# A process that is gone changes no file, so those who wait look for that every now and then; those who wait behind many
+# others less often, since there are many of them.
 _LOOK_ANYWAY = 0.5
+_LOOK_ANYWAY_FROM_AFAR = 2.0
+_FEW = 3
 _GONE_REHEARSING = "its process on the controller was killed"
 _GONE = "its process on the controller was killed during the commit; nobody knows yet how it ended"
 
@@ -65,6 +69,14 @@ class Ledger:
                 handle.write(after)
             os.replace(temporary, path)
 
+    def read(self) -> Run:
+        """The run as it is at this moment. The file is replaced in one step, so whoever only reads needs no lock."""
+        try:
+            with open(self._stem + ".json", encoding="utf-8") as handle:
+                return decode(handle.read())
+        except FileNotFoundError:
+            return Run()
+
     def exclusively(self, what: str) -> ContextManager[None]:
         """Only one process of the run is inside at a time. The lock goes with its process, however that ends."""
         return self._locked(what, fcntl.LOCK_EX)
@@ -74,21 +86,33 @@ class Ledger:
         ended."""
         return self._locked(_place(host), fcntl.LOCK_EX)
 
-    def first_answer(self, ask: Callable[[Run], Answer | None], sleep: Callable[[float], None] = time.sleep) -> Answer:
+    def first_answer(
+        self,
+        ask: Callable[[Run], Answer | None],
+        ahead: Callable[[Run], int] = lambda _run: 0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Answer:
         """What ``ask`` says once it says anything; it is asked again whenever something changes in the run.
 
+        :param ahead: how many others need an answer before this one can get its own. As long as they are more than a
+            few, most changes are not looked at: a hundred hosts that wait would all read the file at each.
         :raises FileNotFoundError: when Ansible has removed its folder; the run has ended.
         """
-        seen, asked = "", 0.0
+        seen, asked, answers_needed, anyway = "", float("-inf"), 0, 0.0
         while True:
-            stamp = self._stamp()
-            if stamp != seen or time.monotonic() - asked >= _LOOK_ANYWAY:
+            stamp, waited = self._stamp(), time.monotonic() - asked
+            if waited >= anyway or (stamp != seen and self._answers() >= answers_needed):
                 with self.opened() as run:
-                    self._give_up_lost(run)
+                    if waited >= anyway:
+                        self._give_up_lost(run)
                     answer = ask(run)
+                    before = ahead(run) if answer is None else 0
+                    if answer is not None:
+                        self._count_answer()
                 if answer is not None:
                     return answer
-                seen, asked = stamp, time.monotonic()
+                seen, asked, anyway = stamp, time.monotonic(), _LOOK_ANYWAY_FROM_AFAR if before > _FEW else _LOOK_ANYWAY
+                answers_needed = self._answers() + before - _FEW
             sleep(_PAUSE)
 
     def others(self) -> list[Run]:
@@ -108,6 +132,7 @@ class Ledger:
                 continue
             if host.progress == COMMITTING:
                 run.failed[name] = _GONE
+                time_left.end(run, name, time.time(), counts=False)
             host.progress = ENDED if host.progress == COMMITTING else LEFT
         for name in rehearsal.pending(run):
             if not self._occupied(name):
@@ -119,6 +144,20 @@ class Ledger:
                 return False
         except BlockingIOError:
             return True
+
+    def _count_answer(self) -> None:
+        """A byte for each answer, so that the number of them is the size of a file, which nobody needs to read."""
+        descriptor = os.open(self._stem + ".answers", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(descriptor, b".")
+        finally:
+            os.close(descriptor)
+
+    def _answers(self) -> int:
+        try:
+            return os.stat(self._stem + ".answers").st_size
+        except FileNotFoundError:
+            return 0
 
     def _stamp(self) -> str:
         try:

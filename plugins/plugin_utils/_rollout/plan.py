@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import steps
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import counted, shortened
 
 from . import rehearsal_words
-from .run import ENDED, LEFT, Host, Run
+from .run import ENDED, LEFT, STOPPED, Host, Run
 
 CANARY, HANGING, LIVE, SERVERS, AGENTS = "canary", "hanging", "live", "servers", "agents"
 PHASES = (CANARY, HANGING, LIVE, SERVERS, AGENTS)
+_MOST_REASONS = 20
 
 
 def phase(run: Run, host: str) -> str:
@@ -44,14 +45,16 @@ def most_servers_hang(run: Run) -> bool:
 
 def order(run: Run) -> list[str]:
     """The hosts of the play's batch that have something to commit: phase by phase, in each as Ansible takes them."""
-    places = {host: place for place, host in enumerate(run.order)}
-    taking_part = [host for host, seen in run.hosts.items() if seen.restart and (host in places or not places)]
-    return sorted(taking_part, key=lambda host: (PHASES.index(phase(run, host)), places.get(host, 0)))
+    members: dict[str, list[str]] = {name: [] for name in PHASES}
+    for host in run.order or run.hosts:
+        if host in run.hosts and run.hosts[host].restart:
+            members[phase(run, host)].append(host)
+    return [host for name in PHASES for host in members[name]]
 
 
 def to_come(run: Run) -> list[str]:
     """The hosts whose commit has neither ended nor been called off, in any batch of the play."""
-    return [host for host, seen in run.hosts.items() if seen.restart and seen.progress not in (ENDED, LEFT)]
+    return [host for host, seen in run.hosts.items() if seen.restart and seen.progress not in (ENDED, LEFT, STOPPED)]
 
 
 def hanging(run: Run) -> list[str]:
@@ -65,8 +68,12 @@ def embedded_mirror(run: Run) -> str | None:
     return told.pop() if len(told) == 1 else None
 
 
-def plan_lines(run: Run, agents_at_once: int) -> list[str]:
-    """The rollout in words, a line each: what restarts, in which order, and why."""
+def plan_lines(run: Run, agents: str, times: Sequence[str] = ()) -> list[str]:
+    """The rollout in words, a line each: what restarts, in which order, how long that takes, and why.
+
+    :param agents: how many agents restart at once, in words: ``5 at a time``.
+    :param times: what there is to say about how long it takes.
+    """
     hosts = order(run)
     if not hosts:
         return []
@@ -78,23 +85,42 @@ def plan_lines(run: Run, agents_at_once: int) -> list[str]:
         (HANGING, "servers that hang because of their registries.yaml, one at a time"),
         (LIVE, "without a restart"),
         (SERVERS, "servers, one at a time"),
-        (AGENTS, "agents, %d at a time" % agents_at_once),
+        (AGENTS, "agents, " + agents),
     ):
         members = [host for host in hosts if phase(run, host) == name]
         if members:
             lines.append("  %s: %s" % (heading, shortened(members)))
+    lines += ["  " + line for line in times]
+    return [*lines, *_reasons(run, hosts), *rehearsal_words.effect_lines(run)]
+
+
+def _reasons(run: Run, hosts: Sequence[str]) -> list[str]:
+    """Why these restart, each reason once with the hosts that have it; those of most hosts first if they are many."""
     reasons: dict[str, list[str]] = {}
     for host in hosts:
         reasons.setdefault("; ".join(run.hosts[host].reasons), []).append(host)
-    for reason, because_of in reasons.items():
-        lines.append("  because on %s: %s" % (shortened(because_of), reason))
-    return lines + rehearsal_words.effect_lines(run)
+    listed = list(reasons.items())
+    if len(listed) > _MOST_REASONS:
+        listed.sort(key=lambda item: -len(item[1]))
+    lines = ["  because on %s: %s" % (shortened(because_of), reason) for reason, because_of in listed[:_MOST_REASONS]]
+    rest = [host for _reason, because_of in listed[_MOST_REASONS:] for host in because_of]
+    if rest:
+        lines.append(
+            "  because on %s: %s; the result of each has its own, as reasons"
+            % (shortened(rest), counted(len(listed) - _MOST_REASONS, "other reason"))
+        )
+    return lines
+
+
+def count(run: Run) -> str:
+    """``[2/3]``: how many hosts of the plan have ended, well or not."""
+    hosts = order(run)
+    return "[%d/%d]" % (sum(run.hosts[name].progress == ENDED for name in hosts), len(hosts))
 
 
 def progress_line(run: Run, host: str, result: Mapping[str, Any]) -> str:
     """``[2/3] node restarted and healthy after 4.2 s, pulled image``, with the hosts that have ended, well or not."""
-    hosts = order(run)
-    head = "[%d/%d] %s " % (sum(run.hosts[name].progress == ENDED for name in hosts), len(hosts), host)
+    head = "%s %s " % (count(run), host)
     seconds = "%.1f s" % _number(result.get("seconds"))
     step = str(result.get("step"))
     if result.get("failed"):

@@ -14,9 +14,12 @@ make way: their task ends, and is repeated once it has ended on all hosts.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Sequence
+from typing import Container, NamedTuple, Sequence
 
-from . import plan, rehearsal, rehearsal_words
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
+
+from . import batches, plan, rehearsal, rehearsal_words, stop_after
+from .batches import Batches
 from .run import COMMITTING, STAGED, WAITING, Host, Run
 
 NO_LEASE = (
@@ -26,6 +29,8 @@ NO_LEASE = (
 
 # Each round is an include within that of the round before.
 _MOST_ROUNDS = 30
+# Each host of a fleet says what stopped it.
+_MOST_ILL = 8
 
 
 class Asking(NamedTuple):
@@ -33,29 +38,32 @@ class Asking(NamedTuple):
 
     :param batch: the hosts of the play that Ansible still worked with when it began this host's task.
     :param in_order: whether it takes a task's hosts in the order of the play.
-    :param agents_at_once: how many agents may be in their commit at once.
+    :param batches: how many agents may be in their commit at once, and the pauses between them.
     :param max_failures: how many hosts may fail before the rest is left untouched.
     :param force: go on although hosts were ill before.
     :param makes_way: whether the task will be repeated if it ends before the host's turn.
     :param forks: how many hosts Ansible works on at once.
+    :param now: this moment, in seconds since the epoch.
     """
 
     host: str
     batch: Sequence[str] = ()
     in_order: bool = False
-    agents_at_once: int = 1
+    batches: Batches = Batches()
     max_failures: int = 0
     force: bool = False
     makes_way: bool = False
     forks: int = 1
+    now: float = 0.0
 
 
 class Turn(NamedTuple):
-    """``go``, or ``later``, or not at all, with the reason in ``why``."""
+    """``go``, or ``later``, or not at all, with the reason in ``why``; ``over`` if that is the time alone."""
 
     go: bool
     why: str = ""
     later: bool = False
+    over: bool = False
 
 
 def decide(run: Run, asking: Asking, others: Sequence[Run] = ()) -> Turn | None:
@@ -69,6 +77,8 @@ def decide(run: Run, asking: Asking, others: Sequence[Run] = ()) -> Turn | None:
     why = stopped(run, asking.max_failures, asking.force)
     if why:
         return Turn(False, why)
+    if _time_is_over(run, asking.now):
+        return Turn(False, stop_after.why(run.pace.stop_at), over=True)
     if _restarts_nothing(run, asking.host):
         return Turn(True)
     if _comes_later(run, asking):
@@ -78,6 +88,11 @@ def decide(run: Run, asking: Asking, others: Sequence[Run] = ()) -> Turn | None:
     return Turn(False, later=True) if asking.makes_way and _makes_way(run, asking, others) else None
 
 
+def ahead(run: Run, host: str) -> int:
+    """How many hosts that wait have their turn before this one."""
+    return len(_present_before(run, host))
+
+
 def stopped(run: Run, max_failures: int, force: bool) -> str:
     """Why no further host may begin, "" if one may."""
     if run.lease.held or run.lease.without:
@@ -85,17 +100,21 @@ def stopped(run: Run, max_failures: int, force: bool) -> str:
     return halted(run, max_failures, force) or run.lease.refusal or NO_LEASE
 
 
+def _time_is_over(run: Run, now: float) -> bool:
+    return bool(run.pace.stop_at) and now >= run.pace.stop_at
+
+
 def halted(run: Run, max_failures: int, force: bool) -> str:
     """The same, the Lease aside: why it need not even be taken."""
     if len(run.failed) > max_failures:
-        return "left as it was, untouched: the rollout stopped after %s failed" % ", ".join(sorted(run.failed))
+        return "left as it was, untouched: the rollout stopped after %s failed" % shortened(sorted(run.failed))
     if run.refused:
-        return "left as it was, untouched: the configuration for %s was refused" % ", ".join(sorted(run.refused))
+        return "left as it was, untouched: the configuration for %s was refused" % shortened(sorted(run.refused))
     ill = unfit(run)
     if ill and not force:
         return (
             "nothing was restarted, because the cluster was not healthy before the rollout (%s). Fix that, take "
-            "the node out with --limit, or go ahead with k3s_registries_force: true" % "; ".join(ill)
+            "the node out with --limit, or go ahead with k3s_registries_force: true" % _listed(ill)
         )
     return rehearsal_words.why(run)
 
@@ -106,6 +125,11 @@ def unfit(run: Run) -> list[str]:
         # Whatever else is wrong with a node shows once the servers run: its own commit looks.
         return []
     return ["%s: %s" % (name, host.ill) for name, host in sorted(run.hosts.items()) if host.ill and not host.explained]
+
+
+def _listed(sentences: Sequence[str]) -> str:
+    more = ["and %d more nodes" % (len(sentences) - _MOST_ILL)] if len(sentences) > _MOST_ILL else []
+    return "; ".join([*sentences[:_MOST_ILL], *more])
 
 
 def api_may_be_away(run: Run) -> bool:
@@ -122,15 +146,17 @@ def absent_before(run: Run, asking: Asking) -> list[str]:
     """
     if not asking.in_order:
         return []
-    return [
-        host for host in _before(run, asking.host) if _dispatched_with(run, host, asking, plan.phase(run, asking.host))
-    ]
+    phase, batch = plan.phase(run, asking.host), frozenset(asking.batch)
+    return [host for host in _before(run, asking.host) if _dispatched_with(run, host, batch, phase)]
 
 
-def _dispatched_with(run: Run, host: str, asking: Asking, phase: str) -> bool:
-    """Whether ``host`` certainly gets the task of the host that asks, and has yet to come to it."""
+def _dispatched_with(run: Run, host: str, batch: Container[str], phase: str) -> bool:
+    """Whether ``host`` certainly gets the task of the host that asks, and has yet to come to it.
+
+    :param batch: the hosts with which Ansible still worked when it began that task.
+    """
     seen = run.hosts[host]
-    return seen.progress == STAGED and seen.ready and host in asking.batch and plan.phase(run, host) == phase
+    return seen.progress == STAGED and seen.ready and host in batch and plan.phase(run, host) == phase
 
 
 def _comes_later(run: Run, asking: Asking) -> bool:
@@ -158,9 +184,10 @@ def _makes_way(run: Run, asking: Asking, others: Sequence[Run]) -> bool:
 
 
 def _to_be_dispatched(other: Run, asking: Asking, phase: str) -> list[Host]:
-    if stopped(other, asking.max_failures, asking.force):
+    if stopped(other, asking.max_failures, asking.force) or _time_is_over(other, asking.now):
         return []
-    return [seen for host, seen in other.hosts.items() if _dispatched_with(other, host, asking, phase) and seen.restart]
+    batch = frozenset(asking.batch)
+    return [seen for host, seen in other.hosts.items() if _dispatched_with(other, host, batch, phase) and seen.restart]
 
 
 def _present(run: Run) -> list[str]:
@@ -191,4 +218,4 @@ def _room(run: Run, asking: Asking) -> bool:
     ]
     if plan.phase(run, asking.host) != plan.AGENTS:
         return not at_work
-    return len(at_work) < asking.agents_at_once and all(name == plan.AGENTS for name in at_work)
+    return all(name == plan.AGENTS for name in at_work) and batches.places(run, asking.batches, asking.now) > 0

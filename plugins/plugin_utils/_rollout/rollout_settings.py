@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Collection, Mapping, NamedTuple
 
 from . import ansible_run
-from .agents_at_once import BatchProblem, batch_size
+from .agents_at_once import BatchProblem, batch_sizes
 
 
 class Checked(NamedTuple):
@@ -56,14 +56,20 @@ def canary(name: str, groups: Mapping[str, Collection[str]], play: Collection[st
     return Checked([], [])
 
 
-def _forks(batch: str, agents: int, forks: int) -> list[str]:
-    wanted = min(batch_size(batch, agents), agents)
+def _forks(batch: Any, agents: int, forks: int) -> list[str]:
+    wanted = min(max(batch_sizes(batch, agents)), agents)
     if wanted <= forks:
         return []
     said = "%d agents at once" % wanted
-    if batch.strip().endswith("%"):
-        said = "%s of the %d agents in this play are %d at once" % (batch.strip(), agents, wanted)
+    if str(batch).strip().endswith("%") and len(batch_sizes(batch, agents)) == 1:
+        said = "%s of the %d agents in this play are %d at once" % (str(batch).strip(), agents, wanted)
+    elif len(batch_sizes(batch, agents)) > 1:
+        said = "%s of the %d agents in this play are up to %d at once" % (_listed(batch), agents, wanted)
     return [
         "k3s_registries_agent_batch: %s, but Ansible has only %d forks, so no more than %d will restart at once. Run "
         "it with --forks %d, or set forks in ansible.cfg (in AWX, in the job template)" % (said, forks, forks, wanted)
     ]
+
+
+def _listed(batch: Any) -> str:
+    return ", ".join(map(str, batch)) if isinstance(batch, (list, tuple)) else str(batch).strip()

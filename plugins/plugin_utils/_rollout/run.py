@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one run of ansible-playbook knows about its rollout over one cluster, and its form in the ledger's file."""
+"""What one run of ansible-playbook knows about its rollout over one cluster. Its form in the ledger's file is in
+``run_as_text``."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,9 @@ WAITING = "waiting"
 COMMITTING = "committing"
 ENDED = "ended"
 LEFT = "left"
-"""How far a host's commit has come. ``left`` is untouched: the rollout had stopped, or its process went away first."""
+STOPPED = "stopped"
+"""How far a host's commit has come. ``left`` is untouched: the rollout had stopped, or its process went away first;
+``stopped`` is untouched because the time for it was over."""
 
 
 @dataclass
@@ -96,6 +98,29 @@ class Lease:
 
 
 @dataclass
+class Pace:
+    """How fast the rollout goes, in seconds; moments are those of ``time.time()``, 0 if there was none yet.
+
+    ``took`` are the latest commits of each kind of host, from a host's turn to the end of its task. ``began`` has the
+    hosts that are in their commit. ``first_restart`` is when the first of all restarted, ``agents_ended`` when the
+    latest agent of a batch was through, ``stop_at`` the moment after which none is begun.
+
+    ``turns`` are the agents that have had their turn, ``latest`` is when the last of them had it. For ``idle`` seconds
+    in sum, places were free that the next agent could have taken. ``free`` has since when each is that nobody has.
+    """
+
+    took: dict[str, list[float]] = field(default_factory=dict)
+    began: dict[str, float] = field(default_factory=dict)
+    first_restart: float = 0.0
+    agents_ended: float = 0.0
+    stop_at: float = 0.0
+    turns: int = 0
+    latest: float = 0.0
+    idle: float = 0.0
+    free: list[float] = field(default_factory=list)
+
+
+@dataclass
 class Run:
     """One rollout over one cluster.
 
@@ -125,6 +150,7 @@ class Run:
     lease: Lease = field(default_factory=Lease)
     pull_secrets: dict[str, Any] | None = None
     rehearsal: Rehearsal = field(default_factory=Rehearsal)
+    pace: Pace = field(default_factory=Pace)
 
 
 def begin(run: Run, host: str) -> None:
@@ -143,18 +169,3 @@ def begin(run: Run, host: str) -> None:
     # Hosts of the batch whose plan has been shown come later where the strategy lets each run on by itself.
     if host not in run.order:
         run.shown = False
-
-
-def encode(run: Run) -> str:
-    """``run`` as a text that :func:`decode` reads."""
-    # dataclasses.asdict copies everything deeply first: some ms for each of the hundreds of hosts that are staged.
-    return json.dumps(run, default=vars)
-
-
-def decode(text: str) -> Run:
-    """The run that :func:`encode` has written."""
-    found = json.loads(text)
-    found["hosts"] = {name: Host(**host) for name, host in found["hosts"].items()}
-    found["lease"] = Lease(**found["lease"])
-    found["rehearsal"] = Rehearsal(**found["rehearsal"])
-    return Run(**found)

@@ -11,8 +11,8 @@ from typing import Any, Mapping
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.only_files import expected
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
 
-from . import plan
-from .run import ENDED, LEFT, Run
+from . import plan, stop_after
+from .run import ENDED, LEFT, STOPPED, Run
 
 
 def lines(run: Run, cluster: str, task_vars: Mapping[str, Any], check_mode: bool = False) -> list[str]:
@@ -28,6 +28,7 @@ def lines(run: Run, cluster: str, task_vars: Mapping[str, Any], check_mode: bool
         "left as they were": [name for name, host in run.hosts.items() if host.progress == LEFT],
     }
     rare = {
+        "stopped": [name for name, host in run.hosts.items() if host.progress == STOPPED],
         "staged for a later run": plan.to_come(run),
         "not reached": sorted(set(run.arrived) - set(run.hosts) - set(run.failed)),
     }
@@ -44,5 +45,11 @@ def lines(run: Run, cluster: str, task_vars: Mapping[str, Any], check_mode: bool
             ", ".join("%d %s" % (len(found), what) for what, found in names.items()),
             time.time() - run.began,
         ),
-        *("  %s: %s" % (what, shortened(found)) for what, found in names.items() if found),
+        *("  %s: %s%s" % (what, shortened(found), _more(run, what)) for what, found in names.items() if found),
     ]
+
+
+def _more(run: Run, what: str) -> str:
+    if what != "stopped":
+        return ""
+    return " (no node was begun after %s; run the playbook again to continue)" % stop_after.clock(run.pace.stop_at)

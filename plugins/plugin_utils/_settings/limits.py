@@ -10,6 +10,7 @@ import time
 from typing import Any, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_files import parse_since
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import stop_after
 
 _DAY = 86400
 
@@ -27,9 +28,11 @@ _RANGES = {
     "k3s_registries_quorum_timeout": Range(0, _DAY, "seconds"),
     "k3s_registries_canary_timeout": Range(1, _DAY, "seconds"),
     "k3s_registries_probe_timeout": Range(0.1, 3600, "seconds"),
+    "k3s_registries_batch_pause": Range(0, _DAY, "seconds"),
     "k3s_registries_max_failures": Range(0, 100000, "nodes"),
     "k3s_registries_keep_generations": Range(1, 100, "earlier states"),
 }
+_STOPS = ("k3s_registries_stop_after",)
 _SINCE = ("k3s_registries_diagnose_since", "k3s_registries_report_since")
 
 
@@ -37,6 +40,7 @@ def problems(given: Mapping[str, Any]) -> list[str]:
     """What is wrong with the given variables, a sentence each with the variable's name and what it is."""
     found = [_out_of_range(name, given[name]) for name in _RANGES if name in given]
     found += [_no_time(name, given[name]) for name in _SINCE if name in given]
+    found += [_no_end(name, given[name]) for name in _STOPS if name in given]
     return [sentence for sentence in found if sentence]
 
 
@@ -57,4 +61,12 @@ def _no_time(name: str, value: Any) -> str:
         parse_since(str(value or ""), time.time())
     except (ValueError, OverflowError) as error:
         return "%s: %s" % (name, error)
+    return ""
+
+
+def _no_end(name: str, value: Any) -> str:
+    try:
+        stop_after.parse("" if value is None else str(value))
+    except stop_after.StopProblem as problem:
+        return "%s: %s" % (name, problem)
     return ""

@@ -12,9 +12,15 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shorten
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.pulls import FailingPulls, failing_pulls
 
+from .alike import without_names
+
 _MOST_IMAGES = 5
 _MOST_EVIDENCE = 4
 _LONGEST_LINE = 400
+#: Causes in full up to so many lines, then a line each; and reasons why nodes could not be examined: about two screens.
+_MOST_LINES = 70
+_MOST_IN_A_LINE = 10
+_MOST_REASONS = 6
 
 
 def groups(diagnosis: Mapping[str, Any]) -> list[FailingPulls]:
@@ -63,10 +69,13 @@ def _lines(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> list[str]:
     found = groups(diagnosis)
     text: list[str] = []
     for number, group in enumerate(found, 1):
-        text += _group(number, group)
+        told = _group(number, group)
+        if len(text) + len(told) > _MOST_LINES:
+            text += _in_a_line_each(number, found[number - 1 :])
+            break
+        text += told
     unknown = not_examined(diagnosis, info)
-    for host, why in unknown.items():
-        text += ["%s could not be examined: %s" % (host, why[:_LONGEST_LINE]), ""]
+    text += _not_examined_lines(unknown)
     missing = without_k3s(info)
     if missing:
         text += ["K3s is not installed on %s: no pulls to examine there" % shortened(missing), ""]
@@ -88,9 +97,42 @@ def _lines(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _group(number: int, group: FailingPulls) -> list[str]:
+def _in_a_line_each(first: int, found: list[FailingPulls]) -> list[str]:
+    """What is left once the screens are full: the causes with their nodes; the report has the rest."""
+    text = [_head(number, group) for number, group in enumerate(found[:_MOST_IN_A_LINE], first)]
+    if len(found) > _MOST_IN_A_LINE:
+        nodes = {name for group in found[_MOST_IN_A_LINE:] for name in group.nodes}
+        more = counted(len(found) - _MOST_IN_A_LINE, "more cause")
+        text.append("and %s, on %s" % (more, _names(sorted(nodes))))
+    return [*text, "The report shows all of them in full: ansible-playbook k3sfleet.registries.report", ""]
+
+
+def _not_examined_lines(unknown: Mapping[str, str]) -> list[str]:
+    """Each reason once, with the nodes that have it; those of most nodes first if they are many."""
+    reasons: dict[str, tuple[str, list[str]]] = {}
+    for host, why in unknown.items():
+        cut = why[:_LONGEST_LINE]
+        reasons.setdefault(without_names(cut, host), (cut, []))[1].append(host)
+    listed = list(reasons.values())
+    if len(listed) > _MOST_REASONS:
+        listed.sort(key=lambda item: -len(item[1]))
+    text = []
+    for why, hosts in listed[:_MOST_REASONS]:
+        text += ["%s could not be examined: %s" % (shortened(hosts), why), ""]
+    rest = [host for _why, hosts in listed[_MOST_REASONS:] for host in hosts]
+    if rest:
+        others = counted(len(listed) - _MOST_REASONS, "other reason")
+        text += ["%s could not be examined, for %s, which their tasks say" % (shortened(rest), others), ""]
+    return text
+
+
+def _head(number: int, group: FailingPulls) -> str:
     where = " at %s" % group.endpoint if group.endpoint else ""
-    text = ["%d. %s (%s)%s, on %s" % (number, group.label, group.cause, where, _names(group.nodes))]
+    return "%d. %s (%s)%s, on %s" % (number, group.label, group.cause, where, _names(group.nodes))
+
+
+def _group(number: int, group: FailingPulls) -> list[str]:
+    text = [_head(number, group)]
     for image, nodes in group.by_image[:_MOST_IMAGES]:
         only = "" if len(nodes) == len(group.nodes) else " on %s" % _names(nodes)
         text.append("   image    %s%s" % (image, only))

@@ -25,12 +25,14 @@ _HANGS = 120
 
 @dataclass
 class Seen:
-    """What a run has left behind. ``commits`` are its commits in the order in which they began: host, begin, end."""
+    """What a run has left behind. ``commits`` are its commits in the order in which they began: host, begin, end;
+    ``renewals`` are when the Lease was renewed."""
 
     code: int
     output: str
     seed: int
     commits: list[tuple[str, float, float]] = field(default_factory=list)
+    renewals: list[float] = field(default_factory=list)
 
     @property
     def order(self) -> list[str]:
@@ -141,7 +143,8 @@ class Playbooks:
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, timeout=_HANGS, check=False,
         )  # fmt: skip
-        return Seen(ended.returncode, ended.stdout, self.seed, _commits(log))
+        renewals = [line["at"] for line in _logged(log) if line["event"] == "renewed"]
+        return Seen(ended.returncode, ended.stdout, self.seed, _commits(log), renewals)
 
 
 def _inventory(clusters: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, Any]:
@@ -155,8 +158,12 @@ def _inventory(clusters: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str,
     return {"all": {"children": children}}
 
 
+def _logged(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
+
+
 def _commits(log: Path) -> list[tuple[str, float, float]]:
-    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
+    lines = _logged(log)
     ends = {line["host"]: line["at"] for line in lines if line["event"] == "ended"}
     began = [line for line in lines if line["event"] == "began"]
     return [(line["host"], line["at"], ends.get(line["host"], line["at"])) for line in began]

@@ -13,6 +13,7 @@ import random
 from dataclasses import dataclass, field
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import plan, restart_order_and_limits
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.batches import Batches
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import (
     COMMITTING,
     ENDED,
@@ -40,7 +41,7 @@ class Simulation:
     play: list[tuple[str, str]]
     forks: int
     seed: int
-    agents_at_once: int = 1
+    batches: Batches = field(default_factory=Batches)
     max_failures: int = 0
     fails: frozenset[str] = frozenset()
     slowness: int = 1
@@ -98,7 +99,7 @@ class Simulation:
             host,
             [host for _name, host in self.play],
             in_order,
-            self.agents_at_once,
+            self.batches,
             self.max_failures,
             makes_way=in_order and len(self.clusters) > 1,
             forks=self.forks,
@@ -142,4 +143,4 @@ class Simulation:
         roles = [run.hosts[host].role for host in self.at_work if host in run.hosts]
         restarting = [phase for phase, role in zip(phases, roles) if (phase, role) != (plan.LIVE, "agent")]
         alone = [phase for phase in restarting if phase != plan.AGENTS]
-        assert len(restarting) <= (1 if alone else self.agents_at_once), "seed %d: %s" % (self.seed, self.at_work)
+        assert len(restarting) <= (1 if alone else max(self.batches.sizes)), "seed %d: %s" % (self.seed, self.at_work)

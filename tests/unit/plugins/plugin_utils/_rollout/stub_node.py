@@ -19,6 +19,7 @@ import time
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import lease_keeper
 from ansible_collections.k3sfleet.registries.plugins.real_action import k3s_registries, k3s_rollout, k3s_rollout_lease
 
 with open(os.environ["ROLLOUT_SCENARIO"], encoding="utf-8") as _handle:
@@ -78,10 +79,12 @@ class Registries(_Stubbed, k3s_registries.ActionModule):  # type: ignore[misc]
 
 
 class Lease(_Stubbed, k3s_rollout_lease.ActionModule):  # type: ignore[misc]
-    """Has the lease."""
+    """Has the lease, and renews it as often as the scenario says."""
 
     def _execute_module(self, module_name: str, module_args: dict[str, Any], task_vars: Any) -> dict[str, Any]:
-        _note(str(task_vars["inventory_hostname"]), module_args["state"])
+        lease_keeper.RENEW_EVERY = float(SCENARIO.get("renews_every", lease_keeper.RENEW_EVERY))
+        event = "renewed" if module_args.get("renew_only") else module_args["state"]
+        _note(str(task_vars["inventory_hostname"]), event)
         return {"lease": "taken" if module_args["state"] == "held" else "released"}
 
 

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import multiprocessing
 import os
 import signal
 import stat
+import time
 from pathlib import Path
 from typing import Iterator
 
@@ -23,9 +25,8 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run i
     Host,
     Lease,
     Run,
-    decode,
-    encode,
 )
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run_as_text import decode, encode
 
 _FORK = multiprocessing.get_context("fork")
 
@@ -162,3 +163,59 @@ def test_a_child_left_behind_keeps_nothing_locked(tmp_path: Path) -> None:
     finally:
         child.kill()
         child.join()
+
+
+def test_hosts_that_are_alike_are_written_once() -> None:
+    reasons = ["registries.yaml is not what K3s has loaded"]
+    hosts = {
+        "edge-%04d" % number: Host(reasons=list(reasons), node_name="edge-%04d.example.com" % number, kind="x" * 64)
+        for number in range(1000)
+    }
+    run = Run(hosts=hosts)
+    text = encode(run)
+    assert len(text) < 60_000
+    assert text.count(reasons[0]) == 1
+    read = decode(text)
+    assert read == run
+    # They share nothing: what happens to one happens to it alone.
+    read.hosts["edge-0001"].reasons.append("another")
+    read.hosts["edge-0001"].reach["docker.io"] = 1
+    assert (read.hosts["edge-0002"].reasons, read.hosts["edge-0002"].reach) == (reasons, {})
+
+
+@pytest.mark.parametrize("field", [item.name for item in dataclasses.fields(Host)])
+def test_no_field_of_a_host_is_lost(field: str) -> None:
+    kept = {bool: lambda old: not old, int: lambda old: old + 1, list: lambda _old: ["x"], dict: lambda _old: {"x": 1}}
+    changed = Host()
+    old = getattr(changed, field)
+    setattr(changed, field, kept.get(type(old), lambda _old: "other")(old))
+    run = Run(hosts={"a": Host(), "b": changed, "c": Host()})
+    assert decode(encode(run)) == run
+    assert decode(encode(run)).hosts["a"] != changed
+
+
+def test_reading_needs_no_lock(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path), "c")
+    assert ledger.read() == Run()
+    with ledger.opened() as run:
+        run.shown = True
+    with ledger.opened() as run:
+        run.controller = 7
+        assert ledger.read() == Run(shown=True)
+
+
+def test_who_waits_behind_many_looks_when_its_turn_is_near(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten before it: the changes of seven of them are not looked at."""
+    # However slow this machine is, the time at which it looks anyway does not come.
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    ledger, looks, answers = Ledger(str(tmp_path), "c"), [], []
+
+    def others(_seconds: float) -> None:
+        answers.append(ledger.first_answer(lambda run: run.failed.update(n=str(len(answers))) or "its turn"))
+
+    def ask(_run: Run) -> str | None:
+        looks.append(len(answers))
+        return "mine" if len(answers) >= 10 else None
+
+    assert ledger.first_answer(ask, lambda _run: 10 - len(answers), sleep=others) == "mine"
+    assert looks == [0, 7, 8, 9, 10]

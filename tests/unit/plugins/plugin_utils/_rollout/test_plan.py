@@ -25,7 +25,7 @@ def test_servers_come_first_and_only_who_needs_it() -> None:
 
 
 def test_the_plan_names_order_number_and_reasons() -> None:
-    assert plan.plan_lines(a_run(), 2) == [
+    assert plan.plan_lines(a_run(), "2 at a time") == [
         "Rollout plan: 3 of 4 nodes restart",
         "  servers, one at a time: server-1",
         "  agents, 2 at a time: agent-1, agent-3",
@@ -40,7 +40,7 @@ def test_the_plan_has_the_phases_each_in_the_order_of_the_play() -> None:
     run.order = ["agent-3", "server-2", "server-1", "agent-1", "agent-2", "server-3"]
     run.hosts["server-2"] = Host(role="server", live=True)
     run.hosts["server-3"] = Host(role="server")
-    assert plan.plan_lines(run, 1)[:5] == [
+    assert plan.plan_lines(run, "1 at a time")[:5] == [
         "Rollout plan: 4 of 6 nodes restart",
         "  first, as the canary, one at a time: agent-3, server-1",
         "  without a restart: server-2",
@@ -53,7 +53,10 @@ def test_the_plan_of_a_batch_has_the_hosts_of_that_batch() -> None:
     run = a_run()
     run.hosts["server-1"].progress = ENDED
     run.order = ["agent-3", "agent-2"]
-    assert plan.plan_lines(run, 1)[:2] == ["Rollout plan: 1 of 2 nodes restart", "  agents, 1 at a time: agent-3"]
+    assert plan.plan_lines(run, "1 at a time")[:2] == [
+        "Rollout plan: 1 of 2 nodes restart",
+        "  agents, 1 at a time: agent-3",
+    ]
 
 
 def test_progress_counts_what_has_ended() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import lease_duty, plan, pull_secrets
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host, Run, decode, encode
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host, Run
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run_as_text import decode, encode
 
 REACH: dict[str, Any] = {"registries": ["docker.io"], "others": False, "known": ["docker.io", "r.test"]}
 
@@ -64,7 +65,7 @@ def test_the_reason_is_in_the_plan_once() -> None:
     }
     pull_secrets.decide(run)
     pull_secrets.decide(run)
-    (line,) = [line for line in plan.plan_lines(run, 1) if "because" in line]
+    (line,) = [line for line in plan.plan_lines(run, "1 at a time") if "because" in line]
     assert "not without a restart: pod x/0 has an imagePullSecret" in line
     assert line.count("pod x/0") == 1
     assert "and 6 more" in line

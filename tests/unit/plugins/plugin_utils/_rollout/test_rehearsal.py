@@ -24,9 +24,8 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run i
     Rehearsal,
     Run,
     begin,
-    decode,
-    encode,
 )
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run_as_text import decode, encode
 
 FLEET = ("server-1", "server-2", "agent-1", "agent-2", "arm-1")
 
@@ -219,7 +218,7 @@ def test_the_plan_says_what_changes_for_pulls() -> None:
         ("server-1", found(effect=same)), ("agent-1", found(effect=moves)), ("arm-1", found(effect=moves)),
         ("agent-2", found()),
     )  # fmt: skip
-    assert plan.plan_lines(run, 1)[-2:] == [
+    assert plan.plan_lines(run, "1 at a time")[-2:] == [
         "  for pulls on agent-1, arm-1: 1 image moves from a to b; 9 images are as before",
         "  for pulls on server-1: nothing changes for pulls",
     ]

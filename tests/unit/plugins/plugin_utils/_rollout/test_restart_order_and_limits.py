@@ -9,6 +9,7 @@ import random
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import plan, restart_order_and_limits
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.batches import Batches
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import (
     COMMITTING,
     ENDED,
@@ -64,7 +65,7 @@ def test_under_linear_the_order_is_that_of_the_plan_whatever_is_late(forks: int)
     for seed in range(300):
         clusters, play = mixed(seed)
         plans = {name: plan.order(run) for name, run in clusters.items()}
-        simulation = Simulation(clusters, play, forks, seed, agents_at_once=1 + seed % 3)
+        simulation = Simulation(clusters, play, forks, seed, batches=Batches((1 + seed % 3,)))
         simulation.linear()
         for name, run in clusters.items():
             waits = [host for host in plans[name] if (plan.phase(run, host), run.hosts[host].role) != ("live", "agent")]
@@ -158,17 +159,17 @@ def test_whoever_waits_goes_first_by_the_plan_where_ansible_gives_no_order() -> 
 def test_servers_restart_alone_and_agents_in_their_number(at_work: str, host: str, goes: bool) -> None:
     run = a_run()
     run.hosts[at_work].progress = COMMITTING
-    assert (restart_order_and_limits.decide(run, asking(host, in_order=False, agents_at_once=2)) == GO) is goes
+    assert (restart_order_and_limits.decide(run, asking(host, in_order=False, batches=Batches((2,)))) == GO) is goes
     if goes:
-        assert restart_order_and_limits.decide(run, asking(host, in_order=False, agents_at_once=1)) is None
+        assert restart_order_and_limits.decide(run, asking(host, in_order=False, batches=Batches((1,)))) is None
 
 
 def test_the_canary_goes_alone_even_if_it_is_an_agent() -> None:
     run = a_run()
     run.canary = ["agent-3", "agent-1"]
     run.hosts["agent-1"].progress = COMMITTING
-    assert restart_order_and_limits.decide(run, asking("agent-3", agents_at_once=5)) is None
-    assert restart_order_and_limits.decide(run, asking("agent-2", in_order=False, agents_at_once=5)) is None
+    assert restart_order_and_limits.decide(run, asking("agent-3", batches=Batches((5,)))) is None
+    assert restart_order_and_limits.decide(run, asking("agent-2", in_order=False, batches=Batches((5,)))) is None
 
 
 def test_a_server_that_changes_live_takes_its_turn_and_an_agent_does_not() -> None:

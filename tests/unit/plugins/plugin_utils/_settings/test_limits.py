@@ -34,6 +34,8 @@ def test_the_defaults_are_well_as_numbers_and_as_text() -> None:
         ("probe_timeout", "nan", "from 0.1 to 3600 seconds"),
         ("probe_timeout", "inf", "from 0.1 to 3600 seconds"),
         ("probe_timeout", None, "from 0.1 to 3600 seconds"),
+        ("batch_pause", -1, "from 0 to 86400 seconds"),
+        ("batch_pause", "1 h", "from 0 to 86400 seconds"),
         ("max_failures", -1, "from 0 to 100000 nodes"),
         ("max_failures", "ten", "from 0 to 100000 nodes"),
         ("keep_generations", 0, "from 1 to 100 earlier states"),
@@ -60,3 +62,15 @@ def test_what_is_no_time(name: str, value: str) -> None:
 
 def test_several_mistakes_are_told_at_once() -> None:
     assert len(problems(dict.fromkeys(DEFAULTS, "soon"))) == len(DEFAULTS)
+
+
+@pytest.mark.parametrize("value", ["", None, 1, "3600", 870, "4:30", "04:30", "23:59", "00:00"])
+def test_seconds_and_times_of_day_after_which_no_node_is_begun(value: Any) -> None:
+    assert problems({"k3s_registries_stop_after": value}) == []
+
+
+@pytest.mark.parametrize("value", [0, "-1", "604801", "24:00", "4:3", "4:60", "04:30:00", "1h", "midnight", 4.5, "٣"])
+def test_what_is_neither(value: Any) -> None:
+    [said] = problems({"k3s_registries_stop_after": value})
+    assert said.startswith("k3s_registries_stop_after: %r is neither a number of seconds from 1 to 604800" % str(value))
+    assert '"04:30", in quotes' in said
