@@ -42,7 +42,13 @@ class Staged(NamedTuple):
     result: Mapping[str, Any]
 
 
-def keep(name: str, staged: Staged, again: Callable[[], Staged], sleep: Callable[[float], None] = time.sleep) -> bool:
+def keep(
+    name: str,
+    staged: Staged,
+    again: Callable[[], Staged],
+    sleep: Callable[[float], None] = time.sleep,
+    root: str = "/",
+) -> bool:
     """Keep a snapshot if the node has everything.
 
     :param name: the salt and the digest by which the controller knows the configuration, with a blank between them.
@@ -55,10 +61,10 @@ def keep(name: str, staged: Staged, again: Callable[[], Staged], sleep: Callable
     if not _NAME.match(name) or not _has_everything(staged, memory):
         return False
     with memory.locked(), contextlib.suppress(CannotTell, ServiceProblem):
-        counts = what_counts(staged.node, staged.desired)
+        counts = what_counts(staged.node, staged.desired, root)
         evidence = _see(counts, sleep)
         now = again()
-        if dict(now.result) != dict(staged.result) or what_counts(now.node, now.desired) != counts:
+        if dict(now.result) != dict(staged.result) or what_counts(now.node, now.desired, root) != counts:
             return False
         head = " ".join((FORMAT, name, hashlib.sha256(evidence.encode("utf-8")).hexdigest()))
         memory.write_snapshot("%s\n%s\n%s" % (head, _shown(staged.result), counts.lines()))
