@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity import identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity, Stated
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import health, kubernetes, stage
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import stage
 from ansible_collections.k3sfleet.registries.plugins.module_utils._snapshot import keeping
 from ansible_collections.k3sfleet.registries.plugins.module_utils._snapshot.command import command
 from ansible_collections.k3sfleet.registries.plugins.module_utils._snapshot.keeping import Staged
@@ -62,6 +62,9 @@ class WholeNode:
         self.desired = wanted(self.paths, "one", PASSWORD, "CA 1")
         self.k3s = FakeK3s(self.paths)
         self.k3s.knows(self.desired)
+        monkeypatch.setattr(stage, "service_of", lambda name: self.k3s)
+        monkeypatch.setattr(health, "observe", self.k3s.observe)
+        monkeypatch.setattr(kubernetes, "node_name", lambda paths: "node")
 
     def write(self, path: str, text: str) -> Path:
         target = self.root / path
@@ -98,15 +101,15 @@ class WholeNode:
     def get_everything(self) -> None:
         """Bring the wanted state to the node, as a rollout does, so that K3s has loaded it."""
         self.says(ActiveState="inactive", MainPID=0)
-        stage(self.identity(), self.desired, in_place=False, check_mode=False)
+        stage.stage(self.identity(), self.desired, in_place=False, check_mode=False)
         self.k3s.load()
         self.start()
         # The first run after that keeps the release, too.
-        stage(self.identity(), self.desired, in_place=False, check_mode=False)
+        stage.stage(self.identity(), self.desired, in_place=False, check_mode=False)
 
     def staged(self, check_mode: bool = True) -> Staged:
         node = self.identity()
-        result = stage(node, self.desired, in_place=False, check_mode=check_mode)
+        result = stage.stage(node, self.desired, in_place=False, check_mode=check_mode)
         return Staged(node, self.desired, dict(result, left_alone=False))
 
     def keep(self, **more: Any) -> bool:
