@@ -14,8 +14,8 @@ version_added: 1.0.0
 description:
   - Checks the configuration and the certificates on the controller, by the rules that K3s and containerd really
     follow. If something is wrong, the task stops there, before the node is touched.
-  - Compares the node with what you want in one remote call. With O(stage=true), a node that has not changed since it had
-    everything takes one shell command instead, and no Python. What needs no restart is put in place at once, file by
+  - Compares the node with what you want in one remote call. With O(stage=true), a node that has not changed since it
+    had everything takes one shell command instead, and no Python. What needs no restart is put in place at once, file by
     file and atomically - changed certificates, a text that leaves the loaded configuration equal, and everything on a
     node where K3s is not installed or not running.
   - With O(stage=true), what needs a restart is staged next to the live files, and nothing live is touched.
@@ -595,13 +595,13 @@ def main() -> None:
             adopt=module.params["adopt"],
         )
         _remember_settings(module, node)
-        warnings = [*result.pop("warnings", []), *warnings]
-        _keep_snapshot(module, node, desired, dict(result, warnings=warnings, left_alone=False))
+        said = [*result.pop("warnings", []), *warnings]
+        _keep_snapshot(module, node, desired, dict(result, warnings=said, left_alone=False))
     except Contradicted as problem:
         module.fail_json(msg=str(problem), contradictions=problem.contradictions)
     except _PROBLEMS as problem:
         module.fail_json(msg=str(problem))
-    for warning in warnings:
+    for warning in said:
         module.warn(warning)
     if result.get("kept"):
         module.warn(placing.KEPT % result["kept"])

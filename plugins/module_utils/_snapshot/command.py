@@ -14,6 +14,7 @@ command sees of it.
 
 from __future__ import annotations
 
+import re
 import shlex
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.units import PROPERTIES
@@ -32,7 +33,7 @@ COMPLETE = "complete"
 
 # A node lacks `sha256sum` or `stat`, a path is gone, a process has ended: whatever fails, the text is not complete, and
 # equals no snapshot. Inode and time of change are seen with each file: nobody can set these, not even to hide an edit.
-SCRIPT = r"""
+_SCRIPT = r"""
 LC_ALL=C PATH="$PATH:/usr/sbin:/usr/bin:/sbin:/bin"
 export LC_ALL PATH
 set -f
@@ -57,21 +58,26 @@ evidence() {
   stat -c "%n %f %u %g" -- $folders || return 1
   sha256sum -- $contents || return 1
   find $listed -mindepth 1 -maxdepth 1 ! -path "$own" | sort
-  systemctl show "--property=PROPERTIES" -- $units || return 1
-  echo COMPLETE
+  systemctl show "--property=@PROPERTIES@" -- $units || return 1
+  echo @COMPLETE@
 }
-if [ "${2-}" = TAKE ]; then evidence; exit; fi
+if [ "${2-}" = @TAKE@ ]; then evidence; exit; fi
 [ -O "$1" ] && [ ! -L "$1" ] || exit 1
 exec <"$1"
-IFS=" " read -r format salt digest sum && IFS= read -r result && [ "$format" = FORMAT ] || exit 1
+IFS=" " read -r format salt digest sum && IFS= read -r result && [ "$format" = @FORMAT@ ] || exit 1
 found=$(evidence | sha256sum) && [ "${found%% *}" = "$sum" ] || exit 1
-printf "%s\n" "UNCHANGED $salt $digest $result"
-""".replace("PROPERTIES", PROPERTIES).replace("COMPLETE", COMPLETE).replace("TAKE", TAKE).replace("FORMAT", FORMAT).replace(
-    "UNCHANGED", UNCHANGED
-)
+printf "%s\n" "@UNCHANGED@ $salt $digest $result"
+"""
+_CONSTANTS = {
+    "@PROPERTIES@": PROPERTIES, "@COMPLETE@": COMPLETE, "@TAKE@": TAKE, "@FORMAT@": FORMAT, "@UNCHANGED@": UNCHANGED,
+}  # fmt: skip
+
+SCRIPT = re.sub("@[A-Z]+@", lambda name: _CONSTANTS[name.group()], _SCRIPT).strip("\n")
+"""Its arguments: the snapshot's path, and :data:`TAKE` to see what counts instead of comparing, with the lists of
+:class:`WhatCounts` on its standard input."""
 
 
 def command(path: str) -> str:
     """The command line that compares the snapshot at ``path`` with the node: one line with :data:`UNCHANGED` if nothing
     has changed, nothing and an exit status of its own otherwise."""
-    return "/bin/sh -c %s sh %s" % (shlex.quote(SCRIPT.strip("\n")), shlex.quote(path))
+    return "/bin/sh -c %s sh %s" % (shlex.quote(SCRIPT), shlex.quote(path))

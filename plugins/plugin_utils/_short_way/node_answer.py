@@ -21,7 +21,7 @@ _NOTHING_TO_DO: dict[str, Any] = {
     "changed": False, "restart": False, "live": False, "reasons": [], "reach": {}, "files": [], "node_name": "",
     "architecture": "", "foreign": False, "health": {}, "kept": "", "left_alone": False, "node_state": "running",
 }  # fmt: skip
-_OF_THE_NODE = {
+_OF_THE_NODE: dict[str, Any] = {
     "node_role": str, "service": str, "service_state": str, "embedded_mirror": (str, type(None)), "release": str,
     "registries": list, "generation": int, "warnings": list,
 }  # fmt: skip

@@ -41,9 +41,7 @@ class ShortWayAction(ActionBase):  # type: ignore[misc]
         shell = getattr(self._connection, "_shell", None)
         return getattr(shell, "SHELL_FAMILY", "") == "sh" and arguments["node_role"] in ("", "server", "agent")
 
-    def _short_answer(
-        self, arguments: Mapping[str, Any], config: Any, parts: list[str], told: Told
-    ) -> dict[str, Any]:
+    def _short_answer(self, arguments: Mapping[str, Any], config: Any, parts: list[str], told: Told) -> dict[str, Any]:
         """What the module would answer, {} if the node has to be asked in full.
 
         :param config: the configuration as it was given.
@@ -84,7 +82,7 @@ class ShortWayAction(ActionBase):  # type: ignore[misc]
 
 
 def _snapshot_of(arguments: Mapping[str, Any]) -> str:
-    """Where the snapshot is if the node is what the inventory says. If it is not, there is none, or none that counts."""
+    """Where the snapshot is if the node is what the inventory says. If it is not, none is there, or none that counts."""
     config_dir = arguments["config_dir"] or ""
     return os.path.join(node_paths(arguments["distribution"], config_dir=config_dir).state_dir, FILE_NAME)
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""k3s_registries on the short way: a node whose snapshot is for this configuration takes no module, every other does."""
+"""k3s_registries on the short way: a node whose snapshot is for this configuration takes no module, all others do."""
 
 from __future__ import annotations
 
@@ -177,7 +177,8 @@ def test_a_result_that_no_snapshot_has_is_none(fleet: Fleet, more: dict[str, Any
 
 
 @pytest.mark.parametrize(
-    "says", ["", "k3sfleet-unchanged", "sudo: a password is required\n", "k3sfleet-unchanged %s %s {}\n" % (SALT, "0" * 64)]
+    "says",
+    ["", "k3sfleet-unchanged", "sudo: a password is required\n", "k3sfleet-unchanged %s %s {}\n" % (SALT, "0" * 64)],
 )
 def test_other_output_asks_in_full(fleet: Fleet, says: str) -> None:
     fleet.says = says

@@ -7,6 +7,7 @@ K3s' files and program. Both ways of asking it are real: staging in full, and th
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity import identity
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity, Stated
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import health, kubernetes, stage
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths, Unsafe
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._snapshot import keeping
 from ansible_collections.k3sfleet.registries.plugins.module_utils._snapshot.command import command
 from ansible_collections.k3sfleet.registries.plugins.module_utils._snapshot.keeping import Staged
@@ -35,6 +38,9 @@ _UNIT = """[Service]
 EnvironmentFile=-{root}/etc/default/k3s
 ExecStart=/usr/local/bin/k3s server
 """
+
+
+_PROBLEMS = (FileProblem, ServiceProblem, stage.StageRefused, Unsafe)
 
 
 class WholeNode:
@@ -135,12 +141,12 @@ class WholeNode:
 
     def shell(self) -> subprocess.CompletedProcess[str]:
         line = command(os.path.join(self.paths.state_dir, "snapshot"))
-        return subprocess.run(line, shell=True, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        return subprocess.run(shlex.split(line), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
     def full_way(self) -> dict[str, Any]:
         """What staging says; {} if it refuses the node, or anything is not as the snapshot can have it."""
         try:
             result = dict(self.staged().result)
-        except Exception:
+        except _PROBLEMS:
             return {}
         return result if result.pop("before") == result.pop("after") else {}
