@@ -22,13 +22,15 @@ _PLUGINS = os.path.join(os.path.dirname(__file__), "..", "..")
 _NOT_OF_THE_CONFIGURATION = ("key", "snapshot", "prepared", "programs")
 
 
-def new_salt(folder: str, parts: list[str]) -> str:
-    """The salt that this run gives to new snapshots of one configuration.
+def salt_of_the_run(folder: str, parts: list[str], known: str = "") -> str:
+    """The salt that this run gives to new snapshots of one configuration: of the first node that has a good one, else a
+    new one. Each salt takes a digest of its own.
 
     :param folder: Ansible's temporary folder of this run.
     :param parts: what tells this configuration from others.
+    :param known: the salt of a snapshot of this configuration.
     """
-    salt: str = once(folder, ["snapshot's salt", *parts], lambda: os.urandom(_SALT_BYTES).hex())
+    salt: str = once(folder, ["snapshot's salt", *parts], lambda: known or os.urandom(_SALT_BYTES).hex())
     return salt
 
 

@@ -51,6 +51,8 @@ class ShortWayAction(ActionBase):  # type: ignore[misc]
         found = node_answer.read(self._said_by(_snapshot_of(arguments)))
         if found is None or not hmac.compare_digest(self._digest(parts, found.salt, told), found.digest):
             return {}
+        # Nodes that are asked in full after this one get the same salt, so that the fleet keeps to few of them.
+        configuration_digest.salt_of_the_run(str(C.DEFAULT_LOCAL_TMP), parts, found.salt)
         # The node's root knows the secrets of its configuration, and may have put them anywhere.
         return answer_of(found.result, _secrets(config))
 
@@ -67,7 +69,7 @@ class ShortWayAction(ActionBase):  # type: ignore[misc]
 
     def _name_of_snapshot(self, parts: list[str], told: Told) -> str:
         """By which salt and digest the node is to keep its snapshot for the next run."""
-        salt = configuration_digest.new_salt(str(C.DEFAULT_LOCAL_TMP), parts)
+        salt = configuration_digest.salt_of_the_run(str(C.DEFAULT_LOCAL_TMP), parts)
         return "%s %s" % (salt, self._digest(parts, salt, told))
 
     @staticmethod
@@ -82,7 +84,7 @@ class ShortWayAction(ActionBase):  # type: ignore[misc]
 
 
 def _snapshot_of(arguments: Mapping[str, Any]) -> str:
-    """Where the snapshot is if the node is what the inventory says. If it is not, none is there, or none that counts."""
+    """Where the snapshot is, if the node is what the inventory says. If not, none is there or none that counts."""
     config_dir = arguments["config_dir"] or ""
     return os.path.join(node_paths(arguments["distribution"], config_dir=config_dir).state_dir, FILE_NAME)
 

@@ -251,6 +251,19 @@ def test_a_mistake_is_told_by_every_host(fleet: Fleet) -> None:
             fleet.stage(host)
 
 
+def test_a_fleet_keeps_to_one_salt(fleet: Fleet) -> None:
+    fleet.says = fleet.unchanged()
+    salt = fleet.says.split()[1]
+    for path in fleet.folder.iterdir():
+        # Another run.
+        path.unlink()
+    fleet.hosts = ["a-1", "a-2"]
+    fleet.stage("a-1")
+    fleet.says = ""
+    fleet.stage("a-2")
+    assert [sent["snapshot"].split()[0] for sent in fleet.sent] == [salt]
+
+
 @pytest.mark.parametrize("as_text", [False, True])
 def test_no_secret_is_kept_for_other_processes_or_shown(fleet: Fleet, as_text: bool) -> None:
     text = "mirrors: {docker.io: {endpoint: ['https://r']}}\nconfigs:\n  r:\n    auth: {username: a, password: %s}\n"
