@@ -16,8 +16,8 @@ description:
     follow. If something is wrong, the task stops there, before the node is touched.
   - Compares the node with what you want in one remote call. With O(stage=true), a node that has not changed since it
     had everything takes one shell command instead, and no Python. What needs no restart is put in place at once, file
-    by file and atomically - changed certificates, a text that leaves the loaded configuration equal, and everything on a
-    node where K3s is not installed or not running.
+    by file and atomically - changed certificates, a text that leaves the loaded configuration equal, and everything on
+    a node where K3s is not installed or not running.
   - With O(stage=true), what needs a restart is staged next to the live files, and nothing live is touched.
     M(k3sfleet.registries.k3s_rollout) activates it. Without O(stage), it is put in place, and RV(restart) tells you
     to restart K3s.
