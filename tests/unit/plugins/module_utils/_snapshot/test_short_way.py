@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._snapshot import keeping
 from ansible_collections.k3sfleet.registries.plugins.module_utils._snapshot.keeping import Staged
+from ansible_collections.k3sfleet.registries.plugins.module_utils._snapshot.what_counts import CannotTell, what_counts
 
 from tests.unit.plugins.module_utils._snapshot import whole_node
 from tests.unit.plugins.module_utils._snapshot.whole_node import DIGEST, PASSWORD, SALT, WholeNode
@@ -255,6 +256,23 @@ def test_nothing_is_kept_of_a_node_that_changes_meanwhile(node: WholeNode) -> No
 def test_nothing_is_kept_of_a_node_that_lacks_something(node: WholeNode) -> None:
     _by_hand(node)
     assert not node.keep()
+
+
+def test_nothing_is_kept_of_a_node_that_cannot_be_seen_by_the_command(node: WholeNode) -> None:
+    odd = node.root / "etc/rancher/k3s/config.yaml.d/a*b.yaml"
+    odd.write_text("node-label: [c=d]\n", encoding="utf-8")
+    assert not node.keep()
+    odd.unlink()
+    assert node.keep()
+    node.write("var/lib/rancher/credentialprovider/bin/.k3sfleet/x", "a program")
+    assert not node.keep()
+
+
+def test_nothing_is_kept_without_systemd(node: WholeNode) -> None:
+    staged = node.staged()
+    (node.root / "run/systemd/system").rmdir()
+    with pytest.raises(CannotTell):
+        what_counts(staged.node, staged.desired, str(node.root))
 
 
 def test_a_snapshot_is_taken_in_a_later_second_than_the_last_change(node: WholeNode) -> None:
