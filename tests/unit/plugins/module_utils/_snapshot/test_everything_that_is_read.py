@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._snapshot.what_counts import WhatCounts
 
 from tests.unit.plugins.module_utils._snapshot.reads import watched
@@ -40,18 +43,42 @@ def _is_compared(call: str, path: str, counts: WhatCounts) -> bool:
     return real in counts.entries
 
 
-@pytest.mark.parametrize("linked", [False, True])
-def test_everything_that_staging_reads_is_compared(node: WholeNode, linked: bool) -> None:
-    if linked:
-        # /var/lib/rancher on a larger disk, and a registries.yaml that K3s reads through a link.
-        disk = node.root / "disk"
-        (node.root / "var/lib/rancher").rename(disk)
-        (node.root / "var/lib/rancher").symlink_to(disk)
-        registries = Path(node.paths.registries_yaml)
-        (node.root / "elsewhere").mkdir()
-        registries.rename(node.root / "elsewhere/registries.yaml")
-        registries.symlink_to("../../../elsewhere/registries.yaml")
-        node.staged(check_mode=False)
+def _with_links(node: WholeNode) -> None:
+    """/var/lib/rancher on a larger disk, and a registries.yaml that K3s reads through a link."""
+    disk = node.root / "disk"
+    (node.root / "var/lib/rancher").rename(disk)
+    (node.root / "var/lib/rancher").symlink_to(disk)
+    registries = Path(node.paths.registries_yaml)
+    (node.root / "elsewhere").mkdir()
+    registries.rename(node.root / "elsewhere/registries.yaml")
+    registries.symlink_to("../../../elsewhere/registries.yaml")
+
+
+def _with_settings_of_the_controller(node: WholeNode) -> None:
+    """A config.yaml that only the controller can read, which an earlier run has done."""
+    path = node.write("etc/rancher/k3s/config.yaml", "node-label: &a [c=d]\nkubelet-arg: *a\n")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    Memory(node.paths).write_settings_read({str(path): {"digest": digest, "entries": []}})
+
+
+def _with_a_drop_in(node: WholeNode) -> None:
+    """Settings of K3s beside registries.yaml."""
+    more = {"disable_default_endpoint": True}
+    node.desired = replace(node.desired, settings={**node.desired.settings, **more}).at(node.paths)
+    node.k3s.knows(node.desired)
+    node.get_everything()
+
+
+_NODES = {
+    "usual": lambda node: None, "links": _with_links, "controller": _with_settings_of_the_controller,
+    "drop-in": _with_a_drop_in,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", _NODES)
+def test_everything_that_staging_reads_is_compared(node: WholeNode, kind: str) -> None:
+    _NODES[kind](node)
+    node.staged(check_mode=False)
     assert node.keep()
     counts = node.counts()
     with watched() as seen:
