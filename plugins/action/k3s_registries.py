@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import replace
 from functools import partial
-from typing import Any, Mapping
+from typing import Any, Iterator, Mapping
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
@@ -37,6 +38,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.a
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import Given, GivenProblem, read
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes import only_files
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe, provider_exchange
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.once import once
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.prepare import (
     Prepared,
     Settings,
@@ -57,6 +59,8 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rehea
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rollout_settings import canary_hosts, check
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host, Run, begin
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings import default_registry, emptiness, limits
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._short_way import checked_once
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._short_way.short_way_action import ShortWayAction
 
 _SETTINGS = ("disable_default_endpoint", "embedded_registry", "system_default_registry")
 
@@ -65,13 +69,15 @@ _HOW = ("keep_generations", "live", "settle", "credential_store")
 display = Display()
 
 
-class ActionModule(RehearsingAction):
+class ActionModule(ShortWayAction, RehearsingAction):
     _spec = STAGE_ARGUMENTS
     #: The files of the controller that hold programs of credential providers, by their checksums.
     _programs: Mapping[str, str]
 
     def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         began = time.time()
+        if self._may_take_short_way(arguments):
+            return self._by_the_short_way(arguments, result, task_vars, began)
         prepared, warnings = self._check(arguments, task_vars, {})
         hosts = task_vars.get("ansible_play_hosts") or []
         if self._task.run_once and not arguments["validate_only"] and len(hosts) > 1:
@@ -79,19 +85,75 @@ class ActionModule(RehearsingAction):
                 "run_once: one of %d nodes would get the configuration and the others look done. Take run_once away; "
                 "the role itself sees to the order. Nothing has been touched." % len(hosts)
             )
-        result["findings"] = prepared.findings
-        if prepared.errors:
-            result.update(failed=True, changed=False, msg=describe.error_text(prepared.errors, prepared.warnings))
+        if not self._enter_check(result, prepared, warnings):
             return result
-        warnings = [warning for warning in warnings if not Warned.of(warning)]
-        if warnings:
-            result["warnings"] = warnings
         if arguments["validate_only"]:
             result["changed"] = False
             return result
         if (arguments["rehearse"] or {}).get("staged"):
             return self._ask_before_the_first(arguments, prepared.desired, result, task_vars)
         return self._on_the_node(arguments, prepared.desired, result, task_vars, began)
+
+    @staticmethod
+    def _enter_check(result: dict[str, Any], prepared: Prepared, warnings: list[str]) -> bool:
+        """Enter what the check has found; whether the node may be asked."""
+        result["findings"] = prepared.findings
+        if prepared.errors:
+            result.update(failed=True, changed=False, msg=describe.error_text(prepared.errors, prepared.warnings))
+            return False
+        warnings = [warning for warning in warnings if not Warned.of(warning)]
+        if warnings:
+            result["warnings"] = warnings
+        return True
+
+    def _by_the_short_way(
+        self, arguments: dict[str, Any], result: dict[str, Any], task_vars: Mapping[str, Any], began: float
+    ) -> dict[str, Any]:
+        """Ask the node whether it has changed since it had everything, and stage it if it has, or if that cannot be
+        told. For a node that has not, the configuration is only checked, once for all hosts with the same one."""
+        parts, config = checked_once.parts(arguments, task_vars), arguments["config"]
+        prepared: list[Prepared] = []
+
+        def check() -> list[Any]:
+            found, warnings = self._check(arguments, task_vars, {})
+            prepared.append(found)
+            if found.desired is None:
+                raise checked_once.Mistakes(warnings)
+            return [found.findings, warnings, list(found.desired.certificates)]
+
+        def desired() -> Desired | None:
+            if not prepared:
+                check()
+            return prepared[0].desired
+
+        def told() -> Mapping[str, Any]:
+            wanted = desired()
+            return self._for_the_node(arguments, wanted)[0]
+
+        try:
+            findings, warnings, certificates = once(str(C.DEFAULT_LOCAL_TMP), parts, check)
+        except checked_once.Mistakes as mistakes:
+            findings, warnings, certificates = prepared[0].findings, mistakes.warnings, []
+        if not self._enter_check(result, Prepared(findings), warnings):
+            return result
+        with self._counted_if_unreachable(arguments, task_vars, began):
+            answer = self._short_answer(arguments, config, parts, told)
+        if answer:
+            return self._enter_answer(answer, arguments, None, certificates, result, task_vars, began)
+        arguments = dict(arguments, snapshot=self._name_of_snapshot(parts, told))
+        return self._on_the_node(arguments, desired(), result, task_vars, began)
+
+    @contextlib.contextmanager
+    def _counted_if_unreachable(
+        self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any], began: float
+    ) -> Iterator[None]:
+        """Enter a node that cannot be reached, which raises an exception: it may be the last one."""
+        try:
+            yield
+        except BaseException:
+            with ledger_of(arguments).opened() as run:
+                self._arrive(run, arguments, "", task_vars, began)
+            raise
 
     def checked(self, task_vars: Mapping[str, Any], of_the_role: Mapping[str, Any]) -> tuple[Prepared, list[str]]:
         """Check everything that the controller knows, without asking the node.
@@ -167,6 +229,20 @@ class ActionModule(RehearsingAction):
             doubts = self._questions(arguments, desired, task_vars).ask(arguments["canary_images"]).doubts
             if doubts:
                 answer.update(live=False, reach={}, reasons=questions.needs_restart(answer["reasons"], doubts))
+        certificates = list(desired.certificates) if desired is not None else []
+        return self._enter_answer(answer, arguments, desired, certificates, result, task_vars, began)
+
+    def _enter_answer(
+        self,
+        answer: dict[str, Any],
+        arguments: dict[str, Any],
+        desired: Desired | None,
+        certificates: list[dict[str, Any]],
+        result: dict[str, Any],
+        task_vars: Mapping[str, Any],
+        began: float,
+    ) -> dict[str, Any]:
+        """Make the task's result from the node's answer, and tell the ledger."""
         if answer.get("contradictions"):
             answer["msg"] = self._contradicted(arguments, answer["contradictions"], task_vars)
         if answer.get("left_alone"):
@@ -181,7 +257,7 @@ class ActionModule(RehearsingAction):
         if warnings:
             result["warnings"] = warnings
         if not answer.get("failed"):
-            result["certificates"] = list(desired.certificates) if desired is not None else []
+            result["certificates"] = certificates
             if self._task.diff and (answer.get("files") or before != after):
                 file = stated_paths(arguments).registries_yaml
                 result["diff"] = describe.diff(before, after, answer.get("files") or [], file)

@@ -51,6 +51,7 @@ from ansible_collections.k3sfleet.registries.plugins.action.k3s_registries impor
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import Warned, plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.once import once
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._short_way import checked_once
 
 _SPECIFICATION = os.path.join(
     os.path.dirname(__file__), "..", "..", "roles", "k3s_registries", "meta", "argument_specs.yml"
@@ -65,28 +66,46 @@ class LookupModule(LookupBase):  # type: ignore[misc]
     def run(self, terms: Any, variables: Any = None, **kwargs: Any) -> list[str]:
         options = once(str(C.DEFAULT_LOCAL_TMP), ["argument_specs"], _options)
         given = {name: plain(self._templar.template(variables[name])) for name in options if name in variables}
-        # What does not fit the role's argument specification.
-        wrong = ArgumentSpecValidator(options).validate(given).error_messages
-        if wrong:
-            ActionModule.refuse(terms[0], variables)
-            return ["%s. Nothing has been touched." % "; ".join(wrong)]
         # As plain values: the check of the arguments copies them. A value that ansible-core 2.19 templates only when it
         # is read would be copied with the templating engine, and the copy does not work.
         arguments = {key: plain(value) for key, value in terms[0].items()}
-        task = SimpleNamespace(args=arguments, get_search_path=lambda: list(variables["ansible_search_path"]))
-        action = ActionModule(task, None, None, self._loader, self._templar, None)
+        parts = checked_once.parts(arguments, variables, given)
         try:
-            prepared, warnings = action.checked(variables, given)
-        except AnsibleActionFail as problem:
+            warnings = once(str(C.DEFAULT_LOCAL_TMP), parts, lambda: self._check(options, given, arguments, variables))
+        except _Problem as problem:
             return [str(problem)]
-        if prepared.errors:
-            return [describe.error_text(prepared.errors, prepared.warnings)]
         for warning in warnings:
             if Warned.first(warning):
                 # Since ansible-core 2.19 a lookup's own warnings go to the result of its task, and those of an include
                 # are never shown.
                 display.display("[WARNING]: %s" % warning, color=C.COLOR_WARN, stderr=True)
         return [""]
+
+    def _check(
+        self, options: dict[str, Any], given: dict[str, Any], arguments: dict[str, Any], variables: Any
+    ) -> list[str]:
+        """Check the variables of one host, for all hosts with the same ones; what comes of it are warnings.
+
+        :raises _Problem: if something is wrong; then each host says so.
+        """
+        # What does not fit the role's argument specification.
+        wrong = ArgumentSpecValidator(options).validate(given).error_messages
+        if wrong:
+            ActionModule.refuse(arguments, variables)
+            raise _Problem("%s. Nothing has been touched." % "; ".join(wrong))
+        task = SimpleNamespace(args=arguments, get_search_path=lambda: list(variables["ansible_search_path"]))
+        action = ActionModule(task, None, None, self._loader, self._templar, None)
+        try:
+            prepared, warnings = action.checked(variables, given)
+        except AnsibleActionFail as problem:
+            raise _Problem(str(problem)) from None
+        if prepared.errors:
+            raise _Problem(describe.error_text(prepared.errors, prepared.warnings))
+        return warnings
+
+
+class _Problem(Exception):
+    """What is wrong with the variables, as text."""
 
 
 def _options() -> dict[str, Any]:

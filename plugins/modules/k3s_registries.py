@@ -14,9 +14,10 @@ version_added: 1.0.0
 description:
   - Checks the configuration and the certificates on the controller, by the rules that K3s and containerd really
     follow. If something is wrong, the task stops there, before the node is touched.
-  - Compares the node with what you want in one remote call. What needs no restart is put in place at once, file by
-    file and atomically - changed certificates, a text that leaves the loaded configuration equal, and everything on a
-    node where K3s is not installed or not running.
+  - Compares the node with what you want in one remote call. With O(stage=true), a node that has not changed since it
+    had everything takes one shell command instead, and no Python. What needs no restart is put in place at once, file
+    by file and atomically - changed certificates, a text that leaves the loaded configuration equal, and everything on
+    a node where K3s is not installed or not running.
   - With O(stage=true), what needs a restart is staged next to the live files, and nothing live is touched.
     M(k3sfleet.registries.k3s_rollout) activates it. Without O(stage), it is put in place, and RV(restart) tells you
     to restart K3s.
@@ -221,6 +222,11 @@ options:
   programs:
     description: Where the node has received programs that it lacked. Only the action plugin sets it.
     type: dict
+  snapshot:
+    description:
+      - By which salt and digest the controller knows this configuration when it looks whether the node has changed.
+        Only the action plugin sets it.
+    type: str
   prepared:
     description: What the controller has made from the other options. Only the action plugin sets it.
     type: str
@@ -517,6 +523,7 @@ findings:
   elements: dict
 """
 
+import contextlib
 import os
 from typing import Any
 
@@ -546,6 +553,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage im
     previous_state,
     stage,
 )
+
+_PROBLEMS = (DesiredProblem, FileProblem, GenerationDamaged, NodeBusy, ServiceProblem, StageRefused, Unsafe)
 
 
 def main() -> None:
@@ -586,13 +595,13 @@ def main() -> None:
             adopt=module.params["adopt"],
         )
         _remember_settings(module, node)
+        said = [*result.pop("warnings", []), *warnings]
+        _keep_snapshot(module, node, desired, dict(result, warnings=said, left_alone=False))
     except Contradicted as problem:
         module.fail_json(msg=str(problem), contradictions=problem.contradictions)
-    except (
-        DesiredProblem, FileProblem, GenerationDamaged, NodeBusy, ServiceProblem, StageRefused, Unsafe
-    ) as problem:  # fmt: skip
+    except _PROBLEMS as problem:
         module.fail_json(msg=str(problem))
-    for warning in [*result.pop("warnings", []), *warnings]:
+    for warning in said:
         module.warn(warning)
     if result.get("kept"):
         module.warn(placing.KEPT % result["kept"])
@@ -607,6 +616,26 @@ def _nothing_to_do(node: Identity, reasons: list[str]) -> dict[str, Any]:
         "service_state": node.service.state, "embedded_mirror": None, "release": "", "node_name": "",
         "architecture": "", "foreign": False, "registries": [], "generation": 0, "health": {}, "kept": "",
     }  # fmt: skip
+
+
+def _keep_snapshot(module: AnsibleModule, node: Identity, desired: Desired, result: dict[str, Any]) -> None:
+    """Let the next run see by one command that nothing has changed, if the node has everything."""
+    name = module.params["snapshot"]
+    wanted = name and module.params["stage"] and not module.params["settings_read"]
+    if not wanted or module.check_mode or result["changed"] or result["restart"]:
+        return
+    # Imported here: a node on which something changes has no use for it.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._snapshot.keeping import Staged, keep
+
+    def again() -> Staged:
+        node = confirmed(identify(module.params))
+        desired = from_text(module.params["prepared"])
+        result = stage(node, desired, in_place=False, check_mode=True, adopt=module.params["adopt"])
+        return Staged(node, desired.at(node.paths), dict(result, left_alone=False))
+
+    # The node is as wanted, with or without a snapshot.
+    with contextlib.suppress(Contradicted, *_PROBLEMS):
+        keep(name, Staged(node, desired.at(node.paths), result), again)
 
 
 def _remember_settings(module: AnsibleModule, node: Identity) -> None:

@@ -35,7 +35,7 @@ _RUNS = re.compile(
     r"(?:^|[\s/'\"=])(k3s|rke2)(?:-(server|agent)|[\"']?(?:\s+[\"']?-[^\s]+(?:\s+/[^\s]+)?)*\s+[\"']?(server|agent))"
     r"(?=[\s\"';]|\Z)"
 )
-_PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,Job,MainPID,NRestarts,Environment,EnvironmentFiles"
+PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,Job,MainPID,NRestarts,Environment,EnvironmentFiles"
 
 
 class Unit(NamedTuple):
@@ -71,23 +71,32 @@ def find_units(root: str = "/") -> list[Unit]:
     return [_unit(service, texts[service], shown.get(service, {}), root) for service in sorted(texts)]
 
 
-def _systemd_texts(root: str) -> dict[str, str]:
-    """The text of every unit that runs K3s or RKE2, with its drop-ins, by the service's name."""
-    seen: dict[str, str] = {}
+def unit_folders(root: str) -> list[str]:
+    """The folders in which services are looked for, whether they are there or not."""
+    return [os.path.join(root, folder) for folder in _ANY_NAME + _KNOWN_NAME]
+
+
+def unit_files(root: str) -> dict[str, list[str]]:
+    """The files that may say what a service runs, with its drop-ins, by the unit's name."""
+    seen: dict[str, list[str]] = {}
     for folder in _ANY_NAME + _KNOWN_NAME:
         path = os.path.join(root, folder)
         for name in files.names_in(path):
             known = "k3s" in name or "rke2" in name
             if not name.endswith(".service") or name in seen or not (known or folder in _ANY_NAME):
                 continue
-            seen[name] = _unit_text(root, os.path.join(path, name), name, known)
+            seen[name] = _parts(root, os.path.join(path, name), name, known)
+    return seen
+
+
+def _systemd_texts(root: str) -> dict[str, str]:
+    """The text of every unit that runs K3s or RKE2, with its drop-ins, by the service's name."""
+    seen = {name: _unit_text(name, parts) for name, parts in unit_files(root).items()}
     return {name[: -len(".service")]: text for name, text in seen.items() if text and _runs(name, text)}
 
 
-def _unit_text(root: str, path: str, name: str, known: bool) -> str:
-    """A unit's text with its drop-ins'; "" for a masked one and for a link to another unit (an alias)."""
-    if os.path.islink(path) and os.path.basename(os.path.realpath(path)) != name:
-        return ""
+def _parts(root: str, path: str, name: str, known: bool) -> list[str]:
+    """A unit's file, and its drop-ins in the order in which they count."""
     parts = [path]
     if known or os.path.isdir(path + ".d"):
         drop_ins: dict[str, str] = {}
@@ -95,6 +104,14 @@ def _unit_text(root: str, path: str, name: str, known: bool) -> str:
             for found in glob.glob(os.path.join(glob.escape(os.path.join(root, folder, name + ".d")), "*.conf")):
                 drop_ins[os.path.basename(found)] = found
         parts += [drop_ins[key] for key in sorted(drop_ins)]
+    return parts
+
+
+def _unit_text(name: str, parts: Sequence[str]) -> str:
+    """A unit's text with its drop-ins'; "" for a masked one and for a link to another unit (an alias)."""
+    path = parts[0]
+    if os.path.islink(path) and os.path.basename(os.path.realpath(path)) != name:
+        return ""
     return "\n".join(_text(part) for part in parts)
 
 
@@ -128,7 +145,7 @@ def _shown(services: Sequence[str]) -> dict[str, dict[str, list[str]]]:
     if not services:
         return {}
     outcome = run(
-        ["systemctl", "show", "--property=" + _PROPERTIES, *(service + ".service" for service in services)],
+        ["systemctl", "show", "--property=" + PROPERTIES, *(service + ".service" for service in services)],
         _CALL_TIMEOUT,
     )
     if not outcome.ok:
@@ -145,13 +162,26 @@ def _shown(services: Sequence[str]) -> dict[str, dict[str, list[str]]]:
     return found
 
 
+def environment_files(root: str) -> tuple[list[str], list[str]]:
+    """The services that run K3s or RKE2, and the patterns of the environment files that systemd gives to them.
+
+    :raises ServiceProblem: if systemd does not answer.
+    """
+    services = sorted(_systemd_texts(root))
+    shown = _shown(services)
+    return services, [pattern for service in services for pattern in _environment_files(shown.get(service, {}))]
+
+
+def _environment_files(values: Mapping[str, list[str]]) -> list[str]:
+    return [re.sub(r" \(ignore_errors=(?:yes|no)\)\Z", "", value) for value in values.get("EnvironmentFiles", [])]
+
+
 def _unit(service: str, text: str, values: Mapping[str, list[str]], root: str) -> Unit:
     single = {key: given[-1] for key, given in values.items() if given}
     distribution, role = _runs(service + ".service", text) or ("k3s", "agent")
     inline = environment_file.words(" ".join(values.get("Environment", [])))
     environment = [("unit", environment_file.assignments(inline))]
-    for value in values.get("EnvironmentFiles", []):
-        pattern = re.sub(r" \(ignore_errors=(?:yes|no)\)\Z", "", value)
+    for pattern in _environment_files(values):
         environment.extend((path, environment_file.read(path)) for path in sorted(glob.glob(pattern)))
     return Unit(
         service=service,

@@ -63,6 +63,7 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     credential_store={"type": "bool", "default": False, "no_log": False},
     prepared={"type": "str", "no_log": True},
     programs={"type": "dict"},
+    snapshot={"type": "str", "no_log": True},
     key={"type": "str", "no_log": True},
 )
 

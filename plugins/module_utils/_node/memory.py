@@ -5,6 +5,7 @@
 
 ``<state_dir>/record.json``       what the last finished run put in place
 ``<state_dir>/candidate.json``    what the next commit will put in place (secret)
+``<state_dir>/snapshot``          how the node was when it had everything: see ``_snapshot``
 ``<state_dir>/settings.json``     what the controller has read from K3s' configuration files where the node could not
 ``<state_dir>/transaction.json``  there exactly while a commit or rollback is under way: a run that finds it
                                   knows that an earlier one died, and which generation was the last good one
@@ -47,6 +48,8 @@ _RECORD = {
 }  # fmt: skip
 _TRANSACTION = {"generation": is_number, "step": is_text, "started": is_text}
 _FILE_READ = {"digest": is_text, "entries": [lambda entry: isinstance(entry, list) and len(entry) == 2]}
+
+FILE_NAME = "snapshot"
 
 LOCK_WAIT = 600.0
 """Seconds that a run waits for a commit which goes on after its controller died."""
@@ -170,6 +173,7 @@ class Memory:
         return record_of(self._read("record.json") or {})
 
     def write_record(self, record: dict[str, Any]) -> None:
+        self.drop_snapshot()
         self._write("record.json", record)
 
     def candidate_text(self) -> str | None:
@@ -178,6 +182,7 @@ class Memory:
         return None if content is None else content.decode("utf-8", "replace")
 
     def write_candidate(self, text: str) -> None:
+        self.drop_snapshot()
         self.make()
         files.write(self._path("candidate.json"), text.encode("utf-8"), 0o600, through_link=False)
 
@@ -194,6 +199,7 @@ class Memory:
         return found
 
     def write_transaction(self, generation: int, step: str, started: float) -> None:
+        self.drop_snapshot()
         self._write("transaction.json", {"generation": generation, "step": step, "started": stamp(started)})
 
     def end_transaction(self) -> None:
@@ -205,7 +211,19 @@ class Memory:
         return {path: known for path, known in stored.items() if fits(known, _FILE_READ)}
 
     def write_settings_read(self, value: dict[str, Any]) -> None:
+        self.drop_snapshot()
         self._write("settings.json", value)
+
+    def snapshot(self) -> str:
+        """The snapshot of the node as it was when it had everything, "" if there is none."""
+        return (files.read_own(self._path(FILE_NAME)).content or b"").decode("ascii", "replace")
+
+    def write_snapshot(self, text: str) -> None:
+        files.write(self._path(FILE_NAME), text.encode("ascii"), 0o600, through_link=False)
+
+    def drop_snapshot(self) -> None:
+        """Before anything is changed, so that none is ever there for a node that is being changed."""
+        files.remove(self._path(FILE_NAME), through_link=False)
 
     def forget(self) -> None:
         """Remove the state folder with all generations: nothing of ours is left on the node."""

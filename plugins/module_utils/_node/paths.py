@@ -100,12 +100,13 @@ class NodePaths:
     @property
     def binary(self) -> str:
         """The distribution's own binary: K3s' installer uses /usr/local/bin, or /opt/bin if that is read-only."""
+        return next((path for path in self.binaries if os.access(path, os.X_OK)), self.binaries[0])
+
+    @property
+    def binaries(self) -> list[str]:
+        """Where the binary may be, in the order in which it is looked for."""
         places = ("/usr/local/bin", "/opt/bin", "/opt/rke2/bin", "/usr/bin")
-        for place in places:
-            path = os.path.join(place, self.distribution)
-            if os.access(path, os.X_OK):
-                return path
-        return os.path.join(places[0], self.distribution)
+        return [os.path.join(place, self.distribution) for place in places]
 
     @property
     def program_environment(self) -> dict[str, str]:

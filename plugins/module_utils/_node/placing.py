@@ -123,6 +123,7 @@ def place(paths: NodePaths, desired: Desired, record: dict[str, Any]) -> None:
 
     :raises FileProblem: if a file cannot be written: for want of space or rights before any is changed.
     """
+    Memory(paths).drop_snapshot()
     _note_what_will_be_ours(paths, desired, record)
     if desired.on_node:
         programs.make_folder(paths.provider_bin_dir, os.path.dirname(paths.provider_config))

@@ -26,11 +26,15 @@ class Template(NamedTuple):
     writes_config_path: bool
 
 
+def template_paths(paths: NodePaths) -> list[str]:
+    """Where templates may be, the one that K3s prefers first."""
+    return [os.path.join(os.path.dirname(paths.containerd_config), name) for name in _NAMES]
+
+
 def read_templates(paths: NodePaths) -> list[Template]:
     """Those of this node, the one in use first."""
     found = []
-    for name in _NAMES:
-        path = os.path.join(os.path.dirname(paths.containerd_config), name)
+    for path in template_paths(paths):
         try:
             content = files.read(path).content
         except files.FileProblem:

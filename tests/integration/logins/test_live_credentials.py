@@ -87,7 +87,8 @@ def test_one_run_brings_a_new_password_to_every_node_and_restarts_nothing(
 
     again = fleet.play("restart", SITE, "--diff", "-vvv").ok()
     assert (again.changed, story.restarted(again.began)) == (story.everybody, []), again.output
-    assert story.cluster.commands(again.began) == dict.fromkeys(story.cluster.names, 1)
+    # As long as a header waits for K3s' next start, the node is asked in full, too.
+    assert story.cluster.commands(again.began) == dict.fromkeys(story.cluster.names, 2)
     assert fleet.modes_of_headers() == {"600\n"}
 
 
