@@ -26,6 +26,8 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_reques
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._mirror_request.accesses import Accesses
 
 from tests.bench.measurement import Measurement
+from tests.bench.ratios import Question
+from tests.bench.rounds import Timings
 from tests.conftest import CHECKOUT, COLLECTIONS
 from tests.mirror.distance import Distance
 from tests.mirror.images import LARGE, Filler, names
@@ -33,6 +35,10 @@ from tests.mirror.registries import LocalRegistry, check_programs
 
 _ROUND_TRIP = 0.02
 """Seconds: a registry in the same part of the world."""
+
+FASTER = 5.0
+"""Times faster than skopeo, if there is nothing to copy and the registries are that far away."""
+_ROUNDS = 3
 
 _MODULE = CHECKOUT / "plugins" / "modules" / "k3s_image_mirror.py"
 
@@ -65,10 +71,15 @@ def _compared(folder: Path, source: LocalRegistry, ours: LocalRegistry, theirs: 
     yield Measurement("unchanged, on this machine: k3s_image_mirror", again[0], "s")
     with Distance(_ROUND_TRIP) as distance:
         far = [distance.to(registry) for registry in (source, ours, theirs)]
-        away = _both(folder, "away", far[0], far[1], far[2], images, copies=0)
-    yield Measurement("unchanged, 20 ms away: skopeo sync --all", away[1], "s")
-    yield Measurement("unchanged, 20 ms away: k3s_image_mirror", away[0], "s")
-    yield Measurement("unchanged, 20 ms away: times faster", away[1] / away[0], "x", budget=5, at_least=True)
+        timings, faster = Timings(), Question(("skopeo",), ("mirror",), FASTER, at_least=True)
+        # Skopeo takes half a minute, nearly all of it waiting, which other work does not disturb.
+        while len(timings.rounds) < _ROUNDS and not (timings.rounds and timings.ratio(faster).settles(FASTER)):
+            folder_of_round = "away-%d" % len(timings.rounds)
+            away = _both(folder, folder_of_round, far[0], far[1], far[2], images, copies=0)
+            timings.rounds.append(dict(zip(("mirror", "skopeo"), away)))
+    yield timings.plain("unchanged, 20 ms away: skopeo sync --all", "skopeo")
+    yield timings.plain("unchanged, 20 ms away: k3s_image_mirror", "mirror")
+    yield timings.judged("unchanged, 20 ms away: faster by", faster)
 
 
 def _both(
