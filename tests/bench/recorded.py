@@ -20,7 +20,8 @@ from tests.bench.ansible_run import Run, ansible
 from tests.report import samples
 
 # isort: split
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import plan, summary
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import plan, summary, time_left
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.batches import Batches
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import ENDED, Host
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Run as Rollout
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.row import verdict
@@ -109,7 +110,8 @@ def rollout_lines(count: int) -> tuple[list[str], float]:
         arrived=dict.fromkeys(names, "running"), staged=list(names), order=list(names),
     )  # fmt: skip
     began = time.perf_counter()
-    lines = plan.plan_lines(run, max(1, count // 10))
+    batches = Batches((max(1, count // 10),))
+    lines = plan.plan_lines(run, batches.words(count), time_left.plan_lines(run, batches, count, 0.0))
     for name in plan.order(run):
         run.hosts[name].progress, run.hosts[name].restarted = ENDED, True
         lines.append(plan.progress_line(run, name, {"seconds": 4.2, "step": "done", "restarted": True}))
