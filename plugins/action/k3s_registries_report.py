@@ -17,6 +17,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.check
     ControllerAction,
     write_texts,
 )
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.of_each_host import of_each_host
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import page
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.summary import summary
@@ -32,7 +33,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "diagnosis": {"type": "dict", "default": {}},
     "rehearsal": {"type": "dict", "default": {}},
     "groups": {"type": "dict", "default": {}},
+    "examined": {"type": "str", "default": ""},
 }
+_EXAMINED = ("info", "probe", "diagnosis", "rehearsal")
 
 
 class ActionModule(ControllerAction):
@@ -42,6 +45,8 @@ class ActionModule(ControllerAction):
         hosts = arguments["hosts"]
         if hosts is None:
             hosts = plain(task_vars.get("ansible_play_hosts_all") or [])
+        if arguments["examined"]:
+            arguments.update(_of_the_nodes(of_each_host(task_vars, arguments["examined"])))
         document = build(
             hosts, arguments["info"], arguments["probe"], arguments["diagnosis"], arguments["groups"], _now(),
             arguments["rehearsal"],
@@ -55,6 +60,12 @@ class ActionModule(ControllerAction):
             _write(texts, _mode(arguments["mode"]))
         result.update(changed=True, path=path, json_path=json_path, summary=summary(document))
         return result
+
+
+def _of_the_nodes(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What k3s_registries_examine has found, by what it was asked and by host; hosts that it could not ask left out."""
+    asked = {host: answer for host, answer in answers.items() if "info" in answer}
+    return {name: {host: answer.get(name) for host, answer in asked.items()} for name in _EXAMINED}
 
 
 def _now() -> str:

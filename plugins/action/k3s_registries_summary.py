@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.checked_action import ControllerAction
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.of_each_host import of_each_host
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.approval import for_the_approval
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._upgrade.words import conclusion
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify import failing
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.table import table
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "verdicts": {"type": "list", "elements": "dict"},
-    "diagnosis": {"type": "dict"},
-    "info": {"type": "dict", "default": {}},
-    "upgrade": {"type": "dict"},
-    "rehearsals": {"type": "dict"},
+    "of": {"type": "str", "required": True, "choices": ["verify", "diagnose", "upgrade_check", "rehearse"]},
+    "registered": {"type": "str", "required": True},
 }
 
 display = Display()
@@ -32,27 +29,27 @@ class ActionModule(ControllerAction):
     _spec = ARGUMENTS
 
     def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        verdicts, diagnosis = arguments["verdicts"], arguments["diagnosis"]
-        upgrade, rehearsals = arguments["upgrade"], arguments["rehearsals"]
-        if [verdicts, diagnosis, upgrade, rehearsals].count(None) != 3:
-            raise AnsibleActionFail("k3s_registries_summary takes one of verdicts, diagnosis, upgrade and rehearsals")
-        if upgrade is not None:
-            return self._of_an_upgrade(result, upgrade, task_vars)
-        if rehearsals is not None:
-            lines = for_the_approval(rehearsals)
+        answers = of_each_host(task_vars, arguments["registered"])
+        if arguments["of"] == "upgrade_check":
+            return self._of_an_upgrade(result, _each(answers, "upgrade"), task_vars)
+        if arguments["of"] == "rehearse":
+            lines = for_the_approval(answers)
             # The nodes' own tasks have printed it.
             return {**result, "changed": False, "lines": lines, "headline": lines[0], "nodes": []}
-        if verdicts is not None:
+        if arguments["of"] == "verify":
+            verdicts = list(_each(answers, "verdict").values())
             lines = table(verdicts)
             failed = sorted(str(item["host"]) for item in verdicts if not item["ok"])
         else:
-            lines = failing.lines(diagnosis, arguments["info"])
-            failed = sorted({name for group in failing.groups(diagnosis) for name in group.nodes})
+            asked = {host: answer for host, answer in answers.items() if "info" in answer}
+            found = failing.examined({host: asked[host].get("diagnosis") for host in asked}, _each(asked, "info"))
+            lines = failing.lines(found)
+            failed = sorted({name for group in found.groups for name in group.nodes})
+            if found.none:
+                result.update(failed=True, msg=lines[-1])
         # One call: in AWX, where every line printed is an event of its own, they stay together.
         display.display("\n" + "\n".join(lines))
         result.update(changed=False, lines=lines, headline=lines[-1], nodes=failed)
-        if verdicts is None and failing.none_examined(diagnosis, arguments["info"]):
-            result.update(failed=True, msg=lines[-1])
         return result
 
     @staticmethod
@@ -66,3 +63,8 @@ class ActionModule(ControllerAction):
         if found.stops:
             result.update(failed=True, msg=found.headline)
         return result
+
+
+def _each(answers: Mapping[str, Mapping[str, Any]], key: str) -> dict[str, Any]:
+    """What the hosts have under a key, those without it left out."""
+    return {host: answer[key] for host, answer in answers.items() if key in answer}

@@ -78,6 +78,12 @@ options:
         what a new configuration means for pulls.
     type: dict
     default: {}
+  examined:
+    description:
+      - The variable in which the hosts of the play have registered what C(k3s_registries_examine) returned, in place of
+        O(info), O(probe), O(diagnosis) and O(rehearsal).
+    type: str
+    default: ""
   groups:
     description: The names of the V(server) and of the V(agent) hosts, as the variable C(groups) has them.
     type: dict

@@ -22,45 +22,38 @@ author:
 extends_documentation_fragment:
   - k3sfleet.registries.attributes
 options:
-  verdicts:
-    description: The C(verdict) of every node, as C(k3s_registries_examine) returns it.
-    type: list
-    elements: dict
-  diagnosis:
-    description: Host names to what M(k3sfleet.registries.k3s_pull_diagnosis) registered there, failed results too.
-    type: dict
-  info:
+  of:
     description:
-      - Host names to what M(k3sfleet.registries.k3s_registries_info) registered there, beside O(diagnosis).
-      - Where it failed or could not reach a host, so that the host was not asked further, that is said.
-    type: dict
-    default: {}
-  upgrade:
-    description:
-      - Host names to the C(upgrade) that C(k3s_upgrade_check) has returned there. The task fails if something speaks
-        against the upgrade, or if a host of the play is missing here.
-    type: dict
-  rehearsals:
-    description:
-      - Host names to what M(k3sfleet.registries.k3s_registries) has returned there for C(rehearse). Returns what the
-        change means for pulls on all of them, for whoever approves it. The tasks of the nodes have printed it already.
-    type: dict
+      - V(verify) shows the C(verdict) of every node, and V(diagnose) its failing pulls; both as
+        C(k3s_registries_examine) returns them. A node on which that failed, or that could not be reached, is named.
+      - V(upgrade_check) shows the C(upgrade) that C(k3s_upgrade_check) has returned. The task fails if something speaks
+        against the upgrade, or if a host of the play is missing.
+      - V(rehearse) returns what a change means for pulls, for whoever approves it, out of what
+        M(k3sfleet.registries.k3s_registries) has returned for C(rehearse). The tasks of the nodes have printed it
+        already.
+    type: str
+    choices: [verify, diagnose, upgrade_check, rehearse]
+    required: true
+  registered:
+    description: The variable in which the hosts of the play have registered it.
+    type: str
+    required: true
 seealso:
   - module: k3sfleet.registries.k3s_pull_diagnosis
 """
 
 EXAMPLES = r"""
 - name: Look for failing pulls
-  k3sfleet.registries.k3s_pull_diagnosis:
-    since: 2h
+  k3sfleet.registries.k3s_registries_examine:
+    diagnosis:
+      since: 2h
   become: true
-  register: diagnosis
+  register: examined
 
 - name: Say what they have in common
   k3sfleet.registries.k3s_registries_summary:
-    diagnosis: "{{ dict(hosts | zip(hosts | map('extract', hostvars, 'diagnosis'))) }}"
-  vars:
-    hosts: "{{ ansible_play_hosts }}"
+    of: diagnose
+    registered: examined
   run_once: true
 """
 

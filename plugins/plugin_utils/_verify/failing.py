@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Mapping
+from typing import Any, Iterable, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import counted, shortened
@@ -23,27 +23,45 @@ _MOST_IN_A_LINE = 10
 _MOST_REASONS = 6
 
 
-def groups(diagnosis: Mapping[str, Any]) -> list[FailingPulls]:
-    """The failing pulls by cause and endpoint; ``diagnosis``: host to what k3s_pull_diagnosis has returned there."""
-    return failing_pulls(build(diagnosis, {}, {}, diagnosis, {}, ""))
+class Examined(NamedTuple):
+    """What is known of a fleet's pulls.
+
+    :ivar groups: the failing ones by cause and endpoint.
+    :ivar unknown: hosts that nothing is known about, to why.
+    :ivar without_k3s: hosts on which K3s is not installed, so that there is no log to read.
+    :ivar none: whether no log of any node was read: then nothing is known, good or bad.
+    """
+
+    groups: list[FailingPulls]
+    unknown: dict[str, str]
+    without_k3s: list[str]
+    none: bool
 
 
-def not_examined(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> dict[str, str]:
-    """Hosts that nothing is known about, to why. A host that could not be reached for ``info`` was not asked again."""
-    found = {}
+def examined(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> Examined:
+    """What the nodes have answered, put together.
+
+    :param diagnosis: hosts to what k3s_pull_diagnosis has returned there.
+    :param info: the same for k3s_registries_info. A host that could not be reached for it was not asked again, and
+        that is told.
+    """
     unasked = {host: result for host, result in info.items() if not _answered(diagnosis.get(host))}
-    for host, known in build([*info, *diagnosis], unasked, {}, diagnosis, {}, "")["hosts"].items():
-        if known["unreachable"] or known["errors"]:
-            found[host] = known["unreachable"] or known["errors"][0]["message"]
-    return found
+    document = build([*info, *diagnosis], unasked, {}, diagnosis, {}, "")
+    unknown = {
+        host: known["unreachable"] or known["errors"][0]["message"]
+        for host, known in document["hosts"].items()
+        if known["unreachable"] or known["errors"]
+    }
+    without_k3s = _without_k3s(info)
+    none = {str(host) for host in {**info, **diagnosis}} <= {*unknown, *without_k3s}
+    return Examined(failing_pulls(document), unknown, without_k3s, none)
 
 
 def _answered(result: Any) -> bool:
     return isinstance(result, Mapping) and bool(result) and not result.get("skipped")
 
 
-def without_k3s(info: Mapping[str, Any]) -> list[str]:
-    """Hosts on which K3s is not installed, so that there is no log to read."""
+def _without_k3s(info: Mapping[str, Any]) -> list[str]:
     found = {host: result.get("info") for host, result in info.items() if isinstance(result, Mapping)}
     return [
         str(host)
@@ -52,45 +70,35 @@ def without_k3s(info: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def none_examined(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> bool:
-    """Whether no log of any node was read: then nothing is known, good or bad."""
-    return {str(host) for host in {**info, **diagnosis}} <= {*not_examined(diagnosis, info), *without_k3s(info)}
+def lines(found: Examined) -> list[str]:
+    """What a person reads at the end of ``diagnose``."""
+    return [visible(line) for line in _lines(found)]
 
 
-def lines(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> list[str]:
-    """What a person reads at the end of ``diagnose``.
-
-    :param info: the same for k3s_registries_info, whose failure on a host is told if it was not asked further.
-    """
-    return [visible(line) for line in _lines(diagnosis, info)]
-
-
-def _lines(diagnosis: Mapping[str, Any], info: Mapping[str, Any]) -> list[str]:
-    found = groups(diagnosis)
+def _lines(found: Examined) -> list[str]:
     text: list[str] = []
-    for number, group in enumerate(found, 1):
+    for number, group in enumerate(found.groups, 1):
         told = _group(number, group)
         if len(text) + len(told) > _MOST_LINES:
-            text += _in_a_line_each(number, found[number - 1 :])
+            text += _in_a_line_each(number, found.groups[number - 1 :])
             break
         text += told
-    unknown = not_examined(diagnosis, info)
-    text += _not_examined_lines(unknown)
-    missing = without_k3s(info)
-    if missing:
-        text += ["K3s is not installed on %s: no pulls to examine there" % shortened(missing), ""]
-    if none_examined(diagnosis, info):
+    text += _not_examined_lines(found.unknown)
+    if found.without_k3s:
+        text += ["K3s is not installed on %s: no pulls to examine there" % shortened(found.without_k3s), ""]
+    if found.none:
         return [*text, "no node could be examined"]
-    nodes = {name for group in found for name in group.nodes}
-    images = {image for group in found for image in group.images}
-    if not found:
-        return [*text, "no failing pulls" + (" on the nodes that could be examined" if unknown or missing else "")]
+    nodes = {name for group in found.groups for name in group.nodes}
+    images = {image for group in found.groups for image in group.images}
+    if not found.groups:
+        partly = found.unknown or found.without_k3s
+        return [*text, "no failing pulls" + (" on the nodes that could be examined" if partly else "")]
     return [
         *text,
         "%s at %s: %s cannot pull %s"
         % (
-            counted(len({group.cause for group in found}), "cause"),
-            counted(len({group.endpoint for group in found}), "endpoint"),
+            counted(len({group.cause for group in found.groups}), "cause"),
+            counted(len({group.endpoint for group in found.groups}), "endpoint"),
             counted(len(nodes), "node"),
             counted(len(images), "image"),
         ),

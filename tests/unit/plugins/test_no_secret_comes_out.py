@@ -111,7 +111,7 @@ def shown(results: dict[str, Any], with_page: bool = False) -> str:
     info, probe, diagnosis = (results.get(name, {}) for name in ("info", "probe", "diagnosis"))
     document = build(["n"], {"n": info}, {"n": probe}, {"n": diagnosis}, {}, "2026-11-25T14:02:00Z")
     judged = verdict("n", info, probe, results.get("canary", {}), True, results.get("applied"))
-    lines = failing.lines({"n": diagnosis}, {"n": info})
+    lines = failing.lines(failing.examined({"n": diagnosis}, {"n": info}))
     html = page.html(document, "Report") if with_page else ""
     return printed(document, html, summary(document), judged, table([judged]), lines)
 

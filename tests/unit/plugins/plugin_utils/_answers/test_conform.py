@@ -126,7 +126,7 @@ def test_a_fleet_with_an_odd_node(info: Any, probe: Any, diagnosis: Any, with_pa
     judged = [verdict("good", GOOD_INFO, GOOD_PROBE, canary, True), verdict("odd", info, probe, diagnosis, True)]
     assert judged[0]["ok"] is True
     assert any(line.startswith("odd ") for line in table(judged))
-    assert failing.lines(pulls, infos)[-1]
+    assert failing.lines(failing.examined(pulls, infos))[-1]
 
 
 @pytest.mark.parametrize(
@@ -146,4 +146,4 @@ def test_its_row_says_what_was_wrong(info: Any, probe: Any, pulls: Any, said: st
     assert judged["ok"] is False
     assert said in "\n".join(table([judged]))
     if "pulls" in said:
-        assert said in "\n".join(failing.lines({"odd": pulls}, {"odd": info}))
+        assert said in "\n".join(failing.lines(failing.examined({"odd": pulls}, {"odd": info})))

@@ -131,7 +131,7 @@ def test_failing_pulls_of_many_causes_are_two_screens() -> None:
         for number, host in enumerate(HOSTS[600:])
     }
     for causes in (1, 5, 40):
-        lines = failing.lines(diagnosis(causes), away)
+        lines = failing.lines(failing.examined(diagnosis(causes), away))
         assert len(lines) <= TWO_SCREENS, (causes, len(lines))
         assert "edge-0601, edge-0602 and 398 more could not be examined: edge-0601: no route to 10.0.0.0" in lines
         assert lines[-1] == "1 cause at %d endpoint%s: 600 nodes cannot pull 9 images" % (
@@ -146,7 +146,7 @@ def test_failing_pulls_of_many_causes_are_two_screens() -> None:
 
 def test_nodes_that_cannot_be_examined_for_many_reasons_are_counted() -> None:
     away = {host: {"failed": True, "msg": "reason %d" % (number // 40)} for number, host in enumerate(HOSTS)}
-    lines = failing.lines({}, away)
+    lines = failing.lines(failing.examined({}, away))
     assert len(lines) <= TWO_SCREENS
     assert (
         "edge-0241, edge-0242 and 758 more could not be examined, for 19 other reasons, which their tasks say" in lines

@@ -8,9 +8,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.failing import lines, none_examined
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify import failing
 
 CANARY = "c4n4ry-Pa55"
+
+
+def lines(diagnosis: dict[str, Any], info: dict[str, Any]) -> list[str]:
+    return failing.lines(failing.examined(diagnosis, info))
 
 
 def pull(
@@ -70,9 +74,9 @@ def test_nodes_without_k3s_are_none_that_pull_well() -> None:
 
 def test_whether_any_node_was_examined() -> None:
     absent, gone = {"info": {"state": "not_installed"}}, {"unreachable": True, "msg": "no route"}
-    assert none_examined({"a": {"skipped": True}, "b": {}}, {"a": absent, "b": gone})
-    assert not none_examined({"a": {"skipped": True}, "c": {"pulls": []}}, {"a": absent, "c": {"info": {}}})
-    assert not none_examined({"a": {"pulls": []}}, {})
+    assert failing.examined({"a": {"skipped": True}, "b": {}}, {"a": absent, "b": gone}).none
+    assert not failing.examined({"a": {"skipped": True}, "c": {"pulls": []}}, {"a": absent, "c": {"info": {}}}).none
+    assert not failing.examined({"a": {"pulls": []}}, {}).none
 
 
 def test_a_secret_in_a_result_goes_no_further() -> None:
