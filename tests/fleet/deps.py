@@ -19,6 +19,8 @@ _PROGRAMS = {
     "mmdebstrap": "mmdebstrap",
     "ssh": "openssh-client",
     "iptables": "iptables",
+    # A node's shell and tools in a unit test.
+    "busybox": "busybox",
 }
 _OTHERS = {
     "/usr/lib/podman/netavark": "netavark",

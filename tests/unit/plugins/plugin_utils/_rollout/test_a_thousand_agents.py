@@ -14,6 +14,8 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.batch
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import ENDED, LEFT, STOPPED, Host
 from simulated_fleet import Simulation, a_fleet
 
+from tests.conftest import mostly_nightly
+
 GROWING = Batches((1, 5, 100))
 
 
@@ -90,7 +92,7 @@ def test_the_estimate_is_right(whole: Simulation) -> None:
 
 @pytest.mark.parametrize(
     ("batches", "forks", "dispatch"),
-    [
+    mostly_nightly([
         (Batches((10,)), 50, 0.1),
         # Forks are fewer than the batch.
         (Batches((40,)), 10, 0.1),
@@ -98,8 +100,8 @@ def test_the_estimate_is_right(whole: Simulation) -> None:
         (Batches((100,)), 120, 0.4),
         (Batches((1, 5, 40), pause=60), 60, 0.1),
         (Batches((40,), pause=60), 10, 0.2),
-    ],
-)
+    ], (Batches((40,)), 10, 0.1)),
+)  # fmt: skip
 def test_the_estimate_is_right_whatever_counts(batches: Batches, forks: int, dispatch: float) -> None:
     simulation = Simulation(a_fleet(400), takes, batches, forks, dispatch, max_failures=50, estimate_every=5).play()
     assert len(simulation.ended) == 403
@@ -142,7 +144,7 @@ def test_without_an_order_a_growing_batch_keeps_its_size(forks: int) -> None:
     assert simulation.most == min(10, forks)
 
 
-@pytest.mark.parametrize("stop", ["300", "time of day"])
+@pytest.mark.parametrize("stop", mostly_nightly(["300", "time of day"], "time of day"))
 def test_after_its_time_no_node_is_begun_and_the_next_run_takes_those_that_are_left(stop: str) -> None:
     run, began = a_fleet(1000), 1_000_000.0
     if stop == "time of day":
