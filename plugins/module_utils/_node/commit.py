@@ -191,7 +191,7 @@ class Commit:
         that putting its files right will not do."""
         if not (self._asks_the_others() and state.alive) or self.live_plan is not None:
             return False
-        return bool(health.observe(self.paths, state).proven)
+        return health.containerd_ready(self.paths, state)
 
     def _asks_the_others(self) -> bool:
         return self.paths.node_role == "server" and not self.options.force
@@ -260,7 +260,7 @@ class Commit:
         if self.live_plan is not None:
             self._change_live(self.live_plan, desired, record, base)
             return
-        hanging = state.alive and not health.observe(self.paths, state).proven
+        hanging = state.alive and not health.containerd_ready(self.paths, state)
         placing.place(self.paths, desired, record)
         self.result["changed"] = True
         self.result["step"] = steps.FILES_IN_PLACE
@@ -441,7 +441,7 @@ class Commit:
                 # On a full disk the older note has to do: it names the same generation.
                 self.memory.write_transaction(base, "putting generation %d back" % base, self.now())
             state = self.service.state()
-            hanging = state.alive and not health.observe(self.paths, state).proven
+            hanging = state.alive and not health.containerd_ready(self.paths, state)
             own = (self.paths.cert_dir, self.paths.state_dir)
             shipped = [item.path for item in desired.files if any(inside(item.path, folder) for folder in own)]
             shipped += [self.paths.provider_config] if desired.on_node else []

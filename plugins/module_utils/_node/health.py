@@ -11,13 +11,19 @@ Evidence is therefore gathered from the inside out, and the last piece has to be
 from __future__ import annotations
 
 import time
-from typing import Callable, NamedTuple
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
 from . import kubernetes
 from .paths import NodePaths
 from .service import OpenRC, ServiceState, Systemd
+
+KUBELET = "kubelet ready"
+# Seconds between two looks. A look takes most of a second of a core's time on a small node, which K3s needs to start.
+_SHORTEST_PAUSE = 0.2
+_LONGEST_PAUSE = 1.0
 
 
 class Health(NamedTuple):
@@ -36,35 +42,37 @@ class Health(NamedTuple):
         return Redactor().text(", ".join(self.proven + ((self.missing,) if self.missing else ())))
 
 
+def containerd_ready(paths: NodePaths, service: ServiceState) -> bool:
+    """Whether the node's containerd is up and says that it is ready."""
+    return not _asleep(paths, service) and not _unready(kubernetes.runtime_conditions(paths))
+
+
 def observe(paths: NodePaths, service: ServiceState, since: float = 0.0) -> Health:
     """Gather evidence until the first piece that is missing.
 
     :param since: epoch time that the node's heartbeat or lease has to be newer than; 0.0 takes any.
     """
     proven: list[str] = []
-    if not service.alive or not service.main_pid:
-        return Health(
-            (), "%s is %s" % (paths.service, service.state if not service.alive else "waiting to be started again")
-        )
+    asleep = _asleep(paths, service)
+    if asleep:
+        return Health((), asleep)
+    kubelet = kubernetes.kubelet_answers()
+    answers = _ask(paths, kubelet, bool(since))
 
-    conditions = kubernetes.runtime_conditions(paths)
-    if conditions is None:
-        return Health((), "containerd does not answer")
-    unready = [name for name in ("RuntimeReady", "NetworkReady") if not conditions.get(name)]
+    unready = _unready(answers.runtime)
     if unready:
-        return Health((), "containerd says %s is false" % " and ".join(unready))
+        return Health((), unready)
     proven.append("containerd ready")
 
-    if not kubernetes.kubelet_answers():
+    if not kubelet:
         return Health(tuple(proven), "the kubelet does not answer on port 10248")
-    proven.append("kubelet ready")
+    proven.append(KUBELET)
 
-    if not kubernetes.api_ready(paths):
+    if not answers.api:
         return Health(tuple(proven), "the API does not say that it is ready (/readyz)")
     proven.append("API ready")
 
-    name = kubernetes.node_name(paths)
-    node = kubernetes.get_object(paths, "node", name)
+    name, node = answers.name, answers.node
     if node is None:
         return Health(tuple(proven), "the API does not show the node %s" % name)
     known = kubernetes.conditions_of(node)
@@ -72,7 +80,7 @@ def observe(paths: NodePaths, service: ServiceState, since: float = 0.0) -> Heal
     if ready.get("status") != "True":
         reason = ready.get("message") or ready.get("reason") or "no reason given"
         return Health(tuple(proven), "node %s is not Ready: %s" % (name, str(reason).rstrip(".")))
-    if since and not _fresher(paths, name, ready.get("lastHeartbeatTime"), since):
+    if since and not _fresher(ready.get("lastHeartbeatTime"), answers.lease, since):
         return Health(tuple(proven), "node heartbeat still from before the restart")
     proven.append("node Ready")
 
@@ -90,12 +98,50 @@ def observe(paths: NodePaths, service: ServiceState, since: float = 0.0) -> Heal
     return Health(tuple(proven), "")
 
 
-def _fresher(paths: NodePaths, name: str, heartbeat: str | None, since: float) -> bool:
+def _asleep(paths: NodePaths, service: ServiceState) -> str:
+    if service.alive and service.main_pid:
+        return ""
+    return "%s is %s" % (paths.service, service.state if not service.alive else "waiting to be started again")
+
+
+def _unready(conditions: Mapping[str, bool] | None) -> str:
+    if conditions is None:
+        return "containerd does not answer"
+    unready = [name for name in ("RuntimeReady", "NetworkReady") if not conditions.get(name)]
+    return "containerd says %s is false" % " and ".join(unready) if unready else ""
+
+
+class _Answers(NamedTuple):
+    """What has been said, None or False by whoever has not answered or was not asked."""
+
+    name: str
+    runtime: dict[str, bool] | None
+    api: bool = False
+    node: dict[str, Any] | None = None
+    lease: dict[str, Any] | None = None
+
+
+def _ask(paths: NodePaths, kubelet: bool, lease: bool) -> _Answers:
+    """Ask containerd, and the API if the kubelet is up: before that, nothing new is to be heard there.
+
+    All at once, since each question is a program that takes its time to start.
+    """
+    name = kubernetes.node_name(paths)
+    questions: list[Callable[[], Any]] = [lambda: kubernetes.runtime_conditions(paths)]
+    if kubelet:
+        questions.append(lambda: kubernetes.api_ready(paths))
+        questions.append(lambda: kubernetes.get_object(paths, "node", name))
+    if kubelet and lease:
+        questions.append(lambda: kubernetes.get_object(paths, "--namespace=kube-node-lease", "lease", name))
+    with ThreadPoolExecutor(len(questions)) as pool:
+        return _Answers(name, *[said.result() for said in [pool.submit(question) for question in questions]])
+
+
+def _fresher(heartbeat: str | None, lease: Mapping[str, Any] | None, since: float) -> bool:
     # A condition's time has whole seconds: one in the second of the restart may be from before it.
     if kubernetes.epoch(heartbeat) >= int(since) + 1:
         return True
     # While nothing changes the kubelet writes conditions only every 5 minutes, but renews its lease every 10 s.
-    lease = kubernetes.get_object(paths, "--namespace=kube-node-lease", "lease", name)
     return lease is not None and kubernetes.epoch((lease.get("spec") or {}).get("renewTime")) > since
 
 
@@ -113,6 +159,7 @@ def wait(
     :returns: the last observation; its ``missing`` carries the reason of ``give_up`` when that ended the wait.
     """
     deadline = clock() + timeout
+    pause = _SHORTEST_PAUSE
     while True:
         state = service.state()
         health = observe(paths, state, since)
@@ -123,4 +170,11 @@ def wait(
             return Health(health.proven, reason)
         if clock() >= deadline:
             return health
-        sleep(min(1.0, max(0.1, deadline - clock())))
+        if KUBELET in health.proven:
+            # It is a matter of moments now, or of the cluster.
+            pause = min(_LONGEST_PAUSE, pause * 1.3)
+            sleep(min(pause, max(0.1, deadline - clock())))
+            continue
+        again = clock() + _LONGEST_PAUSE
+        while clock() < min(again, deadline) and not kubernetes.kubelet_answers():
+            sleep(_SHORTEST_PAUSE)

@@ -285,7 +285,7 @@ def _hangs_on_registries_yaml(paths: NodePaths, changes: Sequence[placing.Change
         return False
     from . import health
 
-    return not health.observe(paths, state).proven
+    return not health.containerd_ready(paths, state)
 
 
 def _put_in_place(paths: NodePaths, memory: Memory, desired: Desired, record: dict[str, Any]) -> str:

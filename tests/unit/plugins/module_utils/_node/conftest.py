@@ -44,6 +44,8 @@ def k3s(paths: NodePaths, monkeypatch: pytest.MonkeyPatch) -> FakeK3s:
     monkeypatch.setattr(commit, "service_of", lambda name: fake)
     monkeypatch.setattr(stage, "service_of", lambda name: fake)
     monkeypatch.setattr(health, "observe", fake.observe)
+    monkeypatch.setattr(health, "containerd_ready", lambda paths, service: bool(fake.observe(paths, service).proven))
+    monkeypatch.setattr(kubernetes, "kubelet_answers", lambda: False)
     monkeypatch.setattr(members, "look", lambda paths, supervisor: fake.look())
     monkeypatch.setattr(kubernetes, "crictl", fake.crictl)
     monkeypatch.setattr(kubernetes, "api_ready", lambda paths: not fake.hanging)

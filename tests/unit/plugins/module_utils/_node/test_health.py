@@ -132,26 +132,68 @@ def test_a_server_that_systemd_still_waits_for_is_not_done(cluster: Cluster, pat
     assert health.observe(dataclasses.replace(paths, node_role="agent"), starting, RESTART).healthy
 
 
+def test_all_is_asked_at_once(cluster: Cluster, paths: NodePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question is a program that takes its time to start: none waits for another's answer."""
+    all_there = threading.Barrier(4)
+
+    def together(answer: Callable[..., Any]) -> Callable[..., Any]:
+        def asked(*arguments: Any) -> Any:
+            all_there.wait(30)
+            return answer(*arguments)
+
+        return asked
+
+    for name in ("runtime_conditions", "api_ready", "get_object"):
+        monkeypatch.setattr(kubernetes, name, together(getattr(kubernetes, name)))
+    assert health.observe(paths, RUNNING, RESTART).healthy
+
+
+def test_the_api_is_not_asked_before_the_kubelet_is_up(
+    cluster: Cluster, paths: NodePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.kubelet = False
+    asked: list[object] = []
+    monkeypatch.setattr(kubernetes, "api_ready", asked.append)
+    monkeypatch.setattr(kubernetes, "get_object", lambda *arguments: asked.append(arguments))
+    assert health.observe(paths, RUNNING, RESTART).missing == "the kubelet does not answer on port 10248"
+    assert asked == []
+
+
+@pytest.mark.parametrize("runtime", [None, {"RuntimeReady": False, "NetworkReady": True}])
+def test_containerd_is_ready_or_not(cluster: Cluster, paths: NodePaths, runtime: dict[str, bool] | None) -> None:
+    cluster.api = cluster.kubelet = False
+    assert health.containerd_ready(paths, RUNNING)
+    assert not health.containerd_ready(paths, RUNNING._replace(main_pid=0))
+    cluster.runtime = runtime
+    assert not health.containerd_ready(paths, RUNNING)
+
+
 class Waiting:
     """A service and a clock for :func:`health.wait`; it becomes healthy at ``healthy_at``."""
 
     def __init__(self, cluster: Cluster, healthy_at: float) -> None:
         self.cluster, self.healthy_at, self.now = cluster, healthy_at, 0.0
         self.cluster.kubelet = False
+        self.looks = 0
 
     def state(self) -> ServiceState:
-        self.cluster.kubelet = self.now >= self.healthy_at
+        self.looks += 1
         return RUNNING
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
+        self.cluster.kubelet = self.now >= self.healthy_at
 
     def run(self, paths: NodePaths, timeout: float, give_up: Callable[[ServiceState], str]) -> health.Health:
         return health.wait(paths, self, RESTART, timeout, give_up, self.sleep, lambda: self.now)  # type: ignore[arg-type]
 
 
 def test_the_wait_ends_with_health_or_with_what_was_last_seen(cluster: Cluster, paths: NodePaths) -> None:
-    assert Waiting(cluster, 40).run(paths, 60, lambda _state: "").healthy
+    soon = Waiting(cluster, 40)
+    assert soon.run(paths, 60, lambda _state: "").healthy
+    # As soon as the kubelet is up; before that, a look a second is enough.
+    assert 40 <= soon.now < 40.5
+    assert soon.looks <= 42
     late = Waiting(cluster, 70)
     seen = late.run(paths, 60, lambda _state: "")
     assert seen.sentence() == "containerd ready, the kubelet does not answer on port 10248"

@@ -71,6 +71,7 @@ class BothHalves:
         if around.config_yaml:
             self.node.write(around.config_yaml, self.node.paths.config_dir + "/config.yaml")
         monkeypatch.setattr(health, "observe", lambda *given: Health(("well",), ""))
+        monkeypatch.setattr(health, "containerd_ready", lambda *given: True)
         monkeypatch.setattr(kubernetes, "node_name", lambda paths: "node")
         monkeypatch.setattr(stage.installed_release, "installed", lambda paths, keep: self.node.release)
 

@@ -70,6 +70,7 @@ class WholeNode:
         self.k3s.knows(self.desired)
         monkeypatch.setattr(stage, "service_of", lambda name: self.k3s)
         monkeypatch.setattr(health, "observe", self.k3s.observe)
+        monkeypatch.setattr(health, "containerd_ready", lambda *given: bool(self.k3s.observe(*given).proven))
         monkeypatch.setattr(kubernetes, "node_name", lambda paths: "node")
 
     def write(self, path: str, text: str) -> Path:
