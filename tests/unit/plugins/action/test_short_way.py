@@ -38,7 +38,8 @@ class Fleet:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
-        self.says: Any = ""
+        self.says = ""
+        self.fails: Exception | None = None
         self.status = 0
         self.sent: list[dict[str, Any]] = []
         self.commands: list[str] = []
@@ -53,8 +54,8 @@ class Fleet:
 
     def _runs(self, line: str) -> dict[str, Any]:
         self.commands.append(line)
-        if isinstance(self.says, Exception):
-            raise self.says
+        if self.fails is not None:
+            raise self.fails
         return {"rc": self.status, "stdout": self.says, "stderr": ""}
 
     def _module(self, module_name: str, module_args: dict[str, Any], task_vars: Any) -> dict[str, Any]:
@@ -190,13 +191,13 @@ def test_a_command_that_fails_asks_in_full(fleet: Fleet) -> None:
     fleet.says, fleet.status = fleet.unchanged(), 1
     fleet.stage()
     assert len(fleet.sent) == 1
-    fleet.says = AnsibleError("no password for su")
+    fleet.fails = AnsibleError("no password for su")
     fleet.stage()
     assert len(fleet.sent) == 2
 
 
 def test_an_unreachable_node_counts_as_one_that_has_answered(fleet: Fleet) -> None:
-    fleet.says = AnsibleConnectionFailure("gone")
+    fleet.fails = AnsibleConnectionFailure("gone")
     with pytest.raises(AnsibleConnectionFailure):
         fleet.stage()
     assert fleet.ledger().arrived == {"a-1": ""}
