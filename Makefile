@@ -95,12 +95,12 @@ docs-site: links $(VENV)/.docs-installed ## a site of all modules, filters, role
 	$(BIN)/python -m tests.docs.site
 
 .PHONY: bench
-bench: venv links fleet-deps ## every budget: measured, allowed, and the ratio of the two (15 minutes, nothing else running)
+bench: venv links fleet-deps ## every budget: measured, allowed, and the ratio of the two (nothing else running)
 	@$(BIN)/python -m tests.mirror deps
 	$(BIN)/python -m tests.bench
 
 .PHONY: bench-large
-bench-large: venv links ## the same for an unchanged fleet of 1,000 nodes (an hour)
+bench-large: venv links ## the same for an unchanged fleet of 1,000 nodes, which takes much longer
 	$(BIN)/python -m tests.bench --large
 
 # molecule notes below ~/.ansible what it has created, and believes the note of a run that was cut off.
