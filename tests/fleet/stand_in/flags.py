@@ -123,13 +123,16 @@ def _drop_ins(folder: str) -> list[str]:
 
 
 def _mapping(path: str) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as handle:
+            text = handle.read()
+    except FileNotFoundError:
+        return {}
+    # Only where there is something to read: every command of a node comes by, and this takes longer than most of them.
     from stand_in import go_yaml
 
     try:
-        with open(path, "rb") as handle:
-            content = go_yaml.plain(handle.read()) or {}
-    except FileNotFoundError:
-        return {}
+        content = go_yaml.plain(text) or {}
     except go_yaml.YAMLError as error:
         raise FlagError(str(error)) from error
     if not isinstance(content, dict):

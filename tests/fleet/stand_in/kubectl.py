@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import urllib.parse
 from typing import Any
 
 from stand_in import client
@@ -127,7 +126,11 @@ class Kubectl:
         """The selectors of a list."""
         names = {"field-selector": "fieldSelector", "selector": "labelSelector", "l": "labelSelector"}
         found = {names[flag]: value for flag, value in self.flags.items() if flag in names}
-        return "?" + urllib.parse.urlencode(found) if found else ""
+        if not found:
+            return ""
+        from urllib.parse import urlencode  # most commands have no selector, and it takes long to import
+
+        return "?" + urlencode(found)
 
     def _ask(self, api: client.Client, method: str, path: str, body: Any = None, doing: str = "") -> Any:
         try:

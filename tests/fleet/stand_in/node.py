@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import hashlib
 import json
 import os
 
@@ -124,6 +123,8 @@ class Node:
 
     def etcd_name(self, server: str) -> str:
         """K3s invents the second half once; here every server has to know it of every other."""
+        import hashlib  # only a server of a cluster needs it, and every command imports this file
+
         return "%s-%s" % (server, hashlib.sha256((self.token + server).encode()).hexdigest()[:8])
 
     def write_kubelet_kubeconfig(self, server: str) -> None:
