@@ -141,11 +141,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.certs_d import configured_mirrors
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.config_option import take_config
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.loaded_secrets import loaded_secrets
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_files import (
-    find_log_files,
-    parse_since,
-    read_log_file,
-)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_files import find_log_files, read_log_file
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.moments import parse_since
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader import PullReader
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_ho
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.in_use import InUse, Used
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.question import Side
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.rehearsal import rehearse
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.verdict import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.vocabulary import (
     BROKEN,
     GAINED,
     LOST,

@@ -12,10 +12,10 @@ pull of something that is no image, containerd repeats them for the record that 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
 from typing import Callable, NamedTuple
 
 from .logfmt import flatten, parse_line
+from .moments import parse_time
 
 STARTED = "started"
 SUCCEEDED = "succeeded"
@@ -53,7 +53,6 @@ _PULL = re.compile(r'[Ff]ailed to pull image "([^"]+)"(?:: | err=)')
 _KUBELET_ERROR = re.compile(r"(?:rpc error: code = |failed to pull and unpack image )")
 _KUBELET_TAIL = re.compile(r'"(?: logger="[^"]{0,200}")?(?: \w{1,40}="[^"]{0,400}"){0,8}\s{0,16}\Z')
 _LONGEST_TAIL = 2048
-_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
 
 
 class Event(NamedTuple):
@@ -151,21 +150,3 @@ def _kubelet_event(text: str, line: str) -> Event | None:
     return Event(
         KUBELET_FAILED, image.group(1), "", error[: tail.start() if tail else None].rstrip('"\n'), "", None, line
     )
-
-
-def parse_time(text: str) -> float | None:
-    """Seconds since 1970 of an RFC 3339 time, UTC if it names no offset; None if it is none."""
-    match = _TIME.match(text)
-    if not match:
-        return None
-    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
-    offset = match.group(8) or "Z"
-    try:
-        zone = timezone.utc
-        if offset != "Z":
-            sign = -1 if offset[0] == "-" else 1
-            zone = timezone(sign * timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:])))
-        moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone)
-    except (ValueError, OverflowError):
-        return None
-    return moment.timestamp() + float(match.group(7) or 0)

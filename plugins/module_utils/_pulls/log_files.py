@@ -17,12 +17,9 @@ from typing import Callable, Iterator
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import names_in, regular_only
 
-from .events import parse_time
 from .reader import MAX_LINE
 
 _STAMP = r"-(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?)"
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)?")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def find_log_files(path: str, since: float | None = None) -> list[str]:
@@ -84,22 +81,3 @@ def _lines(readline: Callable[[int], bytes]) -> Iterator[bytes]:
         if whole:
             yield line
         whole = line.endswith(b"\n")
-
-
-def parse_since(text: str, now: float) -> float | None:
-    """Seconds since 1970 of an RFC 3339 time or of a duration before `now`; None for an empty text.
-
-    A duration is a number with ``s``, ``m``, ``h``, ``d`` or ``w``, seconds without a unit.
-
-    :raises ValueError: if it is neither.
-    """
-    text = text.strip()
-    if not text:
-        return None
-    duration = _DURATION.fullmatch(text)
-    if duration:
-        return now - float(duration.group(1)) * _SECONDS[duration.group(2) or "s"]
-    moment = parse_time(text)
-    if moment is None:
-        raise ValueError(f"{text!r} is neither a time like 2026-11-25T02:00:00Z nor a duration like 90, 30m, 2h or 1d")
-    return moment

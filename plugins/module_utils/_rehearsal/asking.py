@@ -29,9 +29,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.retry_after import retry_after
 
 from .question import Question, Side
+from .vocabulary import AT_ONCE
 
-AT_ONCE = 8
-"""Questions at a time to one registry, from one node."""
 SECONDS = 60.0
 _EACH = 10.0
 _MOST_THREADS = 64

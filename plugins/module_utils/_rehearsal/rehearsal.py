@@ -17,9 +17,8 @@ from .old_logins import OldLogins
 from .outcome import PULLS, Outcome, attempts, outcome
 from .question import Side
 from .rounds import Ask, Rounds, Route
-from .verdict import LOST, NOT_KNOWN, VERDICTS, WORDS, Verdict, verdict
-
-VARIABLE = "k3s_registries_rehearse_allow"
+from .verdict import Verdict, verdict
+from .vocabulary import LOST, NOT_KNOWN, VARIABLE, VERDICTS, WORDS
 
 
 class Rehearsal(NamedTuple):

@@ -15,28 +15,16 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image i
 
 from .in_use import BRINGS, MAY_BRING, Used
 from .outcome import FAILS, PULLS, UNKNOWN, Outcome
-
-SAME_PLACE = "same_place"
-OTHER_PLACE = "other_place"
-GAINED = "gained"
-LOST = "lost"
-BROKEN = "already_broken"
-NOT_KNOWN = "not_known"
-ON_THE_NODE = "on_the_node"
-OWN_CREDENTIALS = "own_credentials"
-
-#: Every verdict, and how it is counted in a line.
-WORDS = {
-    SAME_PLACE: "from the same place",
-    OTHER_PLACE: "from another place",
-    GAINED: "gained",
-    LOST: "lost",
-    BROKEN: "already broken",
-    NOT_KNOWN: "not known",
-    ON_THE_NODE: "on the node",
-    OWN_CREDENTIALS: "with the pods' own credentials",
-}
-VERDICTS = tuple(WORDS)
+from .vocabulary import (
+    BROKEN,
+    GAINED,
+    LOST,
+    NOT_KNOWN,
+    ON_THE_NODE,
+    OTHER_PLACE,
+    OWN_CREDENTIALS,
+    SAME_PLACE,
+)
 
 _ABOUT_CREDENTIALS = ("unauthorized", "forbidden", "token_refused")
 _MAY_BRING = "its pods may bring other credentials than the node's: of their own, or from a credential provider"
@@ -44,9 +32,9 @@ _BEFORE_UNKNOWN = "it cannot be pulled with the new configuration, and whether i
 
 
 class Verdict(NamedTuple):
-    """``name`` is one of the above, ``before`` and ``after`` are what pulls come to, ``reason`` explains NOT_KNOWN if
-    no answer does, ``digest`` is what the tag gives with the new configuration, if that is not what runs; ``allowed``
-    whether somebody has said that this image may be lost."""
+    """``name`` is one of ``vocabulary``, ``before`` and ``after`` are what pulls come to, ``reason`` explains NOT_KNOWN
+    if no answer does, ``digest`` is what the tag gives with the new configuration, if that is not what runs;
+    ``allowed`` whether somebody has said that this image may be lost."""
 
     used: Used
     name: str

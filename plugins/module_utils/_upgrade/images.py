@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any, Iterable, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.in_use import Used
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.verdict import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.verdict import is_allowed
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.vocabulary import (
     BROKEN,
     GAINED,
     LOST,
@@ -17,7 +18,6 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.ver
     OTHER_PLACE,
     OWN_CREDENTIALS,
     SAME_PLACE,
-    is_allowed,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import DOCKER_HUB
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.image import Image, parse_image

@@ -8,7 +8,7 @@ It is about a configuration that is not applied, so it says nothing about how a 
 
 from __future__ import annotations
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.verdict import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.vocabulary import (
     BROKEN,
     LOST,
     NOT_KNOWN,

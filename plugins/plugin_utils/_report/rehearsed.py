@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, NamedTuple
 from urllib.parse import urlsplit
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.verdict import LOST, WORDS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.vocabulary import LOST, WORDS
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.levels import LEVELS, worst
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.rehearsal import level
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.verdict import (
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.vocabulary import (
     LOST,
     NOT_KNOWN,
     SAME_PLACE,

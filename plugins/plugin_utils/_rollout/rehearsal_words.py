@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.asking import AT_ONCE
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.rehearsal import VARIABLE
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.verdict import LOST, NOT_KNOWN, WORDS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.vocabulary import (
+    AT_ONCE,
+    LOST,
+    NOT_KNOWN,
+    VARIABLE,
+    WORDS,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import counted, shortened
 
 from . import rehearsal

@@ -11,7 +11,7 @@ from typing import Any, Mapping, Sequence
 from ansible import constants as C
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import Desired
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import secrets_of_tables
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.verdict import OTHER_PLACE, SAME_PLACE
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.vocabulary import OTHER_PLACE, SAME_PLACE
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import (
     Warned,
     answer_of,

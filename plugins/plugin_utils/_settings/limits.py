@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Any, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_files import parse_since
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.moments import parse_since
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import stop_after
 
 _DAY = 86400

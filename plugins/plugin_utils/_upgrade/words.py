@@ -9,8 +9,12 @@ from collections import Counter
 from typing import Any, Iterable, Mapping, NamedTuple, Sequence, Sized
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import visible
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.rehearsal import VARIABLE
-from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.verdict import BROKEN, LOST, NOT_KNOWN
+from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.vocabulary import (
+    BROKEN,
+    LOST,
+    NOT_KNOWN,
+    VARIABLE,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._upgrade.images import BAD, CONTROLLER, MISSING, WORDS
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import counted, shortened
 

@@ -14,11 +14,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_files import (
-    find_log_files,
-    parse_since,
-    read_log_file,
-)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_files import find_log_files, read_log_file
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.moments import parse_since
 from ansible_collections.k3sfleet.registries.plugins.modules import k3s_pull_diagnosis
 
 MODULE = Path(k3s_pull_diagnosis.__file__)

@@ -9,7 +9,7 @@ import json
 import tracemalloc
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.events import parse_time
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.moments import parse_time
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader import PullReader
 from containerd_log import GENERATIONS, Answer, failed, line, quoted, resolve, started, succeeded, unfetched, unresolved
 from hypothesis import given, settings
