@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.conftest import mostly_nightly
 from tests.docs.pages import CHECKOUT
 
 PAGE = (CHECKOUT / "docs" / "migration.md").read_text(encoding="utf-8")
@@ -44,7 +45,9 @@ def ansible(expression: str, variables: dict[str, Any], folder: Path) -> Any:
     return json.loads(json.loads(said[said.index("=>") + 2 :])["msg"])
 
 
-@pytest.mark.parametrize("variable", ["registries_config_yaml", "custom_registries_yaml"])
+@pytest.mark.parametrize(
+    "variable", mostly_nightly(["registries_config_yaml", "custom_registries_yaml"], "custom_registries_yaml")
+)
 def test_text_variables_become_the_same_hosts_and_credentials(variable: str, tmp_path: Path) -> None:
     line = 'k3s_registries: "{{ %s | k3sfleet.registries.from_registries_yaml }}"' % variable
     assert line in PAGE

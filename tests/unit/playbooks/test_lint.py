@@ -110,12 +110,14 @@ def test_a_template_in_the_file_is_not_run(tmp_path: Path) -> None:
     assert not mark.exists()
 
 
+@pytest.mark.nightly
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     done = lint(tmp_path, None)
     assert done.status != 0
     assert "registries.yaml cannot be read: No such file or directory" in done.output
 
 
+@pytest.mark.nightly
 def test_the_nodes_path_in_an_inventory_is_not_taken_for_a_file_of_this_machine(tmp_path: Path) -> None:
     """k3s_registries_file is what K3s' --private-registry says on the nodes."""
     (tmp_path / "inventory.yml").write_text("all: {vars: {k3s_registries_file: /etc/registries.yaml}, hosts: {a: }}")
@@ -134,6 +136,7 @@ def test_no_secret_is_in_the_output_however_much_is_asked_for(tmp_path: Path, co
     assert "1 file: " in done.output
 
 
+@pytest.mark.nightly
 def test_several_files_folders_and_patterns(tmp_path: Path) -> None:
     for name in ("a/registries.yaml", "b/prod-registries.yml", "b/.hidden/registries.yaml", "c/other.yaml"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -147,6 +150,7 @@ def test_several_files_folders_and_patterns(tmp_path: Path) -> None:
     assert "c: the folder holds no file" in done.output
 
 
+@pytest.mark.nightly
 def test_the_variable_and_the_embedded_registry(tmp_path: Path) -> None:
     bare = {"k3s_registries_lint_file": "", "k3s_registries": {"mirrors": {"docker.io": None}}}
     release = {"k3s_version": "v1.25.4+k3s1"}
@@ -161,12 +165,13 @@ def test_the_variable_and_the_embedded_registry(tmp_path: Path) -> None:
     assert "k3s_registries:2:15: error K3R101" in done.output
 
 
+@pytest.mark.nightly
 def test_github_annotations_begin_their_lines(tmp_path: Path) -> None:
     done = lint(tmp_path, WARNING, "-e", "k3s_registries_lint_output=github")
     assert "\n::warning file=registries.yaml,line=1,col=34,title=K3R215 " in done.output
 
 
-@pytest.mark.parametrize("output", ["json", "sarif"])
+@pytest.mark.parametrize("output", mostly_nightly(["json", "sarif"], "sarif"))
 def test_documents_go_to_a_file(tmp_path: Path, output: str) -> None:
     done = lint(tmp_path, ERROR, "-e", f"k3s_registries_lint_output={output}")
     assert done.status != 0

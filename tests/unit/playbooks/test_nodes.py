@@ -49,6 +49,7 @@ def test_mistyped_names_fail(tmp_path: Path) -> None:
     assert "no hosts in the groups sever and agnet" in done.output
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "where",
     mostly_nightly(
@@ -76,6 +77,7 @@ def test_names_reach_the_play_from_wherever_they_stand(tmp_path: Path, where: st
     assert "Could not match" not in done.output
 
 
+@pytest.mark.nightly
 def test_two_clusters_whose_group_vars_name_their_groups(tmp_path: Path) -> None:
     (tmp_path / "group_vars").mkdir()
     for cluster in ("east", "west"):

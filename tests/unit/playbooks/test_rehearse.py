@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from local_fleet import run
 
 FLEET = {"server": ["server-1"], "agent": ["agent-1", "agent-2"]}
@@ -34,6 +35,7 @@ def test_a_mistake_stops_it_before_the_first_node(tmp_path: Path) -> None:
     assert "could not be rehearsed" not in done.output
 
 
+@pytest.mark.nightly
 def test_nothing_is_asked_where_nothing_changes(tmp_path: Path) -> None:
     variables = {"k3s_registries": CONFIG}
     assert run(tmp_path, "site", FLEET, variables=variables).status == 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from local_fleet import run
 
 FLEET = {"agent": ["agent-1"]}
@@ -14,6 +15,7 @@ CONFIG = {"k3s_registries": {"mirrors": {"docker.io": {"endpoint": ["https://reg
 FOREIGN = "mirrors: {quay.io: {endpoint: [https://mirror.example.com]}}\n"
 
 
+@pytest.mark.nightly
 def test_after_a_rollback_the_kept_states_are_a_change(tmp_path: Path) -> None:
     folder = tmp_path / "etc-of-agent-1"
     folder.mkdir()

@@ -34,6 +34,7 @@ def test_site_says_in_one_line_which_nodes_only_got_files(tmp_path: Path) -> Non
     assert all((tmp_path / ("etc-of-" + host) / "registries.yaml").exists() for host in done.hosts)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("wrong", mostly_nightly(WRONG, WRONG[0]))
 def test_verify_fails_where_k3s_is_not_installed(tmp_path: Path, wrong: dict[str, str]) -> None:
     assert run(tmp_path, "site", SMALL, variables={**CONFIG, **wrong}).status == 0
@@ -43,6 +44,7 @@ def test_verify_fails_where_k3s_is_not_installed(tmp_path: Path, wrong: dict[str
     assert "1 of 1 nodes failed: server-1" in done.output
 
 
+@pytest.mark.nightly
 def test_verify_passes_without_k3s_where_that_is_allowed(tmp_path: Path) -> None:
     assert run(tmp_path, "site", SMALL, variables=CONFIG).status == 0
     allowed = {**CONFIG, "k3s_registries_verify_not_installed": "allow"}
@@ -53,6 +55,7 @@ def test_verify_passes_without_k3s_where_that_is_allowed(tmp_path: Path) -> None
     assert mistyped.status != 0
 
 
+@pytest.mark.nightly
 def test_diagnose_fails_where_there_was_no_node_to_examine(tmp_path: Path) -> None:
     done = run(tmp_path, "diagnose", FLEET, variables=CONFIG)
     assert done.status != 0

@@ -20,11 +20,12 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout impor
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.restart_order_and_limits import halted
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host
 
+from tests.conftest import mostly_nightly
 from tests.unit.plugins.action.test_k3s_registries_report import ansible_playbook
 
 
-@pytest.mark.parametrize("validate_only", [True, False])
-@pytest.mark.parametrize(("keep", "accepted"), [(-1, False), (0, False), (1, True)])
+@pytest.mark.parametrize("validate_only", mostly_nightly([True, False], False))
+@pytest.mark.parametrize(("keep", "accepted"), mostly_nightly([(-1, False), (0, False), (1, True)], (0, False)))
 def test_at_least_one_generation_is_kept(tmp_path: Path, keep: int, accepted: bool, validate_only: bool) -> None:
     task = {
         "name": "Registries",

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.conftest import COLLECTIONS
@@ -70,6 +71,7 @@ def test_what_only_a_yaml_parser_finds_is_asked_for_and_no_secret_is_printed(tmp
     assert "BEGIN" not in output + json.dumps(info)
 
 
+@pytest.mark.nightly
 def test_a_machine_that_was_never_touched(tmp_path: Path) -> None:
     info, _output = look(tmp_path, distribution="rke2")
     assert (info["distribution"], info["state"], info["problems"]) == ("rke2", "not_installed", [])

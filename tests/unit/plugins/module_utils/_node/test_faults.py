@@ -97,7 +97,7 @@ def _attempt(node: Node, k3s: FakeK3s, faults: Faults, how: str, at: int) -> tup
     return reached > at, True
 
 
-@pytest.mark.parametrize("how", ["kill", "full"])
+@pytest.mark.parametrize("how", mostly_nightly(["kill", "full"], "kill"))
 def test_every_write_may_be_the_last(node: Node, k3s: FakeK3s, faults: Faults, how: str) -> None:
     one, two = wanted(node.paths, "one", "pass-word-1", "CA 1"), wanted(node.paths, "two", "pass-word-2", "CA 2")
     k3s.knows(one, two)
@@ -156,7 +156,7 @@ def _holds_secret(path: Path) -> bool:
 
 @pytest.mark.parametrize("linked", mostly_nightly([False, True], True))
 @pytest.mark.parametrize("running", mostly_nightly([True, False], True))
-@pytest.mark.parametrize("killed", ["rollout", "removal"])
+@pytest.mark.parametrize("killed", mostly_nightly(["rollout", "removal"], "rollout"))
 def test_a_removal_after_a_killed_run_leaves_no_secret(
     node: Node, k3s: FakeK3s, faults: Faults, tmp_path: Path, killed: str, running: bool, linked: bool
 ) -> None:

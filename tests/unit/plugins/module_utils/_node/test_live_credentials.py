@@ -22,6 +22,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files im
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import NodePaths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import previous_state
 
+from tests.conftest import mostly_nightly
 from tests.unit.plugins.module_utils._node.fake_node import AWAY, FakeK3s, Node, nothing_wanted, of_config
 from tests.unit.plugins.module_utils._node.test_faults import Faults, Killed
 
@@ -313,7 +314,7 @@ def test_headers_of_somebody_else_are_a_difference(node: Node, k3s: FakeK3s, ask
     assert "bWluZTptaW5l" not in repr(staged)
 
 
-@pytest.mark.parametrize("how", ["kill", "full"])
+@pytest.mark.parametrize("how", mostly_nightly(["kill", "full"], "kill"))
 def test_every_write_may_be_the_last(
     node: Node, k3s: FakeK3s, asked: list[Any], monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:

@@ -325,6 +325,7 @@ def test_the_oldest_failure_goes_when_there_are_too_many():
     assert [found[0][-1] for found in verdicts(lines, max_images=3)] == ["2", "3", "4"]
 
 
+@pytest.mark.nightly
 def test_memory_does_not_grow_with_the_log():
     def lines(count):
         for number in range(count):

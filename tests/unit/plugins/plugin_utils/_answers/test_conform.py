@@ -109,6 +109,7 @@ spoilt_answers = [
 ]
 
 
+@pytest.mark.nightly
 @settings(max_examples=250, deadline=None)
 @given(*spoilt_answers, st.booleans())
 def test_a_fleet_with_an_odd_node(info: Any, probe: Any, diagnosis: Any, with_page: bool) -> None:

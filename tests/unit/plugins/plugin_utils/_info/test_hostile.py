@@ -62,6 +62,7 @@ def test_values_are_read_as_k3s_reads_them(text: str, value: Any) -> None:
     assert making._shown(setting.value) == value
 
 
+@pytest.mark.nightly
 def test_what_is_too_large_is_not_read_but_said() -> None:
     found, unreadable, too_large = settings_of("a: b\n" * 100_000)
     assert found.found == []

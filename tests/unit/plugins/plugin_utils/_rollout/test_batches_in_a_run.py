@@ -62,6 +62,7 @@ def test_batches_grow_with_a_pause_during_which_the_lease_is_renewed(
     assert re.search(r"a-1 restarted and healthy after .*, about \d+ s left\n", seen.output), str(seen)
 
 
+@pytest.mark.nightly
 def test_after_its_time_the_run_begins_no_node_and_the_next_run_continues(playbooks: Playbooks) -> None:
     fleet = {"east": {"server": SERVERS, "agent": AGENTS[:2]}}
     first = playbooks.play(
@@ -82,6 +83,7 @@ def test_after_its_time_the_run_begins_no_node_and_the_next_run_continues(playbo
     assert second.order == ["s-3", "a-1", "a-2"], str(second)
 
 
+@pytest.mark.nightly
 def test_what_is_no_batch_pause_or_time_stops_the_run_before_the_first_node(playbooks: Playbooks) -> None:
     seen = playbooks.play(
         {"east": {"server": ["s-1"], "agent": ["a-1"]}},

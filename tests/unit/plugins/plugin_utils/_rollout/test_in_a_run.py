@@ -55,6 +55,7 @@ def test_the_order_of_the_run_is_that_of_the_printed_plan(playbooks: Playbooks) 
     assert "agents, 2 at a time: " in seen.output
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("forks", "hosts_of_a_role"), mostly_nightly([(1, 2), (2, 3), (20, 3)], (2, 3)))
 def test_two_clusters_of_a_play_share_its_forks(playbooks: Playbooks, forks: int, hosts_of_a_role: int) -> None:
     servers, agents = SERVERS[:hosts_of_a_role], AGENTS[:hosts_of_a_role]
@@ -75,6 +76,7 @@ def test_two_clusters_of_a_play_share_its_forks(playbooks: Playbooks, forks: int
         assert seen.order.index("wa-1") < seen.order.index("a-3"), str(seen)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("strategy", "forks"), mostly_nightly([("free", 1), ("host_pinned", 20)], ("host_pinned", 20)))
 def test_strategies_without_an_order_keep_the_limits(playbooks: Playbooks, strategy: str, forks: int) -> None:
     seen = playbooks.play(
@@ -115,6 +117,7 @@ def test_an_image_that_one_node_would_lose_stops_all(playbooks: Playbooks, strat
         assert seen.output.count("  lost: r.test/app:1 on 2 nodes (") == 1, str(seen)
 
 
+@pytest.mark.nightly
 def test_a_rescue_that_runs_the_role_again_leaves_the_fleet_alone(playbooks: Playbooks) -> None:
     """A node whose restart failed stops the rollout for the whole play: nobody has looked at it in between."""
     again = {"name": "The registries", "ansible.builtin.include_role": {"name": ROLE}}
@@ -126,6 +129,7 @@ def test_a_rescue_that_runs_the_role_again_leaves_the_fleet_alone(playbooks: Pla
     assert left >= len(SERVERS + AGENTS), str(seen)
 
 
+@pytest.mark.nightly
 def test_canary_serial_limit_and_an_order_of_the_play(playbooks: Playbooks) -> None:
     seen = playbooks.play(
         ONE,
@@ -165,12 +169,14 @@ def test_a_killed_worker_ends_the_run(playbooks: Playbooks) -> None:
     assert seen.order == ["s-1", "s-2"], str(seen)
 
 
+@pytest.mark.nightly
 def test_workers_that_outlive_their_controller_begin_nothing(playbooks: Playbooks) -> None:
     seen = playbooks.play(ONE, forks=20, kills_the_controller="s-1")
     assert seen.code == -9, str(seen)
     assert seen.order == ["s-1"], str(seen)
 
 
+@pytest.mark.nightly
 def test_a_host_that_never_comes_to_its_commit_is_not_waited_for(playbooks: Playbooks) -> None:
     """It fails between staging and commit, and the caller's rescue keeps it in the play."""
     tasks: list[dict[str, Any]] = [
@@ -200,6 +206,7 @@ def test_mistakes_in_the_settings_stop_the_run_before_the_first_node(playbooks: 
     assert "Stage the" not in seen.output
 
 
+@pytest.mark.nightly
 def test_too_few_forks_are_named_before_the_first_node(playbooks: Playbooks) -> None:
     seen = playbooks.play(ONE, "--check", forks=2, late=0, variables={"k3s_registries_agent_batch": "100%"})
     assert seen.code == 0, str(seen)
