@@ -80,6 +80,7 @@ def run(names: Iterable[str]) -> Outcome:
     for name in names:
         bench = BENCHES[name]
         print(f"{name}: {bench.title}", flush=True)
+        began = time.monotonic()
         try:
             for measurement in bench.measurements():
                 print("  " + measurement.line, flush=True)
@@ -88,6 +89,7 @@ def run(names: Iterable[str]) -> Outcome:
         except FleetError as error:
             print(f"  BROKEN: {error}", flush=True)
             broken.append(name)
+        print(f"  ({time.monotonic() - began:.0f} s)", flush=True)
     return Outcome(missed, unmeasured, broken)
 
 

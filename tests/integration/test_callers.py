@@ -69,6 +69,7 @@ def test_order_is_kept_whatever_the_play_says(configured: Cluster, keywords: str
     assert configured.overlaps(run.began) == []
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "keywords",
     [

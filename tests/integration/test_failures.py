@@ -33,7 +33,7 @@ def _without_image(variables: dict[str, Any], _registry: str) -> None:
 @pytest.mark.parametrize(
     ("spoil", "sign"),
     [
-        (_without_certificate, "tls_error"),
+        pytest.param(_without_certificate, "tls_error", marks=pytest.mark.nightly),
         (_with_wrong_password, "401"),
         (_without_image, "404"),
     ],

@@ -126,6 +126,7 @@ def test_service_data_dir_and_file_that_are_others_on_the_node(sound: Cluster) -
     assert not sound.exists("agent-2", "/srv/k3s")
 
 
+@pytest.mark.nightly
 def test_units_of_other_names_and_paths_of_their_own_are_found(shaped: Cluster) -> None:
     fleet = shaped.fleet
     data_dir = "/var/lib/rancher/edge"
@@ -196,6 +197,7 @@ def test_a_binary_without_a_unit_gets_files_and_a_warning(shaped: Cluster) -> No
     assert shaped.sh("agent-2", "systemctl show --property=ActiveState --value k3s-later").strip() == "inactive"
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("settings", "port", "address"),
     [

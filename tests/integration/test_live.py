@@ -87,6 +87,7 @@ def test_credentials_that_cannot_be_tried_fall_back_to_the_rolling_restart(confi
     assert configured.overlaps(run.began) == []
 
 
+@pytest.mark.nightly
 def test_a_change_without_effect_restarts_nothing(configured: Cluster) -> None:
     """The same mirrors in another spelling: a path that K3s adds itself, names in another order."""
     configured.play().ok()

@@ -40,6 +40,7 @@ def test_agents_of_a_batch_restart_together_and_never_with_a_server(configured: 
     assert configured.overlaps(run.began) == [set(configured.agents)]
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("slow_agents")
 def test_agents_restart_one_by_one_unless_asked_otherwise(configured: Cluster) -> None:
     run = configured.play(variables=_with_mirror(configured, "one.test")).ok()
@@ -47,6 +48,7 @@ def test_agents_restart_one_by_one_unless_asked_otherwise(configured: Cluster) -
     assert configured.overlaps(run.began) == []
 
 
+@pytest.mark.nightly
 def test_canary_host_comes_first(configured: Cluster) -> None:
     last = configured.agents[-1]
     run = configured.play(variables={**_with_mirror(configured, "first.test"), "k3s_registries_canary": last}).ok()
@@ -58,6 +60,7 @@ def test_canary_host_comes_first(configured: Cluster) -> None:
     assert configured.overlaps(run.began) == []
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("slow_agents")
 def test_what_is_left_after_the_time_is_the_next_runs_in_batches_with_a_pause(configured: Cluster) -> None:
     server = next(name for name in configured.names if name not in configured.agents)

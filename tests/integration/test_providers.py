@@ -190,6 +190,7 @@ def test_a_new_password_and_a_new_program_restart_nothing(scene: Scene) -> None:
     assert scene.town.ledger.tries_of_former(since) == []
 
 
+@pytest.mark.nightly
 def test_verify_starts_a_provider_as_the_kubelet_does(scene: Scene) -> None:
     cluster = scene.cluster
     by_kubelet = {name: text.splitlines()[-1] for name, text in cluster.everywhere("cat " + SEEN).items()}
@@ -270,6 +271,7 @@ def test_verify_names_each_provider_that_gives_nothing(scene: Scene) -> None:
         assert words in told
 
 
+@pytest.mark.nightly
 def test_without_providers_nothing_of_them_is_left(scene: Scene) -> None:
     cluster, last = scene.cluster, scene.cluster.names[-1]
     removed = cluster.play(REMOVE, "--limit", last).ok()

@@ -188,6 +188,7 @@ def test_check_mode_writes_nothing(configured: Cluster) -> None:
     assert not page.exists()
 
 
+@pytest.mark.nightly
 def test_the_numbers_are_handed_on(configured: Cluster) -> None:
     page = configured.folder / "reports" / "numbers.html"
     run = configured.play(

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from ansible_collections.k3sfleet.registries.plugins.modules import k3s_registries
 
+from tests.conftest import mostly_nightly
 from tests.fleet.state import USER
 from tests.integration.cluster import SITE, Cluster, Run
 
@@ -99,6 +100,7 @@ def test_any_change_takes_the_module_on_that_node_alone(configured: Cluster) -> 
     configured.sh("agent-1", "rm /etc/rancher/k3s/config.yaml.d/50-by-hand.yaml")
 
 
+@pytest.mark.nightly
 def test_an_edit_by_hand_is_corrected(configured: Cluster) -> None:
     configured.play(SITE).ok()
     configured.sh(
@@ -110,13 +112,14 @@ def test_an_edit_by_hand_is_corrected(configured: Cluster) -> None:
     assert "by-hand" not in configured.read("agent-1", AGENT + "/certs.d/docker.io/hosts.toml")
 
 
+@pytest.mark.nightly
 def test_another_configuration_takes_the_module_everywhere(configured: Cluster) -> None:
     configured.play(SITE).ok()
     run = configured.play(SITE, "--check", variables={"k3s_registries_keep_generations": 9}).ok()
     assert modules(configured, run.began) == dict.fromkeys(configured.names, 1)
 
 
-@pytest.mark.parametrize("strategy", ["free", "host_pinned"])
+@pytest.mark.parametrize("strategy", mostly_nightly(["free", "host_pinned"], "free"))
 def test_it_takes_no_module_under_another_strategy(configured: Cluster, strategy: str) -> None:
     configured.play(SITE).ok()
     _run, results = staged(configured, environment={"ANSIBLE_STRATEGY": strategy})

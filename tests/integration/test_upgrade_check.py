@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.fleet.inventory import CANARY
 from tests.integration.cluster import Cluster, Run
 from tests.integration.test_first_run import _of_k3s
@@ -38,6 +40,7 @@ def test_an_image_of_the_release_that_no_node_could_pull(configured: Cluster) ->
     assert "v1.35.2+k3s1: 1 image that cannot be pulled" in run.output
 
 
+@pytest.mark.nightly
 def test_a_release_newer_than_the_rules_is_not_called_fine(configured: Cluster) -> None:
     run = check(configured, "v1.99.0+k3s1", k3s_registries_rehearse_allow=[MISSING]).ok()
     assert "cannot be pulled, as allowed: %s" % MISSING in run.output

@@ -89,6 +89,7 @@ def _rows(output: str) -> dict[str, str]:
     return {line.split()[0]: " ".join(line.split()) for line in lines[start + 2 : start + 5]}
 
 
+@pytest.mark.nightly
 def test_a_node_without_what_the_inventory_says_by_now_is_named(sound: Cluster) -> None:
     mirrors = {**sound.variables["k3s_registries"]["mirrors"], "quay.io": {"endpoint": ["https://other.example.com"]}}
     variables = {"k3s_registries": {**sound.variables["k3s_registries"], "mirrors": mirrors}}
@@ -109,6 +110,7 @@ def test_an_overriding_template_is_named(repaired: Cluster) -> None:
     assert "%s/config-v3.toml.tmpl replaces K3s' containerd configuration" % AGENT in run.output
 
 
+@pytest.mark.nightly
 def test_an_image_that_is_nowhere_fails_every_node_and_is_diagnosed(sound: Cluster) -> None:
     wanted = {"k3s_registries_canary_images": [MISSING]}
     began = time.time()

@@ -80,6 +80,7 @@ def test_a_run_killed_in_the_middle_is_taken_up_where_it_stopped(
     assert private == [], "the killed run's private folder is taken away by the next"
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "platforms", [["amd64", "linux/arm64"], pytest.param(["linux/arm64"], marks=pytest.mark.nightly)]
 )

@@ -24,6 +24,7 @@ def limiter(source: LocalRegistry) -> Iterator[Limiter]:
         yield made
 
 
+@pytest.mark.nightly
 def test_an_image_that_the_source_lacks(
     source: LocalRegistry, target: LocalRegistry, few: dict[str, str], tmp_path: Path
 ) -> None:
@@ -36,6 +37,7 @@ def test_an_image_that_the_source_lacks(
     assert "1 image could not be mirrored:\nrancher/gone:1: " in run.result["msg"]
 
 
+@pytest.mark.nightly
 def test_a_target_that_is_full(source: LocalRegistry, few: dict[str, str], tmp_path: Path) -> None:
     small = LocalRegistry(tmp_path / "small", megabytes=24)
     try:
@@ -47,6 +49,7 @@ def test_a_target_that_is_full(source: LocalRegistry, few: dict[str, str], tmp_p
     assert "it has no space left" in run.image(LARGE)["message"]
 
 
+@pytest.mark.nightly
 def test_a_target_that_is_read_only(
     source: LocalRegistry, target: LocalRegistry, few: dict[str, str], tmp_path: Path
 ) -> None:
@@ -80,6 +83,7 @@ def test_wrong_credentials_are_tried_once(
     assert len(source.requests(marks[0])) <= 40, "nothing but the questions of the plan"
 
 
+@pytest.mark.nightly
 def test_a_certificate_of_an_unknown_authority(
     source: LocalRegistry, target: LocalRegistry, few: dict[str, str], tmp_path: Path
 ) -> None:
@@ -116,6 +120,7 @@ def test_too_many_requests_are_waited_for_as_the_registry_asks(
     assert min(limiter.pauses) >= 1.0
 
 
+@pytest.mark.nightly
 def test_a_registry_that_wants_an_hour_is_not_waited_for(
     source: LocalRegistry, target: LocalRegistry, few: dict[str, str], limiter: Limiter, tmp_path: Path
 ) -> None:
@@ -128,6 +133,7 @@ def test_a_registry_that_wants_an_hour_is_not_waited_for(
     assert limiter.refused == 1
 
 
+@pytest.mark.nightly
 def test_a_tag_that_has_moved_is_overwritten_only_when_asked(
     source: LocalRegistry, target: LocalRegistry, few: dict[str, str], tmp_path: Path
 ) -> None:

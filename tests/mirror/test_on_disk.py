@@ -77,6 +77,7 @@ def test_a_damaged_export_is_found_before_it_is_copied(
     assert target.digest(*placed(damaged)) == ""
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "packed", ["tar.zst", *(pytest.param(one, marks=pytest.mark.nightly) for one in ("tar", "tar.gz"))]
 )
@@ -131,6 +132,7 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Quiet."""
 
 
+@pytest.mark.nightly
 def test_a_release_is_a_list_behind_its_url(
     source: LocalRegistry, target: LocalRegistry, few: dict[str, str], tmp_path: Path
 ) -> None:

@@ -55,6 +55,7 @@ def test_each_way_rolls_out_at_once_or_in_batches(project: Project, east: Member
     east.must_have_rolled_out(run, "%s.test" % way)
 
 
+@pytest.mark.nightly
 def test_a_role_that_has_it_among_its_dependencies(project: Project, east: Members) -> None:
     project.write("roles/edge_node/meta/main.yml", _META)
     project.write("roles/edge_node/tasks/main.yml", "- name: Its own\n  ansible.builtin.ping:\n")
@@ -67,6 +68,7 @@ def test_a_role_that_has_it_among_its_dependencies(project: Project, east: Membe
     east.must_be_untouched(again, east.everywhere("docker.io", "dependent.test"))
 
 
+@pytest.mark.nightly
 def test_a_condition_leaves_the_other_nodes_alone(project: Project, east: Members) -> None:
     """False for the first host of all, which is the one that Ansible asks where a task runs once."""
     [server], agents = east.named("server"), east.named("agent")

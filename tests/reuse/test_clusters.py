@@ -99,6 +99,7 @@ def test_each_cluster_gets_its_own_under_its_own_lease(
     west.must_have_rolled_out(run, "west." + mirror)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("way", _WAYS)
 def test_a_failing_cluster_does_not_halt_the_other(project: Project, east: Members, west: Members, way: str) -> None:
     mirror = "halt-%s.test" % way
@@ -115,6 +116,7 @@ def test_a_failing_cluster_does_not_halt_the_other(project: Project, east: Membe
         assert "%s failed" % server in run.output, agent
 
 
+@pytest.mark.nightly
 def test_a_cluster_that_another_run_works_on_is_left_alone(project: Project, east: Members, west: Members) -> None:
     before = east.loaded()
     another_run = "somebody on another controller, process 1"

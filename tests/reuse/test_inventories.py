@@ -50,6 +50,7 @@ _GROUP_BY = """\
 _RANKS = {"server": "control", "agent": "worker"}
 
 
+@pytest.mark.nightly
 def test_one_node_with_variables_of_its_own(project: Project, east: Members) -> None:
     """A store with a mirror of its own, in host_vars; it alone restarts when that changes."""
     [server, store] = east.named()

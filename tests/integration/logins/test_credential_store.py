@@ -187,6 +187,7 @@ def test_what_is_pulled_without_a_pod_uses_what_containerd_has_read(scene: Scene
     assert set(scene.play().ok().changed.values()) == {0}
 
 
+@pytest.mark.nightly
 def test_it_goes_with_the_variable_and_with_absent(scene: Scene) -> None:
     off = scene.play(k3s_registries_credential_store=False).ok()
     assert scene.cluster.restarts(off.began) == dict.fromkeys(scene.cluster.names, 1)

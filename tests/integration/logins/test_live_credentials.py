@@ -115,6 +115,7 @@ def test_a_start_of_k3s_settles_a_node_and_settle_restarts_the_others(story: Sto
     assert fleet.tries_of_former(since) == []
 
 
+@pytest.mark.nightly
 @RECENT
 def test_what_fails_after_a_live_change_goes_back_without_a_restart(story: Story) -> None:
     fleet = story.fleet
@@ -148,6 +149,7 @@ def test_rollback_after_a_live_change_takes_the_header_away(story: Story) -> Non
     story.account.password = new
 
 
+@pytest.mark.nightly
 @RECENT
 def test_removal_after_a_live_change_leaves_no_header_and_no_password(story: Story) -> None:
     """On a node whose K3s does not run either, where nobody else replaces the file."""
