@@ -320,7 +320,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from
     identify,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import live_question, placing
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import placing
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import (
     Commit,
@@ -389,6 +389,9 @@ def _doubts(module: AnsibleModule, node: Identity) -> list[str]:
     wanted = module.params["prepared"] or Memory(node.paths).candidate_text()
     if wanted is None:
         return ["in check mode, no registry is asked for an earlier state"]
+    # Imported here: what asks registries is much to load for a node that restarts.
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import live_question
+
     return live_question.ask_for(node, wanted, module.params["canary_images"])
 
 

@@ -9,26 +9,11 @@ import os
 import time
 from typing import Any, Callable, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.certs_d import configured_mirrors
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.image_names import parse_image
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.loaded_secrets import loaded_secrets
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.log_files import (
-    find_log_files,
-    read_log_file,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.reader import PullReader
-from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
 from . import kubernetes
 from .command import Outcome
-from .files import last_lines
 from .paths import NodePaths
-
-# containerd stamps its lines with its own clock reading; a pull's first line may carry the second it was asked in.
-_CLOCKS_DIFFER = 1.0
-_LOG_LINES = 30
-_LOG_BYTES = 64 << 10
-_HELD_UP = "Find out what holds the pull up: the registry, a proxy before it, or a slow disk on the node."
 
 
 def is_present(paths: NodePaths, image: str) -> bool:
@@ -62,18 +47,11 @@ def pull(
     }  # fmt: skip
     if outcome.ok:
         return result
-    secrets = [*loaded_secrets(paths.containerd_config), *stored]
-    found = _diagnosis(paths, image, began, configured_mirrors(paths.certs_d) if config is None else config, secrets)
-    if not found:
-        redactor = Redactor(secrets)
-        said = redactor.text((outcome.err or outcome.out).strip())
-        result.update(cause="unknown", message="The runtime said: %s" % (said or "nothing"))
-        if outcome.status is None:
-            # containerd logs a pull's failure when it has failed; this one was given up on before.
-            result.update(cause="timeout", fix=_HELD_UP)
-        result["evidence"] = redactor.lines(last_lines(paths.containerd_log, _LOG_LINES, _LOG_BYTES))
-    result.update(found)
-    return result
+    # Imported here: what reads logs takes longer to load than most pulls take.
+    from . import canary_failure
+
+    failed = canary_failure.Failed(image, began, outcome, stored)
+    return {**result, **canary_failure.explained(paths, failed, config)}
 
 
 def _of_the_store(paths: NodePaths, image: str) -> tuple[Callable[[float], Outcome] | None, list[str]]:
@@ -84,18 +62,3 @@ def _of_the_store(paths: NodePaths, image: str) -> tuple[Callable[[float], Outco
     from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store import pull as store
 
     return store.as_the_kubelet(paths, image)
-
-
-def _diagnosis(
-    paths: NodePaths, image: str, since: float, config: Mapping[str, Any], secrets: list[str]
-) -> dict[str, Any]:
-    """What containerd's log says about a pull that was asked for at ``since``; {} if it says nothing."""
-    reader = PullReader(dict(config), [image], since - _CLOCKS_DIFFER, secrets=secrets)
-    try:
-        for path in find_log_files(paths.containerd_log, since):
-            reader.read(read_log_file(path))
-    except OSError:
-        # The explanation is a help, not a step of the rollout.
-        return {}
-    found = reader.diagnoses()
-    return dict(found[-1]) if found else {}
