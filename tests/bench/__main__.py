@@ -46,6 +46,7 @@ BENCHES: dict[str, Bench] = {
     "rehearsal": Bench("a node rehearses many images", "tests.bench.rehearsal:measurements"),
     "payload": Bench("what is sent to a node, and slow links", "tests.bench.payload:measurements", needs_fleet=True),
     "rollout": Bench("a run over a fleet of twenty nodes", "tests.bench.rollout:measurements", needs_fleet=True),
+    "live": Bench("new credentials without a restart", "tests.bench.live:measurements", needs_fleet=True),
     "restarts": Bench("restarted nodes, on a real K3s", "tests.bench.restarts:measurements", needs_fleet=True),
     "scale": Bench("an unchanged fleet of up to 400 nodes", "tests.bench.scale:measurements", needs_fleet=True),
     "scale-large": Bench("an unchanged fleet of 1,000 nodes", "tests.bench.scale:large", needs_fleet=True, large=True),

@@ -1,12 +1,10 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run over a fleet takes, over SSH: unchanged, with new files, and live, compared with a ping, with restarts,
-and with the tasks that people write for it.
+"""What a run over a fleet takes, over SSH: unchanged and with new files, compared with a ping and with the tasks that
+people write for it.
 
-Everything that a line compares runs by turns on the same nodes, with ten forks and pipelining. The nodes run the
-stand-in, which is ready sooner than a real K3s. Where restarts are compared with something else, it takes its time, as
-long as a real K3s does; the bench of restarts compares the two on a real one.
+Everything that a line compares runs by turns on the same nodes, with ten forks and pipelining.
 """
 
 from __future__ import annotations
@@ -19,21 +17,13 @@ from tests.bench.fleet_runs import BUILTIN, FORKS, SITE, VERIFY, FleetRuns, benc
 from tests.bench.measurement import Measurement
 from tests.bench.ratios import Question
 from tests.bench.rounds import Timings, interleaved
-from tests.fleet import faults, registry
 
 UNCHANGED, CERTIFICATES, REMOTE = 1.0, 2.0, 1.5
 """At most so many times a ping, a ping, and what the nodes are asked."""
-BUILTIN_UNCHANGED, BUILTIN_CHANGED, LIVE = 5.0, 3.0, 3.0
-"""At least so many times faster than builtin modules, the same with a change, and restarts."""
+BUILTIN_UNCHANGED, BUILTIN_CHANGED = 5.0, 3.0
+"""At least so many times faster than builtin modules, and the same with a change."""
 
-RESTARTED = 6
-"""Nodes."""
-STARTS = {"server": 10.0, "agent": 3.0}
-"""Seconds that a real K3s v1.34.3 takes to start, on two cores."""
-_STAND_IN_STARTS = 0.6
-"""Seconds."""
-
-_SECONDS = {"unchanged": 75.0, "certificates": 50.0, "staged": 50.0, "live": 150.0}
+_SECONDS = {"unchanged": 75.0, "certificates": 50.0, "staged": 140.0}
 """After how long no round more begins, so that all of them together leave time for the other benches."""
 
 
@@ -43,7 +33,7 @@ def measurements() -> Iterator[Measurement]:
         runs = FleetRuns(bench_fleet(), Path(folder))
         runs.settle()
         runs.play(BUILTIN)
-        for part in (_unchanged, _certificates, _live, _verified, _staged):
+        for part in (_unchanged, _certificates, _verified, _staged):
             yield from part(runs)
 
 
@@ -80,43 +70,13 @@ def _certificates(runs: FleetRuns) -> Iterator[Measurement]:
     yield timings.judged("  of the ping", question)
 
 
-def _live(runs: FleetRuns) -> Iterator[Measurement]:
-    question = Question(("restarted",), ("live",), LIVE, at_least=True, most=2)
-    registry.set_users(runs.fleet, runs.users())
-    # Restarts of all nodes, one at a time, would take longer than the other lines together.
-    chosen = runs.fleet.nodes[:RESTARTED]
-    some = ",".join(node.name for node in chosen)
-    for node in chosen:
-        faults.set_fault(runs.fleet, node.name, "ready-late:%.1f" % (STARTS[node.role] - _STAND_IN_STARTS))
-
-    def change(apply: str, said: str) -> float:
-        runs.change_login()
-        return must_all_change(runs.play(SITE, "--limit", some, apply=apply), said).seconds
-
-    timings = interleaved(
-        {
-            "live": lambda: change("live", "changed without a restart"),
-            "restarted": lambda: change("restart", "restarted and healthy"),
-        },
-        [question],
-        seconds=_SECONDS["live"],
-    )  # fmt: skip
-    for node in chosen:
-        faults.set_fault(runs.fleet, node.name, "clear")
-    yield timings.plain(f"another login on {RESTARTED} nodes by restarts, one at a time", "restarted")
-    yield timings.plain("another login live (apply: live)", "live")
-    yield timings.judged("  live is faster by", question)
-
-
 def _verified(runs: FleetRuns) -> Iterator[Measurement]:
     """Both from the same run: what its workers spend on what nodes are asked, and the whole."""
     runs.play(SITE, apply="settle", agent_batch="100%")
     question = Question(("whole",), ("asked",), REMOTE)
-    timings = Timings()
-    for _number in range(3):
-        run = runs.play(VERIFY, notes=True)
-        asked = sum(note["seconds"] for note in run.notes if "remote" in note)
-        timings.rounds.append({"whole": run.seconds, "asked": asked / min(FORKS, runs.nodes)})
+    run = runs.play(VERIFY, notes=True)
+    asked = sum(note["seconds"] for note in run.notes if "remote" in note)
+    timings = Timings([{"whole": run.seconds, "asked": asked / min(FORKS, runs.nodes)}])
     yield timings.plain("verify.yml", "whole")
     yield timings.plain(f"  what it asks the nodes, in {FORKS} forks", "asked")
     yield timings.judged("  verify.yml, of that", question)

@@ -36,7 +36,7 @@ NODES_OF_TABLES = 1000
 def measurements() -> Iterator[Measurement]:
     """For each change: up to 400 nodes. Whether the cost per node grows is left to :func:`large`: that takes sizes
     which are further apart, and many rounds."""
-    yield from _measured(SIZES, seconds=260.0)
+    yield from _measured(SIZES, seconds=200.0)
 
 
 def large() -> Iterator[Measurement]:
