@@ -17,10 +17,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.conftest import examples
+
 VARIABLE = "K3S_REGISTRY_VECTORS"
 
 # Whether a property holds does not depend on how busy the machine is.
-settings.register_profile("any machine", deadline=None)
+settings.register_profile("any machine", deadline=None, max_examples=examples(100))
 settings.load_profile("any machine")
 
 

@@ -31,6 +31,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors i
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
 from tests.unit.plugins.module_utils._pulls.containerd_log import failed, line, started
 from tests.unit.plugins.plugin_utils._info.node import Node
 
@@ -132,7 +133,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     return node
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(registries(), addresses())
 def test_somebody_elses_registries_yaml(node: Node, config: dict[str, Any], address: str) -> None:
     text = json.dumps(config)
@@ -146,7 +147,7 @@ def test_somebody_elses_registries_yaml(node: Node, config: dict[str, Any], addr
         assert CANARY not in decoded(text, strict)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.sampled_from(LOG_TEXTS), addresses())
 def test_log_lines(text: str, address: str) -> None:
     url = address if "://" in address else "https://admin:" + CANARY + "@r.example.com/v2/"

@@ -15,6 +15,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
+
 
 def test_paths():
     assert path("configs", "registry.example.com:5000", "auth", "token") == (
@@ -140,7 +142,7 @@ MIRRORS = st.dictionaries(
 CONFIGS = st.one_of(TREES, st.fixed_dictionaries({"mirrors": st.one_of(TREES, MIRRORS), "configs": TREES}))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=list(HealthCheck))
 @given(CONFIGS, st.sampled_from(["", "v1.28.1+k3s1", "v1.31.6+rke2r1", "x"]), st.booleans(), st.booleans())
 def test_never_raises_and_misses_nothing_that_is_refused(config, version, default_endpoint, shipping_keys):
     findings = lint(config, NodeFacts(version, default_endpoint, "127.0.0.1:6443", ["x", "\ud800"]), shipping_keys)

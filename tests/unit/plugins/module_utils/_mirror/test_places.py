@@ -18,6 +18,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
+
 DIGEST = "sha256:" + "a" * 64
 
 
@@ -45,7 +47,7 @@ def test_an_endpoint_with_harbors_path_is_a_project() -> None:
     assert target("nginx:1", {"docker.io": {"endpoint": ["https://h/v2/hub"]}}) == "https h/hub/library/nginx:1"
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     st.sampled_from(["docker.io", "quay.io", "ghcr.io:444"]),
     st.from_regex(r"[a-z]{1,5}(/[a-z]{1,5}){0,2}", fullmatch=True),

@@ -22,13 +22,15 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._observation.s
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
+
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda part: st.lists(part) | st.dictionaries(st.text(), part),
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(_VALUES)
 def test_what_was_sealed_comes_back(value: Any) -> None:
     key = new_key()

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
 from tests.fleet import certificates
 
 CONFIG: dict[str, Any] = {
@@ -172,7 +173,7 @@ def test_names_fit_as_in_go(pki: Any, host: str, problem: str) -> None:
     assert name_problem(decode(issued.certificate.public_bytes(Encoding.DER)), host) == problem
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.binary(max_size=60))
 def test_bytes_that_are_no_certificate_are_refused(der: bytes) -> None:
     with pytest.raises(CertificateError):

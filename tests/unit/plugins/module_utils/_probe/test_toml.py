@@ -16,6 +16,8 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.hosts_t
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
+
 TEXTS = {
     "strings": r"""a = "x\ty\u00e9\"\\" # comment
 'b.c' = 'raw\n'
@@ -89,7 +91,7 @@ def test_what_k3s_writes_is_read() -> None:
     assert values["host"]["http://b/x"]["rewrite"] == {"^(.*)$": "m/$1"}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.text(alphabet="a=\"'[]{}.,#\\\n \t1-\u00e9", max_size=40))
 def test_any_text_is_read_as_python_reads_it_or_refused(text: str) -> None:
     if sys.version_info < (3, 11):

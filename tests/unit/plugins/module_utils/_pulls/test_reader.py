@@ -15,6 +15,8 @@ from containerd_log import GENERATIONS, Answer, failed, line, quoted, resolve, s
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
+
 MIRROR = "mirror.example.com:5000"
 NO_HOST = 'failed to do request: Head "{url}": dial tcp: lookup somewhere: no such host'
 PAUSE = "docker.io/rancher/mirrored-pause:3.6"
@@ -380,7 +382,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(st.one_of(PIECES, st.text(max_size=12)), max_size=30).map("".join))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_no_text_breaks_the_reader(text):
     reader = PullReader(config={"mirrors": {"*": {"endpoint": ["https://h"]}}})
     reader.read(text.split("\n"))
@@ -389,7 +391,7 @@ def test_no_text_breaks_the_reader(text):
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_no_bytes_break_the_reader(raw):
     reader = PullReader()
     reader.read([raw, b'time="2026-11-24T01:59:51Z" msg="PullImage \\"' + raw + b'\\" failed" error="' + raw])
@@ -410,7 +412,7 @@ def test_no_bytes_break_the_reader(raw):
         max_leaves=12,
     )
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_no_configuration_breaks_a_diagnosis(config):
     reader = PullReader(config=config)
     reader.read(missing_on_the_mirror("quay.io/a/b:1"))

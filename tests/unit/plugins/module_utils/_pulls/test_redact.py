@@ -15,6 +15,8 @@ from containerd_log import Answer, failed, line, started, unfetched, unresolved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
+
 CANARY = "CANARY-7f3a91c4"
 IMAGE = "quay.io/team/app:1"
 
@@ -108,7 +110,7 @@ def test_a_secret_is_not_cut_in_half_before_it_is_masked():
 
 
 @given(st.text(alphabet="ab:/@?&=\"'\\% .-", max_size=60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_userinfo_never_stays(text):
     found = redact(f"https://robot:{CANARY}@h.example.com/v2/ {text}")
     assert CANARY not in found

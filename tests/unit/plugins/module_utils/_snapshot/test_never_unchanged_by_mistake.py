@@ -17,6 +17,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node import g
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
 from tests.unit.plugins.module_utils._snapshot.whole_node import WholeNode
 
 _NAMES = [
@@ -91,7 +92,7 @@ _OF_SYSTEMD = [
 _edits = st.tuples(st.sampled_from(_EDITS), st.sampled_from(_NAMES), st.sampled_from(_TEXTS))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(edits=st.lists(_edits, max_size=2), said=st.sampled_from(_OF_SYSTEMD), restarts=st.sampled_from([0, 0, 0, 1]))
 def test_the_short_way_never_says_unchanged_where_the_full_way_does_not(
     edits: list[tuple[Callable[[Path, str], object], str, str]], said: dict[str, object], restarts: int

@@ -27,6 +27,8 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.table 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
+
 SHAPE = {"name": TEXT, "count": NUMBER, "ok": FLAG, "items": [{"code": TEXT}], "times": {"*": NUMBER}, "other": ANY}
 
 
@@ -110,7 +112,7 @@ spoilt_answers = [
 
 
 @pytest.mark.nightly
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(*spoilt_answers, st.booleans())
 def test_a_fleet_with_an_odd_node(info: Any, probe: Any, diagnosis: Any, with_page: bool) -> None:
     hosts = ["good", "odd"]

@@ -21,6 +21,8 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
+
 WHERE = 'configs."registry.example.com:5000".tls'
 SOURCES = {
     "ca": f"{WHERE}.ca_src (files/ca.crt)",
@@ -375,7 +377,7 @@ def test_nothing_given_imports_nothing():
     assert done.stdout.strip() == "([], []) False"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.one_of(
         st.text(st.characters()),

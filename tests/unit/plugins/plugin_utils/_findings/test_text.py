@@ -19,6 +19,8 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors i
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import examples
+
 MIRROR = "{endpoint: ['https://mirror.example.com']}"
 # code: (fires, does not fire)
 CASES: dict[str, tuple[str, str]] = {
@@ -107,7 +109,7 @@ SOURCES = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(SOURCES)
 @example(b"\xff\xfe\x00")
 @example("a: &a [*a]")
