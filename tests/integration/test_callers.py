@@ -74,9 +74,9 @@ def test_order_is_kept_whatever_the_play_says(configured: Cluster, keywords: str
     "keywords",
     [
         pytest.param("", id="linear"),
-        pytest.param("  strategy: free\n", id="free", marks=pytest.mark.nightly),
-        pytest.param("  serial: 1\n", id="serial", marks=pytest.mark.nightly),
-        pytest.param("  strategy: host_pinned\n", id="host_pinned", marks=pytest.mark.nightly),
+        pytest.param("  strategy: free\n", id="free"),
+        pytest.param("  serial: 1\n", id="serial"),
+        pytest.param("  strategy: host_pinned\n", id="host_pinned"),
     ],
 )
 def test_one_failure_leaves_the_rest_untouched_whatever_the_play_says(configured: Cluster, keywords: str) -> None:

@@ -203,11 +203,7 @@ def test_a_binary_without_a_unit_gets_files_and_a_warning(shaped: Cluster) -> No
     [
         pytest.param({"https-listen-port": 7443}, 7443, "127.0.0.1:7443", id="another port"),
         pytest.param(
-            {"service-cidr": "fd00:43::/112,10.43.0.0/16", "node-ip": "fd00::1"},
-            6443,
-            "[::1]:6443",
-            id="IPv6 first",
-            marks=pytest.mark.nightly,
+            {"service-cidr": "fd00:43::/112,10.43.0.0/16", "node-ip": "fd00::1"}, 6443, "[::1]:6443", id="IPv6 first"
         ),
     ],
 )

@@ -78,9 +78,7 @@ def test_a_damaged_export_is_found_before_it_is_copied(
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize(
-    "packed", ["tar.zst", *(pytest.param(one, marks=pytest.mark.nightly) for one in ("tar", "tar.gz"))]
-)
+@pytest.mark.parametrize("packed", ["tar.zst", "tar", "tar.gz"])
 def test_k3s_tarballs_are_taken_in_and_known_again(
     source: LocalRegistry, target: LocalRegistry, few: dict[str, str], tmp_path: Path, packed: str
 ) -> None:

@@ -65,7 +65,7 @@ class Client:
         """
         try:
             code, is_json, text = self._exchange(method, path, b"" if body is None else json.dumps(body).encode())
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise Unreachable(str(error)) from error
         content: Any = json.loads(text) if is_json else text
         if code > 299:
@@ -77,6 +77,7 @@ class Client:
         kubectl has to do here, and tests call kubectl thousands of times.
 
         :raises OSError: without an answer.
+        :raises ValueError: for one that is not HTTP.
         """
         host, _unused, port = self.address.rpartition(":")
         host = host.strip("[]")

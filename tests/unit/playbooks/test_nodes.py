@@ -50,12 +50,7 @@ def test_mistyped_names_fail(tmp_path: Path) -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize(
-    "where",
-    mostly_nightly(
-        ["group_vars/all.yml", "group_vars/cluster.yml", "extra vars", "import_playbook"], "group_vars/cluster.yml"
-    ),
-)
+@pytest.mark.parametrize("where", ["group_vars/all.yml", "group_vars/cluster.yml", "extra vars", "import_playbook"])
 def test_names_reach_the_play_from_wherever_they_stand(tmp_path: Path, where: str) -> None:
     groups = {**OTHER, "cluster": ["c1", "w1"]}
     names = dict(zip(VARIABLES, ("control", "worker")))
