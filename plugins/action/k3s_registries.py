@@ -33,7 +33,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import
     plain,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import STAGED
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import ASKED, STAGED
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.ask import ask
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._findings.given import Given, GivenProblem, read
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes import only_files
@@ -55,6 +55,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout impor
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rehearsing_action import (
     RehearsingAction,
     asks_later,
+    asks_while_staging,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rollout_settings import canary_hosts, check
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host, Run, begin
@@ -195,12 +196,14 @@ class ActionModule(ShortWayAction, RehearsingAction):
     ) -> dict[str, Any]:
         """The one remote call, and its answer without what is only for the diff."""
         node_arguments, secrets = self._for_the_node(arguments, desired)
+        asks = asks_while_staging(arguments, desired)
 
         def execute(module_args: dict[str, Any]) -> dict[str, Any]:
+            name, sent = "k3s_registries", module_args
+            if asks:
+                name, sent = questions.with_staging(module_args, arguments["canary_images"])
             said = plain(
-                self._execute_module(
-                    module_name="k3sfleet.registries.k3s_registries", module_args=module_args, task_vars=task_vars
-                )
+                self._execute_module(module_name="k3sfleet.registries." + name, module_args=sent, task_vars=task_vars)
             )
             # A seal is not text, and would not survive the cleaning.
             sealed = "unsure" in said or "foreign_providers" in said
@@ -212,7 +215,7 @@ class ActionModule(ShortWayAction, RehearsingAction):
         answer: dict[str, Any] = {}
         try:
             answer = ask(execute_until_answered, node_arguments)
-            conform(answer, STAGED, "the node's answer")
+            conform(answer, {**STAGED, **ASKED}, "the node's answer")
         except OddAnswer as odd:
             # Use nothing of it; the node counts as failed.
             answer = {"failed": True, "changed": False, "msg": "k3s_registries: %s" % odd}
@@ -225,8 +228,8 @@ class ActionModule(ShortWayAction, RehearsingAction):
                 self._end_rehearsal(arguments, questions.Said(problem="it cannot be reached"), task_vars)
         if arguments["rehearse"] is not None:
             self._rehearse(answer, arguments, desired, task_vars)
-        elif arguments["stage"] and answer.get("live") and answer.get("reach") and not asks_later(arguments):
-            doubts = self._questions(arguments, desired, task_vars).ask(arguments["canary_images"]).doubts
+        elif answer.get("live") and answer.get("reach") and not asks_later(arguments):
+            doubts = answer.pop("doubts", [questions.NOT_SAID])
             if doubts:
                 answer.update(live=False, reach={}, reasons=questions.needs_restart(answer["reasons"], doubts))
         certificates = list(desired.certificates) if desired is not None else []

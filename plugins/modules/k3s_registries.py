@@ -523,127 +523,14 @@ findings:
   elements: dict
 """
 
-import contextlib
-import os
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.arrival import question
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import (
-    Contradicted,
-    confirmed,
-    identify,
-    unsure_answer,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import NEITHER, Identity
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import expectation, placing
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
-    Desired,
-    DesiredProblem,
-    from_text,
-)
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.generations import GenerationDamaged
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory, NodeBusy
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import (
-    StageRefused,
-    previous_state,
-    stage,
-)
-
-_PROBLEMS = (DesiredProblem, FileProblem, GenerationDamaged, NodeBusy, ServiceProblem, StageRefused, Unsafe)
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.staging_call import answer
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=STAGE_ARGUMENTS, supports_check_mode=True)
-    previous = module.params["state"] == "previous"
-    if not previous and not module.params["prepared"]:
-        module.fail_json(
-            msg="the configuration was not prepared on the controller: call k3sfleet.registries.k3s_registries as a "
-            "task, so that its action plugin prepares it"
-        )
-    try:
-        node = identify(module.params)
-        if node.unsure and not module.params["settings_read"]:
-            module.exit_json(changed=False, **unsure_answer(node, module.params["key"]))
-        confirmed(node)
-        if module.params["node_role"] == NEITHER:
-            module.exit_json(left_alone=True, **_nothing_to_do(node, []))
-        desired: Desired | None = (
-            previous_state(node.paths, module.params["live"], module.params["settle"])
-            if previous
-            else from_text(module.params["prepared"])
-        )
-        if desired is None:
-            module.exit_json(left_alone=False, **_nothing_to_do(node, ["no earlier state is kept on this node"]))
-            return
-        desired, warnings = expectation.with_store(node, desired, check_mode=module.check_mode)
-        asks_back = {} if previous else question(
-            node.paths, desired, arrived=module.params["programs"] or {}, adopt=module.params["adopt"],
-            check_mode=module.check_mode, key=module.params["key"] or "",
-        )  # fmt: skip
-        if asks_back:
-            module.exit_json(changed=False, **asks_back)
-        result = stage(
-            node,
-            desired,
-            in_place=not module.params["stage"],
-            check_mode=module.check_mode,
-            adopt=module.params["adopt"],
-        )
-        _remember_settings(module, node)
-        said = [*result.pop("warnings", []), *warnings]
-        _keep_snapshot(module, node, desired, dict(result, warnings=said, left_alone=False))
-    except Contradicted as problem:
-        module.fail_json(msg=str(problem), contradictions=problem.contradictions)
-    except _PROBLEMS as problem:
-        module.fail_json(msg=str(problem))
-    for warning in said:
-        module.warn(warning)
-    if result.get("kept"):
-        module.warn(placing.KEPT % result["kept"])
-    module.exit_json(left_alone=False, **result)
-
-
-def _nothing_to_do(node: Identity, reasons: list[str]) -> dict[str, Any]:
-    """The result for a node on which nothing is looked at any further."""
-    return {
-        "changed": False, "restart": False, "live": False, "reasons": reasons, "reach": {}, "files": [],
-        "node_role": node.paths.node_role, "node_state": node.state, "service": node.paths.service,
-        "service_state": node.service.state, "embedded_mirror": None, "release": "", "node_name": "",
-        "architecture": "", "foreign": False, "registries": [], "generation": 0, "health": {}, "kept": "",
-    }  # fmt: skip
-
-
-def _keep_snapshot(module: AnsibleModule, node: Identity, desired: Desired, result: dict[str, Any]) -> None:
-    """Let the next run see by one command that nothing has changed, if the node has everything."""
-    name = module.params["snapshot"]
-    wanted = name and module.params["stage"] and not module.params["settings_read"]
-    if not wanted or module.check_mode or result["changed"] or result["restart"]:
-        return
-    # Imported here: a node on which something changes has no use for it.
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._snapshot.keeping import Staged, keep
-
-    def again() -> Staged:
-        node = confirmed(identify(module.params))
-        desired = from_text(module.params["prepared"])
-        result = stage(node, desired, in_place=False, check_mode=True, adopt=module.params["adopt"])
-        return Staged(node, desired.at(node.paths), dict(result, left_alone=False))
-
-    # The node is as wanted, with or without a snapshot.
-    with contextlib.suppress(Contradicted, *_PROBLEMS):
-        keep(name, Staged(node, desired.at(node.paths), result), again)
-
-
-def _remember_settings(module: AnsibleModule, node: Identity) -> None:
-    """Keep what the controller has read, for the commit and for the runs to come."""
-    memory = Memory(node.paths)
-    read = module.params["settings_read"]
-    if read and not module.check_mode and os.path.isdir(node.paths.state_dir) and memory.settings_read() != read:
-        memory.write_settings_read(read)
+    answer(module, module.params)
 
 
 if __name__ == "__main__":

@@ -69,6 +69,36 @@ options:
       - Set by the action plugin of M(k3sfleet.registries.k3s_registries), which enters the answer in the plan.
     type: bool
     default: false
+  stage:
+    description:
+      - Stage first, as M(k3sfleet.registries.k3s_registries) does with its options of these names, and with its
+        O(k3sfleet.registries.k3s_registries#module:stage) and O(k3sfleet.registries.k3s_registries#module:live). The
+        answer is that of staging, with what O(ask) finds if the credentials can change without a restart.
+      - Set by the action plugin of M(k3sfleet.registries.k3s_registries), for which this saves a call.
+    type: dict
+    suboptions:
+      state:
+        description: Which state is staged.
+        type: str
+        choices: [present, absent, previous]
+        default: present
+      settle:
+        description: Whether K3s restarts to read credentials that are in force without a restart.
+        type: bool
+        default: false
+      adopt:
+        description: Whether to take over a registries.yaml only if it is equal in effect.
+        type: bool
+        default: false
+      programs:
+        description: Where the node has received programs that it lacked.
+        type: dict
+      snapshot:
+        description: By which salt and digest the controller knows this configuration.
+        type: str
+      key:
+        description: The key with which the node encrypts what it asks back.
+        type: str
   rehearse:
     description:
       - Change nothing, and ask registries whether the node could still pull the images that it uses. With O(ask), both
@@ -91,7 +121,7 @@ options:
         type: float
         default: 60.0
   prepared:
-    description: With O(ask) or O(rehearse), what the controller has prepared. Set by the same action plugin.
+    description: With O(ask), O(rehearse) or O(stage), what the controller has prepared. Set by the same action plugin.
     type: str
   restart_timeout:
     description: Seconds to wait for a healthy node after a restart.
@@ -320,28 +350,38 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from
     identify,
 )
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.identity import Identity
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import placing
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import (
-    Commit,
-    CommitOptions,
-    Failure,
-    Refused,
-)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import DesiredProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory, NodeBusy
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import StageRefused
+
+_UNREADABLE = (DesiredProblem, FileProblem, ServiceProblem, Unsafe)
 
 
+# Each of the three loads much that the others do without, and imports it when it is called.
 def main() -> None:
     module = AnsibleModule(argument_spec=ROLLOUT_ARGUMENTS, supports_check_mode=True)
-    if module.params["ask"] or module.params["rehearse"] is not None:
+    if module.params["stage"]:
+        _stage(module)
+    elif module.params["ask"] or module.params["rehearse"] is not None:
         _ask_registries(module)
-    if module.check_mode:
+    elif module.check_mode:
         module.exit_json(changed=bool(module.params["staged"].get("restart")))
+    else:
+        _commit(module)
+
+
+def _commit(module: AnsibleModule) -> None:
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import placing
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import (
+        Commit,
+        CommitOptions,
+        Failure,
+        Refused,
+    )
+
     # A cut connection must not stop a commit half way: it goes on to its end, which is one of two good states.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parameters = module.params
@@ -368,9 +408,25 @@ def main() -> None:
     module.exit_json(**result)
 
 
+def _stage(module: AnsibleModule) -> None:
+    """Stage the node, and try its new credentials in the same call if they are to do without a restart."""
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node import staging_call
+
+    def doubts(node: Identity) -> dict[str, Any]:
+        try:
+            return {"doubts": _doubts(module, node)}
+        except Exception as problem:  # noqa: BLE001 - the node is staged, and whatever goes wrong here is a doubt
+            return {"doubts": ["the registries could not be asked: %s" % problem]}
+
+    parameters = {**module.params, **module.params["stage"], "stage": True, "live": True}
+    staging_call.answer(module, parameters, doubts if module.params["ask"] else None)
+
+
 def _ask_registries(module: AnsibleModule) -> None:
     """Say why new credentials need a restart after all, or which images the node could still pull, or both. Changes
     nothing."""
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import StageRefused
+
     answer: dict[str, Any] = {}
     try:
         node = confirmed(identify(module.params))
@@ -378,7 +434,7 @@ def _ask_registries(module: AnsibleModule) -> None:
             answer["doubts"] = _doubts(module, node)
         if module.params["rehearse"] is not None:
             answer["rehearsal"] = _rehearsal(module, node)
-    except (Contradicted, DesiredProblem, FileProblem, ServiceProblem, StageRefused, Unsafe) as problem:
+    except (Contradicted, StageRefused, *_UNREADABLE) as problem:
         module.fail_json(msg=str(problem))
     module.exit_json(changed=False, **answer)
 
@@ -389,14 +445,12 @@ def _doubts(module: AnsibleModule, node: Identity) -> list[str]:
     wanted = module.params["prepared"] or Memory(node.paths).candidate_text()
     if wanted is None:
         return ["in check mode, no registry is asked for an earlier state"]
-    # Imported here: what asks registries is much to load for a node that restarts.
     from ansible_collections.k3sfleet.registries.plugins.module_utils._node import live_question
 
     return live_question.ask_for(node, wanted, module.params["canary_images"])
 
 
 def _rehearsal(module: AnsibleModule, node: Identity) -> dict[str, Any]:
-    # Imported here, as no commit needs it.
     from ansible_collections.k3sfleet.registries.plugins.module_utils._node import rehearsing
     from ansible_collections.k3sfleet.registries.plugins.module_utils._rehearsal.rehearsal import NOTHING, refusal
 

@@ -67,8 +67,12 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     key={"type": "str", "no_log": True},
 )
 
+_STAGED_WITH = ("state", "settle", "adopt", "programs", "snapshot", "key")
+"""What staging is told besides where it is a part of another call."""
+
 ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
+    stage={"type": "dict", "options": {name: STAGE_ARGUMENTS[name] for name in _STAGED_WITH}},
     lease_holder={"type": "str", "default": ""},
     staged={"type": "dict", "default": {}},
     embedded_mirror={"type": "str"},

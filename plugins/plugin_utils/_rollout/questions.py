@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a node asks registries about a change before it is made: one call, whatever is asked.
 
-The code for it is not sent to nodes that ask nothing, which is why this is another call than staging.
+The code for it is not sent to nodes that ask nothing. It belongs to k3s_rollout, which can stage a node as well.
 """
 
 from __future__ import annotations
@@ -12,12 +12,19 @@ from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 from ansible.errors import AnsibleError
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.doubts import NOT_LIVE
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import (
+    NODE_ARGUMENTS,
+    ROLLOUT_ARGUMENTS,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import ASKED, REHEARSED
 
 from . import rehearsal
 from .run import Run
+
+NOT_SAID = "the node has not said whether its registries take the new credentials"
+
+_STAGE = tuple(ROLLOUT_ARGUMENTS["stage"]["options"])
 
 
 class Said(NamedTuple):
@@ -66,6 +73,17 @@ class Questions:
 
 class _NoAnswer(Exception):
     pass
+
+
+def with_staging(told: Mapping[str, Any], images: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The module, and its arguments, that stages a node as k3s_registries does with the arguments ``told``, and has it
+    try credentials that are to change without a restart in the same call.
+
+    :param images: the canary images.
+    """
+    stage = {key: told[key] for key in _STAGE if told.get(key) is not None}
+    sent = {key: told[key] for key in (*NODE_ARGUMENTS, "prepared") if key in told}
+    return "k3s_rollout", dict(sent, stage=stage, ask=True, canary_images=images)
 
 
 _IMAGE: dict[str, Any] = {

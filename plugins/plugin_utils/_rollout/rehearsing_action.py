@@ -186,3 +186,10 @@ def asks_later(arguments: Mapping[str, Any]) -> bool:
     """Whether registries are asked once all nodes are staged, and not while they are."""
     rollout = arguments["rollout"] or {}
     return bool(rollout.get("follows")) and rollout.get("rehearse", rehearsal.NEVER) != rehearsal.NEVER
+
+
+def asks_while_staging(arguments: Mapping[str, Any], desired: Desired | None) -> bool:
+    """Whether a node tries new credentials in the call that stages it. It has none to try without credentials; those of
+    an earlier state, for which ``desired`` is None, only the node knows."""
+    can = arguments["stage"] and arguments["live"] and arguments["rehearse"] is None and not asks_later(arguments)
+    return bool(can and (desired is None or desired.auth))

@@ -59,7 +59,8 @@ class OneNode:
     """The action on one host, whose modules answer what the test says."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.answers: dict[str, Any] = {"k3s_registries": STAGED, "k3s_rollout": {"changed": False, "doubts": []}}
+        self.answers: dict[str, Any] = {"k3s_registries": STAGED, "k3s_rollout": dict(STAGED, doubts=[])}
+        self.auth = {"username": "robot", "password": PASSWORD}
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self.more: dict[str, Any] = {}
         self.pipelining = True
@@ -72,8 +73,8 @@ class OneNode:
 
     def stage(self) -> tuple[dict[str, Any], Host]:
         """The task's result, and what the ledger has of the host."""
-        auth = {"username": "robot", "password": PASSWORD}
-        config = {"mirrors": {"docker.io": {"endpoint": ["https://r"]}}, "configs": {"r": {"auth": auth}}}
+        configs = {"r": {"auth": self.auth}} if self.auth else {}
+        config = {"mirrors": {"docker.io": {"endpoint": ["https://r"]}}, "configs": configs}
         arguments = {
             "node_role": "agent", "cluster": "server/agent", "stage": True, "live": True, "config": config,
             "canary_images": ["image:1"], **self.more,
@@ -107,41 +108,67 @@ def one_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OneNode:
     return OneNode(tmp_path, monkeypatch)
 
 
-def test_a_node_whose_credentials_change_asks_its_registries(one_node: OneNode) -> None:
+def test_a_node_asks_its_registries_about_new_credentials_in_the_call_that_stages_it(one_node: OneNode) -> None:
+    one_node.more = {"adopt": True, "settle": True}
     result, noted = one_node.stage()
-    (_first, _arguments), (second, sent) = one_node.sent
-    assert (second, sent["ask"], sent["canary_images"]) == ("k3s_rollout", True, ["image:1"])
+    [(name, sent)] = one_node.sent
+    assert (name, sent["ask"], sent["canary_images"]) == ("k3s_rollout", True, ["image:1"])
+    assert (sent["stage"]["adopt"], sent["stage"]["settle"], sent["node_role"]) == (True, True, "agent")
     assert PASSWORD in sent["prepared"]
+    assert "doubts" not in result
     assert (result["live"], noted.live, noted.reach, noted.node_name) == (True, True, STAGED["reach"], "node-a-1")
     assert PASSWORD not in repr(result)
 
 
-def test_other_changes_take_no_second_call(one_node: OneNode) -> None:
-    one_node.answers["k3s_registries"] = dict(STAGED, reach={})
+def test_an_earlier_state_may_have_credentials_to_try(one_node: OneNode) -> None:
+    one_node.more = {"state": "previous", "config": None}
     assert one_node.stage()[1].live
-    one_node.answers["k3s_registries"] = dict(STAGED, live=False)
-    assert not one_node.stage()[1].live
-    assert [name for name, _sent in one_node.sent] == ["k3s_registries"] * 2
+    [(name, sent)] = one_node.sent
+    assert (name, sent["ask"], sent["stage"]["state"], "prepared" in sent) == ("k3s_rollout", True, "previous", False)
+
+
+@pytest.mark.parametrize("answer", [dict(STAGED, reach={}), dict(STAGED, live=False)])
+def test_other_changes_take_no_second_call(one_node: OneNode, answer: dict[str, Any]) -> None:
+    one_node.answers["k3s_rollout"] = answer
+    assert one_node.stage()[1].live is answer["live"]
+    assert [name for name, _sent in one_node.sent] == ["k3s_rollout"]
+
+
+@pytest.mark.parametrize("asks_nothing", ["no credentials", "restarts"])
+def test_a_node_that_has_no_credentials_to_try_is_not_sent_what_asks(one_node: OneNode, asks_nothing: str) -> None:
+    one_node.answers["k3s_registries"] = dict(STAGED, reach={})
+    if asks_nothing == "no credentials":
+        one_node.auth = {}
+    else:
+        one_node.more = {"live": False}
+    assert one_node.stage()[1].live
+    assert [name for name, _sent in one_node.sent] == ["k3s_registries"]
 
 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ({"changed": False, "doubts": ["r offers Bearer tokens"]}, "r offers Bearer tokens"),
-        ({"failed": True, "msg": "cannot read %s" % PASSWORD}, "cannot read ********"),
-        ({"changed": False}, "could not be asked"),
-        ({"doubts": 7}, "could not be asked"),
-        (AnsibleConnectionFailure("no route"), "could not be asked: no route"),
+        ({"doubts": ["r offers Bearer tokens"]}, "r offers Bearer tokens"),
+        ({"doubts": ["cannot read %s" % PASSWORD]}, "cannot read ********"),
+        ({}, "has not said"),
     ],
 )
 def test_whatever_else_it_answers_is_a_restart_with_the_reason(one_node: OneNode, answer: Any, said: str) -> None:
-    one_node.answers["k3s_rollout"] = answer
+    one_node.answers["k3s_rollout"] = dict(STAGED, **answer)
     result, noted = one_node.stage()
     assert (result["live"], noted.live, noted.reach, noted.restart) == (False, False, {}, True)
     assert result["reasons"][-1] == noted.reasons[-1]
     assert noted.reasons[-1].startswith("not without a restart: ")
     assert said in noted.reasons[-1]
     assert PASSWORD not in repr((result, noted))
+
+
+def test_an_odd_answer_about_the_registries_counts_for_nothing(one_node: OneNode) -> None:
+    one_node.answers["k3s_rollout"] = dict(STAGED, doubts=7)
+    result, noted = one_node.stage()
+    assert result["failed"]
+    assert "doubts" in result["msg"]
+    assert noted == Host()
 
 
 LOST = {
@@ -311,7 +338,8 @@ def test_what_cannot_be_rehearsed_in_a_run_is_named_and_stops_nothing(one_node: 
 def test_never_asks_while_the_node_is_staged(one_node: OneNode) -> None:
     site = Site(one_node, "never")
     noted = site.stage()
-    assert ([name for name, _sent in one_node.sent], noted.kind) == (["k3s_registries", "k3s_rollout"], "")
+    [(name, sent)] = one_node.sent
+    assert (name, sent["ask"], sent["stage"]["state"], noted.kind) == ("k3s_rollout", True, "present", "")
 
 
 def test_only_the_configuration_that_was_rehearsed_is_applied(one_node: OneNode) -> None:
