@@ -16,7 +16,7 @@ import os
 import stat
 from typing import IO, Iterator, NamedTuple
 
-from . import folders
+from . import folders, selinux_label
 
 TEMPORARY_SUFFIX = ".k3sfleet-new"
 """Ends the name of a file that is being written, and of a folder that is being removed. On a node the name is fixed per
@@ -238,6 +238,18 @@ def _is_immutable(place: folders.Place) -> bool:
     return bool(flags[0] & _CANNOT_BE_REPLACED)
 
 
+def _label_of(place: folders.Place) -> bytes:
+    """The SELinux label of the file that is to be replaced, b"" if there is none."""
+    try:
+        descriptor = os.open(place.name, _READ, dir_fd=place.folder)
+    except OSError:
+        return b""
+    try:
+        return selinux_label.label_of(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class Writes:
     """Several files to put in place together.
 
@@ -273,6 +285,7 @@ class Writes:
                     handle.write(content)
                     handle.flush()
                     os.fchmod(handle.fileno(), mode)
+                    selinux_label.keep(_label_of(place), handle.fileno())
                     os.fsync(handle.fileno())
         except FileProblem:
             self._give_up()
