@@ -54,7 +54,6 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sourc
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run, questions, summary
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rehearsing_action import (
     RehearsingAction,
-    asks_later,
     asks_while_staging,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rollout_settings import canary_hosts, check
@@ -201,7 +200,7 @@ class ActionModule(ShortWayAction, RehearsingAction):
         def execute(module_args: dict[str, Any]) -> dict[str, Any]:
             name, sent = "k3s_registries", module_args
             if asks:
-                name, sent = questions.with_staging(module_args, arguments["canary_images"])
+                name, sent = "k3s_rollout", questions.with_staging(module_args, arguments["canary_images"])
             said = plain(
                 self._execute_module(module_name="k3sfleet.registries." + name, module_args=sent, task_vars=task_vars)
             )
@@ -228,7 +227,7 @@ class ActionModule(ShortWayAction, RehearsingAction):
                 self._end_rehearsal(arguments, questions.Said(problem="it cannot be reached"), task_vars)
         if arguments["rehearse"] is not None:
             self._rehearse(answer, arguments, desired, task_vars)
-        elif answer.get("live") and answer.get("reach") and not asks_later(arguments):
+        elif answer.get("live") and answer.get("reach"):
             doubts = answer.pop("doubts", [questions.NOT_SAID])
             if doubts:
                 answer.update(live=False, reach={}, reasons=questions.needs_restart(answer["reasons"], doubts))
@@ -409,8 +408,6 @@ class ActionModule(ShortWayAction, RehearsingAction):
                     changed=bool(answer.get("changed")),
                     kind=kind,
                 )
-                if answer.get("live") and answer.get("reach") and asks_later(arguments):
-                    run.rehearsal.to_ask.append(host)
             self._arrive(run, arguments, str(answer.get("service_state") or ""), task_vars, began)
 
 

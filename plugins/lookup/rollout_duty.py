@@ -75,6 +75,6 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         mode = self.get_option("mode")
         if not run.in_order:
             # The task itself decides: a host that is only on its way to it holds up no other.
-            return host in run.rehearsal.to_ask or (mode != rehearsal.NEVER and bool(rehearsal.candidates(run, [host])))
+            return mode != rehearsal.NEVER and bool(rehearsal.candidates(run, [host]))
         rehearsal.choose(run, mode, plain(variables.get("ansible_play_batch") or []), host)
-        return rehearsal.has_to_ask(run, host)
+        return host in rehearsal.pending(run)

@@ -173,7 +173,6 @@ options:
         description:
           - Which nodes rehearse between staging and the rollout, with O(rehearse.staged). V(canary) is one node for
             each distinct configuration and architecture.
-          - Unless it is V(never), a node tries new credentials then, too, and not while it is staged.
         type: str
         choices: [never, canary, all]
         default: never
@@ -210,7 +209,6 @@ options:
         description:
           - The registered result of staging. Then the node is not staged again, and rehearses only if
             O(rollout.rehearse) says so. A lost image does not fail the task, and stops the rollout that follows.
-          - If the node's credentials change without a restart, it tries the new ones in the same call.
         type: dict
       whole:
         description: Return all images even if the task fails, and Ansible prints all that it returns.

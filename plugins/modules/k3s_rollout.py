@@ -63,18 +63,12 @@ options:
         nothing has been changed. If you do not set it, the node decides, and restarts in doubt.
       - Set by the action plugin.
     type: bool
-  ask:
-    description:
-      - Change nothing, and ask the registries whose credentials change whether that works without a restart.
-      - Set by the action plugin of M(k3sfleet.registries.k3s_registries), which enters the answer in the plan.
-    type: bool
-    default: false
   stage:
     description:
-      - Stage first, as M(k3sfleet.registries.k3s_registries) does with its options of these names, and with its
-        O(k3sfleet.registries.k3s_registries#module:stage) and O(k3sfleet.registries.k3s_registries#module:live). The
-        answer is that of staging, with what O(ask) finds if the credentials can change without a restart.
-      - Set by the action plugin of M(k3sfleet.registries.k3s_registries), for which this saves a call.
+      - Stage the node, as M(k3sfleet.registries.k3s_registries) does with its options of these names, and with its
+        O(k3sfleet.registries.k3s_registries#module:stage) and O(k3sfleet.registries.k3s_registries#module:live).
+        Then ask the registries whose credentials change whether that works without a restart.
+      - Set by the action plugin of M(k3sfleet.registries.k3s_registries), which enters the answer in the plan.
     type: dict
     suboptions:
       state:
@@ -101,8 +95,7 @@ options:
         type: str
   rehearse:
     description:
-      - Change nothing, and ask registries whether the node could still pull the images that it uses. With O(ask), both
-        are answered.
+      - Change nothing, and ask registries whether the node could still pull the images that it uses.
       - Set by the action plugin of M(k3sfleet.registries.k3s_registries).
     type: dict
     suboptions:
@@ -121,7 +114,7 @@ options:
         type: float
         default: 60.0
   prepared:
-    description: With O(ask), O(rehearse) or O(stage), what the controller has prepared. Set by the same action plugin.
+    description: With O(rehearse) or O(stage), what the controller has prepared. Set by the same action plugin.
     type: str
   restart_timeout:
     description: Seconds to wait for a healthy node after a restart.
@@ -357,16 +350,14 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory i
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import Unsafe
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem
 
-_UNREADABLE = (DesiredProblem, FileProblem, ServiceProblem, Unsafe)
-
 
 # Each of the three loads much that the others do without, and imports it when it is called.
 def main() -> None:
     module = AnsibleModule(argument_spec=ROLLOUT_ARGUMENTS, supports_check_mode=True)
     if module.params["stage"]:
         _stage(module)
-    elif module.params["ask"] or module.params["rehearse"] is not None:
-        _ask_registries(module)
+    elif module.params["rehearse"] is not None:
+        _rehearse(module)
     elif module.check_mode:
         module.exit_json(changed=bool(module.params["staged"].get("restart")))
     else:
@@ -419,24 +410,18 @@ def _stage(module: AnsibleModule) -> None:
             return {"doubts": ["the registries could not be asked: %s" % problem]}
 
     parameters = {**module.params, **module.params["stage"], "stage": True, "live": True}
-    staging_call.answer(module, parameters, doubts if module.params["ask"] else None)
+    staging_call.answer(module, parameters, doubts)
 
 
-def _ask_registries(module: AnsibleModule) -> None:
-    """Say why new credentials need a restart after all, or which images the node could still pull, or both. Changes
-    nothing."""
+def _rehearse(module: AnsibleModule) -> None:
+    """Say which images the node could still pull."""
     from ansible_collections.k3sfleet.registries.plugins.module_utils._node.stage import StageRefused
 
-    answer: dict[str, Any] = {}
     try:
-        node = confirmed(identify(module.params))
-        if module.params["ask"]:
-            answer["doubts"] = _doubts(module, node)
-        if module.params["rehearse"] is not None:
-            answer["rehearsal"] = _rehearsal(module, node)
-    except (Contradicted, StageRefused, *_UNREADABLE) as problem:
+        found = _rehearsal(module, confirmed(identify(module.params)))
+    except (Contradicted, DesiredProblem, FileProblem, ServiceProblem, StageRefused, Unsafe) as problem:
         module.fail_json(msg=str(problem))
-    module.exit_json(changed=False, **answer)
+    module.exit_json(changed=False, rehearsal=found)
 
 
 def _doubts(module: AnsibleModule, node: Identity) -> list[str]:

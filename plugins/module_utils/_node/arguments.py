@@ -77,7 +77,6 @@ ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     staged={"type": "dict", "default": {}},
     embedded_mirror={"type": "str"},
     live={"type": "bool"},
-    ask={"type": "bool", "default": False},
     rehearse={"type": "dict", "options": _REHEARSE},
     prepared={"type": "str", "no_log": True},
     restart_timeout={"type": "int", "default": 300},

@@ -60,11 +60,6 @@ def choose(run: Run, mode: str, batch: Sequence[str], asking: str) -> None:
             rehearsal.covered += new
 
 
-def has_to_ask(run: Run, host: str) -> bool:
-    """Whether a host has a question to registries, of either kind."""
-    return host in run.rehearsal.to_ask or host in pending(run)
-
-
 def pending(run: Run) -> list[str]:
     """The hosts that have been chosen and have not ended."""
     return [host for host in run.rehearsal.chosen if host not in run.rehearsal.ended]

@@ -48,21 +48,18 @@ class RehearsingAction(NodeAction):
             told["prepared"] = desired.text()
         return told, secrets_of_tables(desired.auth.values()) if desired is not None else ()
 
-    def _questions(
+    def _rehearsed(
         self, arguments: Mapping[str, Any], desired: Desired | None, task_vars: Mapping[str, Any]
-    ) -> questions.Questions:
-        node_arguments, secrets = self._for_the_node(arguments, desired)
+    ) -> questions.Said:
+        """What the node finds if it rehearses."""
+        told, secrets = self._for_the_node(arguments, desired)
+        images = {key: value for key, value in arguments["rehearse"].items() if key not in ("staged", "whole")}
 
         def execute(sent: dict[str, Any]) -> dict[str, Any]:
             name = "k3sfleet.registries.k3s_rollout"
             return answer_of(self._execute_module(module_name=name, module_args=sent, task_vars=task_vars), secrets)
 
-        return questions.Questions(execute, node_arguments)
-
-    @staticmethod
-    def _images(arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """What a rehearsal is told of images."""
-        return {key: value for key, value in arguments["rehearse"].items() if key not in ("staged", "whole")}
+        return questions.rehearse(execute, told, images)
 
     def _pipelining_warnings(self) -> list[str]:
         if self._is_pipelining_enabled("new") or not Warned.first(rehearsal_words.NO_PIPELINING):
@@ -76,34 +73,30 @@ class RehearsingAction(NodeAction):
         result: dict[str, Any],
         task_vars: Mapping[str, Any],
     ) -> dict[str, Any]:
-        """Have a staged node ask registries, before any node is touched: whether its new credentials need no restart,
-        and whether it could still pull its images if it rehearses for those that are like it."""
+        """Have a staged node ask registries whether it could still pull its images, before any node is touched, if it
+        rehearses for those that are like it."""
         host, ledger = str(task_vars.get("inventory_hostname", "")), ledger_of(arguments)
         result["changed"] = False
         with ledger.place_of(host):
             with ledger.opened() as run:
                 batch = plain(task_vars.get("ansible_play_batch") or [])
                 rehearsal.choose(run, arguments["rollout"]["rehearse"], batch, host)
-                asked_for = host in run.rehearsal.to_ask, host in rehearsal.pending(run)
+                rehearses = host in rehearsal.pending(run)
                 lines = rehearsal_words.announcement(run, ansible_run.forks())
             for line in lines:
                 show(line)
-            if not any(asked_for):
+            if not rehearses:
                 return result
             warnings = self._pipelining_warnings()
             if warnings:
                 result["warnings"] = [*result.get("warnings", []), *warnings]
             began = time.time()
-            said = self._questions(arguments, desired, task_vars).ask(
-                arguments["canary_images"] if asked_for[0] else None, self._images(arguments) if asked_for[1] else None
-            )
+            said = self._rehearsed(arguments, desired, task_vars)
             with ledger.opened() as run:
-                questions.enter(run, host, asked_for, said)
-                lines = []
-                if asked_for[1]:
-                    headline = (said.rehearsal or {}).get("headline", "")
-                    lines = [rehearsal_words.progress_line(run, host, headline, time.time() - began)]
-                    lines += rehearsal_words.result_lines(run)
+                rehearsal.enter(run, host, said.rehearsal, said.problem)
+                headline = (said.rehearsal or {}).get("headline", "")
+                lines = [rehearsal_words.progress_line(run, host, headline, time.time() - began)]
+                lines += rehearsal_words.result_lines(run)
         for line in lines:
             show(line)
         if said.rehearsal is not None:
@@ -131,7 +124,7 @@ class RehearsingAction(NodeAction):
             warnings = self._pipelining_warnings()
             if warnings:
                 answer["warnings"] = [*answer.get("warnings", []), *warnings]
-            said = self._questions(arguments, desired, task_vars).ask(images=self._images(arguments))
+            said = self._rehearsed(arguments, desired, task_vars)
             if said.problem:
                 answer.update(failed=True, msg="It could not be rehearsed on %s: %s" % (host, said.problem))
         # Nobody is to think that a rehearsal has changed a node.
@@ -167,7 +160,9 @@ class RehearsingAction(NodeAction):
     @staticmethod
     def _kind(arguments: Mapping[str, Any], desired: Desired | None, answer: Mapping[str, Any]) -> str:
         """Equal for nodes of which one can rehearse for the others; "" for those on which there is nothing to."""
-        if desired is None or not answer.get("restart") or not asks_later(arguments):
+        rollout = arguments["rollout"] or {}
+        rehearses = rollout.get("follows") and rollout.get("rehearse", rehearsal.NEVER) != rehearsal.NEVER
+        if desired is None or not answer.get("restart") or not rehearses:
             return ""
         return "%s %s" % (candidate_digest(desired, str(C.DEFAULT_LOCAL_TMP)), answer.get("architecture") or "")
 
@@ -182,14 +177,8 @@ class RehearsingAction(NodeAction):
         return "" if digest in rehearsed else _NOT_REHEARSED % (host, digest, ", ".join(rehearsed))
 
 
-def asks_later(arguments: Mapping[str, Any]) -> bool:
-    """Whether registries are asked once all nodes are staged, and not while they are."""
-    rollout = arguments["rollout"] or {}
-    return bool(rollout.get("follows")) and rollout.get("rehearse", rehearsal.NEVER) != rehearsal.NEVER
-
-
 def asks_while_staging(arguments: Mapping[str, Any], desired: Desired | None) -> bool:
-    """Whether a node tries new credentials in the call that stages it. It has none to try without credentials; those of
-    an earlier state, for which ``desired`` is None, only the node knows."""
-    can = arguments["stage"] and arguments["live"] and arguments["rehearse"] is None and not asks_later(arguments)
+    """Whether a node may have new credentials to try without a restart. Those of an earlier state, for which
+    ``desired`` is None, only the node knows."""
+    can = arguments["stage"] and arguments["live"] and arguments["rehearse"] is None
     return bool(can and (desired is None or desired.auth))

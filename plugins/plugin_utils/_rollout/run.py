@@ -61,9 +61,8 @@ class Rehearsal:
 
     ``chosen`` are the hosts that rehearse, ``announced`` those of them that somebody has been told of, ``covered`` the
     kinds and roles that have one, ``ended`` those that are through, ``problems`` why some have nothing to say.
-    ``to_ask`` are hosts whose new credentials are still to be tried. ``images`` are those with something to say about,
-    each with its ``hosts``; ``verdicts`` are all images by verdict; ``effects`` what changes for pulls, in words, with
-    the hosts. ``told`` is the host whose task has the whole refusal.
+    ``images`` are those with something to say about, each with its ``hosts``; ``verdicts`` are all images by verdict;
+    ``effects`` what changes for pulls, in words, with the hosts. ``told`` is the host whose task has the whole refusal.
     """
 
     chosen: list[str] = field(default_factory=list)
@@ -71,7 +70,6 @@ class Rehearsal:
     covered: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
-    to_ask: list[str] = field(default_factory=list)
     images: list[dict[str, Any]] = field(default_factory=list)
     verdicts: dict[str, list[str]] = field(default_factory=dict)
     effects: dict[str, list[str]] = field(default_factory=dict)

@@ -291,8 +291,9 @@ def test_a_configuration_that_loses_nothing_is_applied_in_four_calls(scene: Scen
     assert commands["agent-1"] == 4, commands
 
 
-def test_new_credentials_are_tried_in_the_call_that_rehearses(scene: Scene) -> None:
-    """Without a restart, each node asks whether the registry takes them, and whether its images can still be pulled."""
+def test_new_credentials_are_tried_in_the_call_that_stages(scene: Scene) -> None:
+    """Without a restart, each node asks whether the registry takes them, and then whether its images can still be
+    pulled."""
     scene.new_password = scene.new.users.change_password("robot")
     scene.cluster.secrets.add_canary("the next password of new", scene.new_password.partition(" ")[0])
     run = scene.play(SITE, scene.without_loss(), k3s_registries_apply="live").ok()

@@ -112,7 +112,7 @@ def test_a_node_asks_its_registries_about_new_credentials_in_the_call_that_stage
     one_node.more = {"adopt": True, "settle": True}
     result, noted = one_node.stage()
     [(name, sent)] = one_node.sent
-    assert (name, sent["ask"], sent["canary_images"]) == ("k3s_rollout", True, ["image:1"])
+    assert (name, sent["canary_images"]) == ("k3s_rollout", ["image:1"])
     assert (sent["stage"]["adopt"], sent["stage"]["settle"], sent["node_role"]) == (True, True, "agent")
     assert PASSWORD in sent["prepared"]
     assert "doubts" not in result
@@ -124,7 +124,7 @@ def test_an_earlier_state_may_have_credentials_to_try(one_node: OneNode) -> None
     one_node.more = {"state": "previous", "config": None}
     assert one_node.stage()[1].live
     [(name, sent)] = one_node.sent
-    assert (name, sent["ask"], sent["stage"]["state"], "prepared" in sent) == ("k3s_rollout", True, "previous", False)
+    assert (name, sent["stage"]["state"], "prepared" in sent) == ("k3s_rollout", "previous", False)
 
 
 @pytest.mark.parametrize("answer", [dict(STAGED, reach={}), dict(STAGED, live=False)])
@@ -269,11 +269,12 @@ class Site:
     def __init__(self, one_node: OneNode, mode: str = "canary") -> None:
         self.node = one_node
         one_node.more = {"rollout": {"rehearse": mode}}
-        one_node.answers["k3s_registries"] = dict(STAGED, architecture="x86_64")
-        one_node.answers["k3s_rollout"] = {"changed": False, "doubts": [], "rehearsal": REHEARSED}
+        one_node.answers["k3s_rollout"] = dict(STAGED, architecture="x86_64", doubts=[])
 
     def stage(self) -> Host:
-        return self.node.stage()[1]
+        noted = self.node.stage()[1]
+        self.node.answers["k3s_rollout"] = {"changed": False, "rehearsal": REHEARSED}
+        return noted
 
     def ask(self) -> dict[str, Any]:
         self.node.more = {**self.node.more, "rehearse": {"images": ["image:2"], "staged": STAGED}, "stage": False}
@@ -286,13 +287,13 @@ class Site:
             return run
 
 
-def test_before_the_first_node_one_call_asks_both(one_node: OneNode, capsys: pytest.CaptureFixture[str]) -> None:
+def test_before_the_first_node_one_more_call_rehearses(one_node: OneNode, capsys: pytest.CaptureFixture[str]) -> None:
     site = Site(one_node)
     noted = site.stage()
-    assert ([name for name, _sent in one_node.sent], noted.live) == (["k3s_registries"], True)
+    assert ([name for name, _sent in one_node.sent], noted.live) == (["k3s_rollout"], True)
     result = site.ask()
     ((name, sent),) = one_node.sent
-    assert (name, sent["ask"], sent["rehearse"]["images"]) == ("k3s_rollout", True, ["image:2"])
+    assert (name, "stage" in sent, sent["rehearse"]["images"]) == ("k3s_rollout", False, ["image:2"])
     assert PASSWORD in sent["prepared"]
     assert (result["rehearsal"], result["changed"]) == (REHEARSED, False)
     said = capsys.readouterr().out
@@ -306,25 +307,22 @@ def test_a_lost_image_stops_the_run_and_not_the_task_that_finds_it(one_node: One
     site = Site(one_node)
     site.stage()
     lost = dict(REHEARSED, stops=True, refusal="1 image", images=[LOST], counts={"lost": 1})
-    one_node.answers["k3s_rollout"] = {"changed": False, "doubts": ["r asks for tokens"], "rehearsal": lost}
+    one_node.answers["k3s_rollout"] = {"changed": False, "rehearsal": lost}
     assert not site.ask().get("failed")
     assert "1 image could no longer be pulled" in halted(site.run, 9, False)
-    seen = site.run.hosts["a-1"]
-    assert (seen.live, seen.reasons[-1]) == (False, "not without a restart: r asks for tokens")
 
 
-def test_a_host_that_another_one_stands_for_asks_about_its_credentials_only(one_node: OneNode) -> None:
+def test_a_host_that_another_one_stands_for_asks_nothing_more(one_node: OneNode) -> None:
     site = Site(one_node)
     kind = site.stage().kind
     with _action.ledger_of({"cluster": "server/agent"}).opened() as run:
         run.rehearsal.covered = [kind + " agent"]
     assert "rehearsal" not in site.ask()
-    ((_name, sent),) = one_node.sent
-    assert (sent["ask"], "rehearse" in sent) == (True, False)
+    assert one_node.sent == []
 
 
 @pytest.mark.parametrize(
-    "answer", [AnsibleConnectionFailure("no route"), {"doubts": [], "rehearsal": dict(REHEARSED, problem="no route")}]
+    "answer", [AnsibleConnectionFailure("no route"), {"rehearsal": dict(REHEARSED, problem="no route")}]
 )
 def test_what_cannot_be_rehearsed_in_a_run_is_named_and_stops_nothing(one_node: OneNode, answer: Any) -> None:
     site = Site(one_node)
@@ -335,11 +333,9 @@ def test_what_cannot_be_rehearsed_in_a_run_is_named_and_stops_nothing(one_node: 
     assert halted(site.run, 0, False) == ""
 
 
-def test_never_asks_while_the_node_is_staged(one_node: OneNode) -> None:
-    site = Site(one_node, "never")
-    noted = site.stage()
-    [(name, sent)] = one_node.sent
-    assert (name, sent["ask"], sent["stage"]["state"], noted.kind) == ("k3s_rollout", True, "present", "")
+def test_without_a_rehearsal_no_node_stands_for_others(one_node: OneNode) -> None:
+    assert Site(one_node, "never").stage().kind == ""
+    assert Site(one_node).stage().kind != ""
 
 
 def test_only_the_configuration_that_was_rehearsed_is_applied(one_node: OneNode) -> None:

@@ -13,7 +13,6 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout impor
     rehearsal,
     rehearsal_words,
 )
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.questions import Said, enter
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.restart_order_and_limits import (
     Asking,
     decide,
@@ -196,7 +195,7 @@ def test_what_could_not_be_rehearsed_is_named_and_stops_nothing() -> None:
     run = a_run()
     run.rehearsal.chosen = ["server-1", "agent-1"]
     for host in ("server-1", "agent-1"):
-        enter(run, host, (False, True), Said(["x"], None, "containerd does not say"))
+        rehearsal.enter(run, host, None, "containerd does not say")
     assert rehearsal_words.result_lines(run) == ["  not rehearsed on server-1, agent-1: containerd does not say"]
     assert "could not rehearse: containerd does not say" in rehearsal_words.progress_line(run, "agent-1", "", 1.0)
     assert halted(run, 0, False) == ""
@@ -222,18 +221,3 @@ def test_the_plan_says_what_changes_for_pulls() -> None:
         "  for pulls on agent-1, arm-1: 1 image moves from a to b; 9 images are as before",
         "  for pulls on server-1: nothing changes for pulls",
     ]
-
-
-def test_doubts_about_new_credentials_make_it_a_restart() -> None:
-    run = a_run()
-    seen = run.hosts["agent-1"]
-    seen.live, seen.reach = True, {"registries": ["r.test"]}
-    run.rehearsal.to_ask = ["agent-1", "agent-2"]
-    run.hosts["agent-2"].live = True
-    assert rehearsal.has_to_ask(run, "agent-1")
-    enter(run, "agent-1", (True, False), Said(["r.test offers Bearer tokens"]))
-    enter(run, "agent-2", (True, False), Said())
-    assert (seen.live, seen.reach) == (False, {})
-    assert seen.reasons == ["not without a restart: r.test offers Bearer tokens"]
-    assert (run.hosts["agent-2"].live, run.rehearsal.to_ask) == (True, [])
-    assert not rehearsal.has_to_ask(run, "agent-1")
