@@ -41,10 +41,12 @@ FIRST := lint deps demo
 TOGETHER := integration faults-quick unit integration-logins reuse mirror molecule sanity hostile registry-faults report-check conformance awx-api \
 	artifact lint-command
 
+# WITHOUT_GO=1 leaves out what is tried with the containerd of current K3s, which Go builds.
 .PHONY: deps
-deps: venv fleet-deps $(VENV)/.report-installed $(VENV)/.docs-installed ## every Debian package that a target needs, so that no two of them install at once
+deps: venv fleet-deps $(VENV)/.report-installed $(VENV)/.docs-installed ## everything that a target needs, so that no two of them install at once
 	@$(BIN)/python -m tests.mirror deps
 	@$(BIN)/python -m tests.report deps
+	@$(BIN)/python -m tests.fleet.containerd_source
 
 .PHONY: test
 test: venv links ## everything CI runs, and what of it took how long
@@ -75,8 +77,11 @@ sanity: venv ## ansible-test sanity, without ignores
 	$(BIN)/python tests/tools/sanity.py
 
 .PHONY: conformance
-conformance: venv links ## what the rules predict against what a real containerd asks for, 120 configurations
+conformance: venv links ## what the rules predict against what real containerds ask for, 120 configurations and 60
 	$(BIN)/python -m tests.conformance
+ifndef WITHOUT_GO
+	$(BIN)/python -m tests.conformance --containerd2 --cases 60
+endif
 
 .PHONY: lint-corpus
 lint-corpus: venv links ## rule by rule, how often lint fires on what people really write, and on what
@@ -137,6 +142,11 @@ faults-quick: venv links fleet-deps ## the few cases of it that make test runs
 .PHONY: registry-faults
 registry-faults: venv links fleet-deps ## 37 real registry faults on a node, named by its log's diagnosis and by the probe (1 minute)
 	$(BIN)/python -m tests.registry_faults
+ifdef NIGHTLY
+ifndef WITHOUT_GO
+	$(BIN)/python -m tests.registry_faults --containerd2
+endif
+endif
 
 .PHONY: rehearsal-proof
 rehearsal-proof: venv links ## what a rehearsal says against 200 configurations' real pulls, its speed, 100 nodes, kills (about 20 minutes)

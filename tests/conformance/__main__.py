@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Is what ``resolve_image`` says what containerd does? ``python -m tests.conformance [--cases 120] [--seed 0]``.
+"""Is what ``resolve_image`` says what containerd does? ``python -m tests.conformance [--cases 120] [--containerd2]``.
 
 For each generated configuration the hosts.toml files are written as ``hosts_toml`` predicts them, an image that no
 registry has is pulled through containerd's CRI service, and the requests that came are compared with the attempts
@@ -26,7 +26,8 @@ from tests.conformance import handed_over
 from tests.conformance.cases import PRIVATE, PUBLIC, Case, Files, Ports, make_case
 from tests.conformance.containerd import Containerd, ContainerdError, find
 from tests.conformance.registries import LOOPBACK, Log, Registry, refused_line, request_line
-from tests.fleet import certificates
+from tests.fleet import certificates, containerd_source
+from tests.fleet.process import FleetError
 
 # isort: split
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
@@ -137,8 +138,9 @@ def report(case: Case, wanted: list[str], seen: list[str], error: str) -> None:
     print(f"  error: {error}")
 
 
-def run(cases: int, first_seed: int) -> int:
-    """Runs the cases; returns the number of those that differ, and of what else is not as assumed."""
+def run(cases: int, first_seed: int, program: Path) -> int:
+    """Runs the cases with the containerd ``program``; returns the number of those that differ, and of what else is not
+    as assumed."""
     started = time.monotonic()
     differing = requests = 0
     with ExitStack() as stack:
@@ -152,7 +154,7 @@ def run(cases: int, first_seed: int) -> int:
         environment.update(
             NO_PROXY="", no_proxy="", SSL_CERT_FILE=str(authorities.public_ca), SSL_CERT_DIR=str(folder / "none")
         )
-        containerd = stack.enter_context(Containerd(find(CACHE), folder, environment))
+        containerd = stack.enter_context(Containerd(program, folder, environment))
         print(f"{containerd.version}; seeds {first_seed} to {first_seed + cases - 1}")
         ports = Ports((http[0].port, http[1].port), (https[0].port, https[1].port))
         for seed in range(first_seed, first_seed + cases):
@@ -173,10 +175,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=str(__doc__).splitlines()[0])
     parser.add_argument("--cases", type=int, default=120)
     parser.add_argument("--seed", type=int, default=0, help="of the first case; the others follow it")
+    parser.add_argument("--containerd2", action="store_true", help="a containerd 2, built for it, not Debian's")
     arguments = parser.parse_args()
     try:
-        return int(run(arguments.cases, arguments.seed) > 0)
-    except ContainerdError as error:
+        program = containerd_source.ensure(containerd_source.RECENT) if arguments.containerd2 else find(CACHE)
+        return int(run(arguments.cases, arguments.seed, program) > 0)
+    except (ContainerdError, FleetError) as error:
         print(f"conformance: {error}", file=sys.stderr)
         return 2
 

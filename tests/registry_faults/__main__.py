@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real faults on a real node, named by probe and diagnosis: ``python -m tests.registry_faults [--keep] [--write]``.
+"""Real faults on a real node, named by probe and diagnosis: ``python -m tests.registry_faults [--containerd2]``.
 
 One fleet, one configuration with every fault, all pulls by the node's own containerd. Prints a table, and exits with 1
 where a cause is not named as it should be.
@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.fleet import podman, up
+from tests.fleet import containerd_source, podman, up
 from tests.fleet.process import FleetError, say
 from tests.registry_faults import page, servers
 from tests.registry_faults.cases import CASES, ROBOT, SERVERS, Case, certificates, registries
@@ -137,6 +137,7 @@ def report(named: list[Named]) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.registry_faults", description=str(__doc__).splitlines()[0])
     parser.add_argument("--keep", action="store_true", help="keep the fleet for another run")
+    parser.add_argument("--containerd2", action="store_true", help="on a containerd 2, which is built for it")
     parser.add_argument("--write", action="store_true", help="write what was seen into docs/troubleshooting.md")
     arguments = parser.parse_args()
     started = time.monotonic()
@@ -144,7 +145,8 @@ def main() -> int:
     try:
         # What a killed run has left: a fleet that is taken up again would start it.
         podman.podman("rm", "--force", "--time", "0", "--ignore", f"{FLEET}-{CONTAINER}")
-        fleet = up.up(FLEET, 1, 1, "k3s", "auto", 40)
+        containerd = containerd_source.RECENT if arguments.containerd2 else ""
+        fleet = up.up(FLEET, 1, 1, "k3s", "auto", 40, containerd=containerd)
         named = run(fleet)
         wrong = report(named)
         if arguments.write and not wrong:

@@ -23,6 +23,8 @@ from tests.fleet.logins.users import CURRENT, FORMER, Users, new_password
 from tests.integration.cluster import REMOVE, SITE, Cluster, Run
 from tests.integration.secrets_watch import ProcessWatch, Secrets
 
+pytestmark = pytest.mark.containerd2
+
 NAME = os.environ.get("INTEGRATION_FLEET", "integration") + "store"
 VERIFY = "playbooks/verify.yml"
 STATE = "/etc/rancher/k3s/k3sfleet/"

