@@ -34,8 +34,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--containerd", default="", metavar="VERSION", help="the stand-in's, such as v2.2.9; by default Debian's 1.6"
     )
+    command.add_argument("--suite", choices=image.SUITES, default=image.SUITE, help="Debian's release of all nodes")
     command.set_defaults(
-        call=lambda o: up.up(o.name, o.servers, o.agents, o.distribution, o.k3s, o.grace_seconds, o.init, o.containerd)
+        call=lambda o: up.up(
+            o.name, o.servers, o.agents, o.distribution, o.k3s, o.grace_seconds, o.init, o.containerd, o.suite
+        )
     )
 
     command = commands.add_parser("down", help="remove a fleet with everything it made")

@@ -18,17 +18,20 @@ from tests.fleet.process import FleetError, say
 
 FOLDER = Path(__file__).resolve().parent / "node_image"
 SUITE = "bookworm"
+"""Debian's release that fleets have if none is asked for: 12."""
+SUITES = (SUITE, "trixie")
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "ca-certificates", "openssl", "procps",
     "iproute2", "iptables", "kmod", "containerd", "runc", "containernetworking-plugins", "docker-registry",
-    "etcd-server", "python3-grpcio", "python3-yaml", "openrc",
+    "etcd-server", "python3-grpcio", "python3-yaml",
 )  # fmt: skip
+# Beside systemd only there: Debian 13's needs insserv, which systemd-sysv conflicts with.
+_MORE = {SUITE: ("openrc",)}
 NAME = "localhost/k3sfleet-node"
 
 
 OPTIONS = (
     "--variant=essential",
-    "--include=" + ",".join(PACKAGES),
     '--aptopt=Acquire::Languages "none"',
     "--dpkgopt=path-exclude=/usr/share/doc/*",
     "--dpkgopt=path-exclude=/usr/share/man/*",
@@ -36,34 +39,38 @@ OPTIONS = (
 )
 
 
+def _options(suite: str) -> tuple[str, ...]:
+    return ("--include=" + ",".join((*PACKAGES, *_MORE.get(suite, ()))), *OPTIONS)
+
+
 _CHANGES = ("--change", 'CMD ["/lib/systemd/systemd"]', "--change", "STOPSIGNAL SIGRTMIN+3")
 
 
-def _command() -> list[str]:
-    command = ["mmdebstrap", "--quiet", *OPTIONS, "--customize-hook=%s" % (FOLDER / "customize"), SUITE, "-"]
+def _command(suite: str) -> list[str]:
+    command = ["mmdebstrap", "--quiet", *_options(suite), "--customize-hook=%s" % (FOLDER / "customize"), suite, "-"]
     mirror = os.environ.get("FLEET_DEBIAN_MIRROR", "")
     return [*command, mirror] if mirror else command
 
 
-def tag() -> str:
+def tag(suite: str = SUITE) -> str:
     """The image's full name, from the content of its inputs."""
-    digest = hashlib.sha256(repr((SUITE, OPTIONS)).encode())
+    digest = hashlib.sha256(repr((suite, _options(suite))).encode())
     for path in sorted(FOLDER.iterdir()):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return "%s:%s" % (NAME, digest.hexdigest()[:16])
 
 
-def ensure() -> str:
+def ensure(suite: str = SUITE) -> str:
     """Build the image unless it is there; returns its name.
 
     :raises FleetError: when mmdebstrap fails, with what it said.
     """
-    name = tag()
+    name = tag(suite)
     if podman("image", "exists", name, check=False).returncode == 0:
         return name
-    say("Building the node image from Debian %s packages (once, about 90 s) ..." % SUITE)
+    say("Building the node image from Debian %s packages (once, about 90 s) ..." % suite)
     try:
-        maker = subprocess.Popen(_command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        maker = subprocess.Popen(_command(suite), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except FileNotFoundError:
         raise FleetError("mmdebstrap is not installed; `make fleet-deps` installs it") from None
     assert maker.stdout is not None
@@ -82,15 +89,16 @@ def ensure() -> str:
         )
     podman("image", "tag", name + "-new", name)
     podman("image", "untag", name + "-new", name + "-new", check=False)
-    _remove_older(name)
+    _remove_older()
     say("Node image ready: " + name)
     return name
 
 
-def _remove_older(current: str) -> None:
+def _remove_older() -> None:
     """Images of earlier inputs go, unless a container still uses them."""
+    current = [tag(suite) for suite in SUITES]
     for name in podman("images", "--format", "{{.Repository}}:{{.Tag}}", NAME, check=False).stdout.split():
-        if name != current:
+        if name not in current:
             podman("image", "rm", name, check=False)
 
 

@@ -59,6 +59,8 @@ class Fleet:
     """`systemd` or `openrc`: what starts the nodes' services."""
     containerd: str = ""
     """The version of the containerd that the stand-in runs, "" for Debian's."""
+    suite: str = "bookworm"
+    """The release of Debian that the nodes are made from."""
 
     @property
     def folder(self) -> Path:
@@ -123,5 +125,16 @@ def load(name: str) -> Fleet:
         raise FleetError("there is no fleet %s; `python -m tests.fleet up %s` makes it" % (name, name)) from None
     registry = {key: content["registry"][key] for key in ("host", "port", "address", "username", "password", "images")}
     nodes = [Node(node["name"], node["role"], node["address"]) for node in content["nodes"]]
-    known = ("name", "distribution", "k3s", "release", "subnet", "token", "grace_seconds", "init", "containerd")
+    known = (
+        "name",
+        "distribution",
+        "k3s",
+        "release",
+        "subnet",
+        "token",
+        "grace_seconds",
+        "init",
+        "containerd",
+        "suite",
+    )
     return Fleet(**{key: content[key] for key in known if key in content}, registry=Registry(**registry), nodes=nodes)

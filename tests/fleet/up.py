@@ -34,14 +34,16 @@ def up(
     grace_seconds: int,
     init: str = "systemd",
     containerd: str = "",
+    suite: str = image.SUITE,
 ) -> Fleet:
     """Make the fleet, or find it as it was asked for; returns when every node is Ready.
 
     :param containerd: the version that the stand-in runs, "" for Debian's; a real K3s has its own.
+    :param suite: Debian's release on the nodes.
     """
     existing = _existing(check_name(name))
     if existing is not None:
-        _check_same(existing, servers, agents, distribution, k3s, init, containerd)
+        _check_same(existing, servers, agents, distribution, k3s, init, containerd, suite)
         return _resume(existing)
     limits.ensure(servers + agents)
     podman.remove(name)
@@ -50,14 +52,15 @@ def up(
     source = k3s_source.choose(distribution, k3s)
     if containerd and source is None:
         containerd_source.ensure(containerd)
-    tag = image.ensure()
+    tag = image.ensure(suite)
     fleet = _plan(name, servers, agents, distribution, grace_seconds)
-    fleet.init = init
+    fleet.init, fleet.suite = init, suite
     fleet.k3s = "real" if source else "stand-in"
     fleet.containerd = "" if source else containerd
     say("The nodes run %s" % (source or "the stand-in for %s %s" % (distribution, fleet.release)))
     say("Fleet %s: %d servers, %d agents and a registry in %s" % (name, servers, agents, fleet.subnet))
-    registry.create(fleet, tag)
+    # It makes its hashes of passwords with a module that Python 3.13 no longer has.
+    registry.create(fleet, image.ensure())
     nodes.create_all(fleet, tag, source)
     contents.fill(fleet)
     say("Registry %s answers and has %s" % (fleet.registry.url, ", ".join(contents.IMAGES)))
@@ -82,7 +85,7 @@ def _existing(name: str) -> Fleet | None:
 
 
 def _check_same(
-    fleet: Fleet, servers: int, agents: int, distribution: str, k3s: str, init: str, containerd: str
+    fleet: Fleet, servers: int, agents: int, distribution: str, k3s: str, init: str, containerd: str, suite: str
 ) -> None:
     asked = "stand-in" if k3s == "stand-in" else "real" if os.environ.get("K3S_BINARY") else fleet.k3s
     if asked != fleet.k3s:
@@ -95,6 +98,10 @@ def _check_same(
             "fleet %s is there with %d servers and %d agents of %s under %s; `down %s` first"
             % (fleet.name, *found, fleet.name)
         )
+    if fleet.suite != suite:
+        raise FleetError("fleet %s is there on Debian %s, asked for is %s; `down %s` first" % (
+            fleet.name, fleet.suite, suite, fleet.name
+        ))  # fmt: skip
     if fleet.k3s == "stand-in" and fleet.containerd != containerd:
         raise FleetError("fleet %s is there with containerd %s, asked for is %s; `down %s` first" % (
             fleet.name, fleet.containerd or "of Debian", containerd or "Debian's", fleet.name

@@ -11,19 +11,22 @@ from typing import Any, Iterator
 
 import yaml
 
-from tests.fleet import up
+from tests.fleet import image, up
 from tests.integration.cluster import Cluster
 from tests.integration.secrets_watch import Secrets
 
 
 @contextlib.contextmanager
-def two_nodes(name: str, folder: Path, distribution: str = "k3s", init: str = "systemd") -> Iterator[Cluster]:
+def two_nodes(
+    name: str, folder: Path, distribution: str = "k3s", init: str = "systemd", suite: str = image.SUITE
+) -> Iterator[Cluster]:
     """
     :param folder: for what the tests write.
     :param init: what starts services on the nodes.
+    :param suite: Debian's release.
     """
     up.down(name)
-    fleet = up.up(name, 1, 1, distribution, "stand-in", 40, init)
+    fleet = up.up(name, 1, 1, distribution, "stand-in", 40, init, suite=suite)
     (folder / "vault-password").write_text("unused\n", encoding="utf-8")
     variables: dict[str, Any] = yaml.safe_load((fleet.folder / "registries.yml").read_text(encoding="utf-8"))
     key = (fleet.folder / "pki" / "client.key").read_text(encoding="utf-8")
