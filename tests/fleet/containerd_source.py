@@ -50,7 +50,10 @@ def ensure(version: str) -> Path:
 
 def _build(version: str, program: Path) -> None:
     if not shutil.which("go"):
-        raise FleetError("containerd %s is built with Go, which is not installed" % version)
+        raise FleetError(
+            "containerd %s is built with Go, which is not installed. On Debian and Ubuntu: apt-get install golang-go. "
+            "`make test WITHOUT_GO=1` leaves out what needs it" % version
+        )
     place = "%s@%s" % (MODULE, version)
     say("Building containerd %s (once, about 2 minutes) ..." % version)
     found = json.loads(run(["go", "mod", "download", "-json", place], timeout=_BUILD_SECONDS).stdout)
