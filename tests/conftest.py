@@ -7,7 +7,8 @@ Python finds the collection through the link that `make links` keeps; it is made
 a bare `pytest` in a fresh clone works.
 
 Tests with the marker ``nightly`` take too long to wait for after each change. `make nightly` runs them, and so does
-pytest with NIGHTLY=1 in its environment.
+pytest with NIGHTLY=1 in its environment. Tests with the marker ``golang`` need a program that is built with Go; with
+WITHOUT_GO=1 they are left out.
 """
 
 from __future__ import annotations
@@ -48,12 +49,14 @@ def examples(number: int) -> int:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "nightly: runs only with NIGHTLY=1, as make nightly sets it")
+    config.addinivalue_line("markers", "golang: needs Go, and does not run with WITHOUT_GO=1")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if NIGHTLY:
-        return
-    later = [item for item in items if item.get_closest_marker("nightly")]
-    if later:
-        config.hook.pytest_deselected(items=later)
-        items[:] = [item for item in items if item not in later]
+    unwanted = set() if NIGHTLY else {"nightly"}
+    if os.environ.get("WITHOUT_GO"):
+        unwanted.add("golang")
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in unwanted)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
