@@ -196,6 +196,25 @@ def test_a_list_that_the_makefile_lacks_is_named() -> None:
         plan.targets("WEEKLY")
 
 
+@pytest.mark.parametrize("has_sudo", [True, False])
+def test_a_job_of_another_user_becomes_root_with_what_it_needs(has_sudo: bool, tmp_path: Path) -> None:
+    programs = {"id": "echo 1000", "dirname": 'exec /usr/bin/dirname "$@"'}
+    if has_sudo:
+        programs["sudo"] = 'printf "%s\\n" "$@"'
+    for name, text in programs.items():
+        (tmp_path / name).write_text("#!/bin/sh\n%s\n" % text, encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    outcome = subprocess.run(
+        ["/bin/bash", str(CHECKOUT / ".ci" / "job"), "real", "K3S_RELEASE=latest"],
+        cwd=tmp_path, env={"PATH": str(tmp_path)}, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    if not has_sudo:
+        assert (outcome.returncode, outcome.stderr) == (2, ".ci/job needs root, or sudo to become root\n")
+        return
+    words = ["--preserve-env=NIGHTLY,PIP_CACHE_DIR", "--set-home", "env", "PATH=%s" % tmp_path]
+    assert outcome.stdout.splitlines() == [*words, str(CHECKOUT / ".ci" / "job"), "real", "K3S_RELEASE=latest"]
+
+
 def test_job_without_a_target_says_how_to_call_it() -> None:
     outcome = subprocess.run([".ci/job"], cwd=CHECKOUT, check=False, capture_output=True, text=True)
     assert outcome.returncode == 2
