@@ -37,7 +37,7 @@ include tests/fleet/fleet.mk
 # What needs a fleet waits more than it computes: LANES targets at once, the longest first; the words of each come when it
 # has ended. Before them, one by one, what all need: Debian's packages, the node image (of the demo), and code worth running.
 LANES ?= 3
-FIRST := lint deps demo
+FIRST := lint workflows-check deps demo
 TOGETHER := integration faults-quick unit integration-logins reuse mirror molecule sanity hostile registry-faults report-check conformance awx-api \
 	artifact lint-command
 
@@ -48,16 +48,23 @@ deps: venv fleet-deps $(VENV)/.report-installed $(VENV)/.docs-installed ## every
 	@$(BIN)/python -m tests.report deps
 	@$(BIN)/python -m tests.fleet.containerd_source
 
+# On a machine that cannot have Go: what needs it is left out, and the end says so. CI never sets it.
+export WITHOUT_GO ?=
+ifneq ($(WITHOUT_GO),)
+LEFT_OUT := --left-out "WITHOUT_GO is set, so two things have not run: workflows-check, and the tests on a containerd that is built with Go"
+override FIRST := $(filter-out workflows-check,$(FIRST))
+endif
+
 .PHONY: test
 test: venv links ## everything CI runs, and what of it took how long
-	@$(BIN)/python tests/tools/lanes.py --lanes $(LANES) --first $(FIRST) --then $(TOGETHER)
+	@$(BIN)/python tests/tools/lanes.py --lanes $(LANES) $(LEFT_OUT) --first $(FIRST) --then $(TOGETHER)
 
 # What takes too long to wait for after each change: these, and the tests that are marked nightly.
 LONG := faults rehearsal-proof versions integration-nodes airgap runner molecule-ha ee
 
 .PHONY: nightly
 nightly: venv links ## make test with everything that it leaves out (hours)
-	@NIGHTLY=1 $(BIN)/python tests/tools/lanes.py --lanes $(LANES) --first $(FIRST) --then $(LONG) $(TOGETHER)
+	@NIGHTLY=1 $(BIN)/python tests/tools/lanes.py --lanes $(LANES) $(LEFT_OUT) --first $(FIRST) --then $(LONG) $(TOGETHER)
 
 .PHONY: lint
 lint: venv links ## ansible-lint (production), yamllint, ruff, mypy (strict), changelog fragments
@@ -67,6 +74,10 @@ lint: venv links ## ansible-lint (production), yamllint, ruff, mypy (strict), ch
 		-p ansible_collections.k3sfleet.registries.plugins
 	$(BIN)/ansible-lint
 	$(BIN)/antsibull-changelog lint
+
+.PHONY: workflows-check
+workflows-check: venv ## the workflows for GitHub and GitLab, which run elsewhere: actionlint (built with Go), GitLab's schema
+	@$(BIN)/python tests/tools/workflows.py
 
 .PHONY: unit
 unit: venv links ## the pure parts and the node parts with injected faults
@@ -196,8 +207,12 @@ artifact: venv $(VENV)/.docs-installed ## the tarball that people install: built
 	$(BIN)/python tests/tools/artifact.py
 
 .PHONY: versions
-versions: venv links fleet-deps ## the oldest and newest supported ansible-core, and a node's oldest Python
-	$(BIN)/python -m tests.versions
+versions: venv links fleet-deps ## the oldest and newest supported ansible-core, and a node's oldest Python; TRIAL= names one
+	$(BIN)/python -m tests.versions $(if $(TRIAL),--only "$(TRIAL)")
+
+.PHONY: real
+real: venv links fleet-deps ## all that needs no stand-in, on the real K3s in K3S_BINARY, or K3S_RELEASE=v1.34.3+k3s1 (an hour)
+	@$(BIN)/python -m tests.real $(if $(K3S_RELEASE),--release "$(K3S_RELEASE)") $(foreach part,$(ONLY),--only $(part))
 
 .PHONY: mirror
 mirror: venv links ## k3s_image_mirror on real registries: forty images, every fault, exports, secrets

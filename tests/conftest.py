@@ -7,8 +7,8 @@ Python finds the collection through the link that `make links` keeps; it is made
 a bare `pytest` in a fresh clone works.
 
 Tests with the marker ``nightly`` take too long to wait for after each change. `make nightly` runs them, and so does
-pytest with NIGHTLY=1 in its environment. Those with the marker ``containerd2`` need a containerd that Go builds, and
-are left out with WITHOUT_GO=1, which the last lines then say.
+pytest with NIGHTLY=1 in its environment. Tests with the marker ``golang`` need a program that is built with Go; with
+WITHOUT_GO=1 they are left out.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any, Iterable
 
 import pytest
-
-from tests.fleet import containerd_source
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 COLLECTIONS = CHECKOUT / ".ansible" / "collections"
@@ -34,9 +32,6 @@ sys.path.insert(0, str(COLLECTIONS))
 #: Whether everything is to run, as `make nightly` says.
 NIGHTLY = bool(os.environ.get("NIGHTLY"))
 NIGHT = pytest.mark.nightly
-
-#: Whether nothing is to be tried with a containerd 2, which Go builds.
-WITHOUT_GO = containerd_source.is_left_out()
 
 
 def mostly_nightly(values: Iterable[Any], *always: Any) -> list[Any]:
@@ -54,19 +49,14 @@ def examples(number: int) -> int:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "nightly: runs only with NIGHTLY=1, as make nightly sets it")
-    config.addinivalue_line("markers", "containerd2: needs a containerd that Go builds; WITHOUT_GO=1 leaves it out")
+    config.addinivalue_line("markers", "golang: needs Go, and does not run with WITHOUT_GO=1")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    out = [name for name, left_out in (("nightly", not NIGHTLY), ("containerd2", WITHOUT_GO)) if left_out]
-    later = [item for item in items if any(item.get_closest_marker(name) for name in out)]
-    if later:
-        config.hook.pytest_deselected(items=later)
-        items[:] = [item for item in items if item not in later]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if WITHOUT_GO:
-        deselected = terminalreporter.stats.get("deselected", [])
-        number = sum(item.get_closest_marker("containerd2") is not None for item in deselected)
-        terminalreporter.write_line("WITHOUT_GO is set: %d tests with a containerd 2 were left out" % number)
+    unwanted = set() if NIGHTLY else {"nightly"}
+    if os.environ.get("WITHOUT_GO"):
+        unwanted.add("golang")
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in unwanted)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]

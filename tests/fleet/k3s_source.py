@@ -5,23 +5,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 import re
-import shutil
 import socket
 import threading
-import urllib.error
 import urllib.request
 from pathlib import Path
 
-from tests.fleet.podman import CHECKOUT
+from tests.fleet import official_k3s
 from tests.fleet.process import FleetError, say
 
-RELEASES = "https://github.com/k3s-io/k3s/releases/download"
 DEFAULT_RELEASE = {"k3s": "v1.34.3+k3s1", "rke2": "v1.34.2+rke2r1"}
-CACHE = CHECKOUT / ".cache" / "k3s"
 _ANSWER_SECONDS = 5.0
 
 
@@ -53,13 +47,11 @@ def choose(distribution: str, wish: str) -> Path | None:
             raise FleetError("K3S_BINARY=%s is neither a file nor a folder with usr/local/bin/k3s" % given)
         return path
     name = release(distribution)
-    cached = CACHE / name / "k3s"
-    if cached.is_file():
-        return cached
     try:
-        _knock()
-        return _download(name, cached)
-    except (OSError, urllib.error.URLError) as error:
+        if not (official_k3s.CACHE / name / "k3s").is_file():
+            _knock()
+        return official_k3s.fetch(name)
+    except OSError as error:
         say("GitHub does not give K3s %s within %d s (%s): the nodes run the stand-in" % (name, _ANSWER_SECONDS, error))
         return None
 
@@ -86,32 +78,3 @@ def _knock() -> None:
     problem = outcome[0] if outcome else TimeoutError("no answer")
     if problem is not None:
         raise problem
-
-
-def _download(name: str, target: Path) -> Path:
-    suffix, sums = {"x86_64": ("", "sha256sum-amd64.txt"), "aarch64": ("-arm64", "sha256sum-arm64.txt")}.get(
-        platform.machine(), ("", "sha256sum-amd64.txt")
-    )
-    folder = "%s/%s" % (RELEASES, name.replace("+", "%2B"))
-    with urllib.request.urlopen("%s/%s" % (folder, sums), timeout=_ANSWER_SECONDS) as answer:
-        listed = dict(reversed(line.split()) for line in answer.read().decode().splitlines() if len(line.split()) == 2)
-    wanted = listed.get("k3s" + suffix)
-    if wanted is None:
-        raise FleetError("%s/%s does not list k3s%s" % (folder, sums, suffix))
-    say("Downloading K3s %s (once) ..." % name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name("k3s.partial")
-    digest = hashlib.sha256()
-    with urllib.request.urlopen("%s/k3s%s" % (folder, suffix), timeout=30) as answer, partial.open("wb") as handle:
-        while True:
-            block = answer.read(1 << 20)
-            if not block:
-                break
-            digest.update(block)
-            handle.write(block)
-    if digest.hexdigest() != wanted:
-        partial.unlink()
-        raise FleetError("K3s %s: the download's checksum is %s, %s says %s" % (name, digest.hexdigest(), sums, wanted))
-    partial.chmod(0o755)
-    shutil.move(str(partial), target)
-    return target

@@ -30,7 +30,10 @@ RUN_ANSIBLE_TEST = False
 CHECK_REQUIRED_TAGS = True
 CHECK_CHANGELOG = True
 """
-UNWANTED = re.compile(r"(^|/)(\.venv|\.git|\.cache|\.hypothesis|__pycache__|\.mypy_cache|\.ruff_cache)(/|$)|\.pyc$")
+UNWANTED = re.compile(
+    r"(^|/)(\.venv|\.git|\.cache|\.hypothesis|__pycache__|\.mypy_cache|\.ruff_cache)(/|$)|\.pyc$"
+    r"|^(\.ci|\.github)/|^\.gitlab-ci\.yml$"
+)
 # Documented by the module of the same name, or for this collection's own plugins only.
 UNDOCUMENTED = {"action", "doc_fragments", "module_utils", "plugin_utils"}
 BIN = Path(sys.executable).parent

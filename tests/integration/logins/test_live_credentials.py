@@ -19,9 +19,9 @@ from tests.integration.logins.login_fleet import CERTS_D, VERIFY, Account, Login
 ROLLBACK = "playbooks/rollback.yml"
 SERVERS_AGENTS_CONTAINERD = {"debian": (3, 2, ""), "recent": (1, 1, containerd_source.RECENT)}
 DEBIAN = pytest.param("debian", marks=pytest.mark.nightly)
-CONTAINERD_2 = pytest.param("recent", marks=pytest.mark.containerd2)
-BOTH = pytest.mark.parametrize("story", [DEBIAN, CONTAINERD_2], indirect=True)
-RECENT = pytest.mark.parametrize("story", [CONTAINERD_2], indirect=True)
+BUILT = pytest.param("recent", marks=pytest.mark.golang)
+BOTH = pytest.mark.parametrize("story", [DEBIAN, BUILT], indirect=True)
+RECENT = pytest.mark.parametrize("story", [BUILT], indirect=True)
 
 
 class Story:

@@ -17,7 +17,7 @@ from tests.fleet.logins.users import Users
 from tests.integration.cluster import Run
 from tests.integration.logins.login_fleet import VERIFY, LoginFleet, login_fleet
 
-pytestmark = [pytest.mark.nightly, pytest.mark.containerd2]
+pytestmark = [pytest.mark.nightly, pytest.mark.golang]
 
 # A provider that has nothing to give, so that pods pull with what containerd has.
 EMPTY = """#!/usr/bin/python3

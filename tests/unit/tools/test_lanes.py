@@ -77,3 +77,17 @@ def test_the_table_begins_with_the_longest_and_names_what_failed() -> None:
         "      35 s  lint",
         "  4:10 min  altogether",
     ]
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "words"), [("true", 0, "everything that ran has passed"), ("false", 1, "FAILED: one")]
+)
+def test_what_was_left_out_is_said_at_the_end(
+    make: str, code: int, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MAKE", make)
+    assert lanes.main(["--left-out", "something, because", "--then", "one"]) == code
+    said = capsys.readouterr().out
+    assert words in said
+    assert said.endswith("LEFT OUT: something, because\n")
+    assert "everything passed" not in said
