@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-import json
 import re
+import stat
 from pathlib import Path
 
 import pytest
 from local_fleet import Done, run
+
+from tests import results
 
 FLEET = {"server": ["server-1"], "agent": ["agent-1", "agent-2"]}
 GONE = {
@@ -27,13 +29,26 @@ def lines_of(done: Done, host: str) -> list[str]:
 
 
 def test_verify(tmp_path: Path) -> None:
-    done = run(tmp_path, "verify", FLEET, variables=GONE)
+    path = tmp_path / "new" / "verify.json"
+    done = run(tmp_path, "verify", FLEET, variables={**GONE, "k3s_registries_verify_file": "new/verify.json"})
     assert done.status != 0
     assert (lines_of(done, "agent-1"), lines_of(done, "agent-2")) == (["ok"], ["fatal"])
     assert "1 of 3 nodes failed: agent-2" in done.output
     assert re.search(r"^agent-2 +FAILED +unreachable ", done.output, re.M), done.output
     assert "unreachable=1" not in done.output
     assert done.output.count("FAILED agent-2\n  unreachable: ") == 1
+    assert "The result of every node is in %s\n" % path in done.output
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    document = results.valid(path)
+    hosts = document["hosts"]
+    assert (document["kind"], {name: host["passes"] for name, host in hosts.items()}) == (
+        "verify", {"agent-1": True, "agent-2": False, "server-1": True},
+    )  # fmt: skip
+    assert {name: (host["condition"], host["group"]) for name, host in hosts.items()} == {
+        "agent-1": ("idle", "agent"), "agent-2": ("unreachable", "agent"), "server-1": ("idle", "server"),
+    }  # fmt: skip
+    assert [failure["code"] for failure in hosts["agent-2"]["failures"]] == ["unreachable"]
+    assert '"info": {' not in done.output, "what Ansible prints of a failure has nothing of the file"
 
 
 def test_report(tmp_path: Path) -> None:
@@ -41,7 +56,7 @@ def test_report(tmp_path: Path) -> None:
     done = run(tmp_path, "report", FLEET, variables={**GONE, "k3s_registries_report_file": str(page)})
     assert done.status == 0, done.output
     assert (lines_of(done, "agent-1"), lines_of(done, "agent-2")) == (["ok"], ["ok"])
-    hosts = json.loads(page.with_suffix(".json").read_text("utf-8"))["hosts"]
+    hosts = results.valid(page.with_suffix(".json"))["hosts"]
     assert {name: host["condition"] for name, host in hosts.items()} == {
         "agent-1": "idle", "agent-2": "unreachable", "server-1": "idle",
     }  # fmt: skip
@@ -49,8 +64,15 @@ def test_report(tmp_path: Path) -> None:
 
 
 def test_diagnose(tmp_path: Path) -> None:
-    done = run(tmp_path, "diagnose", FLEET, variables=GONE)
+    path = tmp_path / "diagnose.json"
+    wanted = {"k3s_registries_diagnose_file": str(path), "k3s_registries_diagnose_mode": "0640"}
+    done = run(tmp_path, "diagnose", FLEET, variables={**GONE, **wanted})
     assert done.status != 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    document = results.valid(path)
+    assert (document["kind"], {name: host["condition"] for name, host in document["hosts"].items()}) == (
+        "diagnose", {"agent-1": "idle", "agent-2": "unreachable", "server-1": "idle"},
+    )  # fmt: skip
     assert (lines_of(done, "agent-1"), lines_of(done, "agent-2")) == (["ok"], ["ok"])
     assert "agent-2 could not be examined: " in done.output
 
