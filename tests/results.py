@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from pathlib import Path
 from typing import Any, Iterator, Mapping
 
 from jsonschema import Draft202012Validator
+
+from tests.docs import schemas
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -27,16 +30,19 @@ def mistakes(document: Mapping[str, Any], strict: bool = False) -> Iterator[str]
 
     :param strict: whether fields that the schema does not know are mistakes too.
     """
-    found = published(str(document["kind"]))
-    if strict:
-        found = closed(found)
-    for error in Draft202012Validator(found).iter_errors(document):
+    for error in _validator(str(document["kind"]), strict).iter_errors(document):
         yield "%s: %s" % (".".join(str(part) for part in error.absolute_path), error.message[:300])
+
+
+@functools.lru_cache(maxsize=None)
+def _validator(kind: str, strict: bool) -> Draft202012Validator:
+    found = published(kind)
+    return Draft202012Validator(closed(found) if strict else found)
 
 
 def published(kind: str) -> dict[str, Any]:
     """The schema that users get."""
-    [path] = (CHECKOUT / "docs" / "schemas").glob(kind + "-*.schema.json")
+    path = CHECKOUT / schemas.name(kind)
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 

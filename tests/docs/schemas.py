@@ -200,7 +200,7 @@ def _type_of(shape: Any, documented: Mapping[str, Any], nullable: bool) -> dict[
     found: dict[str, Any] = {"type": _or_null("object", nullable)}
     if known:
         found["properties"] = {key: _of(known[key], entries.get(key)) for key in [*entries, *known]}
-    if "*" in shape:
+    elif "*" in shape:
         found["additionalProperties"] = _of(shape["*"], None)
     return found
 
