@@ -27,7 +27,7 @@ def keep(folder: str, found: Mapping[str, Any]) -> str:
     """
     mark = uuid.uuid4().hex
     descriptor = os.open(_path(folder, mark), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogatepass") as handle:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
         json.dump(found, handle)
     return mark
 
@@ -39,7 +39,7 @@ def read(folder: str, mark: str) -> dict[str, Any]:
     """
     if not _MARK.fullmatch(mark):
         raise FileNotFoundError("no result was kept")
-    with open(_path(folder, mark), encoding="utf-8", errors="surrogatepass") as handle:
+    with open(_path(folder, mark), encoding="utf-8") as handle:
         found: dict[str, Any] = json.load(handle)
         return found
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from local_fleet import Done, run
 
 from tests import results
@@ -77,10 +79,36 @@ def test_diagnose(tmp_path: Path) -> None:
     assert "agent-2 could not be examined: " in done.output
 
 
-@pytest.mark.parametrize("playbook", ["verify", "report"])
+@pytest.mark.parametrize("playbook", ["verify", "report", "diagnose"])
 def test_the_first_node_may_be_the_one_that_is_gone(tmp_path: Path, playbook: str) -> None:
     """Once for all nodes does not mean: on the first one, or not at all."""
     gone = {**GONE, "ansible_connection": "{{ 'ssh' if inventory_hostname == 'server-1' else 'local' }}"}
-    page = tmp_path / "report.html"
-    done = run(tmp_path, playbook, FLEET, variables={**gone, "k3s_registries_report_file": str(page)})
-    assert page.exists() if playbook == "report" else "1 of 3 nodes failed: server-1" in done.output
+    files = {"k3s_registries_%s_file" % name: str(tmp_path / (name + ".json")) for name in ("verify", "diagnose")}
+    page = {"k3s_registries_report_file": str(tmp_path / "report.html")}
+    done = run(tmp_path, playbook, FLEET, variables={**gone, **files, **page})
+    assert playbook != "verify" or "1 of 3 nodes failed: server-1" in done.output
+    hosts = results.valid(tmp_path / (playbook + ".json"))["hosts"]
+    assert {name for name, host in hosts.items() if host["unreachable"]} == {"server-1"}
+    assert set(hosts) == {"server-1", "agent-1", "agent-2"}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("play", "passes"),
+    [
+        ({"serial": 1}, {"server-1": True, "agent-1": True, "agent-2": False}),
+        # Ansible ends the play after a batch of which no host is left.
+        ({"serial": 1, "order": "reverse_inventory"}, {"server-1": False, "agent-1": False, "agent-2": False}),
+        ({"strategy": "free"}, {"server-1": True, "agent-1": True, "agent-2": False}),
+        ({"hosts": "server-1,agent-2"}, {"server-1": True, "agent-2": False}),
+    ],
+)
+def test_whatever_the_play_the_file_has_all_of_its_hosts(
+    tmp_path: Path, play: dict[str, Any], passes: dict[str, bool]
+) -> None:
+    role = {"name": "k3sfleet.registries.k3s_registries", "tasks_from": "verify.yml"}
+    plays = [{"hosts": "server,agent", "gather_facts": False, "tasks": [{"ansible.builtin.import_role": role}], **play}]
+    (tmp_path / "play.yml").write_text(yaml.safe_dump(plays), encoding="utf-8")
+    path = tmp_path / "verify.json"
+    run(tmp_path, "play.yml", FLEET, variables={**GONE, "k3s_registries_verify_file": str(path)})
+    assert {name: host["passes"] for name, host in results.valid(path)["hosts"].items()} == passes
