@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+from ansible import constants as C
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import INFO
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.nodes import IDLE
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.row import verdict
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify import kept
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.row import Judged, judge, row_of
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verified import not_examined, verified_host
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "node": {"type": "dict", "default": {}},
@@ -31,6 +34,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "options": {
             "managed": {"type": "bool", "default": False},
             "not_installed": {"type": "str", "choices": ["fail", "allow"], "default": "fail"},
+            "keep": {"type": "bool", "default": False},
         },
     },
 }
@@ -62,9 +66,12 @@ class ActionModule(NodeAction):
             return result
         # Without the answers: Ansible prints all of a result that fails.
         host = str(task_vars.get("inventory_hostname", ""))
-        result["verdict"] = judged = _judged(host, answers, arguments["verify"])
-        if not judged["ok"]:
-            result.update(failed=True, msg="; ".join(judged["failures"]))
+        judged = _judged(host, answers, arguments["verify"])
+        if arguments["verify"]["keep"]:
+            result["kept"] = _keep(host, answers, judged)
+        result["verdict"] = said = row_of(judged)
+        if not said["ok"]:
+            result.update(failed=True, msg="; ".join(said["failures"]))
         return result
 
     def _answers(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -143,9 +150,22 @@ def _facts(answer: Mapping[str, Any]) -> Mapping[str, Any]:
         return {}
 
 
-def _judged(host: str, answers: Mapping[str, Mapping[str, Any]], verify: Mapping[str, Any]) -> dict[str, Any]:
+def _judged(host: str, answers: Mapping[str, Mapping[str, Any]], verify: Mapping[str, Any]) -> Judged:
+    wanted = {"managed": verify["managed"], "not_installed": verify["not_installed"]}
     try:
-        return verdict(host, answers["info"], answers["probe"], answers["canary"], applied=answers["applied"], **verify)
+        return judge(host, answers["info"], answers["probe"], answers["canary"], applied=answers["applied"], **wanted)
     except RecursionError:
         # The fleet's table needs a row for every node.
-        return verdict(host, {"failed": True, "msg": _TOO_DEEP}, {}, {}, False)
+        return judge(host, {"failed": True, "msg": _TOO_DEEP}, {}, {}, False)
+
+
+def _keep(host: str, answers: Mapping[str, Mapping[str, Any]], judged: Judged) -> str:
+    """Keep what was found for the fleet's result; "" if that is impossible, which the task says that writes it."""
+    try:
+        found = verified_host(answers, judged)
+    except RecursionError:
+        found = not_examined(host, _TOO_DEEP)
+    try:
+        return kept.keep(str(C.DEFAULT_LOCAL_TMP), found)
+    except OSError:
+        return ""

@@ -5,20 +5,14 @@
 
 from __future__ import annotations
 
-import datetime
-import json
 import os
 from typing import Any, Mapping
 
 from ansible.errors import AnsibleActionFail
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import FileProblem
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.checked_action import (
-    ControllerAction,
-    write_texts,
-)
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.checked_action import ControllerAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.of_each_host import of_each_host
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import page
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import files, page
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.summary import summary
 
@@ -48,16 +42,16 @@ class ActionModule(ControllerAction):
         if arguments["examined"]:
             arguments.update(_of_the_nodes(of_each_host(task_vars, arguments["examined"])))
         document = build(
-            hosts, arguments["info"], arguments["probe"], arguments["diagnosis"], arguments["groups"], _now(),
+            hosts, arguments["info"], arguments["probe"], arguments["diagnosis"], arguments["groups"], files.now(),
             arguments["rehearsal"],
         )  # fmt: skip
         path = os.path.abspath(arguments["path"])
         json_path = os.path.abspath(arguments["json_path"] or os.path.splitext(path)[0] + ".json")
         if json_path == path:
             raise AnsibleActionFail("json_path and path are both %s, so one would replace the other" % path)
-        texts = {path: page.html(document, arguments["title"]), json_path: json.dumps(document, indent=1) + "\n"}
+        texts = {path: page.html(document, arguments["title"]), json_path: files.as_json(document)}
         if not self._task.check_mode:
-            _write(texts, _mode(arguments["mode"]))
+            files.write("the report", texts, files.mode_of(arguments["mode"]))
         result.update(changed=True, path=path, json_path=json_path, summary=summary(document))
         return result
 
@@ -66,31 +60,3 @@ def _of_the_nodes(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
     """What k3s_registries_examine has found, by what it was asked and by host; hosts that it could not ask left out."""
     asked = {host: answer for host, answer in answers.items() if "info" in answer}
     return {name: {host: answer.get(name) for host, answer in asked.items()} for name in _EXAMINED}
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _mode(text: str) -> int:
-    try:
-        mode = int(text, 8)
-    except ValueError:
-        mode = -1
-    if not 0 <= mode <= 0o777:
-        raise AnsibleActionFail('mode is %s. It must be octal digits in quotes, such as "0644"' % text)
-    return mode
-
-
-def _write(texts: dict[str, str], mode: int) -> None:
-    try:
-        write_texts(texts, mode)
-    except FileProblem as problem:
-        reason = str(getattr(problem.__cause__, "strerror", "") or "")
-        if not reason:
-            # Another user's file is in the way, and the sentence says what to do about it.
-            raise AnsibleActionFail("the report cannot be written on the controller: %s" % problem) from problem
-        raise AnsibleActionFail(
-            "the report cannot be written on the controller (%s): %s. Choose another path, or make this one writable"
-            % (", ".join(texts), reason)
-        ) from problem

@@ -6,20 +6,30 @@ does to its registries, or what a change means for pulls."""
 
 from __future__ import annotations
 
+import os
 from typing import Any, Mapping
 
+from ansible import constants as C
+from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.checked_action import ControllerAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.of_each_host import of_each_host
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import files
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import diagnosed
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.approval import for_the_approval
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._upgrade.words import conclusion
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify import failing
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify import failing, kept
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.table import table
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verified import not_examined, verification
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "of": {"type": "str", "required": True, "choices": ["verify", "diagnose", "upgrade_check", "rehearse"]},
     "registered": {"type": "str", "required": True},
+    "path": {"type": "path", "default": ""},
+    "mode": {"type": "str", "default": "0600"},
+    "groups": {"type": "dict", "default": {}},
 }
 
 display = Display()
@@ -50,7 +60,27 @@ class ActionModule(ControllerAction):
         # One call: in AWX, where every line printed is an event of its own, they stay together.
         display.display("\n" + "\n".join(lines))
         result.update(changed=False, lines=lines, headline=lines[-1], nodes=failed)
+        if arguments["path"]:
+            # After the table: if the file cannot be written, what was found is not lost.
+            self._write(result, arguments, answers, plain(task_vars.get("ansible_play_hosts_all") or []))
         return result
+
+    def _write(
+        self,
+        result: dict[str, Any],
+        arguments: Mapping[str, Any],
+        answers: Mapping[str, Mapping[str, Any]],
+        hosts: list[str],
+    ) -> None:
+        """Write what was found on every host of the play as JSON, as the report does."""
+        make = _verified if arguments["of"] == "verify" else _diagnosed
+        document = make(hosts, answers, arguments["groups"])
+        path = os.path.abspath(arguments["path"])
+        mode = files.mode_of(arguments["mode"])
+        if not self._task.check_mode:
+            files.write("the result", {path: files.as_json(document)}, mode)
+            display.display("\nThe result of every node is in %s" % path)
+        result.update(changed=True, json_path=path)
 
     @staticmethod
     def _of_an_upgrade(
@@ -68,3 +98,27 @@ class ActionModule(ControllerAction):
 def _each(answers: Mapping[str, Mapping[str, Any]], key: str) -> dict[str, Any]:
     """What the hosts have under a key, those without it left out."""
     return {host: answer[key] for host, answer in answers.items() if key in answer}
+
+
+def _diagnosed(hosts: list[str], answers: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Any]) -> dict[str, Any]:
+    # A task that has ended without any answer has failed before the first question.
+    info = {host: answer.get("info", answer) for host, answer in answers.items()}
+    return diagnosed(hosts, info, _each(answers, "diagnosis"), groups, files.now())
+
+
+def _verified(hosts: list[str], answers: Mapping[str, Mapping[str, Any]], groups: Mapping[str, Any]) -> dict[str, Any]:
+    found, lost = {}, []
+    for host, answer in answers.items():
+        if "verdict" not in answer:
+            found[host] = not_examined(host, str(answer.get("msg") or "no reason given"))
+            continue
+        try:
+            found[host] = kept.read(str(C.DEFAULT_LOCAL_TMP), str(answer.get("kept") or ""))
+        except (OSError, ValueError):
+            lost.append(host)
+    if lost:
+        raise AnsibleActionFail(
+            "the result cannot be written on the controller: what was found on %s could not be kept in Ansible's "
+            "temporary folder %s. See whether that is full, and run this again" % (shortened(lost), C.DEFAULT_LOCAL_TMP)
+        )
+    return verification(hosts, found, groups, files.now())

@@ -65,6 +65,10 @@ options:
         type: str
         choices: [fail, allow]
         default: fail
+      keep:
+        description: Keep everything that was found for C(k3s_registries_summary), which writes it for all nodes.
+        type: bool
+        default: false
 """
 
 EXAMPLES = r"""
@@ -100,6 +104,10 @@ rehearsal:
   description: The same of M(k3sfleet.registries.k3s_registries) with C(rehearse), empty if it was not asked.
   returned: without O(verify)
   type: dict
+kept:
+  description: The mark under which the run keeps what was found, empty if the controller could not keep it.
+  returned: with O(verify.keep)
+  type: str
 verdict:
   description: Whether the node passes, and why not.
   returned: with O(verify)

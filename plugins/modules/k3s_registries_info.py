@@ -83,6 +83,10 @@ info:
     role:
       description: V(server) or V(agent).
       type: str
+    data_dir:
+      description: The folder that K3s keeps its data in.
+      type: str
+      sample: /var/lib/rancher/k3s
     unit:
       description: The service, empty if there is none.
       type: str

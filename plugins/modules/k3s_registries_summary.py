@@ -21,6 +21,10 @@ author:
   - the k3sfleet.registries authors (@k3sfleet)
 extends_documentation_fragment:
   - k3sfleet.registries.attributes
+attributes:
+  check_mode:
+    details:
+      - Everything is printed and nothing is written.
 options:
   of:
     description:
@@ -38,6 +42,24 @@ options:
     description: The variable in which the hosts of the play have registered it.
     type: str
     required: true
+  path:
+    description:
+      - The JSON file to write on the controller, with V(verify) and V(diagnose). Empty writes none. Missing folders are
+        made.
+      - It has every host of the play. For V(verify), C(k3s_registries_examine) must have kept what it found.
+      - It is replaced in one step. It is not written through a symbolic link, nor over another user's file in a folder
+        that everybody may write. The task fails then.
+    type: path
+    default: ""
+  mode:
+    description:
+      - The mode of this file. It holds no credentials, but it tells addresses, versions and weaknesses of a fleet.
+    type: str
+    default: "0600"
+  groups:
+    description: The names of the V(server) and of the V(agent) hosts, as the variable C(groups) has them.
+    type: dict
+    default: {}
 seealso:
   - module: k3sfleet.registries.k3s_pull_diagnosis
 """
@@ -68,6 +90,11 @@ headline:
   returned: success
   type: str
   sample: "2 of 40 nodes failed: edge-7, edge-31"
+json_path:
+  description: The JSON file.
+  returned: with O(path)
+  type: str
+  sample: /srv/results/verify.json
 nodes:
   description: The nodes that do not pass, or that have failing pulls.
   returned: success

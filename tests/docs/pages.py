@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tests.conftest  # noqa: F401  # pylint: disable=unused-import  # makes the collection importable
-from tests.docs import lint_page, variables_page
+from tests.docs import lint_page, schemas, variables_page
 from tests.registry_faults import page as troubleshooting_page
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/lint.md": lint_page.text,
     "docs/troubleshooting.md": troubleshooting_page.text,
     "docs/variables.md": variables_page.text,
+    **{schemas.name(kind): functools.partial(schemas.text, kind) for kind in schemas.KINDS},
 }
 
 

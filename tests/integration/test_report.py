@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import stat
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -15,6 +14,7 @@ from typing import Any, Iterator
 
 import pytest
 
+from tests import results
 from tests.fleet.inventory import CANARY
 from tests.integration.cluster import Cluster, Run
 from tests.integration.conftest import TOKEN_REGISTRY
@@ -51,7 +51,7 @@ def write(cluster: Cluster, name: str, since: str = "24h", **more: Any) -> Repor
     run = cluster.play(REPORT, variables=variables, **more).ok()
     text, data = (path.read_text(encoding="utf-8") for path in (page, page.with_suffix(".json")))
     assert cluster.secrets.found_in(text + data) == []
-    return Report(run, page, text.replace("<wbr>", ""), json.loads(data))
+    return Report(run, page, text.replace("<wbr>", ""), results.valid(page.with_suffix(".json")))
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import stat
 import time
-from typing import Iterator
+from pathlib import Path
+from typing import Any, Iterator
 
 import pytest
 
+from tests import results
 from tests.integration.cluster import SITE, Cluster, without
 
 VERIFY = "playbooks/verify.yml"
@@ -33,10 +36,27 @@ def _restart(cluster: Cluster, node: str) -> None:
     cluster.sh(node, wait)
 
 
-def test_a_good_fleet_passes_and_is_not_touched(sound: Cluster) -> None:
+def _result(cluster: Cluster, path: Path) -> dict[str, dict[str, Any]]:
+    """The hosts of a result, which is as its schema says, and which no secret of the cluster is in."""
+    assert cluster.secrets.found_in(path.read_text(encoding="utf-8")) == []
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    hosts: dict[str, dict[str, Any]] = results.valid(path)["hosts"]
+    assert sorted(hosts) == sorted(cluster.names)
+    return hosts
+
+
+def test_a_good_fleet_passes_and_is_not_touched(sound: Cluster, tmp_path: Path) -> None:
     before = sound.snapshot()
-    run = sound.play(VERIFY, "-vvv").ok()
+    file = tmp_path / "verify.json"
+    run = sound.play(VERIFY, "-vvv", variables={"k3s_registries_verify_file": str(file)}).ok()
     assert "all 3 nodes pass" in run.output
+    for name, host in _result(sound, file).items():
+        assert (host["passes"], host["failures"], host["unreachable"], host["errors"]) == (True, [], "", [])
+        assert (host["group"], host["info"]["state"]) == (sound.fleet.node(name).role, "loaded")
+        assert "ok" in {entry["cause"] for entry in host["endpoints"]}
+        assert [pull["ok"] for pull in host["canaries"]] == [True] * len(
+            sound.variables["k3s_registries_canary_images"]
+        )
     for name in sound.names:
         assert any(line.startswith(name) and "loaded" in line and " ok " in line for line in run.output.splitlines())
     after = sound.snapshot()
@@ -56,7 +76,7 @@ def test_site_ends_with_it_where_that_is_asked(sound: Cluster) -> None:
     assert "nodes pass" not in sound.play(SITE).ok().output
 
 
-def test_pending_drifted_and_foreign_nodes_are_each_named(repaired: Cluster) -> None:
+def test_pending_drifted_and_foreign_nodes_are_each_named(repaired: Cluster, tmp_path: Path) -> None:
     mirrors = {
         **repaired.variables["k3s_registries"]["mirrors"],
         "quay.io": {"endpoint": ["https://other.example.com"]},
@@ -66,9 +86,23 @@ def test_pending_drifted_and_foreign_nodes_are_each_named(repaired: Cluster) -> 
     repaired.sh("agent-1", "sed -i 's/k3sfleet.test:5000/k3sfleet.test:5001/' %s/certs.d/docker.io/hosts.toml" % AGENT)
     repaired.sh("agent-2", "sed -i 1d %s && rm -r /etc/rancher/k3s/k3sfleet" % REGISTRIES)
 
-    run = repaired.play(VERIFY, "-vvv").refused()
+    file = tmp_path / "verify.json"
+    run = repaired.play(VERIFY, "-vvv", variables={"k3s_registries_verify_file": str(file)}).refused()
 
     assert run.failed == sorted(repaired.names)
+    hosts = _result(repaired, file)
+    assert not any(host["passes"] for host in hosts.values())
+    wanted = {"server-1": "pending", "agent-1": "drifted", "agent-2": "foreign"}
+    for name, code in wanted.items():
+        assert code in {failure["code"] for failure in hosts[name]["failures"]}
+        assert hosts[name]["info"]["state"] == code
+    # The edit leads to a port where nothing is, which is worse than that somebody has made it.
+    assert {name: host["condition"] for name, host in hosts.items()} == {
+        "server-1": "pending", "agent-1": "failing", "agent-2": "foreign",
+    }  # fmt: skip
+    assert [item["file"] for item in hosts["agent-1"]["info"]["differences"]] == [
+        "%s/certs.d/docker.io/hosts.toml" % AGENT
+    ]
     rows = _rows(run.output)
     assert "FAILED pending" in rows["server-1"], rows
     assert "FAILED drifted" in rows["agent-1"], rows
@@ -111,7 +145,7 @@ def test_an_overriding_template_is_named(repaired: Cluster) -> None:
 
 
 @pytest.mark.nightly
-def test_an_image_that_is_nowhere_fails_every_node_and_is_diagnosed(sound: Cluster) -> None:
+def test_an_image_that_is_nowhere_fails_every_node_and_is_diagnosed(sound: Cluster, tmp_path: Path) -> None:
     wanted = {"k3s_registries_canary_images": [MISSING]}
     began = time.time()
     run = sound.play(VERIFY, variables=wanted).refused()
@@ -121,7 +155,11 @@ def test_an_image_that_is_nowhere_fails_every_node_and_is_diagnosed(sound: Clust
     assert sound.restarts(began) == dict.fromkeys(sound.names, 0)
 
     place = "%s:%d" % (sound.fleet.registry.host, sound.fleet.registry.port)
-    told = sound.play(DIAGNOSE, "-vvv", variables={"k3s_registries_diagnose_images": [MISSING]}).ok().output
+    file = tmp_path / "diagnose.json"
+    asked = {"k3s_registries_diagnose_images": [MISSING], "k3s_registries_diagnose_file": str(file)}
+    told = sound.play(DIAGNOSE, "-vvv", variables=asked).ok().output
+    for host in _result(sound, file).values():
+        assert [(pull["image"], pull["cause"]) for pull in host["pulls"]] == [(MISSING, "not_found")]
     assert "1. image missing (not_found) at %s, on 3 nodes (agent-1, agent-2, server-1)" % place in told
     assert "image    %s\n" % MISSING in told
     assert "fix      Push %s to %s" % (MISSING, place) in told

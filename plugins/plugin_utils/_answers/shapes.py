@@ -21,7 +21,8 @@ _CONTRADICTION = {"what": TEXT, "stated": TEXT, "found": TEXT, "place": TEXT}
 
 #: ``info`` of k3s_registries_info.
 INFO = {
-    "distribution": TEXT, "release": TEXT, "role": TEXT, "unit": TEXT, "unit_state": TEXT, "started_at": TEXT,
+    "distribution": TEXT, "release": TEXT, "role": TEXT, "data_dir": TEXT, "unit": TEXT, "unit_state": TEXT,
+    "started_at": TEXT,
     "registries": {
         "path": TEXT, "exists": FLAG, "managed": FLAG, "mode": TEXT, "error": TEXT,
         "config": {
@@ -40,7 +41,7 @@ INFO = {
 ENDPOINTS = [
     {
         "image": TEXT, "registry": TEXT, "kind": TEXT, "endpoint": TEXT, "url": TEXT, "cause": TEXT, "message": TEXT,
-        "fix": TEXT, "status": NUMBER, "times": {"*": NUMBER}, "auth": TEXT,
+        "fix": TEXT, "findings": [TEXT], "status": NUMBER, "times": {"*": NUMBER}, "auth": TEXT,
         "certificate": {"subject": TEXT, "issuer": TEXT, "not_after": TEXT, "days_left": NUMBER, "protocol": TEXT},
     }
 ]  # fmt: skip

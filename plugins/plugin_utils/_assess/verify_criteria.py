@@ -21,13 +21,17 @@ _MOST_FINDINGS = 10
 
 
 class Finding(NamedTuple):
-    """Something about a node; with one that ``fails``, it does not pass. ``place``: the endpoint that it is about."""
+    """Something about a node; with one that ``fails``, it does not pass. ``place``: the endpoint that it is about.
+
+    ``code`` is one word for scripts. A sentence begins with it, or with ``label`` if that is not None.
+    """
 
     fails: bool
     code: str
     message: str
     fix: str = ""
     place: str = ""
+    label: str | None = None
 
 
 def of_modules(answers: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
@@ -37,7 +41,8 @@ def of_modules(answers: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
     """
     for module, answer in answers.items():
         if answer.get("failed") or answer.get("unreachable"):
-            yield Finding(True, "%s failed" % module, str(answer.get("msg") or "no reason given"))
+            message = str(answer.get("msg") or "no reason given")
+            yield Finding(True, "module_failed", message, label="%s failed" % module)
 
 
 def of_info(facts: Mapping[str, Any], managed: bool, not_installed: str) -> Iterator[Finding]:
@@ -91,7 +96,7 @@ def of_endpoints(entries: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
             # It works, but containerd gives its credentials to somebody else.
             listed = entry.get("findings")
             for finding in listed[:_MOST_FINDINGS] if isinstance(listed, list) else ():
-                yield Finding(False, "", str(finding), fix, place)
+                yield Finding(False, "credentials_exposed", str(finding), fix, place, label="")
         elif levels[registry] != "ok":
             cause, message = str(entry.get("cause") or "unknown"), str(entry.get("message") or "")
             yield Finding(levels[registry] == "error", cause, message, fix, place)

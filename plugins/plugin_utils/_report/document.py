@@ -1,10 +1,12 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The report's document: what the play has gathered about each host, in one shape and without secrets.
+"""The documents that scripts read: what a play has gathered about each host, in one shape and without secrets.
 
-``{schema: 1, generated: ISO-8601 UTC, hosts: {name: {condition, level, group, unreachable, errors, info, endpoints,
-pulls, rehearsal}}}``. It is written as JSON, embedded in the HTML, and the only source of the page.
+``{schema, version, kind, generated, hosts: {name: {condition, level, group, unreachable, errors, info, ...}}}``. What
+else a host has depends on what the play has asked it, see ``host.py``. docs/schemas describes every field; its files
+are made by ``tests/docs/schemas.py``. The report's document is embedded in its HTML too, and the only source of the
+page.
 """
 
 from __future__ import annotations
@@ -12,21 +14,13 @@ from __future__ import annotations
 import re
 from typing import Any, Iterable, Mapping
 
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.clean import clean
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import (
-    DIAGNOSES,
-    ENDPOINTS,
-    INFO,
-    PROVIDERS,
-    REHEARSED,
-)
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.nodes import assess
+from .host import host, rehearsal, result_of
 
+#: The first number of :data:`VERSION`, for scripts that want only one. It changes if a field is removed, or gets
+#: another meaning or type; the second changes if one is added.
 SCHEMA = 1
-
-NOTHING_CHANGES = "nothing would change there, so nothing was rehearsed"
-_TOO_ODD = "The module never gives an answer like this one, which is left out: %s"
+VERSION = "1.0"
+KINDS = ("report", "verify", "diagnose")
 
 
 def build(
@@ -36,9 +30,9 @@ def build(
     diagnosis: Mapping[str, Any],
     groups: Mapping[str, Iterable[str]],
     generated: str,
-    rehearsal: Mapping[str, Any] | None = None,
+    rehearsed: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The document of a fleet.
+    """The report's document of a fleet.
 
     :param hosts: all hosts of the report, even if nothing was gathered about them.
     :param info: results of k3s_registries_info by host, as ``register`` keeps them, even if failed or unreachable.
@@ -46,20 +40,54 @@ def build(
     :param diagnosis: the same of k3s_pull_diagnosis.
     :param groups: ``server`` and ``agent`` to the names of their hosts.
     :param generated: the time of the report, ISO-8601 UTC.
-    :param rehearsal: results of k3s_registries with ``rehearse`` by host; None if nothing was rehearsed.
+    :param rehearsed: results of k3s_registries with ``rehearse`` by host; None if nothing was rehearsed.
     """
-    roles = {str(host): role for role in ("agent", "server") for host in groups.get(role) or ()}
+    roles = roles_of(groups)
+    asked = {"info": info, "probe": probe, "diagnosis": diagnosis}
+    found = {
+        name: {
+            **host(roles.get(name, ""), {question: result_of(asked[question], name) for question in asked}),
+            "rehearsal": rehearsal(result_of(rehearsed or {}, name)),
+        }
+        for name in _once(hosts)
+    }
+    return document("report", found, generated)
+
+
+def diagnosed(
+    hosts: Iterable[str],
+    info: Mapping[str, Any],
+    diagnosis: Mapping[str, Any],
+    groups: Mapping[str, Iterable[str]],
+    generated: str,
+) -> dict[str, Any]:
+    """The document of a diagnosis; the parameters are those of :func:`build`."""
+    roles = roles_of(groups)
+    asked = {"info": info, "diagnosis": diagnosis}
+    found = {
+        name: host(roles.get(name, ""), {question: result_of(asked[question], name) for question in asked})
+        for name in _once(hosts)
+    }
+    return document("diagnose", found, generated)
+
+
+def document(kind: str, hosts: Mapping[str, Mapping[str, Any]], generated: str) -> dict[str, Any]:
+    """The hosts in their natural order, with what every document begins with.
+
+    :param kind: one of :data:`KINDS`.
+    """
     return {
         "schema": SCHEMA,
+        "version": VERSION,
+        "kind": kind,
         "generated": generated,
-        "hosts": {
-            name: {
-                **_host(roles.get(name, ""), _result(info, name), _result(probe, name), _result(diagnosis, name)),
-                "rehearsal": _rehearsal(_result(rehearsal or {}, name)),
-            }
-            for name in sorted({str(host) for host in hosts}, key=natural)
-        },
+        "hosts": {name: hosts[name] for name in sorted(hosts, key=natural)},
     }
+
+
+def roles_of(groups: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Hosts to ``server`` or ``agent``; one that is in both groups is a server."""
+    return {str(name): role for role in ("agent", "server") for name in groups.get(role) or ()}
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
@@ -68,63 +96,5 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
-def _result(results: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = results.get(name)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _host(
-    group: str, info: Mapping[str, Any], probe: Mapping[str, Any], diagnosis: Mapping[str, Any]
-) -> dict[str, Any]:
-    unreachable = ""
-    errors = []
-    for module, result in (
-        ("k3s_registries_info", info),
-        ("k3s_registry_probe", probe),
-        ("k3s_pull_diagnosis", diagnosis),
-    ):
-        message = clean({"msg": str(result.get("msg") or "no reason given")})["msg"]
-        if result.get("unreachable"):
-            unreachable = unreachable or message
-        elif result.get("failed"):
-            errors.append({"module": module, "message": message})
-    facts = _part(info, "info", INFO, "k3s_registries_info", errors)
-    endpoints = _part(probe, "endpoints", ENDPOINTS, "k3s_registry_probe", errors)
-    providers = _part(probe, "providers", PROVIDERS, "k3s_registry_probe", errors)
-    pulls = _part(diagnosis, "pulls", DIAGNOSES, "k3s_pull_diagnosis", errors)
-    host = {
-        "group": group or str((facts or {}).get("role") or ""),
-        "unreachable": unreachable,
-        "errors": clean(errors),
-        "info": facts,
-        "endpoints": endpoints or [],
-        "providers": providers or [],
-        "pulls": pulls or [],
-    }
-    found = assess(host)
-    return {"condition": found.condition, "level": found.level, **host}
-
-
-def _rehearsal(result: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What a node has found about a configuration that is not applied, or why nothing; None if it was not asked.
-
-    That it would lose an image is no trouble of the node's, nor that nothing could be told.
-    """
-    if not result:
-        return None
-    errors: list[dict[str, str]] = []
-    found = _part(result, "rehearsal", REHEARSED["rehearsal"], "k3s_registries", errors)
-    if found:
-        return dict(found)
-    said = errors[0]["message"] if errors else str(result.get("msg") or "no reason given")
-    failed = result.get("failed") or result.get("unreachable") or errors
-    return {"problem": clean({"msg": said})["msg"] if failed else NOTHING_CHANGES, "images": []}
-
-
-def _part(result: Mapping[str, Any], key: str, shape: Any, module: str, errors: list[dict[str, str]]) -> Any:
-    """What a module has answered under ``key``, None if the module cannot have answered that."""
-    try:
-        return clean(conform(result.get(key), shape, key))
-    except OddAnswer as odd:
-        errors.append({"module": module, "message": _TOO_ODD % odd})
-        return None
+def _once(hosts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(str(name) for name in hosts))

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A node's row in the table of a verification: what was found, in sentences and in cells of a few words."""
+"""What a verification has found on a node: its row in the table, in cells of a few words, and what it fails for."""
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Mapping, NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.clean import clean
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
@@ -21,7 +21,19 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.verify
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import words
 
 
-def verdict(
+class Judged(NamedTuple):
+    """``row``: ``{host, state, release, cells, canary}``; ``cells``: endpoint to what it is to the node in a few words.
+    Neither it nor the ``findings`` are clean."""
+
+    row: dict[str, Any]
+    findings: list[Finding]
+
+    @property
+    def passes(self) -> bool:
+        return not any(finding.fails for finding in self.findings)
+
+
+def judge(
     host: str,
     info: Mapping[str, Any],
     probe: Mapping[str, Any],
@@ -29,13 +41,12 @@ def verdict(
     managed: bool,
     applied: Mapping[str, Any] | None = None,
     not_installed: str = "fail",
-) -> dict[str, Any]:
-    """``{host, ok, state, release, cells, canary, failures, warnings}`` of one node.
+) -> Judged:
+    """How one node stands.
 
     :param info: what k3s_registries_info has returned, failed or unreachable results too; the same for ``probe`` and
         ``canary`` ({} where they were not asked), and ``applied``, k3s_registries in check mode.
     :param managed: see ``verify_criteria.of_info``, also for ``not_installed``.
-    :returns: ``cells``: endpoint to what it is to the node in a few words; ``failures`` and ``warnings``: sentences.
     """
     row: dict[str, Any] = {"host": host, "state": "", "release": "", "cells": {}, "canary": ""}
     found: list[Finding] = []
@@ -49,23 +60,35 @@ def verdict(
     else:
         row.update(state=str(facts.get("state") or ""), release=str(facts.get("release") or ""))
         found += verify_criteria.of_info(facts, managed, not_installed)
-        found += _of_the_rest(row, applied or {}, probe, canary)
+        found += _of_the_rest(row, not_said_already(applied or {}), probe, canary)
+    return Judged(row, [_in_full(finding) for finding in found])
+
+
+def verdict(*answers: Any, **more: Any) -> dict[str, Any]:
+    """:func:`judge` as a row."""
+    return row_of(judge(*answers, **more))
+
+
+def row_of(judged: Judged) -> dict[str, Any]:
+    """``{host, ok, state, release, cells, canary, failures, warnings}``, for the table; the last two are sentences."""
     sentences: dict[bool, list[str]] = {True: [], False: []}
-    for finding in found:
+    for finding in judged.findings:
         sentences[finding.fails].append(_sentence(finding))
-    row["ok"] = not sentences[True]
+    row = {**judged.row, "ok": judged.passes}
     row.update(failures=list(dict.fromkeys(sentences[True])), warnings=list(dict.fromkeys(sentences[False])))
     # The modules mask what they return; this is the safety net if one forgets.
     cleaned: dict[str, Any] = clean(row)
     return cleaned
 
 
+def not_said_already(applied: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``applied``, unless it has failed for what k3s_registries_info has said already."""
+    return {} if applied.get("contradictions") else applied
+
+
 def _of_the_rest(
     row: dict[str, Any], applied: Mapping[str, Any], probe: Mapping[str, Any], canary: Mapping[str, Any]
 ) -> list[Finding]:
-    if applied.get("contradictions"):
-        # k3s_registries_info has said so already.
-        applied = {}
     answers = {"k3s_registries": applied, "k3s_registry_probe": probe, "k3s_canary_pull": canary}
     found = [*verify_criteria.of_modules(answers)]
     files = _part(found, applied, "files", FILES, "k3s_registries")
@@ -91,7 +114,8 @@ def _part(found: list[Finding], answer: Mapping[str, Any], key: str, shape: Any,
     try:
         return clean(conform(answer.get(key), shape, key))
     except OddAnswer as odd:
-        found.append(Finding(True, "%s has given an answer that it never gives" % module, str(odd)))
+        label = "%s has given an answer that it never gives" % module
+        found.append(Finding(True, "odd_answer", str(odd), label=label))
         return None
 
 
@@ -117,13 +141,19 @@ def _canary(pulls: list[Mapping[str, Any]]) -> str:
     return "ok %.1f s" % sum(float(pull.get("seconds") or 0) for pull in pulls) if pulls else ""
 
 
+def _in_full(finding: Finding) -> Finding:
+    """With the words for a state that came without."""
+    if finding.message or finding.code not in words.STATES:
+        return finding
+    state = words.STATES[finding.code]
+    return finding._replace(message=state.message, fix=state.fix)
+
+
 def _sentence(finding: Finding) -> str:
-    message, fix = finding.message, finding.fix
-    if not message and finding.code in words.STATES:
-        message, fix = words.STATES[finding.code].message, words.STATES[finding.code].fix
     where = "at %s" % words.address(finding.place) if finding.place else ""
-    text = "%s: %s" % (" ".join(part for part in (finding.code, where) if part), message)
+    begin = finding.code if finding.label is None else finding.label
+    text = "%s: %s" % (" ".join(part for part in (begin, where) if part), finding.message)
     # A message may end with the error's own words, "It failed. (connection refused)".
     if text[-1] not in ".:" and not (text[-1] == ")" and ". (" in text):
         text += "."
-    return ("%s %s" % (text, fix)).strip()
+    return ("%s %s" % (text, finding.fix)).strip()

@@ -21,11 +21,12 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.red
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import page
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build, diagnosed
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.summary import summary
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify import failing
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.row import verdict
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.row import judge, row_of
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.table import table
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verified import verification, verified_host
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.decode import decode
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._yaml.errors import DecodeError
 from hypothesis import HealthCheck, given, settings
@@ -111,10 +112,13 @@ def shown(results: dict[str, Any], with_page: bool = False) -> str:
     """Everything that is written or printed about a host with these results of modules."""
     info, probe, diagnosis = (results.get(name, {}) for name in ("info", "probe", "diagnosis"))
     document = build(["n"], {"n": info}, {"n": probe}, {"n": diagnosis}, {}, "2026-11-25T14:02:00Z")
-    judged = verdict("n", info, probe, results.get("canary", {}), True, results.get("applied"))
+    found = judge("n", info, probe, results.get("canary", {}), True, results.get("applied"))
+    judged = row_of(found)
+    verified = verification(["n"], {"n": verified_host(results, found)}, {}, "2026-11-25T14:02:00Z")
+    diagnosis_of_all = diagnosed(["n"], {"n": info}, {"n": diagnosis}, {}, "2026-11-25T14:02:00Z")
     lines = failing.lines(failing.examined({"n": diagnosis}, {"n": info}))
     html = page.html(document, "Report") if with_page else ""
-    return printed(document, html, summary(document), judged, table([judged]), lines)
+    return printed(document, verified, diagnosis_of_all, html, summary(document), judged, table([judged]), lines)
 
 
 def decoded(text: str, strict: bool) -> str:

@@ -22,8 +22,9 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.summary import summary
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify import failing
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.row import verdict
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.row import judge, row_of, verdict
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.table import table
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verified import verified_host
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -145,8 +146,12 @@ def test_its_row_says_what_was_wrong(info: Any, probe: Any, pulls: Any, said: st
     document = build(["odd"], {"odd": info}, {"odd": probe}, {"odd": pulls}, {}, "")
     assert said in document["hosts"]["odd"]["errors"][0]["message"]
     assert said in page.html(document, "Report")
-    judged = verdict("odd", info, probe, pulls, True)
+    found = judge("odd", info, probe, pulls, True)
+    judged = row_of(found)
     assert judged["ok"] is False
+    verified = verified_host({"info": info, "probe": probe, "canary": pulls}, found)
+    assert (verified["passes"], said in verified["errors"][0]["message"]) == (False, True)
+    assert said in {item["code"]: item["message"] for item in verified["failures"]}["odd_answer"]
     assert said in "\n".join(table([judged]))
     if "pulls" in said:
         assert said in "\n".join(failing.lines(failing.examined({"odd": pulls}, {"odd": info})))

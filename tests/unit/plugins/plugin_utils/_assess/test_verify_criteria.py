@@ -76,7 +76,7 @@ def test_what_was_pulled_and_what_could_not_be_asked() -> None:
     [found] = verify_criteria.of_canaries(pulls)
     assert (found.fails, found.code, found.message) == (True, "not_found", "b cannot be pulled: No b.")
     answers = {"one": {"failed": True}, "two": {"unreachable": True, "msg": "gone"}, "three": {"skipped": True}}
-    assert [(item.fails, item.code, item.message) for item in verify_criteria.of_modules(answers)] == [
+    assert [(item.fails, item.label, item.message) for item in verify_criteria.of_modules(answers)] == [
         (True, "one failed", "no reason given"), (True, "two failed", "gone"),
     ]  # fmt: skip
 

@@ -9,7 +9,8 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build, clean, natural
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.clean import clean
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build, natural
 
 CANARY = "c4n4ry-s3cret-Pa55"
 KEY = "-----BEGIN EC PRIVATE KEY-----\n" + CANARY + "\nAAAA\n-----END EC PRIVATE KEY-----"

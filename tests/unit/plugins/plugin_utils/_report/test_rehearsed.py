@@ -9,7 +9,8 @@ import re
 from typing import Any
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import page, rehearsed
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import NOTHING_CHANGES, build
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.host import NOTHING_CHANGES
 
 from tests.unit.plugins.plugin_utils._report.hosts import document, host
 
