@@ -52,6 +52,11 @@ PARTS = (
         "three servers and an agent: a server's plug pulled",
         ("-m", "tests.faults", "--k3s", "auto", "--fleet", FLEET + "faults"),
     ),
+    Part(
+        "pods",
+        "one server, three servers: pods and the API while all nodes restart",
+        ("-m", "tests.real.pods"),
+    ),
 )
 
 
