@@ -92,6 +92,7 @@ ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     batch_pause={"type": "int", "default": 0},
     stop_after={"type": "str", "default": ""},
     makes_way={"type": "bool", "default": False},
+    cordon={"type": "bool", "default": False},
     force={"type": "bool", "default": False},
 )
 

@@ -76,8 +76,8 @@ STAGED = {
 #: What k3s_rollout answers.
 ROLLED = {
     "changed": FLAG, "step": TEXT, "seconds": NUMBER, "restarted": FLAG, "live": FLAG, "rolled_back": FLAG,
-    "canaries": [{"image": TEXT}], "log": [TEXT], "waiting_for": [TEXT], "waited_for": [TEXT], "warnings": [TEXT],
-    "diagnosis": {"*": ANY}, "differences": [TEXT],
+    "cordoned": FLAG, "uncordoned": FLAG, "canaries": [{"image": TEXT}], "log": [TEXT], "waiting_for": [TEXT],
+    "waited_for": [TEXT], "warnings": [TEXT], "diagnosis": {"*": ANY}, "differences": [TEXT],
 }  # fmt: skip
 
 #: What k3s_rollout answers if it only asks.
