@@ -144,6 +144,16 @@ options:
         it is after O(state=absent).
     type: bool
     default: false
+  rancher_managed:
+    description:
+      - What happens to a node that Rancher provisions, where Rancher's system agent writes registries.yaml itself.
+        V(refuse) fails before anything on it is touched, V(warn) goes on. With O(state=absent) it is always a
+        warning.
+      - It is such a node if the service C(rancher-system-agent) runs or is enabled, and C(50-rancher.yaml) is among the
+        drop-ins of K3s' configuration.
+    type: str
+    choices: [refuse, warn]
+    default: refuse
   keep_generations:
     description:
       - How many earlier states of the managed files the node keeps for a rollback, from 1 to 100.
@@ -424,10 +434,11 @@ contradictions:
   contains:
     what:
       description:
-        - V(role), V(group), V(distribution), V(service), V(data_dir), V(registries_file), V(units) or V(process).
+        - V(role), V(group), V(distribution), V(service), V(data_dir), V(registries_file), V(units), V(process) or
+          V(rancher).
       type: str
     stated:
-      description: What the inventory or a variable says.
+      description: What the inventory or a variable says; the file that Rancher writes.
       type: str
     found:
       description: What the node says.

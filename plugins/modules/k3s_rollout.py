@@ -90,6 +90,11 @@ options:
         description: Whether to take over a registries.yaml only if it is equal in effect.
         type: bool
         default: false
+      rancher_managed:
+        description: Whether a node that Rancher provisions is refused.
+        type: str
+        choices: [refuse, warn]
+        default: refuse
       programs:
         description: Where the node has received programs that it lacked.
         type: dict

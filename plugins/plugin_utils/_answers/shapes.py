@@ -120,7 +120,7 @@ LEASED = {
 #: What a node seals for k3s_registries_info, see ``module_utils/_observation/observe.py``.
 SAID = {
     "distribution": TEXT, "role": TEXT, "release": TEXT, "node_state": TEXT, "unit": TEXT, "unit_state": TEXT,
-    "contradictions": [_CONTRADICTION],
+    "contradictions": [_CONTRADICTION], "rancher": _CONTRADICTION,
     "service_state": TEXT, "started": NUMBER, "command": [TEXT], "agent_dir": TEXT, "data_dir": TEXT,
     "registries": {
         "path": TEXT, "exists": FLAG, "managed": FLAG, "mode": TEXT, "changed_at": NUMBER, "sha256": TEXT, "text": TEXT,

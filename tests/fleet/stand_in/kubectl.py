@@ -1,8 +1,8 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`k3s kubectl`: get, create, replace, patch and delete of nodes, leases, pods, secrets and service accounts, get of the API's
-endpoints, and get --raw, worded as kubectl words them."""
+"""`k3s kubectl`: get, create, replace and delete of nodes, leases, pods, secrets and service accounts, patch of nodes,
+get of the API's endpoints, and get --raw, worded as kubectl words them."""
 
 from __future__ import annotations
 
