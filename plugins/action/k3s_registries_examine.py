@@ -147,7 +147,7 @@ def _facts(answer: Mapping[str, Any]) -> Mapping[str, Any]:
 def _of_rancher(facts: Mapping[str, Any]) -> list[str]:
     """Verify has a table of warnings for it."""
     found = [item for item in facts.get("problems") or [] if item.get("code") == "rancher_managed"]
-    return ["%(message)s %(fix)s" % item for item in found]
+    return ["%s %s" % (item.get("message"), item.get("fix")) for item in found]
 
 
 def _judged(host: str, answers: Mapping[str, Mapping[str, Any]], verify: Mapping[str, Any]) -> dict[str, Any]:

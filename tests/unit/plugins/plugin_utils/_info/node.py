@@ -48,9 +48,10 @@ class Node:
         self.default_endpoint = True
         self.embedded = ""
         self.binary = root / "k3s"
+        self.rancher = ""
         self.release = ""
         monkeypatch.setattr(type(self.paths), "binary", property(lambda paths: str(self.binary)))
-        monkeypatch.setattr(identity, "find_units", lambda root: Found(self._units()))
+        monkeypatch.setattr(identity, "find_units", lambda root: Found(self._units(), self.rancher))
         monkeypatch.setattr(observing.installed_release, "installed", lambda paths, keep: self.release)
         os.makedirs(self.paths.config_dir)
 
