@@ -190,7 +190,7 @@ class Commit:
         # Waiting for the other servers, before the restart of a rollback for as long as for a healthy node.
         longest = self.options.quorum_timeout + 3 * self.options.restart_timeout + 2 * _RELOAD_LOOP
         longest += self.options.canary_timeout * len(self.options.canary_images)
-        if self.options.cordon:
+        if self.options.cordon or self.memory.cordon_note() is not None:
             longest += _UNCORDON_PATIENCE
         # When this server's own API is away, that is what the commit may be about to mend.
         with contextlib.suppress(lease.LeaseUnavailable):
