@@ -76,6 +76,9 @@ class ActionModule(ShortWayAction, RehearsingAction):
 
     def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         began = time.time()
+        if arguments["rehearse"] is not None:
+            # A rehearsal puts nothing on the node.
+            arguments["rancher_managed"] = "warn"
         if self._may_take_short_way(arguments):
             return self._by_the_short_way(arguments, result, task_vars, began)
         prepared, warnings = self._check(arguments, task_vars, {})
@@ -273,6 +276,8 @@ class ActionModule(ShortWayAction, RehearsingAction):
         """How the node differs from what the inventory says."""
         host = str(task_vars.get("inventory_hostname", ""))
         said = "; ".join(sentence(item, *cluster_groups(arguments["cluster"])) for item in contradictions)
+        if all(item["what"] == "rancher" for item in contradictions):
+            return "%s: %s. Nothing on it has been touched." % (host, said)
         return "%s is not what the inventory says: %s. Nothing on it has been touched." % (host, said)
 
     def _check_values(
@@ -390,8 +395,9 @@ class ActionModule(ShortWayAction, RehearsingAction):
             if answer.get("failed"):
                 run.hosts.pop(host, None)
                 run.failed[host] = str(answer.get("msg", ""))
-                if any(item["what"] == "group" for item in answer.get("contradictions") or []):
-                    # It belongs to a cluster, but the inventory does not say to which: nothing restarts anywhere.
+                if any(item["what"] in ("group", "rancher") for item in answer.get("contradictions") or []):
+                    # It belongs to a cluster, but the inventory does not say to which, or it belongs to Rancher, as its
+                    # neighbours may, and so may their cluster: nothing restarts anywhere.
                     run.refused = sorted({*run.refused, host})
             else:
                 run.hosts[host] = Host(

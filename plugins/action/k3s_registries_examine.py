@@ -62,6 +62,7 @@ class ActionModule(NodeAction):
             result.setdefault("ansible_facts", {}).update(answer.pop("ansible_facts", None) or {})
             result.setdefault("warnings", []).extend(answer.pop("warnings", None) or [])
         if arguments["verify"] is None:
+            result["warnings"] += _of_rancher(_facts(answers["info"]))
             result.update(answers)
             return result
         # Without the answers: Ansible prints all of a result that fails.
@@ -148,6 +149,12 @@ def _facts(answer: Mapping[str, Any]) -> Mapping[str, Any]:
         return conform(answer.get("info"), INFO, "info") or {}
     except OddAnswer:
         return {}
+
+
+def _of_rancher(facts: Mapping[str, Any]) -> list[str]:
+    """Verify has a table of warnings for it."""
+    found = [item for item in facts.get("problems") or [] if item.get("code") == "rancher_managed"]
+    return ["%s %s" % (item.get("message"), item.get("fix")) for item in found]
 
 
 def _judged(host: str, answers: Mapping[str, Mapping[str, Any]], verify: Mapping[str, Any]) -> Judged:

@@ -59,8 +59,9 @@ _CONTROLLER_ONLY = (
 _RUN_HAS_ENDED = "left as it was, untouched: the run that asked for it has ended"
 _NOTHING_DONE: dict[str, Any] = {
     "changed": False, "restarted": False, "live": False, "rolled_back": False, "untouched": False, "stopped": False,
-    "made_way": False, "step": steps.NOTHING_TO_DO, "seconds": 0.0, "health": "", "canaries": [],
-    "differences": [], "diagnosis": {}, "kept": "", "waiting_for": [], "waited_for": [], "log": [],
+    "made_way": False, "cordoned": False, "uncordoned": False, "step": steps.NOTHING_TO_DO, "seconds": 0.0,
+    "health": "", "canaries": [], "differences": [], "diagnosis": {}, "kept": "", "waiting_for": [], "waited_for": [],
+    "log": [],
 }  # fmt: skip
 
 
@@ -80,7 +81,7 @@ class ActionModule(NodeAction):
         if not arguments["staged"].get("restart"):
             return result
         asking = self._asking(ledger, arguments, task_vars)
-        self._show_plan(ledger, asking, stop)
+        self._show_plan(ledger, asking, stop, cordon=arguments["cordon"])
         try:
             if self._task.check_mode and not self._is_refused(ledger, asking.host, result):
                 result.update(changed=True, step=steps.WOULD_RESTART)
@@ -130,7 +131,7 @@ class ActionModule(NodeAction):
         except stop_after.StopProblem as problem:
             raise AnsibleActionFail("stop_after: %s. Nothing has been touched." % problem) from None
 
-    def _show_plan(self, ledger: Ledger, asking: Asking, stop: StopAfter) -> None:
+    def _show_plan(self, ledger: Ledger, asking: Asking, stop: StopAfter, cordon: bool) -> None:
         with ledger.opened() as run:
             if run.shown:
                 return
@@ -141,7 +142,7 @@ class ActionModule(NodeAction):
             at = stop_after.moment(stop, run.began, run.pace.first_restart)
             times = time_left.plan_lines(run, asking.batches, asking.forks, now)
             times += [line for line in [stop_after.plan_line(stop, at, now)] if line]
-            for line in plan.plan_lines(run, asking.batches.words(asking.forks), times):
+            for line in plan.plan_lines(run, asking.batches.words(asking.forks), times, cordon):
                 show(line)
 
     def _commit(

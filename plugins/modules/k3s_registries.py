@@ -29,6 +29,8 @@ notes:
   - Secrets are neither returned nor shown in diffs. On the node they are only in files of mode 0600.
   - Every folder that a file goes into, and every folder above it, must belong to root and be writable by root only.
     Otherwise the task fails before anything is touched. If a run is killed, the next one deletes its unfinished files.
+  - A node that M(k3sfleet.registries.k3s_rollout) has cordoned and could not uncordon is uncordoned if it does not have to
+    restart again. That counts as a change, and a warning says so.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
 extends_documentation_fragment:
@@ -144,6 +146,16 @@ options:
         it is after O(state=absent).
     type: bool
     default: false
+  rancher_managed:
+    description:
+      - What happens to a node that Rancher provisions, where Rancher's system agent writes registries.yaml itself.
+        V(refuse) fails before anything on it is touched, V(warn) goes on. With O(state=absent) it is always a
+        warning.
+      - It is such a node if the service C(rancher-system-agent) runs or is enabled, and C(50-rancher.yaml) is among the
+        drop-ins of K3s' configuration.
+    type: str
+    choices: [refuse, warn]
+    default: refuse
   keep_generations:
     description:
       - How many earlier states of the managed files the node keeps for a rollback, from 1 to 100.
@@ -422,10 +434,11 @@ contradictions:
   contains:
     what:
       description:
-        - V(role), V(group), V(distribution), V(service), V(data_dir), V(registries_file), V(units) or V(process).
+        - V(role), V(group), V(distribution), V(service), V(data_dir), V(registries_file), V(units), V(process) or
+          V(rancher).
       type: str
     stated:
-      description: What the inventory or a variable says.
+      description: What the inventory or a variable says; the file that Rancher writes.
       type: str
     found:
       description: What the node says.

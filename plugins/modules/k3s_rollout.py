@@ -84,6 +84,11 @@ options:
         description: Whether to take over a registries.yaml only if it is equal in effect.
         type: bool
         default: false
+      rancher_managed:
+        description: Whether a node that Rancher provisions is refused.
+        type: str
+        choices: [refuse, warn]
+        default: refuse
       programs:
         description: Where the node has received programs that it lacked.
         type: dict
@@ -190,6 +195,20 @@ options:
         play needs. If you set it, repeat the task on those hosts, as the role does.
     type: bool
     default: false
+  cordon:
+    description:
+      - Cordon the node before its restart, and uncordon it when it is proven healthy, after a rollback too. Pods that
+        run on it are not drained.
+      - The node does it with its kubelet's credentials. The annotation C(k3sfleet.registries/cordoned-by) of its Node
+        names the run. What somebody else has cordoned stays cordoned.
+      - A change without a restart cordons nothing. Neither does a node whose containerd does not answer, since no pod
+        can start on it.
+      - If the node cannot be cordoned, the task fails with nothing changed. With O(force) it goes ahead, after a
+        warning.
+      - A node that is not healthy in the end stays cordoned, and a warning says so. The next run uncordons it, with any
+        value of this option.
+    type: bool
+    default: false
   force:
     description: Continue although nodes were unhealthy before the rollout or another server is.
     type: bool
@@ -255,6 +274,17 @@ untouched:
   type: bool
 stopped:
   description: Whether that was because the time of O(stop_after) was over.
+  returned: always
+  type: bool
+cordoned:
+  description:
+    - Whether the node bore a cordon of this collection during its restart. V(false) if somebody else had cordoned it.
+  returned: always
+  type: bool
+uncordoned:
+  description:
+    - Whether such a cordon, of this run or of an earlier one, was undone. If not, a warning says why the node stays
+      cordoned.
   returned: always
   type: bool
 step:

@@ -138,6 +138,10 @@ upgrade:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import (
+    RANCHER_WARNED,
+    rancher,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import (
     Contradicted,
     confirmed,
@@ -176,6 +180,8 @@ def main() -> None:
             parameters["system_default_registry"],
             parameters["seconds"],
         )
+        if node.rancher:
+            module.warn("%s. %s" % (rancher(node.rancher._asdict()), RANCHER_WARNED))
         found = {"problem": "", **check_on(confirmed(node), wanted)}
     except (
         Contradicted, FileProblem, ImageError, NotRehearsed, ReleaseError, ServiceProblem, Unsafe

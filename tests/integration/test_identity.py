@@ -126,6 +126,45 @@ def test_service_data_dir_and_file_that_are_others_on_the_node(sound: Cluster) -
     assert not sound.exists("agent-2", "/srv/k3s")
 
 
+_RANCHER = """\
+d=/etc/rancher/k3s/config.yaml.d
+mkdir -p $d
+echo '{"node-label": ["cattle.io/os=linux"]}' >$d/50-rancher.yaml
+printf '[Service]\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n' \
+  >/etc/systemd/system/rancher-system-agent.service
+systemctl daemon-reload
+systemctl --quiet enable rancher-system-agent
+"""
+_NO_RANCHER = """\
+systemctl --quiet disable --now rancher-system-agent
+rm /etc/systemd/system/rancher-system-agent.service /etc/rancher/k3s/config.yaml.d/50-rancher.yaml
+systemctl daemon-reload
+"""
+
+
+@pytest.fixture
+def of_rancher(sound: Cluster) -> Iterator[str]:
+    """A node that Rancher provisions since the last run, which found it unchanged."""
+    _unchanged(sound.play())
+    sound.sh("agent-2", _RANCHER)
+    yield "agent-2"
+    sound.sh("agent-2", _NO_RANCHER)
+
+
+def test_a_node_that_rancher_provisions_is_not_touched(sound: Cluster, of_rancher: str) -> None:
+    # Without anything to change, too: the node is no longer what it was when it had everything.
+    for variables in (None, _new(sound)):
+        run = sound.play(variables=variables).refused()
+        assert sound.restarts(run.began) == dict.fromkeys(sound.names, 0)
+        assert "%s: Rancher provisions this node (rancher-system-agent.service is enabled" % of_rancher in _said(run)
+        assert "set k3s_registries_rancher_managed: warn" in _said(run)
+        assert "new.test" not in sound.read(of_rancher, REGISTRIES)
+    assert "Rancher provisions this node" in _said(sound.play(VERIFY).ok())
+    run = sound.play(variables={"k3s_registries_rancher_managed": "warn"})
+    _unchanged(run)
+    assert "Rancher provisions this node" in _said(run)
+
+
 @pytest.mark.nightly
 def test_units_of_other_names_and_paths_of_their_own_are_found(shaped: Cluster) -> None:
     fleet = shaped.fleet

@@ -9,9 +9,9 @@ from typing import Any, Mapping, NamedTuple
 
 
 class Contradiction(NamedTuple):
-    """``what`` is ``role``, ``group``, ``distribution``, ``service``, ``data_dir``, ``registries_file``, ``units`` or
-    ``process``; ``stated`` is what the inventory or a variable says, ``found`` what
-    the node says, ``place`` where it says so."""
+    """``what`` is ``role``, ``group``, ``distribution``, ``service``, ``data_dir``, ``registries_file``, ``units``,
+    ``process`` or ``rancher``; ``stated`` is what the inventory or a variable says, or the file that Rancher writes,
+    ``found`` what the node says, ``place`` where it says so."""
 
     what: str
     stated: str
@@ -28,6 +28,21 @@ _VARIABLES = {
 }
 _PROGRAMS = {"k3s": "K3s", "rke2": "RKE2"}
 _ARTICLES = {"server": "a server", "agent": "an agent"}
+
+
+RANCHER_REFUSED = (
+    "Set the registries in Rancher instead, in the cluster object's spec.rkeConfig.registries, and remove the host "
+    "from the play. If you know that Rancher leaves this file alone, set k3s_registries_rancher_managed: warn"
+)
+RANCHER_WARNED = "Set the registries in Rancher instead, in the cluster object's spec.rkeConfig.registries"
+
+
+def rancher(given: Mapping[str, Any]) -> str:
+    """What is known of a node that Rancher provisions, without what to do about it."""
+    return (
+        "Rancher provisions this node (%(found)s, and there is %(place)s), and writes %(stated)s itself, also if it "
+        "has no registries to write" % given
+    )
 
 
 def sentence(given: Mapping[str, Any], server_group: str = "server", agent_group: str = "agent") -> str:
@@ -59,6 +74,8 @@ def sentence(given: Mapping[str, Any], server_group: str = "server", agent_group
             "%s runs here, but no service started it (%s). Run it from a systemd unit or an OpenRC script, so that it "
             "can be restarted, or remove the host from the play" % (found, place)
         )
+    if what == "rancher":
+        return "%s. %s" % (rancher(given), RANCHER_REFUSED)
     if what == "distribution":
         return "k3s_registries_distribution is %s, but %s runs %s here. Set k3s_registries_distribution: %s for it" % (
             stated, place, _PROGRAMS.get(found, found), found

@@ -26,7 +26,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service 
 from .config_files import ConfigFile, main_config_file, read_config_files
 from .contradictions import Contradiction
 from .settings import Settings
-from .units import Unit, find_units
+from .units import RANCHER, Unit, find_units
 
 NEITHER = "neither"
 """The role that the inventory gives to a host which is in neither of the cluster's groups."""
@@ -51,6 +51,9 @@ class Identity(NamedTuple):
     service that was never enabled nor started), ``stopped`` (this includes a service that has failed) or ``running``.
     ``unit`` is the service that counts, None without one. ``unsure`` names the configuration files that only a YAML
     parser can read: until the controller has done that, the rest is not certain.
+
+    ``rancher`` says by what it is seen that Rancher provisions this node, and writes its registries.yaml; None if it
+    does not. It is no contradiction, since what only looks or removes may go on.
     """
 
     paths: NodePaths
@@ -60,6 +63,7 @@ class Identity(NamedTuple):
     settings: Settings
     config_files: tuple[ConfigFile, ...]
     contradictions: tuple[Contradiction, ...]
+    rancher: Contradiction | None = None
 
     @property
     def unsure(self) -> list[str]:
@@ -79,7 +83,7 @@ def find(stated: Stated, root: str = "/", read: Mapping[str, Any] | None = None)
     :raises Unsafe: for a path that must not be used.
     :raises ServiceProblem: if the init system does not answer.
     """
-    units = find_units(root)
+    units, rancher = find_units(root)
     unit, ambiguous = _the_one(units, stated)
     distribution = unit.distribution if unit else stated.distribution or "k3s"
     role = unit.role if unit else stated.role if stated.role in ("server", "agent") else "agent"
@@ -124,7 +128,17 @@ def find(stated: Stated, root: str = "/", read: Mapping[str, Any] | None = None)
         settings=settings,
         config_files=tuple(config_files),
         contradictions=tuple(found),
+        rancher=_rancher(rancher, config_files, paths),
     )
+
+
+def _rancher(agent: str, config_files: Sequence[ConfigFile], paths: NodePaths) -> Contradiction | None:
+    """Rancher's agent is on nodes of imported clusters too, and its drop-in stays on nodes that have left Rancher: only
+    both together mean that it writes this node's files."""
+    drop_in = [item.path for item in config_files if os.path.basename(item.path) == "50-rancher.yaml"]
+    if not (agent and drop_in):
+        return None
+    return Contradiction("rancher", paths.registries_yaml, "%s.service %s" % (RANCHER, agent), drop_in[0])
 
 
 def _running_without_service(root: str) -> list[Contradiction]:

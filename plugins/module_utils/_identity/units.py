@@ -25,6 +25,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service 
 )
 
 _CALL_TIMEOUT = 30.0
+_ENABLED = ("enabled", "enabled-runtime", "generated")
 #: In the order in which systemd prefers them. A unit of any name is looked for where administrators put units; the
 #: last two hold hundreds of the system's own.
 _ANY_NAME = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system")
@@ -35,6 +36,9 @@ _RUNS = re.compile(
     r"(?:^|[\s/'\"=])(k3s|rke2)(?:-(server|agent)|[\"']?(?:\s+[\"']?-[^\s]+(?:\s+/[^\s]+)?)*\s+[\"']?(server|agent))"
     r"(?=[\s\"';]|\Z)"
 )
+RANCHER = "rancher-system-agent"
+"""The service with which Rancher provisions a node."""
+
 PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,Job,MainPID,NRestarts,Environment,EnvironmentFiles"
 
 
@@ -57,18 +61,43 @@ class Unit(NamedTuple):
     name: str
 
 
-def find_units(root: str = "/") -> list[Unit]:
-    """Every service here that runs K3s or RKE2, in the order of their names.
+class Found(NamedTuple):
+    """``units`` run K3s or RKE2, in the order of their names. ``rancher`` says whether Rancher's agent counts here:
+    ``runs``, ``is enabled``, or "" if it does not."""
+
+    units: list[Unit]
+    rancher: str = ""
+
+
+def find_units(root: str = "/") -> Found:
+    """Every service here that runs K3s or RKE2, and Rancher's.
 
     :raises ServiceProblem: if the init system does not answer.
     """
-    texts = _systemd_texts(root)
+    parts = unit_files(root)
+    texts = _systemd_texts(parts)
     if not os.path.isdir(os.path.join(root, "run/systemd/system")):
         found = _openrc_units(root)
         # An image that is being built has units and no init system: nothing runs there.
-        return found or [_unit(service, text, {}, root) for service, text in texts.items()]
-    shown = _shown(sorted(texts))
-    return [_unit(service, texts[service], shown.get(service, {}), root) for service in sorted(texts)]
+        return Found(found or [_unit(service, text, {}, root) for service, text in texts.items()])
+    services = sorted(texts)
+    shown = _shown([*services, *_rancher(parts)])
+    found = [_unit(service, texts[service], shown.get(service, {}), root) for service in services]
+    return Found(found, _in_use(shown.get(RANCHER, {})))
+
+
+def _rancher(parts: Mapping[str, Sequence[str]]) -> list[str]:
+    """Rancher's service, if there is a unit of that name: it is shown in the same call as all others."""
+    return [RANCHER] if RANCHER + ".service" in parts else []
+
+
+def _in_use(values: Mapping[str, Sequence[str]]) -> str:
+    single = {key: given[-1] for key, given in values.items() if given}
+    if not single:
+        return ""
+    if systemd_state(single).alive:
+        return "runs"
+    return "is enabled" if single.get("UnitFileState", "") in _ENABLED else ""
 
 
 def unit_folders(root: str) -> list[str]:
@@ -82,16 +111,16 @@ def unit_files(root: str) -> dict[str, list[str]]:
     for folder in _ANY_NAME + _KNOWN_NAME:
         path = os.path.join(root, folder)
         for name in files.names_in(path):
-            known = "k3s" in name or "rke2" in name
+            known = "k3s" in name or "rke2" in name or name == RANCHER + ".service"
             if not name.endswith(".service") or name in seen or not (known or folder in _ANY_NAME):
                 continue
             seen[name] = _parts(root, os.path.join(path, name), name, known)
     return seen
 
 
-def _systemd_texts(root: str) -> dict[str, str]:
+def _systemd_texts(files_of_units: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """The text of every unit that runs K3s or RKE2, with its drop-ins, by the service's name."""
-    seen = {name: _unit_text(name, parts) for name, parts in unit_files(root).items()}
+    seen = {name: _unit_text(name, parts) for name, parts in files_of_units.items()}
     return {name[: -len(".service")]: text for name, text in seen.items() if text and _runs(name, text)}
 
 
@@ -163,13 +192,17 @@ def _shown(services: Sequence[str]) -> dict[str, dict[str, list[str]]]:
 
 
 def environment_files(root: str) -> tuple[list[str], list[str]]:
-    """The services that run K3s or RKE2, and the patterns of the environment files that systemd gives to them.
+    """The services that count, and the patterns of the environment files that systemd gives to those that run K3s or
+    RKE2.
 
     :raises ServiceProblem: if systemd does not answer.
     """
-    services = sorted(_systemd_texts(root))
+    parts = unit_files(root)
+    services = sorted(_systemd_texts(parts))
     shown = _shown(services)
-    return services, [pattern for service in services for pattern in _environment_files(shown.get(service, {}))]
+    return [*services, *_rancher(parts)], [
+        pattern for service in services for pattern in _environment_files(shown.get(service, {}))
+    ]
 
 
 def _environment_files(values: Mapping[str, list[str]]) -> list[str]:
@@ -187,7 +220,7 @@ def _unit(service: str, text: str, values: Mapping[str, list[str]], root: str) -
         service=service,
         distribution=distribution,
         role=role,
-        enabled=single.get("UnitFileState", "") in ("enabled", "enabled-runtime", "generated"),
+        enabled=single.get("UnitFileState", "") in _ENABLED,
         state=systemd_state(single) if single else ABSENT,
         active=single.get("ActiveState", ""),
         command=tuple(environment_file.words(_exec_start(text))),

@@ -63,11 +63,12 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     credential_store={"type": "bool", "default": False, "no_log": False},
     prepared={"type": "str", "no_log": True},
     programs={"type": "dict"},
+    rancher_managed={"type": "str", "choices": ["refuse", "warn"], "default": "refuse"},
     snapshot={"type": "str", "no_log": True},
     key={"type": "str", "no_log": True},
 )
 
-_STAGED_WITH = ("state", "settle", "adopt", "programs", "snapshot", "key")
+_STAGED_WITH = ("state", "settle", "adopt", "programs", "rancher_managed", "snapshot", "key")
 """What staging is told besides where it is a part of another call."""
 
 ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
@@ -91,6 +92,7 @@ ROLLOUT_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     batch_pause={"type": "int", "default": 0},
     stop_after={"type": "str", "default": ""},
     makes_way={"type": "bool", "default": False},
+    cordon={"type": "bool", "default": False},
     force={"type": "bool", "default": False},
 )
 

@@ -37,6 +37,8 @@ _RELOAD_LOOP = 30.0
 # As many automatic restarts as this mean that it will not get better by itself.
 _CRASH_LOOP = 3
 _LOG_LINES = 30
+# How long a healthy node waits for the API to be uncordoned.
+_UNCORDON_PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class CommitOptions:
     no server has told.
 
     ``live`` is whether the plan of the run has this node without a restart; None if there is no such plan.
+
+    ``cordon``: whether new pods are kept away from the node around its restart.
     """
 
     restart_timeout: float = 300.0
@@ -64,6 +68,7 @@ class CommitOptions:
     lease_holder: str = ""
     embedded_mirror: str | None = None
     live: bool | None = None
+    cordon: bool = False
 
 
 class Failure(Exception):
@@ -104,11 +109,15 @@ class Commit:
         self.asks_until = 0.0
         self.end = steps.DONE
         self.live_plan: LivePlan | None = None
+        self.proven = False
+        self.uncordons_until: float | None = None
         self.result: dict[str, Any] = {
             "changed": False,
             "restarted": False,
             "live": False,
             "rolled_back": False,
+            "cordoned": False,
+            "uncordoned": False,
             "step": steps.NOTHING_TO_DO,
             "seconds": 0.0,
             "health": "",
@@ -149,6 +158,8 @@ class Commit:
             self.live_plan = self._plan_live(desired, record) if state.alive else None
             if self._restart_is_certain(state) and not self._may_begin():
                 return self.result
+            if self.options.cordon and state.alive and self.live_plan is None:
+                self._cordon(state)
             began = self.now()
             base = self._base(desired, record, state)
             self.memory.write_transaction(base, "putting files in place", began)
@@ -156,7 +167,12 @@ class Commit:
                 self._bring_into_force(desired, record, state, base)
             except (Failure, FileProblem, ServiceProblem) as problem:
                 self.result["seconds"] = round(self.now() - began, 1)
-                self._put_back(desired, base, problem)
+                try:
+                    self._put_back(desired, base, problem)
+                except (Failure, FileProblem):
+                    self._end_cordon()
+                    raise
+            self._end_cordon()
             self.result["seconds"] = round(self.now() - began, 1)
         return self.result
 
@@ -174,6 +190,8 @@ class Commit:
         # Waiting for the other servers, before the restart of a rollback for as long as for a healthy node.
         longest = self.options.quorum_timeout + 3 * self.options.restart_timeout + 2 * _RELOAD_LOOP
         longest += self.options.canary_timeout * len(self.options.canary_images)
+        if self.options.cordon or self.memory.cordon_note() is not None:
+            longest += _UNCORDON_PATIENCE
         # When this server's own API is away, that is what the commit may be about to mend.
         with contextlib.suppress(lease.LeaseUnavailable):
             try:
@@ -185,6 +203,47 @@ class Commit:
         finally:
             with contextlib.suppress(lease.LeaseUnavailable, lease.LeaseHeld):
                 lease.take(self.paths, lease.Holder(self.options.lease_holder, lease.RENEWED_FOR), shorten=True)
+
+    def _cordon(self, state: ServiceState) -> None:
+        """Keep new pods away before anything is touched. On a node that hangs, none can start anyway.
+
+        :raises Refused: if that is not possible; nothing has been touched.
+        """
+        if not health.containerd_ready(self.paths, state):
+            return
+        # Imported here, as below: most runs cordon nothing.
+        from . import cordon
+
+        try:
+            self.result["cordoned"] = cordon.place(self.paths, self.memory, self.options.lease_holder, self.sleep)
+        except cordon.NotPossible as problem:
+            if self.options.force:
+                self.result["warnings"].append("the node restarts without being cordoned: %s" % problem)
+                return
+            raise Refused(
+                "not restarted, and nothing was changed: k3s_registries_cordon is true, but the node could not be "
+                "cordoned: %s. Fix that first, or set k3s_registries_cordon: false" % problem
+            ) from problem
+
+    def _uncordon(self) -> str:
+        """Uncordon a healthy node that this run or an earlier one has cordoned; why it still is, "" if it is not."""
+        if self.memory.cordon_note() is None:
+            return ""
+        from . import cordon
+
+        if self.uncordons_until is None:
+            self.uncordons_until = self.clock() + min(self.options.restart_timeout, _UNCORDON_PATIENCE)
+        lifted, why = cordon.lift_until(self.paths, self.memory, self.uncordons_until, self.sleep, self.clock)
+        self.result["uncordoned"] = self.result["uncordoned"] or lifted
+        return why
+
+    def _end_cordon(self) -> None:
+        """At the end of a commit, however that came: a node that is not proven healthy stays cordoned."""
+        why = self._uncordon() if self.proven else "it is not proven healthy"
+        if why and self.memory.cordon_note() is not None:
+            from . import cordon
+
+            self.result["warnings"].append("the node stays cordoned: %s. %s" % (why, cordon.by_hand(self.paths)))
 
     def _restart_is_certain(self, state: ServiceState) -> bool:
         """Whether this takes a server's restart for certain: it is no change without one, and K3s does not hang, so
@@ -271,6 +330,7 @@ class Commit:
             self._compare_with_prediction(desired)
             self._pull_canaries(desired)
             self.result["step"] = self.end
+            self.proven = self.end == steps.DONE
         self._remember(desired, base)
 
     def _change_live(self, plan: LivePlan, desired: Desired, record: dict[str, Any], base: int) -> None:
@@ -283,6 +343,7 @@ class Commit:
         self._compare_with_prediction(desired)
         self._pull_canaries(desired)
         self.result["step"] = steps.DONE
+        self.proven = True
         self._remember(desired, base)
 
     def _plan_live(self, desired: Desired, record: dict[str, Any]) -> LivePlan | None:
@@ -320,6 +381,9 @@ class Commit:
         return not pending_reasons(self.node, desired, installed_release.installed(self.paths, keep=True))
 
     def _remember(self, desired: Desired, base: int) -> None:
+        if desired.absent and self.proven:
+            # What is known of the cordon is removed with all the rest.
+            self._uncordon()
         self.memory.drop_candidate()
         self.result["kept"] = placing.remember(self.paths, self.memory, desired, base)
         self.memory.end_transaction()
@@ -435,6 +499,7 @@ class Commit:
             raise Failure("%s. The new configuration was left in place (on_failure: keep)" % said)
         reached = self.result["step"]
         was_restarted = self.result["restarted"]
+        self.proven = False
         log = self.result["log"]
         try:
             with contextlib.suppress(FileProblem):
@@ -466,4 +531,5 @@ class Commit:
         self.memory.end_transaction()
         self.result.update(changed=False, rolled_back=True, step=reached, log=log)
         hangs_on = isinstance(problem, NotProven) and hanging
+        self.proven = not hangs_on
         raise Failure("%s. The node was put back as it was%s" % (said, "" if hangs_on else " and is healthy"))

@@ -5,6 +5,7 @@
 
 ``<state_dir>/record.json``       what the last finished run put in place
 ``<state_dir>/candidate.json``    what the next commit will put in place (secret)
+``<state_dir>/cordon.json``       which run has cordoned the node, until it is uncordoned: see ``cordon.py``
 ``<state_dir>/snapshot``          how the node was when it had everything: see ``_snapshot``
 ``<state_dir>/settings.json``     what the controller has read from K3s' configuration files where the node could not
 ``<state_dir>/transaction.json``  there exactly while a commit or rollback is under way: a run that finds it
@@ -205,6 +206,19 @@ class Memory:
     def end_transaction(self) -> None:
         files.remove(self._path("transaction.json"), through_link=False)
 
+    def cordon_note(self) -> str | None:
+        """Who has cordoned the node and since when, None if nobody of ours has. A damaged note still counts as one."""
+        if files.read_own(self._path("cordon.json")).content is None:
+            return None
+        return str((self._read("cordon.json") or {}).get("by") or "unknown")
+
+    def write_cordon_note(self, text: str) -> None:
+        self.drop_snapshot()
+        self._write("cordon.json", {"by": text})
+
+    def drop_cordon_note(self) -> None:
+        files.remove(self._path("cordon.json"), through_link=False)
+
     def settings_read(self) -> dict[str, Any]:
         """What the controller has read from K3s' configuration files: see ``_identity/config_files.py``."""
         stored = self._read("settings.json") or {}
@@ -226,8 +240,12 @@ class Memory:
         files.remove(self._path(FILE_NAME), through_link=False)
 
     def forget(self) -> None:
-        """Remove the state folder with all generations: nothing of ours is left on the node."""
+        """Remove the state folder with all generations: nothing of ours is left on the node, but for the note of a
+        cordon that is still to be undone."""
+        note = self.cordon_note()
         files.remove_tree(self.paths.state_dir)
+        if note is not None:
+            self.write_cordon_note(note)
 
 
 def stamp(moment: float) -> str:

@@ -216,6 +216,13 @@ def _stage(
                     memory.write_candidate(desired.text())
                 return result
 
+    if memory.cordon_note() is not None and not result["restart"]:
+        # Imported here: hardly any node was left in the middle of its restart.
+        from . import cordon
+
+        lifted, said = cordon.lift_leftover(paths, memory, state.alive, check_mode)
+        result["changed"] = result["changed"] or lifted
+        result["warnings"] += [said] if said else []
     if check_mode:
         return result
     if changes or (transaction is not None and not state.alive):

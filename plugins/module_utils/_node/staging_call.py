@@ -13,6 +13,12 @@ import os
 from typing import TYPE_CHECKING, Any, Callable, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers.arrival import question
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import (
+    RANCHER_WARNED,
+    Contradiction,
+    rancher,
+    sentence,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import (
     Contradicted,
     confirmed,
@@ -55,6 +61,7 @@ def answer(module: AnsibleModule, parameters: Mapping[str, Any], ask: More | Non
         if node.unsure and not parameters["settings_read"]:
             module.exit_json(changed=False, **unsure_answer(node, parameters["key"]))
         confirmed(node)
+        warned = [] if node.rancher is None else _of_rancher(module, node.rancher, parameters)
         if parameters["node_role"] == NEITHER:
             module.exit_json(left_alone=True, **_nothing_to_do(node, []))
         desired: Desired | None = (
@@ -80,7 +87,7 @@ def answer(module: AnsibleModule, parameters: Mapping[str, Any], ask: More | Non
             adopt=parameters["adopt"],
         )
         _remember_settings(node, parameters["settings_read"], check_mode=module.check_mode)
-        said = [*result.pop("warnings", []), *warnings]
+        said = [*warned, *result.pop("warnings", []), *warnings]
         if not module.check_mode:
             _keep_snapshot(parameters, node, desired, dict(result, warnings=said, left_alone=False))
     except Contradicted as problem:
@@ -94,6 +101,13 @@ def answer(module: AnsibleModule, parameters: Mapping[str, Any], ask: More | Non
     if ask is not None and result["live"] and result["reach"]:
         result.update(ask(node))
     module.exit_json(left_alone=False, **result)
+
+
+def _of_rancher(module: AnsibleModule, seen: Contradiction, parameters: Mapping[str, Any]) -> list[str]:
+    """What to warn of on a node whose files Rancher writes; what would put files there ends here."""
+    if parameters["state"] != "absent" and parameters["rancher_managed"] == "refuse":
+        module.fail_json(msg=sentence(seen._asdict()), contradictions=[seen._asdict()])
+    return ["%s. %s" % (rancher(seen._asdict()), RANCHER_WARNED)]
 
 
 def _nothing_to_do(node: Identity, reasons: list[str]) -> dict[str, Any]:

@@ -48,6 +48,7 @@ def observe(
         "role": paths.node_role,
         "node_state": node.state,
         "contradictions": [item._asdict() for item in node.contradictions],
+        "rancher": node.rancher._asdict() if node.rancher else {},
         "release": installed_release.installed(paths, keep=False) if os.path.exists(paths.binary) else "",
         "unit": unit.name if unit else "",
         "unit_state": (unit.active or node.service.state) if unit else node.service.state,

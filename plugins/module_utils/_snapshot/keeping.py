@@ -81,7 +81,7 @@ def _has_everything(staged: Staged, memory: Memory) -> bool:
     # Programs, interpreters and pods are for the full way to look at.
     if desired.kind not in (PRESENT, SETTINGS) or desired.providers or desired.settings.get("credential_store"):
         return False
-    if memory.transaction() is not None or memory.candidate_text() is not None:
+    if any(item is not None for item in (memory.transaction(), memory.candidate_text(), memory.cordon_note())):
         return False
     # What is in force without a restart is asked for in full until K3s has read it.
     return not read_generated(staged.node.paths).headers

@@ -144,7 +144,7 @@ def _of_the_memory(found: _Found, paths: NodePaths) -> str:
     """Returns where the snapshot itself is, which does not count."""
     found.folder(paths.config_dir)
     found.folder(os.path.join(paths.state_dir, "generations"))
-    for name in ("record.json", "release.json", "settings.json", "candidate.json", "transaction.json"):
+    for name in ("record.json", "release.json", "settings.json", "candidate.json", "cordon.json", "transaction.json"):
         found.file(os.path.join(paths.state_dir, name))
     there = found.folder(paths.state_dir)
     if not there:

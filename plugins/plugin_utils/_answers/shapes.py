@@ -77,8 +77,8 @@ STAGED = {
 #: What k3s_rollout answers.
 ROLLED = {
     "changed": FLAG, "step": TEXT, "seconds": NUMBER, "restarted": FLAG, "live": FLAG, "rolled_back": FLAG,
-    "canaries": [{"image": TEXT}], "log": [TEXT], "waiting_for": [TEXT], "waited_for": [TEXT], "warnings": [TEXT],
-    "diagnosis": {"*": ANY}, "differences": [TEXT],
+    "cordoned": FLAG, "uncordoned": FLAG, "canaries": [{"image": TEXT}], "log": [TEXT], "waiting_for": [TEXT],
+    "waited_for": [TEXT], "warnings": [TEXT], "diagnosis": {"*": ANY}, "differences": [TEXT],
 }  # fmt: skip
 
 #: What k3s_rollout answers if it only asks.
@@ -121,7 +121,7 @@ LEASED = {
 #: What a node seals for k3s_registries_info, see ``module_utils/_observation/observe.py``.
 SAID = {
     "distribution": TEXT, "role": TEXT, "release": TEXT, "node_state": TEXT, "unit": TEXT, "unit_state": TEXT,
-    "contradictions": [_CONTRADICTION],
+    "contradictions": [_CONTRADICTION], "rancher": _CONTRADICTION,
     "service_state": TEXT, "started": NUMBER, "command": [TEXT], "agent_dir": TEXT, "data_dir": TEXT,
     "registries": {
         "path": TEXT, "exists": FLAG, "managed": FLAG, "mode": TEXT, "changed_at": NUMBER, "sha256": TEXT, "text": TEXT,

@@ -114,7 +114,7 @@ def info(seen: Observation, now: datetime.datetime, groups: Sequence[str] = ("se
     waits = waiting.of_node(said, seen.config, _circumstances(said, settings))
     handed = stored.of_node(said, seen.config, _circumstances(said, settings))
     found = [
-        *problems.of_identity(said["contradictions"], said["node_state"], groups),
+        *problems.of_identity(said["contradictions"], said.get("rancher") or {}, said["node_state"], groups),
         *problems.of_registries(registries, _has_secrets(seen.config)),
         *problems.of_service(said["unit"], said["service_state"]),
         *problems.of_loading(running and not seen.error, newer, differences, said["ours"]),

@@ -8,7 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credentials.lifetime import stamp
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import (
+    RANCHER_WARNED,
+    rancher,
+    sentence,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import expiry
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.yaml_entries import LARGEST
 
@@ -218,15 +222,18 @@ def of_templates(
 
 
 def of_identity(
-    contradictions: Sequence[Mapping[str, Any]], node_state: str, groups: Sequence[str]
+    contradictions: Sequence[Mapping[str, Any]], managed_by: Mapping[str, Any], node_state: str, groups: Sequence[str]
 ) -> Iterator[dict[str, str]]:
     """Where the node is not what the inventory says.
 
+    :param managed_by: by what it is seen that Rancher provisions the node, empty if it does not.
     :param groups: the names of the cluster's groups of servers and of agents.
     """
     for item in contradictions:
         said, _dot, fix = sentence(item, *groups).partition(". ")
         yield problem("contradiction", "error", said[:1].upper() + said[1:] + ".", fix + ".")
+    if managed_by:
+        yield problem("rancher_managed", "warning", rancher(managed_by) + ".", RANCHER_WARNED + ".")
     if node_state == "not_set_up":
         yield problem(
             "not_set_up",

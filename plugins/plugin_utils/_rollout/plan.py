@@ -68,11 +68,12 @@ def embedded_mirror(run: Run) -> str | None:
     return told.pop() if len(told) == 1 else None
 
 
-def plan_lines(run: Run, agents: str, times: Sequence[str] = ()) -> list[str]:
+def plan_lines(run: Run, agents: str, times: Sequence[str] = (), cordon: bool = False) -> list[str]:
     """The rollout in words, a line each: what restarts, in which order, how long that takes, and why.
 
     :param agents: how many agents restart at once, in words: ``5 at a time``.
     :param times: what there is to say about how long it takes.
+    :param cordon: whether nodes are cordoned around their restart.
     """
     hosts = order(run)
     if not hosts:
@@ -90,6 +91,8 @@ def plan_lines(run: Run, agents: str, times: Sequence[str] = ()) -> list[str]:
         members = [host for host in hosts if phase(run, host) == name]
         if members:
             lines.append("  %s: %s" % (heading, shortened(members)))
+    if cordon and restart:
+        lines.append("  each is cordoned before its restart, and uncordoned when it is healthy")
     lines += ["  " + line for line in times]
     return [*lines, *_reasons(run, hosts), *rehearsal_words.effect_lines(run)]
 

@@ -47,6 +47,8 @@ def config(value: Value) -> dict[str, Any]:
 def applied(value: Value) -> dict[str, Any]:
     """What a node must have. A setting whose variable is not set is left out: it says nothing."""
     given = {option: value(_PREFIX + option) for option in _APPLIED}
+    # Whoever only compares puts nothing on the node.
+    given["rancher_managed"] = "warn"
     return {**config(value), **{option: found for option, found in given.items() if found is not None}}
 
 
@@ -55,6 +57,7 @@ def wanted(value: Value) -> dict[str, Any]:
     apply, present = value(_PREFIX + "apply"), value(_PREFIX + "state") == "present"
     return {
         **applied(value),
+        "rancher_managed": value(_PREFIX + "rancher_managed"),
         "adopt": value(_PREFIX + "adopt"),
         "keep_generations": value(_PREFIX + "keep_generations"),
         "live": apply == "live",

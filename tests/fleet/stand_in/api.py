@@ -136,7 +136,7 @@ class API:
         match = _RESOURCE.match(request.path)
         if match is None:
             raise Refused(404, "NotFound", "the server could not find the requested resource")
-        verb = {"POST": "create", "PUT": "update", "DELETE": "delete"}.get(request.method, "get")
+        verb = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}.get(request.method, "get")
         if verb == "get" and not match.group("name"):
             verb = "list"
         options = dict(urllib.parse.parse_qsl(request.query))
@@ -199,6 +199,8 @@ class API:
         if verb == "delete":
             self.store.delete(folder + name)
             return 200, {"kind": "Status", "apiVersion": "v1", "status": "Success"}
+        if verb == "patch":
+            body = _merged(entry.value, body)
         if match.group("status") and plural == "pods":
             body = {**entry.value, "status": body.get("status", {}), "metadata": body.get("metadata", {})}
         return self._update(folder, shown, name, entry, body)
@@ -248,6 +250,18 @@ def _named(match: re.Match[str]) -> tuple[str, str, str]:
     """The plural, the namespace or "", and the name or ""."""
     plural = match.group("core") or match.group("inner") or match.group("lease")
     return plural, match.group("home") or match.group("namespace") or "", match.group("name") or ""
+
+
+def _merged(value: Any, patch: Any) -> Any:
+    """A JSON merge patch (RFC 7396): the only kind that there is here."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(value) if isinstance(value, dict) else {}
+    for key, item in patch.items():
+        result[key] = _merged(result.get(key), item)
+        if item is None:
+            del result[key]
+    return result
 
 
 def _versioned(value: Any, revision: int) -> Any:

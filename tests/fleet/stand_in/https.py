@@ -102,7 +102,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         local = self.client_address[0].rpartition(":ffff:")[2] in ("127.0.0.1", "::1")
         self._send(*self.owner(Request(self.command, path, query, body, user, groups, local)))
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815
 
     def _send(self, code: int, content: Any) -> None:
         text = content if isinstance(content, str) else json.dumps(content)

@@ -1,8 +1,8 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`k3s kubectl`: get, create, replace and delete of nodes, leases, pods, secrets and service accounts, get of the API's
-endpoints, and get --raw, worded as kubectl words them."""
+"""`k3s kubectl`: get, create, replace and delete of nodes, leases, pods, secrets and service accounts, patch of nodes,
+get of the API's endpoints, and get --raw, worded as kubectl words them."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ _WITH_VALUE = {
     "l",
     "field-selector",
     "chunk-size",
+    "type",
+    "patch",
+    "p",
+    "field-manager",
 }
 _KINDS = {
     "node": "nodes", "nodes": "nodes", "no": "nodes", "pod": "pods", "pods": "pods", "po": "pods",
@@ -224,6 +228,14 @@ class Kubectl:
         answer = self._ask(api, "PUT", path, content, 'error when replacing "%s": ' % source)
         self._done(content["kind"], answer["metadata"]["name"], "replaced", answer)
 
+    def command_patch(self, api: client.Client) -> None:
+        kind, name = self.words[1], self.words[2]
+        if self.flags.get("type") != "merge":
+            raise Failure("error: --type must be one of [merge], here")
+        content = json.loads(self.flags.get("patch") or self.flags.get("p") or "")
+        answer = self._ask(api, "PATCH", self._path(kind, name), content)
+        self._done("node" if _KINDS[kind.lower()] == "nodes" else kind, name, "patched", answer)
+
     def command_delete(self, api: client.Client) -> None:
         kind, _unused, name = (self.words + [""])[1].partition("/")
         name = name or (self.words + ["", ""])[2]
@@ -248,4 +260,6 @@ def _row(item: Any) -> tuple[str, str, str, str]:
     prefix = "node-role.kubernetes.io/"
     roles = ",".join(sorted(key[len(prefix) :] for key in item["metadata"]["labels"] if key.startswith(prefix)))
     status = "Ready" if ready and ready[0]["status"] == "True" else "NotReady"
+    if item.get("spec", {}).get("unschedulable"):
+        status += ",SchedulingDisabled"
     return item["metadata"]["name"], status, roles or "<none>", item["status"]["nodeInfo"]["kubeletVersion"]

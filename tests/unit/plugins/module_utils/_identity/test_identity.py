@@ -218,3 +218,68 @@ def test_where_the_kubelet_has_its_credential_providers(root: NodeRoot, distribu
     default = str(root.path / "var/lib/rancher/credentialprovider")
     expected = (default + "/config.yaml", default + "/bin") if where == "nowhere" else ("/p/c.yaml", "/p/bin")
     assert (node.paths.provider_config, node.paths.provider_bin_dir) == expected
+
+
+_RANCHER = "rancher-system-agent"
+
+
+def _provisioned(root: NodeRoot, active: str, enabled: str, folder: str = "etc/systemd/system") -> Identity:
+    """A node of RKE2 with Rancher's agent in a state, and Rancher's drop-in."""
+    root.runs("rke2-agent", "/usr/local/bin/rke2 agent")
+    root.write("etc/rancher/rke2/config.yaml.d/50-rancher.yaml", '{"node-label": ["a=b"], "server": "https://s:9345"}')
+    root.unit(_RANCHER, "[Service]\nExecStart=/usr/local/bin/rancher-system-agent sentinel\n", active, enabled,
+              folder=folder)  # fmt: skip
+    return find(root, distribution="rke2")
+
+
+@pytest.mark.parametrize(
+    ("active", "enabled", "found"),
+    [
+        ("active", "enabled", "runs"),
+        ("active", "disabled", "runs"),
+        ("activating", "disabled", "runs"),
+        ("inactive", "enabled", "is enabled"),
+        ("failed", "enabled-runtime", "is enabled"),
+        ("inactive", "disabled", ""),
+        ("failed", "disabled", ""),
+        ("inactive", "masked", ""),
+        ("inactive", "static", ""),
+    ],
+)
+@pytest.mark.parametrize("folder", ["etc/systemd/system", "usr/lib/systemd/system"])
+def test_rancher_provisions_a_node_if_its_agent_is_enabled_or_runs(
+    root: NodeRoot, active: str, enabled: str, found: str, folder: str
+) -> None:
+    node = _provisioned(root, active, enabled, folder)
+    assert (node.rancher.found if node.rancher else "") == (found and "rancher-system-agent.service " + found)
+    assert node.contradictions == ()
+    assert len(root.calls) == 1, "all services are asked for at once"
+
+
+def test_rancher_is_told_with_the_file_that_it_writes_and_what_to_do(root: NodeRoot) -> None:
+    node = _provisioned(root, "active", "enabled")
+    assert node.rancher is not None
+    text = sentence(node.rancher._asdict())
+    place = str(root.path / "etc/rancher/rke2")
+    assert "rancher-system-agent.service runs, and there is %s/config.yaml.d/50-rancher.yaml" % place in text
+    assert "writes %s/registries.yaml itself" % place in text
+    assert "spec.rkeConfig.registries" in text
+    assert "set k3s_registries_rancher_managed: warn" in text
+
+
+def test_neither_the_agent_nor_its_drop_in_alone_means_rancher(root: NodeRoot) -> None:
+    node = _provisioned(root, "active", "enabled")
+    (root.path / "etc/rancher/rke2/config.yaml.d/50-rancher.yaml").unlink()
+    assert find(root, distribution="rke2").rancher is None
+    root.write("etc/rancher/rke2/config.yaml.d/50-rancher.yaml", "")
+    (root.path / "etc/systemd/system/rancher-system-agent.service").unlink()
+    assert find(root, distribution="rke2").rancher is None
+    assert node.rancher is not None
+
+
+def test_rancher_is_seen_before_it_has_installed_the_service(root: NodeRoot) -> None:
+    _provisioned(root, "active", "enabled")
+    (root.path / "etc/systemd/system/rke2-agent.service").unlink()
+    node = find(root, distribution="rke2")
+    assert node.unit is None
+    assert node.rancher is not None

@@ -35,7 +35,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NodeRoot:
 
 
 def found(root: NodeRoot) -> list[Unit]:
-    return find_units(str(root.path))
+    return find_units(str(root.path)).units
 
 
 def test_the_unit_of_k3s_installer(root: NodeRoot) -> None:

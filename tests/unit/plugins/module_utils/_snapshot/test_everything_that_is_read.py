@@ -69,9 +69,15 @@ def _with_a_drop_in(node: WholeNode) -> None:
     node.get_everything()
 
 
+def _of_rancher(node: WholeNode) -> None:
+    """Rancher's service, which is neither enabled nor runs, and what it leaves behind."""
+    node.write("etc/systemd/system/rancher-system-agent.service", "[Service]\nExecStart=/bin/agent sentinel\n")
+    node.write("etc/rancher/k3s/config.yaml.d/50-rancher.yaml", "node-label: [a=b]\n")
+
+
 _NODES = {
     "usual": lambda node: None, "links": _with_links, "controller": _with_settings_of_the_controller,
-    "drop-in": _with_a_drop_in,
+    "drop-in": _with_a_drop_in, "rancher": _of_rancher,
 }  # fmt: skip
 
 
@@ -95,7 +101,9 @@ def test_everything_that_staging_reads_is_compared(node: WholeNode, kind: str) -
     assert sorted({item for item in own if not _is_compared(*item, counts)}) == []
 
 
-def test_everything_that_systemd_is_asked_is_compared(node: WholeNode) -> None:
+@pytest.mark.parametrize("kind", ["usual", "rancher"])
+def test_everything_that_systemd_is_asked_is_compared(node: WholeNode, kind: str) -> None:
+    _NODES[kind](node)
     calls = node.root / "systemctl.calls"
     node.keep()
     calls.unlink()

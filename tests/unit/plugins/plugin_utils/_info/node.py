@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity import identity
-from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.units import Unit
+from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.units import Found, Unit
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.memory import Memory
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import MARKER, node_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.placing import place, remember
@@ -48,9 +48,10 @@ class Node:
         self.default_endpoint = True
         self.embedded = ""
         self.binary = root / "k3s"
+        self.rancher = ""
         self.release = ""
         monkeypatch.setattr(type(self.paths), "binary", property(lambda paths: str(self.binary)))
-        monkeypatch.setattr(identity, "find_units", lambda root: self._units())
+        monkeypatch.setattr(identity, "find_units", lambda root: Found(self._units(), self.rancher))
         monkeypatch.setattr(observing.installed_release, "installed", lambda paths, keep: self.release)
         os.makedirs(self.paths.config_dir)
 

@@ -43,6 +43,18 @@ def test_a_configured_node(node: Node) -> None:
     assert CANARY not in json.dumps(found)
 
 
+def test_a_node_that_rancher_provisions_is_worth_a_warning(node: Node) -> None:
+    node.apply(CONFIG)
+    node.write("{}\n", node.paths.config_dir + "/config.yaml.d/50-rancher.yaml")
+    node.start()
+    assert node.info()["problems"] == []
+    node.rancher = "runs"
+    (problem,) = node.info()["problems"]
+    assert (problem["code"], problem["level"]) == ("rancher_managed", "warning")
+    assert "rancher-system-agent.service runs" in problem["message"]
+    assert problem["fix"].endswith("spec.rkeConfig.registries.")
+
+
 def test_an_untouched_node_without_registries(node: Node) -> None:
     node.start()
     found = node.info()

@@ -34,6 +34,15 @@ def test_the_plan_names_order_number_and_reasons() -> None:
     ]
 
 
+def test_the_plan_says_who_is_cordoned_if_anybody_restarts() -> None:
+    run, said = a_run(), "  each is cordoned before its restart, and uncordoned when it is healthy"
+    assert said in plan.plan_lines(run, "2 at a time", cordon=True)
+    assert said not in plan.plan_lines(run, "2 at a time")
+    for host in run.hosts.values():
+        host.live = True
+    assert said not in plan.plan_lines(run, "2 at a time", cordon=True)
+
+
 def test_the_plan_has_the_phases_each_in_the_order_of_the_play() -> None:
     run = a_run()
     run.canary = ["agent-3", "server-1"]
