@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,39 @@ _HEAD = """<!-- SPDX-License-Identifier: GPL-3.0-or-later -->
 # Variables
 
 Ansible checks names and types of these variables before a role does anything. What a variable without a default stands
-for is left alone when it is not set. `ansible-doc -t role k3sfleet.registries.<role>` shows the same in a terminal.
+for is left alone when it is not set. `ansible-doc -t role k3sfleet.registries.<role>` shows the same in a terminal, and
+with `-e verify` or another entry point only what that one takes.
 """
+
+
+#: The variables of the role k3s_registries by what they are for: the title, and names without ``k3s_registries_`` or,
+#: if they end with ``*``, how names begin. The first that fits counts.
+GROUPS = {
+    "What the nodes are to have": ("", "state", "apply", "disable_default_endpoint", "embedded_registry",
+                                   "system_default_registry", "credential_*", "adopt", "keep_generations"),
+    "Which hosts": ("server_group", "agent_group", "rancher_managed"),
+    "Order and pace of the restarts": ("agent_batch", "batch_pause", "stop_after", "canary", "cordon"),
+    "Proof, and what happens without": ("canary_images", "canary_timeout", "restart_timeout", "quorum_timeout",
+                                        "max_failures", "on_failure", "force"),
+    "The rehearsal": ("rehearse*",),
+    "Before an upgrade": ("target_*",),
+    "Verify": ("verify*", "probe_timeout"),
+    "Diagnose": ("diagnose_*",),
+    "The report": ("report_*",),
+    "Where things are on the nodes": ("distribution", "service", "config_dir", "data_dir", "cert_dir", "file"),
+}  # fmt: skip
+
+
+def group_of(variable: str) -> str:
+    """The title of the group that a variable of k3s_registries belongs to.
+
+    :raises LookupError: if it belongs to none: a new variable needs a place in :data:`GROUPS`.
+    """
+    name = variable[len("k3s_registries") :].lstrip("_")
+    for title, patterns in GROUPS.items():
+        if any(fnmatchcase(name, pattern) for pattern in patterns):
+            return title
+    raise LookupError("%s is in no group of tests/docs/variables_page.py" % variable)
 
 
 def text() -> str:
@@ -33,11 +65,11 @@ def text() -> str:
     for folder in sorted(ROLES.iterdir()):
         specs = yaml.safe_load((folder / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
         parts.append(f"\n## Role {folder.name}\n")
-        parts += _role(specs)
+        parts += _role(specs, folder.name == "k3s_registries")
     return "".join(parts)
 
 
-def _role(specs: Mapping[str, Any]) -> Iterable[str]:
+def _role(specs: Mapping[str, Any], grouped: bool) -> Iterable[str]:
     """Each entry point with the variables that no entry point before it has explained in the same words."""
     seen: dict[str, Any] = {}
     for name, spec in specs.items():
@@ -47,13 +79,21 @@ def _role(specs: Mapping[str, Any]) -> Iterable[str]:
         yield f"\n### {name}: {_prose(spec['short_description'])}\n"
         for sentence in _sentences(spec.get("description", [])):
             yield f"\n{sentence}\n"
-        known = len(options) - len(new)
+        known = [option for option in options if option not in new]
         if known:
-            yield f"\nTakes {known} of the variables above{', and these' if new else ''}.\n"
-        if new:
-            yield "\n| variable | type | default | meaning |\n| --- | --- | --- | --- |\n"
-        for option, given in new.items():
-            yield f"| `{option}` | {_type(given)} | {_default(given)} | {_meaning(given)} |\n"
+            yield f"\nIts own: {', '.join(f'`{option}`' for option in known)}.\n"
+        if grouped and new:
+            for title in GROUPS:
+                yield f"\n#### {title}\n"
+                yield from _table({option: given for option, given in new.items() if group_of(option) == title})
+        elif new:
+            yield from _table(new)
+
+
+def _table(options: Mapping[str, Any]) -> Iterable[str]:
+    yield "\n| variable | type | default | meaning |\n| --- | --- | --- | --- |\n"
+    for option, given in options.items():
+        yield f"| `{option}` | {_type(given)} | {_default(given)} | {_meaning(given)} |\n"
 
 
 def _type(given: Mapping[str, Any]) -> str:
