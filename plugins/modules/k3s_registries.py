@@ -29,8 +29,8 @@ notes:
   - Secrets are neither returned nor shown in diffs. On the node they are only in files of mode 0600.
   - Every folder that a file goes into, and every folder above it, must belong to root and be writable by root only.
     Otherwise the task fails before anything is touched. If a run is killed, the next one deletes its unfinished files.
-  - A node that M(k3sfleet.registries.k3s_rollout) has cordoned and could not uncordon is uncordoned if it does not have to
-    restart again. That counts as a change, and a warning says so.
+  - A node that M(k3sfleet.registries.k3s_rollout) has cordoned and could not uncordon is uncordoned if it does not have
+    to restart again. That counts as a change, and a warning says so.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
 extends_documentation_fragment:
