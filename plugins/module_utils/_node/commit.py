@@ -22,6 +22,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.pr
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
 from . import canary, expectation, health, installed_release, lease, placing, steps
+from .cordon_around import CordonAround, NotCordoned
 from .desired import Desired, DesiredProblem, from_text, inside
 from .files import FileProblem
 from .generated import last_write, read_generated
@@ -37,8 +38,6 @@ _RELOAD_LOOP = 30.0
 # As many automatic restarts as this mean that it will not get better by itself.
 _CRASH_LOOP = 3
 _LOG_LINES = 30
-# How long a healthy node waits for the API to be uncordoned.
-_UNCORDON_PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,6 @@ class Commit:
         self.end = steps.DONE
         self.live_plan: LivePlan | None = None
         self.proven = False
-        self.uncordons_until: float | None = None
         self.result: dict[str, Any] = {
             "changed": False,
             "restarted": False,
@@ -130,6 +128,7 @@ class Commit:
             "waited_for": [],
             "warnings": [],
         }
+        self.cordon = CordonAround(paths, self.memory, options.restart_timeout, self.result, sleep, clock)
 
     def run(self) -> dict[str, Any]:
         """Bring the staged state into force.
@@ -170,9 +169,9 @@ class Commit:
                 try:
                     self._put_back(desired, base, problem)
                 except (Failure, FileProblem):
-                    self._end_cordon()
+                    self.cordon.end(self.proven)
                     raise
-            self._end_cordon()
+            self.cordon.end(self.proven)
             self.result["seconds"] = round(self.now() - began, 1)
         return self.result
 
@@ -190,8 +189,7 @@ class Commit:
         # Waiting for the other servers, before the restart of a rollback for as long as for a healthy node.
         longest = self.options.quorum_timeout + 3 * self.options.restart_timeout + 2 * _RELOAD_LOOP
         longest += self.options.canary_timeout * len(self.options.canary_images)
-        if self.options.cordon or self.memory.cordon_note() is not None:
-            longest += _UNCORDON_PATIENCE
+        longest += self.cordon.longest(self.options.cordon)
         # When this server's own API is away, that is what the commit may be about to mend.
         with contextlib.suppress(lease.LeaseUnavailable):
             try:
@@ -211,12 +209,9 @@ class Commit:
         """
         if not health.containerd_ready(self.paths, state):
             return
-        # Imported here, as below: most runs cordon nothing.
-        from . import cordon
-
         try:
-            self.result["cordoned"] = cordon.place(self.paths, self.memory, self.options.lease_holder, self.sleep)
-        except cordon.NotPossible as problem:
+            self.cordon.begin(self.options.lease_holder)
+        except NotCordoned as problem:
             if self.options.force:
                 self.result["warnings"].append("the node restarts without being cordoned: %s" % problem)
                 return
@@ -224,26 +219,6 @@ class Commit:
                 "not restarted, and nothing was changed: k3s_registries_cordon is true, but the node could not be "
                 "cordoned: %s. Fix that first, or set k3s_registries_cordon: false" % problem
             ) from problem
-
-    def _uncordon(self) -> str:
-        """Uncordon a healthy node that this run or an earlier one has cordoned; why it still is, "" if it is not."""
-        if self.memory.cordon_note() is None:
-            return ""
-        from . import cordon
-
-        if self.uncordons_until is None:
-            self.uncordons_until = self.clock() + min(self.options.restart_timeout, _UNCORDON_PATIENCE)
-        lifted, why = cordon.lift_until(self.paths, self.memory, self.uncordons_until, self.sleep, self.clock)
-        self.result["uncordoned"] = self.result["uncordoned"] or lifted
-        return why
-
-    def _end_cordon(self) -> None:
-        """At the end of a commit, however that came: a node that is not proven healthy stays cordoned."""
-        why = self._uncordon() if self.proven else "it is not proven healthy"
-        if why and self.memory.cordon_note() is not None:
-            from . import cordon
-
-            self.result["warnings"].append("the node stays cordoned: %s. %s" % (why, cordon.by_hand(self.paths)))
 
     def _restart_is_certain(self, state: ServiceState) -> bool:
         """Whether this takes a server's restart for certain: it is no change without one, and K3s does not hang, so
@@ -383,7 +358,7 @@ class Commit:
     def _remember(self, desired: Desired, base: int) -> None:
         if desired.absent and self.proven:
             # What is known of the cordon is removed with all the rest.
-            self._uncordon()
+            self.cordon.lift()
         self.memory.drop_candidate()
         self.result["kept"] = placing.remember(self.paths, self.memory, desired, base)
         self.memory.end_transaction()

@@ -73,8 +73,12 @@ def test_verify_asks_for_what_was_applied_and_for_nothing_of_how() -> None:
         "credential_providers": [],
         "credential_store": False,
         "disable_default_endpoint": True,
+        # It only compares.
+        "rancher_managed": "warn",
     }
-    assert asked.items() <= module_options.wanted(named.get).items()
+    wanted = module_options.wanted(named.get)
+    assert (asked.pop("rancher_managed"), wanted["rancher_managed"]) == ("warn", "refuse")
+    assert asked.items() <= wanted.items()
 
 
 def test_canary_images_are_for_a_state_with_registries() -> None:
