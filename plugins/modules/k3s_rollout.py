@@ -396,12 +396,8 @@ def main() -> None:
 
 def _commit(module: AnsibleModule) -> None:
     from ansible_collections.k3sfleet.registries.plugins.module_utils._node import placing
-    from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import (
-        Commit,
-        CommitOptions,
-        Failure,
-        Refused,
-    )
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit import Commit, Failure, Refused
+    from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit_options import CommitOptions
 
     # A cut connection must not stop a commit half way: it goes on to its end, which is one of two good states.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

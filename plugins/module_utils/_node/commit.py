@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import kubelet_log
@@ -22,6 +21,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._prediction.pr
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 
 from . import canary, expectation, health, installed_release, lease, placing, steps
+from .commit_options import CommitOptions
 from .cordon_around import CordonAround, NotCordoned
 from .desired import Desired, DesiredProblem, from_text, inside
 from .files import FileProblem
@@ -38,36 +38,6 @@ _RELOAD_LOOP = 30.0
 # As many automatic restarts as this mean that it will not get better by itself.
 _CRASH_LOOP = 3
 _LOG_LINES = 30
-
-
-@dataclass(frozen=True)
-class CommitOptions:
-    """How to go about it. Times in seconds. ``lease_holder`` names the run that has the cluster's Lease.
-
-    ``quorum_timeout``: how long a server waits for the others before its restart. With ``announce`` it does not wait,
-    but ends with nothing done and says for whom it would, so that the person at the terminal can be told.
-    ``hanging`` names members of etcd whose servers hang on the very file that this run is about to replace.
-
-    ``embedded_mirror`` is the address of the embedded registry as the servers of the run have it, "" for off, None if
-    no server has told.
-
-    ``live`` is whether the plan of the run has this node without a restart; None if there is no such plan.
-
-    ``cordon``: whether new pods are kept away from the node around its restart.
-    """
-
-    restart_timeout: float = 300.0
-    quorum_timeout: float = 60.0
-    announce: bool = False
-    hanging: Sequence[str] = ()
-    on_failure: str = "rollback"
-    canary_images: Sequence[str] = ()
-    canary_timeout: float = 120.0
-    force: bool = False
-    lease_holder: str = ""
-    embedded_mirror: str | None = None
-    live: bool | None = None
-    cordon: bool = False
 
 
 class Failure(Exception):
