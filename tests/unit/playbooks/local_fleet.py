@@ -66,7 +66,7 @@ def run(
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     changed = {host: int(number) for host, number in _RECAP.findall(done.stdout)}
     return Done(done.returncode, done.stdout, changed)

@@ -49,7 +49,7 @@ def lint(folder: Path, content: str | bytes | None, *arguments: str) -> Done:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     return Done(done.returncode, done.stdout)
 

@@ -39,7 +39,7 @@ def look(folder: Path, *flags: str, **arguments: Any) -> tuple[dict[str, Any], s
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout
     seen = json.loads((folder / "seen.json").read_text(encoding="utf-8"))

@@ -52,7 +52,7 @@ def ansible_playbook(folder: Path, *flags: str) -> Done:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     return Done(done.returncode, done.stdout)
 

@@ -54,7 +54,7 @@ def run(**options: object) -> dict:
         capture_output=True,
         env=environment,
         check=False,
-        timeout=60,
+        timeout=600,
     )
     assert done.stdout, done.stderr.decode()
     return json.loads(done.stdout)

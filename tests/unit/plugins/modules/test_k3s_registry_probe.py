@@ -30,7 +30,7 @@ def run(**options: Any) -> dict[str, Any]:
         capture_output=True,
         env=environment,
         check=False,
-        timeout=60,
+        timeout=600,
     )
     assert done.stdout, done.stderr.decode()
     assert SECRET.encode() not in done.stdout + done.stderr

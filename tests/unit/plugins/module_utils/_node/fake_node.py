@@ -15,6 +15,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.iden
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.settings import Settings
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import commit, stage
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.command import Outcome
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.commit_options import CommitOptions
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.desired import (
     ABSENT,
     PRESENT,
@@ -189,7 +190,7 @@ class Node:
         options.setdefault("restart_timeout", 5.0)
         tell = options.pop("tell", lambda _line: None)
         self.last = commit.Commit(
-            self.identity(), commit.CommitOptions(**options), sleep, lambda: self.time, lambda: self.time, tell
+            self.identity(), CommitOptions(**options), sleep, lambda: self.time, lambda: self.time, tell
         )
         return self.last.run()
 

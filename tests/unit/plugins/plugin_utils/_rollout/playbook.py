@@ -20,7 +20,7 @@ CHECKOUT = Path(__file__).resolve().parents[5]
 ROLE = {"name": "k3sfleet.registries.k3s_registries"}
 CONFIG = {"mirrors": {"docker.io": {"endpoint": ["https://registry.example.com"]}}}
 # A run takes seconds; one that is still there after this hangs.
-_HANGS = 120
+_HANGS = 600
 
 
 @dataclass
