@@ -59,8 +59,8 @@ class Registries(_Stubbed, k3s_registries.ActionModule):  # type: ignore[misc]
 
     def _execute_module(self, module_name: str, module_args: dict[str, Any], task_vars: Any) -> dict[str, Any]:
         host = str(task_vars["inventory_hostname"])
-        if module_name.endswith("k3s_rollout"):
-            return self._rehearsed(host)
+        if "rehearse" in module_args:
+            return self._found(host)
         _note(host, "staged")
         if host in SCENARIO.get("unreachable_while_staging", ()):
             raise AnsibleConnectionFailure("no route to host")
@@ -69,7 +69,7 @@ class Registries(_Stubbed, k3s_registries.ActionModule):  # type: ignore[misc]
         return {**answer, **SCENARIO.get("staged", {}).get(host, {})}
 
     @staticmethod
-    def _rehearsed(host: str) -> dict[str, Any]:
+    def _found(host: str) -> dict[str, Any]:
         """Loses the images that the scenario says."""
         _note(host, "rehearsed")
         time.sleep(float(SCENARIO.get("rehearses", 0)))
