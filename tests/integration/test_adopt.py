@@ -26,6 +26,7 @@ def _by_hand(cluster: Cluster, config: dict[str, Any], *names: str) -> None:
         cluster.sh(name, "until k3s crictl info >/dev/null 2>&1; do sleep 0.2; done; sleep 1")
 
 
+@pytest.mark.nightly
 def test_equal_files_are_taken_over_and_others_shown(configured: Cluster) -> None:
     configured.play(REMOVE).ok()
     ours = copy.deepcopy(configured.variables["k3s_registries"])

@@ -86,6 +86,7 @@ def test_a_node_that_is_rolled_back_is_uncordoned(configured: Cluster, server: s
     configured.play().ok()
 
 
+@pytest.mark.nightly
 def test_a_node_that_loses_its_power_in_the_middle_is_uncordoned_by_the_next_run(
     configured: Cluster, server: str
 ) -> None:

@@ -152,6 +152,7 @@ def of_rancher(sound: Cluster) -> Iterator[str]:
     sound.play().ok()
 
 
+@pytest.mark.nightly
 def test_a_node_that_rancher_provisions_is_not_touched(sound: Cluster, of_rancher: str) -> None:
     told = "Rancher provisions this node (rancher-system-agent.service is enabled"
     # Without anything to change, too: the node is no longer what it was when it had everything.
