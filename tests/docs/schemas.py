@@ -108,8 +108,10 @@ def _host(kind: str) -> dict[str, Any]:
                 message={"type": "string", "description": "What it said."},
             ),
         },
-        "info": _of(shapes.INFO, _documented("k3s_registries_info")["info"], "What k3s_registries_info has returned. "
-        "null if it could not be asked."),
+        "info": _of(
+            shapes.INFO, _documented("k3s_registries_info")["info"],
+            "What k3s_registries_info has returned. null if it could not be asked.",
+        ),
     }  # fmt: skip
     endpoints = _of(shapes.ENDPOINTS, probe["endpoints"], nullable=False)
     providers = _of(shapes.PROVIDERS, probe["providers"], "The kubelet's credential providers.", nullable=False)

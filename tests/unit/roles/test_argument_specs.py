@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,13 @@ def test_an_entry_point_has_its_tasks_and_every_option_a_description(
 ) -> None:
     assert (role / "tasks" / (entry + ".yml")).is_file()
     assert not [name for name, option in spec["options"].items() if not option.get("description")]
+
+
+@pytest.mark.parametrize(("role", "entry", "spec"), _SPECS)
+def test_a_description_names_variables_of_its_own_entry_point(role: Path, entry: str, spec: dict[str, Any]) -> None:
+    """With O(); others are named with C(). The documentation's site makes links of the first."""
+    text = yaml.safe_dump(spec["options"], width=100_000)
+    assert set(re.findall(r"\bO\((\w+)[=)]", text)) <= set(spec["options"])
 
 
 @pytest.mark.parametrize("role", ["k3s_registries", "k3s_image_mirror"])
