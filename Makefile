@@ -60,7 +60,7 @@ test: venv links ## everything CI runs, and what of it took how long
 	@$(BIN)/python tests/tools/lanes.py --lanes $(LANES) $(LEFT_OUT) --first $(FIRST) --then $(TOGETHER)
 
 # What takes too long to wait for after each change: these, and the tests that are marked nightly.
-LONG := faults rehearsal-proof versions integration-nodes airgap runner molecule-ha ee
+LONG := faults rehearsal-proof versions integration-nodes airgap runner molecule-ha ee newcomer
 
 .PHONY: nightly
 nightly: venv links ## make test with everything that it leaves out (hours)
@@ -218,6 +218,10 @@ real: venv links fleet-deps ## all that needs no stand-in, on the real K3s in K3
 mirror: venv links ## k3s_image_mirror on real registries: forty images, every fault, exports, secrets
 	@$(BIN)/python -m tests.mirror deps
 	$(BIN)/pytest tests/mirror
+
+.PHONY: newcomer
+newcomer: venv links fleet-deps ## from an empty Debian to a verified fleet, with the commands of README and getting-started (3 minutes)
+	@$(BIN)/python -m tests.newcomer
 
 .PHONY: airgap
 airgap: venv links fleet-deps ## molecule scenario: a fleet without a default endpoint pulls what was mirrored

@@ -12,6 +12,7 @@ import hashlib
 import os
 import subprocess
 from pathlib import Path
+from typing import Sequence
 
 from tests.fleet.podman import podman
 from tests.fleet.process import FleetError, say
@@ -47,9 +48,7 @@ _CHANGES = ("--change", 'CMD ["/lib/systemd/systemd"]', "--change", "STOPSIGNAL 
 
 
 def _command(suite: str) -> list[str]:
-    command = ["mmdebstrap", "--quiet", *_options(suite), "--customize-hook=%s" % (FOLDER / "customize"), suite, "-"]
-    mirror = os.environ.get("FLEET_DEBIAN_MIRROR", "")
-    return [*command, mirror] if mirror else command
+    return ["mmdebstrap", "--quiet", *_options(suite), "--customize-hook=%s" % (FOLDER / "customize"), suite, "-"]
 
 
 def tag(suite: str = SUITE) -> str:
@@ -66,17 +65,35 @@ def ensure(suite: str = SUITE) -> str:
     :raises FleetError: when mmdebstrap fails, with what it said.
     """
     name = tag(suite)
-    if podman("image", "exists", name, check=False).returncode == 0:
-        return name
-    say("Building the node image from Debian %s packages (once, about 90 s) ..." % suite)
+    if not is_there(name):
+        say("Building the node image from Debian %s packages (once, about 90 s) ..." % suite)
+        build(name, _command(suite), _CHANGES)
+        _remove_older()
+        say("Node image ready: " + name)
+    return name
+
+
+def is_there(name: str) -> bool:
+    return bool(podman("image", "exists", name, check=False).returncode == 0)
+
+
+def build(name: str, command: Sequence[str], changes: Sequence[str] = ()) -> None:
+    """Make an image of what mmdebstrap writes.
+
+    :param command: mmdebstrap's, which writes an archive to its standard output.
+    :raises FleetError: when it fails, with what it said.
+    """
+    mirror = os.environ.get("FLEET_DEBIAN_MIRROR", "")
     try:
-        maker = subprocess.Popen(_command(suite), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        maker = subprocess.Popen(
+            [*command, mirror] if mirror else command, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
     except FileNotFoundError:
         raise FleetError("mmdebstrap is not installed; `make fleet-deps` installs it") from None
     assert maker.stdout is not None
     assert maker.stderr is not None
     importer = subprocess.Popen(
-        ["podman", "import", "--quiet", *_CHANGES, "-", name + "-new"],
+        ["podman", "import", "--quiet", *changes, "-", name + "-new"],
         stdin=maker.stdout, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     maker.stdout.close()
@@ -85,13 +102,10 @@ def ensure(suite: str = SUITE) -> str:
     if maker.wait() or importer.returncode:
         podman("image", "rm", "--force", name + "-new", check=False)
         raise FleetError(
-            "the node image could not be built:\n" + "\n".join((said + refused.decode()).splitlines()[-15:])
+            "the image %s could not be built:\n%s" % (name, "\n".join((said + refused.decode()).splitlines()[-15:]))
         )
     podman("image", "tag", name + "-new", name)
     podman("image", "untag", name + "-new", name + "-new", check=False)
-    _remove_older()
-    say("Node image ready: " + name)
-    return name
 
 
 def _remove_older() -> None:
