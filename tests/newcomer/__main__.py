@@ -16,6 +16,7 @@ from typing import Any, Callable
 import yaml
 
 from tests.fleet import contents, up
+from tests.fleet.podman import CHECKOUT
 from tests.fleet.process import FleetError, say
 from tests.fleet.state import USER, Fleet
 from tests.newcomer.blocks import Block, blocks, section
@@ -36,13 +37,11 @@ _SAID: dict[str, Callable[[str], bool]] = {
 }
 """What must be in the words of a command beside its success."""
 _EXAMPLE = "registry.example.com:5000"
-_CHECKOUT = "registries"
+_CLONE = "registries"
 
 
 def guides() -> dict[str, list[Block]]:
     """The blocks by the guide that they are in."""
-    from tests.fleet.podman import CHECKOUT
-
     readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     started = (CHECKOUT / "docs" / "getting-started.md").read_text(encoding="utf-8")
     return {
@@ -76,9 +75,9 @@ class Newcomer:
         machine, folder = self._machine, self._fleet.folder
         say("The newcomer's machine is there; installing ansible-core")
         machine.run("pip install --quiet ansible-core")
-        machine.checkout(_CHECKOUT)
-        machine.file("../.ssh/id_ed25519", (folder / "ssh" / "id_ed25519").read_bytes())
-        machine.file("../.ssh/known_hosts", (folder / "ssh" / "known_hosts").read_bytes())
+        machine.checkout(_CLONE)
+        machine.file(".ssh/id_ed25519", (folder / "ssh" / "id_ed25519").read_bytes())
+        machine.file(".ssh/known_hosts", (folder / "ssh" / "known_hosts").read_bytes())
         machine.file("vault-password", "only-for-this-walk\n")
         for name in ("ca.crt", "client.crt"):
             machine.file("files/registry-%s" % name, (folder / "pki" / name).read_bytes())
@@ -87,7 +86,7 @@ class Newcomer:
             "vault_registry_key": (folder / "pki" / "client.key").read_text(encoding="utf-8"),
         }
         machine.file("group_vars/all/vault.yml", yaml.safe_dump(secrets))
-        self._run("ansible-vault encrypt group_vars/all/vault.yml")
+        machine.run("ansible-vault encrypt group_vars/all/vault.yml")
 
     def follow(self, guide: str, found: list[Block]) -> list[str]:
         """Do what a guide says; the commands that are left for the end."""
@@ -124,16 +123,12 @@ class Newcomer:
             self._machine.file("registries.yaml", yaml.safe_dump({"mirrors": mirrors}))
 
     def _step(self, guide: str, command: str) -> None:
-        said = self._run(command)
+        said = self._machine.run(command)
         expected = _SAID.get(command)
         if expected is not None and not expected(said):
             raise FleetError("%s: %s did not say what it should:\n%s" % (guide, command, said[-4000:]))
         say("%s: %s" % (guide, command))
         self._ran += 1
-
-    def _run(self, command: str) -> str:
-        environment = {"ANSIBLE_VAULT_PASSWORD_FILE": "vault-password", "ANSIBLE_NOCOLOR": "1"}
-        return self._machine.run(command, environment=environment)
 
 
 def main() -> int:

@@ -5,19 +5,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
 from tests.fleet import image, podman
 from tests.fleet.archive import Archive
-from tests.fleet.process import FleetError
+from tests.fleet.process import FleetError, say
 from tests.fleet.state import Fleet
 
-HOME = "/root/work"
-_VENV = "/root/venv"
-# The way to PyPI and Debian, where this machine has one of its own.
+_USER = "newcomer"
+_HOME = "/srv/newcomer"
+_VENV = _HOME + "/venv"
+_DEBIAN = (
+    "mmdebstrap", "--quiet", "--variant=apt", "--include=python3-venv,openssh-client,ca-certificates",
+    '--aptopt=Acquire::Languages "none"',
+    '--customize-hook=chroot "$1" useradd --create-home --home-dir %s %s' % (_HOME, _USER), image.SUITE, "-",
+)  # fmt: skip
+# The way to PyPI, where this machine has one of its own.
 _SETTINGS = (
     "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY",
     "NO_PROXY",
@@ -25,26 +32,20 @@ _SETTINGS = (
 _AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
-_IMAGE = "localhost/k3sfleet-newcomer:1"
-_DEBIAN = (
-    "mmdebstrap", "--quiet", "--variant=apt", "--include=python3-venv,openssh-client,ca-certificates",
-    '--aptopt=Acquire::Languages "none"', image.SUITE, "-",
-)  # fmt: skip
-
-
 def _image() -> str:
-    if not image.is_there(_IMAGE):
-        image.build(_IMAGE, _DEBIAN)
-    return _IMAGE
+    name = "localhost/k3sfleet-newcomer:" + hashlib.sha256(repr(_DEBIAN).encode()).hexdigest()[:16]
+    if not image.is_there(name):
+        say("Building the newcomer's machine from Debian %s packages (once, about 30 s) ..." % image.SUITE)
+        image.build(name, _DEBIAN)
+    return name
 
 
 class Controller:
-    """It is removed with the fleet."""
+    """It is removed with the fleet. Paths begin in the newcomer's home, where commands run, too."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._name = fleet.container("controller")
-        settings = {name: os.environ[name] for name in _SETTINGS if os.environ.get(name)}
-        options = [word for name in settings for word in ("--env", name)]
+        options = [word for name in _SETTINGS if os.environ.get(name) for word in ("--env", name)]
         if _AUTHORITIES.exists():
             options += ["--volume", "%s:/etc/ssl/certs/of-this-machine.crt:ro" % _AUTHORITIES]
             options += ["--env", "PIP_CERT=/etc/ssl/certs/of-this-machine.crt"]
@@ -53,48 +54,34 @@ class Controller:
             "--network", fleet.name, "--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000", *options,
             _image(), "sleep", "infinity",
         )  # fmt: skip
-        self.run("python3 -m venv %s && mkdir -p %s" % (_VENV, HOME), "/")
+        self.run("python3 -m venv " + _VENV)
 
-    def file(self, path: str, content: str | bytes, mode: int = 0o600) -> None:
-        """Write a file below :data:`HOME`."""
+    def file(self, path: str, content: str | bytes) -> None:
+        """Write a file that only the newcomer may read."""
         archive = Archive()
-        archive.file("%s/%s" % (HOME.lstrip("/"), path), content, mode)
-        podman.podman("cp", "--archive=false", "-", self._name + ":/", stdin=archive.content())
+        archive.file("%s/%s" % (_HOME.lstrip("/"), path), content, 0o600)
+        self._bring(archive.content())
 
     def checkout(self, path: str) -> None:
-        """Bring what git knows of this checkout below :data:`HOME`."""
-        packed = subprocess.run(
-            ["git", "-C", str(podman.CHECKOUT), "archive", "--prefix=%s/%s/" % (HOME.lstrip("/"), path), "HEAD"],
-            check=True, capture_output=True,
-        ).stdout  # fmt: skip
-        podman.podman("cp", "--archive=false", "-", self._name + ":/", stdin=packed)
+        """Bring what git knows of this checkout."""
+        prefix = "--prefix=%s/%s/" % (_HOME.lstrip("/"), path)
+        git = ["git", "-C", str(podman.CHECKOUT), "archive", prefix, "HEAD"]
+        self._bring(subprocess.run(git, check=True, capture_output=True).stdout)
 
-    def run(self, command: str, folder: str = HOME, environment: Mapping[str, str] | None = None) -> str:
-        """What a command says.
+    def _bring(self, packed: bytes) -> None:
+        podman.podman("cp", "--archive=false", "-", self._name + ":/", stdin=packed)
+        podman.podman("exec", self._name, "chown", "-R", "%s:" % _USER, _HOME)
+
+    def run(self, command: str) -> str:
+        """What a command of the newcomer's says.
 
         :raises FleetError: if it fails, with that.
         """
-        code, said = self.outcome(command, folder, environment)
-        if code:
-            raise FleetError("%s\nended with %d on the newcomer's machine:\n%s" % (command, code, said[-4000:]))
-        return said
-
-    def outcome(
-        self, command: str, folder: str = HOME, environment: Mapping[str, str] | None = None
-    ) -> tuple[int, str]:
-        more = {"PATH": _VENV + "/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive"}
-        more.update(environment or {})
-        options = [word for name, value in more.items() for word in ("--env", "%s=%s" % (name, value))]
         done: Any = podman.podman(
-            "exec",
-            "--workdir",
-            folder,
-            *options,
-            self._name,
-            "sh",
-            "-c",
-            "{ %s; } 2>&1" % command,
-            check=False,
-            timeout=900.0,
-        )
-        return int(done.returncode), str(done.stdout)
+            "exec", "--user", _USER, "--workdir", _HOME, "--env", "PATH=%s/bin:/usr/bin:/bin" % _VENV,
+            "--env", "ANSIBLE_VAULT_PASSWORD_FILE=vault-password", "--env", "ANSIBLE_NOCOLOR=1", self._name,
+            "sh", "-c", "{ %s; } 2>&1" % command, check=False, timeout=900.0,
+        )  # fmt: skip
+        if done.returncode:
+            raise FleetError("%s\nended with %d:\n%s" % (command, done.returncode, str(done.stdout)[-4000:]))
+        return str(done.stdout)

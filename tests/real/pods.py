@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Sequence
 
 from tests.bench.fleet_runs import SITE, FleetRuns
 from tests.fleet import contents, nodes, real_pods, up, workloads
@@ -133,8 +133,8 @@ def _lines(fleet: Fleet, apis: Sequence[Api], restarted: int) -> list[str]:
     return lines
 
 
-def main(arguments: Any = None) -> int:
-    said = []
+def main() -> int:
+    said: list[str] = []
     try:
         for servers in (1, 3):
             with tempfile.TemporaryDirectory(prefix="k3sfleet-pods-") as folder:
