@@ -35,11 +35,11 @@ $(LINK):
 include tests/fleet/fleet.mk
 
 # What needs a fleet waits more than it computes: LANES targets at once, the longest first; the words of each come when it
-# has ended. Before them, one by one, what all need: Debian's packages, the node image (of the demo), and code worth running.
+# has ended. Before them, one by one, what all need: Debian's packages, and the node image (of the demo).
 LANES ?= 3
-FIRST := lint workflows-check deps demo
+FIRST := deps demo
 TOGETHER := integration faults-quick unit integration-logins reuse mirror molecule sanity hostile registry-faults report-check conformance awx-api \
-	artifact lint-command
+	lint artifact lint-command workflows-check
 
 # WITHOUT_GO=1 leaves out what is tried with the containerd of current K3s, which Go builds.
 .PHONY: deps
@@ -52,7 +52,7 @@ deps: venv fleet-deps $(VENV)/.report-installed $(VENV)/.docs-installed ## every
 export WITHOUT_GO ?=
 ifneq ($(WITHOUT_GO),)
 LEFT_OUT := --left-out "WITHOUT_GO is set, so two things have not run: workflows-check, and the tests on a containerd that is built with Go"
-override FIRST := $(filter-out workflows-check,$(FIRST))
+override TOGETHER := $(filter-out workflows-check,$(TOGETHER))
 endif
 
 .PHONY: test

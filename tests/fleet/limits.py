@@ -15,6 +15,9 @@ INOTIFY_PER_NODE = 7
 _SETTING = "fs.inotify.max_user_instances"
 # Several targets of make may each make a fleet at once: room for all of them, so that the first one sees to it.
 _ENOUGH = 1024
+# Where Podman itself, not systemd, makes the control groups, all its containers together get the processor time of one
+# process: each of cgroup v1 and v2 has its own file and its own unit, of which a process has 1024 and 100.
+_SHARES = (("cpu/libpod_parent/cpu.shares", 8192), ("libpod_parent/cpu.weight", 800))
 
 
 def ensure(nodes: int, proc: Path = Path("/proc")) -> None:
@@ -38,6 +41,19 @@ def ensure(nodes: int, proc: Path = Path("/proc")) -> None:
     except OSError as error:
         raise FleetError("%s; as root on the host: sysctl -w %s=%d" % (why, _SETTING, wanted)) from error
     say("%s: set to %d until the host's next start" % (why, wanted))
+
+
+def share_processor(control_groups: Path = Path("/sys/fs/cgroup")) -> None:
+    """After a fleet's containers are made: let all containers of this host together have the processor time of eight
+    processes, so that the nodes are not starved by what else runs. It lasts until the host's next start; a host that
+    does not take it stays as it is, for a slow fleet is a fleet, too."""
+    for name, wanted in _SHARES:
+        setting = control_groups / name
+        try:
+            if int(setting.read_text(encoding="ascii")) < wanted:
+                setting.write_text("%d\n" % wanted, encoding="ascii")
+        except (OSError, ValueError):
+            continue
 
 
 def _in_use(proc: Path) -> int:

@@ -62,6 +62,7 @@ def up(
     # It makes its hashes of passwords with a module that Python 3.13 no longer has.
     registry.create(fleet, image.ensure())
     nodes.create_all(fleet, tag, source)
+    limits.share_processor()
     contents.fill(fleet)
     say("Registry %s answers and has %s" % (fleet.registry.url, ", ".join(contents.IMAGES)))
     fleet.registry.images = list(contents.IMAGES)

@@ -192,6 +192,23 @@ def test_room_that_the_host_has_is_left_as_it_is(tmp_path: Path) -> None:
     limits.ensure(18, tmp_path / "no proc")
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("cpu/libpod_parent/cpu.shares", "1024\n", "8192\n"),
+        ("cpu/libpod_parent/cpu.shares", "9000\n", "9000\n"),
+        ("libpod_parent/cpu.weight", "100\n", "800\n"),
+    ],
+)
+def test_nodes_are_not_starved_by_what_else_runs(tmp_path: Path, name: str, before: str, after: str) -> None:
+    setting = tmp_path / name
+    setting.parent.mkdir(parents=True)
+    setting.write_text(before, encoding="ascii")
+    limits.share_processor(tmp_path)
+    assert setting.read_text(encoding="ascii") == after
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [setting]
+
+
 def test_room_that_the_host_lacks_is_made_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     proc = _proc(tmp_path / "short", 128, in_use=3)
     limits.ensure(18, proc)
