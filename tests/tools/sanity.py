@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs ``ansible-test sanity`` on a copy of the working tree, without ignores and without anything but PyPI.
 
-ansible-test makes virtual environments without pip and downloads a script to put it there. Where that download
-cannot be reached, and to need one host less where it can, the script it would have downloaded is one of our own,
-which takes the pip that Python itself carries. A home folder in the cache keeps all of this out of the user's.
+ansible-test makes a dozen virtual environments without pip and downloads a script that puts it there. Where that
+download cannot be reached, and to need one host less where it can, the script it would have downloaded is one of our
+own, which has the pip of this environment install the wanted one. A home folder in the cache keeps all of this out of
+the user's.
 
 pylint takes most of the time, so by day it reads what is published, and at night (``NIGHTLY=1``) the tests as well.
 Arguments are passed on: ``python tests/tools/sanity.py --test pylint``.
@@ -22,15 +23,11 @@ from pathlib import Path
 from collection_copy import copy
 
 BOOTSTRAP = """
-import ensurepip
-import os
 import subprocess
 import sys
 
-ensurepip.bootstrap(default_pip=True)
-del os.environ["PIP_CONFIG_FILE"]  # ensurepip turns pip's settings off, for itself
 wanted = [argument for argument in sys.argv[1:] if argument not in ("--no-setuptools", "--no-wheel")]
-sys.exit(subprocess.call([sys.executable, "-m", "pip", "install"] + wanted))
+sys.exit(subprocess.call([%r, "-m", "pip", "--python", sys.executable, "install"] + wanted))
 """
 
 
@@ -54,7 +51,9 @@ def keep_pip_settings(home: Path) -> None:
             values[key] = value.strip("'")
     path = home / ".config" / "pip" / "pip.conf"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("[global]\n" + "".join("%s = %s\n" % pair for pair in values.items()), encoding="utf-8")
+    # What is imported is compiled then; to compile all of it takes longer than what it is installed for.
+    settings = "[global]\n" + "".join("%s = %s\n" % pair for pair in values.items()) + "[install]\nno-compile = true\n"
+    path.write_text(settings, encoding="utf-8")
     path.chmod(0o600)
 
 
@@ -68,7 +67,8 @@ def main() -> int:
     if not versions:
         sys.exit("tests/tools/sanity.py: this ansible-test names its pip version in another way; adapt pip_versions()")
     for version in versions:
-        (scripts / ("get_pip_%s.py" % version.replace(".", "_"))).write_text(BOOTSTRAP, encoding="utf-8")
+        script = scripts / ("get_pip_%s.py" % version.replace(".", "_"))
+        script.write_text(BOOTSTRAP % sys.executable, encoding="utf-8")
     keep_pip_settings(home)
     target = copy(checkout, cache)
     version = "%d.%d" % sys.version_info[:2]
