@@ -38,7 +38,7 @@ include tests/fleet/fleet.mk
 # has ended. Before them, one by one, what all need: Debian's packages, and the node image (of the demo).
 LANES ?= 3
 FIRST := deps demo
-TOGETHER := integration faults-quick unit integration-logins reuse mirror molecule sanity hostile registry-faults report-check conformance awx-api \
+TOGETHER := integration faults-quick unit integration-logins reuse mirror molecule sanity hostile registry-faults report-check newcomer conformance awx-api \
 	lint artifact lint-command workflows-check
 
 # WITHOUT_GO=1 leaves out what is tried with the containerd of current K3s, which Go builds.
@@ -60,7 +60,7 @@ test: venv links ## everything CI runs, and what of it took how long
 	@$(BIN)/python tests/tools/lanes.py --lanes $(LANES) $(LEFT_OUT) --first $(FIRST) --then $(TOGETHER)
 
 # What takes too long to wait for after each change: these, and the tests that are marked nightly.
-LONG := faults rehearsal-proof versions integration-nodes airgap runner molecule-ha ee newcomer
+LONG := faults rehearsal-proof versions integration-nodes airgap runner molecule-ha ee
 
 .PHONY: nightly
 nightly: venv links ## make test with everything that it leaves out (hours)

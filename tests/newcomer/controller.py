@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
-from pathlib import Path
+import sys
 from typing import Any
 
-from tests.fleet import image, podman
+from tests.fleet import image, podman, process
 from tests.fleet.archive import Archive
 from tests.fleet.process import FleetError, say
 from tests.fleet.state import Fleet
@@ -19,17 +18,15 @@ from tests.fleet.state import Fleet
 _USER = "newcomer"
 _HOME = "/srv/newcomer"
 _VENV = _HOME + "/venv"
+_INDEX = "/srv/wheels"
 _DEBIAN = (
     "mmdebstrap", "--quiet", "--variant=apt", "--include=python3-venv,openssh-client,ca-certificates",
     '--aptopt=Acquire::Languages "none"',
     '--customize-hook=chroot "$1" useradd --create-home --home-dir %s %s' % (_HOME, _USER), image.SUITE, "-",
 )  # fmt: skip
-# The way to PyPI, where this machine has one of its own.
-_SETTINGS = (
-    "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY",
-    "NO_PROXY",
-)  # fmt: skip
-_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+# Where a container cannot reach PyPI, this machine can: the newcomer's pip finds there what the guides have it install.
+_PACKAGES = ("ansible-core", "PyYAML", "cryptography", "google-re2")
+_WHEELS = podman.CHECKOUT / ".cache" / "newcomer" / "wheels"
 
 
 def _image() -> str:
@@ -40,21 +37,28 @@ def _image() -> str:
     return name
 
 
+def _wheels(python: str) -> None:
+    """Have the packages for this version of Python, as they are on PyPI."""
+    process.run(
+        [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:", "--python-version", python,
+         "--dest", str(_WHEELS), *_PACKAGES], timeout=600.0,
+    )  # fmt: skip
+
+
 class Controller:
     """It is removed with the fleet. Paths begin in the newcomer's home, where commands run, too."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._name = fleet.container("controller")
-        options = [word for name in _SETTINGS if os.environ.get(name) for word in ("--env", name)]
-        if _AUTHORITIES.exists():
-            options += ["--volume", "%s:/etc/ssl/certs/of-this-machine.crt:ro" % _AUTHORITIES]
-            options += ["--env", "PIP_CERT=/etc/ssl/certs/of-this-machine.crt"]
+        _WHEELS.mkdir(parents=True, exist_ok=True)
         podman.podman(
             "run", "--detach", "--name", self._name, "--hostname", "controller", *podman.labels(fleet.name),
-            "--network", fleet.name, "--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000", *options,
+            "--network", fleet.name, "--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000",
+            "--volume", "%s:%s:ro" % (_WHEELS, _INDEX), "--env", "PIP_NO_INDEX=1", "--env", "PIP_FIND_LINKS=" + _INDEX,
             _image(), "sleep", "infinity",
         )  # fmt: skip
         self.run("python3 -m venv " + _VENV)
+        _wheels(self.run("python3 -c 'import sys; print(\"%d.%d\" % sys.version_info[:2])'").strip())
 
     def file(self, path: str, content: str | bytes) -> None:
         """Write a file that only the newcomer may read."""
