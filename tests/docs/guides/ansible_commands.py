@@ -58,12 +58,18 @@ def parsed(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namesp
 def playbook(call: Call, guide: Guide) -> list[str]:
     """``ansible-playbook``: options, playbooks, and the variables of ``-e``."""
     given = _options(call)
-    found, taken = [], {}  # type: list[str], dict[str, Any]
-    own = [name for name in map(_own_playbook, given.args) if name]
-    for written, name in zip(given.args, map(_own_playbook, given.args)):
+    found: list[str] = []
+    # What the collection's playbooks take; one of the reader's own takes whatever it likes.
+    taken: dict[str, Any] = {}
+    of_reader = False
+    for written in given.args:
+        name = _own_playbook(written)
         if name in variables.playbooks():
             taken.update(variables.taken_by(name))
-        elif not guide.has(written):
+        elif not name and guide.has(written):
+            taken.update(variables.all_variables())
+            of_reader = True
+        else:
             found.append("there is no playbook %s" % written)
     for text in given.extra_vars or []:
         try:
@@ -71,11 +77,9 @@ def playbook(call: Call, guide: Guide) -> list[str]:
         except ValueError as problem:
             found.append("-e %s: %s" % (text, problem))
         else:
-            # A playbook of the reader's own takes whatever it likes, besides.
-            known = taken if own else variables.all_variables()
-            others = {} if own else {name for name in values if not name.startswith(variables.PREFIX)}
-            checked = {name: value for name, value in values.items() if name not in others}
-            found += variables.mistakes(checked, known, "the playbook " + ", ".join(given.args))
+            if of_reader:
+                values = {name: value for name, value in values.items() if name.startswith(variables.PREFIX)}
+            found += variables.mistakes(values, taken, "the playbook " + ", ".join(given.args))
     return found
 
 

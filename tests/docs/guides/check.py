@@ -32,6 +32,8 @@ def _block_mistakes(block: Block, guide: Guide) -> list[str]:
     """What is wrong with a block that is not for a shell."""
     if block.language not in _LANGUAGES:
         return ["a block is of one of %s, not of %r" % (", ".join(_LANGUAGES), block.language)]
+    if block.language == OUTPUT and any(line.startswith("$ ") for line in block.text.splitlines()):
+        return ["a command belongs in a block of %s, its output in the next one" % SHELL]
     try:
         if block.language == "yaml":
             return yaml_kinds.mistakes(yaml_kinds.read(block.text), guide)

@@ -134,6 +134,8 @@ def test_what_only_ansible_and_the_schemas_find() -> None:
         ("def a(:", "python", "invalid syntax"),
         ("$ make", "console", "a block is of one of sh, yaml, json, python, text, not of 'console'"),
         ("make", "", "not of ''"),
+        ("$ make\nmade", "text", "a command belongs in a block of sh"),
+        ("$ make lint", "sh", "$ is not known"),
     ],
 )
 def test_blocks_of_other_languages(block: str, language: str, said: str) -> None:
