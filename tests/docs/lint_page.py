@@ -37,7 +37,7 @@ The same rules are used by:
 - the filter `k3sfleet.registries.lint_registries`, for a text or a variable;
 - the playbook `lint`, for people without an inventory:
 
-  ```shell
+  ```sh
   ansible-playbook k3sfleet.registries.lint -e k3s_registries_lint_file=registries.yaml
   ansible-playbook k3sfleet.registries.lint -e k3s_registries_lint_file=registries.yaml -e image=docker.io/library/nginx
   ```

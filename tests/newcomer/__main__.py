@@ -15,11 +15,11 @@ from typing import Any, Callable
 
 import yaml
 
+from tests.docs.guides.blocks import Block, blocks, section
 from tests.fleet import contents, up
 from tests.fleet.podman import CHECKOUT
 from tests.fleet.process import FleetError, say
 from tests.fleet.state import USER, Fleet
-from tests.newcomer.blocks import Block, blocks, section
 from tests.newcomer.controller import Controller
 
 NAME = "newcomer"

@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import tarball as limits
 from collection_copy import copy
 
 IMPORTER = "galaxy-importer>=0.4.30,<0.5"
@@ -30,10 +31,6 @@ RUN_ANSIBLE_TEST = False
 CHECK_REQUIRED_TAGS = True
 CHECK_CHANGELOG = True
 """
-UNWANTED = re.compile(
-    r"(^|/)(\.venv|\.git|\.cache|\.hypothesis|__pycache__|\.mypy_cache|\.ruff_cache)(/|$)|\.pyc$"
-    r"|^(\.ci|\.github)/|^\.gitlab-ci\.yml$"
-)
 # Documented by the module of the same name, or for this collection's own plugins only.
 UNDOCUMENTED = {"action", "doc_fragments", "module_utils", "plugin_utils"}
 BIN = Path(sys.executable).parent
@@ -54,17 +51,19 @@ def run(*command: object, **more: object) -> str:
 
 
 def build(cache: Path) -> Path:
-    """The tarball of what git knows, as a release would be."""
+    """The tarball of what git knows, as a release would be: of the size and with the content that the README names."""
     source = copy(Path.cwd(), cache)
     for old in cache.glob("*.tar.gz"):
         old.unlink()
     run(BIN / "ansible-galaxy", "collection", "build", "--output-path", cache, "--force", cwd=source)
     [tarball] = cache.glob("*.tar.gz")
-    names = run("tar", "tzf", tarball).splitlines()
-    wrong = [name for name in names if UNWANTED.search(name)]
+    found = limits.content(tarball)
+    wrong = limits.mistakes(found) + limits.said_wrong((source / "README.md").read_text(encoding="utf-8"), found)
     if wrong:
-        sys.exit("%s holds what is nobody's business: %s" % (tarball.name, ", ".join(wrong[:10])))
-    say("%s: %d files, %.1f MB" % (tarball.name, len(names), tarball.stat().st_size / 1e6))
+        sys.exit("%s:\n%s" % (tarball.name, "\n".join(wrong[:20])))
+    allowed = (limits.MOST_FILES, limits.MOST_BYTES / 1e6)
+    say("%s: %d files, %.1f MB (at most %d and %.1f)" % (tarball.name, len(found.files), found.size / 1e6, *allowed))
+    say("in it: " + ", ".join(sorted(limits.PARTS)))
     return tarball
 
 
@@ -149,6 +148,9 @@ def main() -> None:
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections)}
     install = [BIN / "ansible-galaxy", "collection", "install", tarball, "--collections-path", collections, "--no-deps"]
     run(*install, env=environment)
+    dead = limits.dead_links(collections / "ansible_collections" / "k3sfleet" / "registries")
+    if dead:
+        sys.exit("links to what is not installed; let them lead to the repository: " + ", ".join(dead))
     documented(collections, cache)
     imported(tarball, collections, cache)
     if os.environ.get("NIGHTLY"):

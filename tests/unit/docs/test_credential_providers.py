@@ -6,7 +6,6 @@ by the tests' own kubelet, which shares no code with it, and asked for the image
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 import yaml
 from stand_in import keyring, provider_config
 
+from tests.docs.guides.blocks import blocks
 from tests.docs.pages import CHECKOUT
 from tests.fleet.contents import program
 
@@ -45,7 +45,7 @@ IMAGES = {
 
 
 def _blocks() -> list[list[dict[str, Any]]]:
-    found = [yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)]
+    found = [yaml.safe_load(block.text) for block in blocks(PAGE) if block.language == "yaml"]
     return [block[VARIABLE] for block in found if VARIABLE in block]
 
 

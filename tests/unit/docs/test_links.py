@@ -10,13 +10,16 @@ import re
 import pytest
 
 from tests.docs.pages import CHECKOUT
+from tests.docs.site import REPOSITORY
 
 PAGES = sorted(
     [
         CHECKOUT / "README.md",
         CHECKOUT / "CONTRIBUTING.md",
+        CHECKOUT / "CHANGELOG.md",
         *CHECKOUT.glob("docs/*.md"),
         *CHECKOUT.glob("tests/*/README.md"),
+        *CHECKOUT.glob("roles/*/README.md"),
     ]
 )
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
@@ -31,9 +34,11 @@ def _anchor(heading: str) -> str:
 def test_links_lead_somewhere(page) -> None:  # type: ignore[no-untyped-def]
     for link in _LINK.findall(page.read_text(encoding="utf-8")):
         path, _hash, anchor = link.partition("#")
+        # What is not in the tarball is linked as the repository has it.
+        folder, path = (CHECKOUT, path[len(REPOSITORY) :]) if path.startswith(REPOSITORY) else (page.parent, path)
         if "://" in path:
             continue
-        target = (page.parent / path).resolve() if path else page
+        target = (folder / path).resolve() if path else page
         assert target.exists(), link
         if anchor and target.suffix == ".md":
             headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)

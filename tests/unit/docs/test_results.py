@@ -21,12 +21,13 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.docume
 
 from tests import results
 from tests.bench.recorded import examined
+from tests.docs.guides.blocks import blocks
 from tests.docs.pages import CHECKOUT
 from tests.report import samples
 from tests.unit.docs.test_schemas import documents
 
 PAGE = (CHECKOUT / "docs" / "results.md").read_text(encoding="utf-8")
-COMMANDS = [shlex.split(line) for block in re.findall(r"```sh\n(.*?)```", PAGE, re.S) for line in block.splitlines()]
+COMMANDS = [shlex.split(command) for block in blocks(PAGE) for command in block.commands]
 QUERIES = [words for words in COMMANDS if words[0] == "jq"]
 
 
