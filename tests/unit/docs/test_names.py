@@ -21,7 +21,7 @@ PAGES = sorted(
     [
         CHECKOUT / "README.md",
         CHECKOUT / "CONTRIBUTING.md",
-        *CHECKOUT.glob("docs/*.md"),
+        *CHECKOUT.glob("docs/**/*.md"),
         *CHECKOUT.glob("roles/*/README.md"),
         *CHECKOUT.glob("tests/fleet/README.md"),
     ]
