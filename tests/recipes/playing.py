@@ -45,7 +45,7 @@ CASES = tuple(Case(recipe, fault) for recipe in RECIPES if recipe.is_played for 
 
 def hosts() -> tuple[str, ...]:
     """Every name that is asked over TLS, without ports."""
-    found = {"registry-1.docker.io", "auth.docker.io", "ghcr.io"}
+    found = {"registry-1.docker.io", "auth.docker.io", "ghcr.io", "cache.example.com"}
     for case in CASES:
         for origin in case.apps:
             found.update(host.partition(":")[0] for host in _HOST.findall(origin))
