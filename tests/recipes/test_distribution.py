@@ -1,8 +1,10 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CNCF distribution itself, Debian's 2.8 and version 3: as a cache for the probe, when it starts, and as a registry that
-mirror_images fills. What a containerd pulls through it is in ``python -m tests.recipes``."""
+"""CNCF distribution itself, Debian's 2.8 and version 3: as a cache, and as a registry that mirror_images fills.
+
+What a containerd pulls through a cache is in ``python -m tests.recipes``.
+"""
 
 from __future__ import annotations
 
