@@ -38,7 +38,7 @@ include tests/fleet/fleet.mk
 # has ended. Before them, one by one, what all need: Debian's packages, and the node image (of the demo).
 LANES ?= 3
 FIRST := deps demo
-TOGETHER := integration faults-quick unit integration-logins reuse mirror molecule sanity hostile registry-faults report-check newcomer conformance awx-api \
+TOGETHER := integration faults-quick unit integration-logins reuse mirror molecule sanity hostile registry-faults report-check newcomer recipes conformance awx-api \
 	lint artifact lint-command workflows-check
 
 # WITHOUT_GO=1 leaves out what is tried with the containerd of current K3s, which Go builds.
@@ -47,6 +47,7 @@ deps: venv fleet-deps $(VENV)/.report-installed $(VENV)/.docs-installed ## every
 	@$(BIN)/python -m tests.mirror deps
 	@$(BIN)/python -m tests.report deps
 	@$(BIN)/python -m tests.fleet.containerd_source
+	@$(BIN)/python -m tests.recipes.distribution_source
 
 # On a machine that cannot have Go: what needs it is left out, and the end says so. CI never sets it.
 export WITHOUT_GO ?=
@@ -166,6 +167,17 @@ rehearsal-proof: venv links ## what a rehearsal says against 200 configurations'
 .PHONY: hostile
 hostile: venv links ## registries, token servers and proxies that steal, lie, stall and fake, and a ledger of what they were told
 	$(BIN)/pytest tests/hostile
+
+.PHONY: recipes
+recipes: venv links ## the pages of docs/registries: their YAML and every typical fault with real containerds, CNCF distribution itself
+	@$(BIN)/python -m tests.mirror deps
+	$(BIN)/pytest tests/recipes
+	$(BIN)/python -m tests.recipes
+ifdef NIGHTLY
+ifndef WITHOUT_GO
+	$(BIN)/python -m tests.recipes --containerd2
+endif
+endif
 
 .PHONY: lint-command
 lint-command: venv ## the command registries-lint, its pre-commit hook in another repository, and its SARIF against the schema

@@ -97,7 +97,7 @@ class Containerd:
         self.certs_d = folder / "certs.d"
         self._program = program
         self._environment = environment
-        self._log = folder / "containerd.log"
+        self.log = folder / "containerd.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Any = None
         done = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=True, timeout=30)
@@ -119,7 +119,7 @@ class Containerd:
 
         self.certs_d.mkdir()
         self.config.write_text(_CONFIG.format(folder=self.folder) + self._more, encoding="utf-8")
-        with self._log.open("wb") as output:
+        with self.log.open("wb") as output:
             self._process = subprocess.Popen(
                 [str(self._program), "-c", str(self.config)],
                 stdout=output,
@@ -157,7 +157,7 @@ class Containerd:
                 return
             except grpc.RpcError:
                 time.sleep(0.1)
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
         raise ContainerdError("containerd's CRI service does not answer; its log ends:\n  " + "\n  ".join(lines))
 
     def _call(self, method: str, request: bytes, timeout: float) -> bytes:

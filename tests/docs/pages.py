@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import tests.conftest  # noqa: F401  # pylint: disable=unused-import  # makes the collection importable
 from tests.docs import lint_page, schemas, variables_page
+from tests.recipes import page as recipe_page
+from tests.recipes.catalogue import RECIPES
 from tests.registry_faults import page as troubleshooting_page
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/lint.md": lint_page.text,
     "docs/troubleshooting.md": troubleshooting_page.text,
     "docs/variables.md": variables_page.text,
+    **{f"docs/registries/{recipe.page}.md": functools.partial(recipe_page.text, recipe) for recipe in RECIPES},
     **{schemas.name(kind): functools.partial(schemas.text, kind) for kind in schemas.KINDS},
 }
 

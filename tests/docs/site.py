@@ -115,7 +115,7 @@ def _guides(collection: Path, source: Path) -> None:
             return _elsewhere(found[1], page, collection, source)
 
         page.write_text(_LINK.sub(elsewhere, page.read_text(encoding="utf-8")), encoding="utf-8")
-    guides = re.findall(r"\]\(([\w-]+)\.md\)", (source / "docs" / "README.md").read_text(encoding="utf-8"))
+    guides = re.findall(r"\]\(([\w/-]+)\.md\)", (source / "docs" / "README.md").read_text(encoding="utf-8"))
     known = {"name": NAME, "line": "=" * len(NAME), "guides": "\n   ".join("docs/%s" % guide for guide in guides)}
     (source / "index.rst").write_text(_INDEX % known, encoding="utf-8")
 

@@ -1,7 +1,9 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Registries on this machine: Debian's docker-registry, plain or with TLS, client certificate and password."""
+"""Registries on this machine: Debian's docker-registry, plain or with TLS, client certificate and password.
+
+Or another build of the same program, and as a pull-through cache of another registry."""
 
 from __future__ import annotations
 
@@ -56,9 +58,15 @@ class LocalRegistry:
 
     secure: TLS, a required client certificate and a password.
     megabytes: its storage has room for no more; it is a small file system of its own then.
+    program: another build of CNCF distribution.
+    proxy: its section ``proxy``, which makes a pull-through cache of it.
     """
 
-    def __init__(self, folder: Path, secure: bool = False, megabytes: int = 0) -> None:
+    def __init__(
+        self, folder: Path, secure: bool = False, megabytes: int = 0, program: str = "docker-registry",
+        proxy: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        self.program, self.proxy = program, proxy
         self.folder, self.secure, self.megabytes, self.read_only = folder, secure, megabytes, False
         self.storage = folder / "data"
         self.port = free_port()
@@ -117,6 +125,8 @@ class LocalRegistry:
             },
             "http": http_settings,
         }
+        if self.proxy:
+            content["proxy"] = self.proxy
         if self.secure:
             http_settings["tls"] = {
                 "certificate": str(self.folder / "server.crt"),
@@ -126,11 +136,13 @@ class LocalRegistry:
             content["auth"] = {"htpasswd": {"realm": "test", "path": str(self.folder / "htpasswd")}}
         (self.folder / "config.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self._command(), stdout=log, stderr=log)
+            # Version 3 would look for a collector of its traces.
+            environment = {**os.environ, "OTEL_TRACES_EXPORTER": "none"}
+            self.process = subprocess.Popen(self._command(), stdout=log, stderr=log, env=environment)
         self._wait()
 
     def _command(self) -> list[str]:
-        command = ["docker-registry", "serve", str(self.folder / "config.yml")]
+        command = [self.program, "serve", str(self.folder / "config.yml")]
         if not self.megabytes:
             return command
         self.storage.mkdir(exist_ok=True)

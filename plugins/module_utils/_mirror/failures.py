@@ -114,7 +114,9 @@ ADVICE = {
 # What registries say of their disks, and skopeo of a tarball; most telling first.
 _WORDINGS = (
     ("target_full", r"no space left on device|disk quota exceeded|insufficient storage|\b507\b|quota.{0,40}exceed|"
+                    r"will exceed the configured upper limit|"
                     r"'Err': (?:28|122)\b"),
+    ("read_only", r"to a proxy project|in read.only mode|currently read-only"),
     ("digest_mismatch", r"digest did not match|does not match expected digest|digest mismatch|mismatched digest"),
     ("not_found", r"not found in"),
 )  # fmt: skip
@@ -133,10 +135,13 @@ def of_status(status: int, host: str, detail: str = "", retry_after: float | Non
     """The failure that an HTTP status means."""
     causes = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "read_only", 429: "rate_limited"}
     cause = causes.get(status, "target_full" if status == 507 else "server_error" if status >= 500 else "unknown")
-    said = cause_of(detail) if status >= 500 or status == 403 else ""
-    if said == "target_full":
-        cause = said
-    return RegistryFailure(cause, host, said=("HTTP %d %s" % (status, detail)).strip(), retry_after=retry_after)
+    worded = cause_of(detail) if status >= 500 or status == 403 else ""
+    if worded in ("target_full", "read_only"):
+        cause = worded
+    # A 403 is about one project: another may take uploads.
+    whole = False if status == 403 else None
+    said = ("HTTP %d %s" % (status, detail)).strip()
+    return RegistryFailure(cause, host, said=said, whole=whole, retry_after=retry_after)
 
 
 def of_failure(error: Failure, host: str) -> RegistryFailure:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import NamedTuple
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.failure import Failure
@@ -17,6 +18,7 @@ from .answer import Answer
 from .authorization import Authorization
 from .content import ACCEPT, Place, check_content, check_promise
 from .failure import Exposure, status_failure
+from .said import LIMIT, WORTH_ASKING, add_words
 from .session import Session
 
 # nginx answers a missing or wrong client certificate, and plain HTTP, with a page and 400: Go's servers the last one.
@@ -54,7 +56,7 @@ class Asker:
             if answer.status != 401:
                 return answer
             if self._authorization.has_answered(answer.origin):
-                raise self._authorization.refusal(answer)
+                raise self.worded(self._authorization.refusal(answer), method, url)
             # The endpoint's own challenge, or that of another host to which it redirects.
             self._authorization.answer(answer)
         raise self._authorization.refusal(answer)
@@ -62,6 +64,13 @@ class Asker:
     def left(self, doing: str) -> float:
         """The seconds that are left for all of the check."""
         return self._session.left(doing)
+
+    def worded(self, failure: Failure, method: str, url: str) -> Failure:
+        """A refusal, with what the registry says of it in words that are known. A HEAD comes without any."""
+        if method == "HEAD" and failure.status in WORTH_ASKING and not isinstance(failure, Exposure):
+            with contextlib.suppress(Failure):
+                add_words(failure, self._ask("GET", url, "", LIMIT, False).body)
+        return failure
 
     def _explain(self, url: str) -> None:
         """Asks again for the words of a 400, which a HEAD comes without.
@@ -132,7 +141,7 @@ def check_image(
     manifest = url("manifests", image.reference)
     head = ask("HEAD", manifest, accept=ACCEPT)
     if head.status != 200:
-        raise status_failure(head.status, head.url, f"HEAD {shown(manifest)}")
+        raise ask.worded(status_failure(head.status, head.url, f"HEAD {shown(manifest)}"), "HEAD", manifest)
     check_promise(head, image.reference)
     digest = head.headers.get("Docker-Content-Digest") or ""
     if not content:

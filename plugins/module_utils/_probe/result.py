@@ -11,6 +11,7 @@ from typing import Any, Iterable, NamedTuple
 from ansible_collections.k3sfleet.registries.plugins.module_utils._live_credentials.sent import secrets_of_headers
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice import ADVICE, filled
 from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.node_config import NodeConfig
+from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.products import hint_for
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import (
     MASK,
     known_secrets,
@@ -43,6 +44,7 @@ class Probed(NamedTuple):
     :ivar at_proxy: whether it was the proxy that failed.
     :ivar held_back: to whom containerd would give credentials that are needed to go on; "" usually.
     :ivar findings: to whom it would give them although it could go on without.
+    :ivar fix: what to do, if the server has said more than its status; "" usually.
     :ivar digest: of the manifest, if its endpoint names it; "" otherwise.
     """
 
@@ -60,6 +62,7 @@ class Probed(NamedTuple):
     held_back: str = ""
     findings: tuple[str, ...] = ()
     digest: str = ""
+    fix: str = ""
 
 
 class Describer:
@@ -120,6 +123,7 @@ class Describer:
         advice = ADVICE[probed.cause]
         message, fix = filled(advice.message, values), filled(advice.fix, values)
         more, instead = self._explained(target, host, probed)
+        instead = filled(probed.fix, values) or instead
         more += target.note
         if probed.proxy:
             more += f" The request went through the proxy {probed.proxy}, see HTTPS_PROXY and NO_PROXY of the service."
@@ -153,8 +157,13 @@ class Describer:
             return f" The configured CA ({files}) is not the one that signed it.", ""
         if probed.cause == "client_cert_required":
             return " A client certificate is configured, so it was not taken." * bool(tls.get("client_pairs")), ""
-        if probed.cause not in ("unauthorized", "forbidden", "token_refused") or probed.sent:
+        if probed.cause not in ("unauthorized", "forbidden", "token_refused"):
             return "", ""
+        hint = hint_for(probed.cause, probed.status or 0, host, self._config.user(host))
+        values = self._values(target, host, probed)
+        known = (" " + filled(hint.message, values), filled(hint.fix, values)) if hint is not None else ("", "")
+        if probed.sent:
+            return known
         if not self._node.auth_readable:
             return " The credentials in config.toml are not as K3s writes them (a template?) and were not used.", ""
         misplaced = self._config.misplaced_auth(host, target.registry)
@@ -164,7 +173,7 @@ class Describer:
                 " for byte, port and case included.",
                 f'Move the credentials from configs."{misplaced}".auth to configs."{host}".auth and restart K3s.',
             )
-        return f" No credentials are configured for {host}.", ""
+        return known if hint is not None else (f" No credentials are configured for {host}.", "")
 
 
 def _image(target: Target) -> str:

@@ -128,7 +128,7 @@ def asked(
     """
     if target.host is None:
         raise AssertionError("targets without a host are not asked")
-    held_back, digest = "", ""
+    held_back, digest, fix = "", "", ""
     known = len(session.findings)
     try:
         if target.image is None:
@@ -138,6 +138,7 @@ def asked(
         (code, detail, digest), cause, at_proxy = seen, "ok", False
     except Failure as failure:
         cause, detail, code, at_proxy = failure.cause, failure.detail, failure.status or 0, failure.at_proxy
+        fix = failure.fix
         if isinstance(failure, Exposure):
             held_back = failure.sentence
     except Exception as error:  # pylint: disable=broad-except  # noqa: BLE001 - one probe must not end the others
@@ -158,4 +159,5 @@ def asked(
         held_back,
         tuple(session.findings[known:]),
         digest,
+        fix,
     )

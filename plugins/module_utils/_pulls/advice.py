@@ -122,7 +122,8 @@ ADVICE: dict[str, Advice] = {
     ),
     "not_found": Advice(
         "{host} does not have {image}.",
-        "Push {image} to {host} (as {repository}, after any rewrite), or correct {endpoints} and its rewrite.",
+        "Push {image} to {host} (as {repository}, after any rewrite), or correct {endpoints} and its rewrite. If {host}"
+        " is a cache, check that the registry behind it has the image and lets the cache read it.",
     ),
     "blob_missing": Advice(
         "The manifest of {image} names content that the registry does not have.",

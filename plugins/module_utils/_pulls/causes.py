@@ -109,6 +109,7 @@ _STATUS_CAUSES = {
     407: "unauthorized",
     408: "timeout",
     410: "not_found",
+    412: "forbidden",
     429: "rate_limited",
     451: "forbidden",
 }

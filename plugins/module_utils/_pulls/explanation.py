@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .advice import filled
 from .attempts import Pull, is_of_content
 from .blame import Verdict
 from .node_config import NodeConfig
+from .products import Hint, hint_for
 
 
 class Explanation(NamedTuple):
@@ -21,11 +23,12 @@ class Explanation(NamedTuple):
 
 def explain(pull: Pull, verdict: Verdict, config: NodeConfig) -> Explanation | None:
     """What the configuration explains about a verdict, or None if it explains nothing."""
-    if not config.known:
-        return None
     host = verdict.endpoint
     if host is None:
         return None
+    if not config.known:
+        hint = hint_for(verdict.cause, verdict.finding.status, host, "")
+        return _of_product(pull, host, config, hint) if hint else None
     if not pull.is_default(host) and not config.is_embedded(host):
         asked = [endpoint.host for endpoint in config.endpoints(pull.image.registry)]
         if host not in asked and verdict.finding.cause == verdict.cause and not is_of_content(verdict.error):
@@ -51,6 +54,7 @@ def _not_configured(pull: Pull, host: str) -> Explanation:
 
 
 def _credentials(pull: Pull, verdict: Verdict, host: str, config: NodeConfig) -> Explanation | None:
+    hint = hint_for(verdict.cause, verdict.finding.status, host, config.user(host))
     if config.has_auth(host):
         if "no basic auth credentials" in verdict.error or "anonymous token" in verdict.error:
             key = config.settings(host)[0]
@@ -60,9 +64,11 @@ def _credentials(pull: Pull, verdict: Verdict, host: str, config: NodeConfig) ->
                 f"Put credentials for {host} into the pod's imagePullSecret or remove the secret from the pod; if it"
                 f' has none, restart K3s so that configs."{key}".auth is loaded.',
             )
-        return None
+        return _of_product(pull, host, config, hint) if hint else None
     misplaced = config.misplaced_auth(host, pull.image.registry)
     if not misplaced:
+        if hint:
+            return _of_product(pull, host, config, hint)
         return Explanation(f'configs has no credentials for {host}: nothing under configs."{host}".auth.', None)
     if misplaced == "*":
         why = "containerd never uses the credentials of the wildcard"
@@ -74,6 +80,16 @@ def _credentials(pull: Pull, verdict: Verdict, host: str, config: NodeConfig) ->
         f'There are credentials under configs."{misplaced}", {why}.',
         f'Move the credentials from configs."{misplaced}".auth to configs."{host}".auth and restart K3s.',
     )
+
+
+def _of_product(pull: Pull, host: str, config: NodeConfig, hint: Hint) -> Explanation:
+    values = {
+        "host": host,
+        "configs": f'configs."{config.settings(host)[0]}"',
+        "image": pull.image.full,
+        "repository": pull.image.repository,
+    }
+    return Explanation(filled(hint.message, values), filled(hint.fix, values))
 
 
 def _certificates(verdict: Verdict, host: str, config: NodeConfig) -> Explanation | None:

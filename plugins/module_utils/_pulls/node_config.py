@@ -135,6 +135,11 @@ class NodeConfig:
         """Whether credentials are configured under the key that counts for `host`."""
         return self._has_auth(self.settings(host)[0])
 
+    def user(self, host: str) -> str:
+        """Whose credentials are configured for `host`, "" if that is not known."""
+        user = _dict(self.settings(host)[1].get("auth")).get("username")
+        return user if isinstance(user, str) else ""
+
     def _has_auth(self, key: str) -> bool:
         auth = _dict(_dict(self.configs.get(key)).get("auth"))
         return any(auth.get(name) for name in ("username", "password", "auth", "identity_token"))

@@ -51,6 +51,7 @@ class Failure(Exception):
     :ivar status: the HTTP status if there was one.
     :ivar token: it happened on the way to a token, not at the registry itself.
     :ivar at_proxy: it happened at the proxy, and nothing is known of the registry.
+    :ivar fix: what to do, if the server has said more than its status; "" usually.
     :ivar at_handshake: there was no TLS, right certificate or not, so that nothing was asked.
     """
 
@@ -61,6 +62,7 @@ class Failure(Exception):
         self.status = status
         self.token = token
         self.at_proxy = False
+        self.fix = ""
         self.at_handshake = False
 
 

@@ -283,3 +283,7 @@ class _Asker(Asker):
         if answer.status == 429:
             self.retry_after = retry_after(answer.headers.get("Retry-After") or "")
         return answer
+
+    def worded(self, failure: Failure, method: str, url: str) -> Failure:
+        """As it is: hundreds of images that a registry refuses would be asked for twice."""
+        return failure

@@ -15,7 +15,7 @@ from tests.docs.guides.blocks import Block, blocks
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 _PATTERNS = (
-    "*.md", "docs/*.md", "roles/*/README.md", "examples/**/README.md", "tests/fleet/README.md",
+    "*.md", "docs/**/*.md", "roles/*/README.md", "examples/**/README.md", "tests/fleet/README.md",
 )  # fmt: skip
 # It is made of the fragments, and each release's text stays as it was.
 _NOT_GUIDES = {"CHANGELOG.md"}

@@ -17,7 +17,7 @@ PAGES = sorted(
         CHECKOUT / "README.md",
         CHECKOUT / "CONTRIBUTING.md",
         CHECKOUT / "CHANGELOG.md",
-        *CHECKOUT.glob("docs/*.md"),
+        *CHECKOUT.glob("docs/**/*.md"),
         *CHECKOUT.glob("tests/*/README.md"),
         *CHECKOUT.glob("roles/*/README.md"),
     ]
@@ -47,6 +47,7 @@ def test_links_lead_somewhere(page) -> None:  # type: ignore[no-untyped-def]
 
 def test_every_guide_is_in_the_index() -> None:
     index = (CHECKOUT / "docs" / "README.md").read_text(encoding="utf-8")
-    for page in CHECKOUT.glob("docs/*.md"):
-        assert page.name == "README.md" or "(%s)" % page.name in index, page.name
+    for page in CHECKOUT.glob("docs/**/*.md"):
+        path = str(page.relative_to(CHECKOUT / "docs"))
+        assert path == "README.md" or "(%s)" % path in index, path
     assert "docs/README.md" in (CHECKOUT / "README.md").read_text(encoding="utf-8")

@@ -42,6 +42,24 @@ def test_only_what_concerns_all_images_stops_a_side(status: int, cause: str, who
     assert str(problem).startswith("r:5000: ")
 
 
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        # Harbor: src/pkg/quota/errors.go, src/server/middleware/repoproxy/proxy.go, .../readonly/readonly.go
+        ("adding 1.0 MiB of storage resource, which when updated to current usage of 10.0 MiB will exceed the "
+         "configured upper limit of 10.0 MiB.", "target_full"),
+        ("denied: can not push artifact to a proxy project: dockerhub", "read_only"),
+        ("The system is in read only mode. Any modification is prohibited.", "read_only"),
+        # Quay: endpoints/v2/errors.py
+        ("Quota has been exceeded on namespace", "target_full"),
+        ("requested access to the resource is denied", "forbidden"),
+    ],
+)  # fmt: skip
+def test_a_refused_upload_is_called_what_the_registry_says_of_it(said: str, cause: str) -> None:
+    problem = of_status(403, "r:5000", said)
+    assert (problem.cause, problem.whole) == (cause, False)
+
+
 def test_a_missing_skopeo_is_said_with_the_remedy() -> None:
     assert "apt-get install skopeo" in lacking("")
     assert lacking("1.2.2") == ""

@@ -147,6 +147,7 @@ NO_ANSWER = [
 STATUSES = [
     ("unauthorized", "401 Unauthorized"),
     ("forbidden", "403 Forbidden"),
+    ("forbidden", "412 Precondition Failed"),
     ("not_found", "404 Not Found"),
     ("rate_limited", "429 Too Many Requests"),
     ("server_error", "500 Internal Server Error"),

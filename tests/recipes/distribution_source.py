@@ -1,0 +1,54 @@
+# Copyright (c) 2026, the k3sfleet.registries authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""CNCF distribution 3, beside Debian's 2.8: its published Go module, built once.
+
+DISTRIBUTION_CACHE names a folder that outlives `make clean`; by default it is in this checkout's cache. Tests that need
+it have the marker ``golang``. ``python -m tests.recipes.distribution_source`` builds it ahead of time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from tests.fleet.process import FleetError, say
+from tests.tools.golang import CACHE, GoError, Program
+
+VERSION = "v3.0.0"
+MODULE = "github.com/distribution/distribution/v3"
+# Of the module's content, as in a go.sum: what is built is what was looked at once, whoever hands it out.
+SUM = "h1:q4R8wemdRQDClzoNNStftB2ZAfqOiN6UX90KJc4HjyM="
+
+
+def ensure() -> Path:
+    """Build it unless it is there; whoever asks for the same at the same time waits.
+
+    :raises FleetError: without Go, and where it cannot be built.
+    """
+    cache = os.environ.get("DISTRIBUTION_CACHE", "")
+    folder = Path(cache).resolve() if cache else CACHE / "distribution"
+    program = Program("registry", MODULE, "cmd/registry", VERSION, SUM, folder)
+    if program.path.exists():
+        return program.path
+    say("Building CNCF distribution %s (once, about 2 minutes) ..." % VERSION)
+    try:
+        return program.ensure()
+    except GoError as error:
+        raise FleetError(str(error)) from error
+
+
+def main() -> int:
+    if os.environ.get("WITHOUT_GO"):
+        return 0
+    try:
+        ensure()
+    except FleetError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
