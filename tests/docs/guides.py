@@ -14,7 +14,8 @@ REPOSITORY = "https://github.com/k3sfleet/registries/blob/main/"
 _LINK = re.compile(r"(?<=\]\()(?![\w+.-]+:|#)([^)\s#]+)")
 _GUIDE = re.compile(r"\]\(([\w-]+)\.md\)")
 _PICTURE = re.compile(r"^<picture>.*?^</picture>$", re.MULTILINE | re.DOTALL)
-_SOURCE = re.compile(r'<source media="\(prefers-color-scheme: dark\)" srcset="([^"]+)">\s*')
+_SOURCE = re.compile(r'<source media="([^"]+)" srcset="([^"]+)">')
+_IMAGE = re.compile(r'<img [^>]*?src="([^"]+)"[^>]*>', re.DOTALL)
 _TOCTREE = """
 ```{toctree}
 :hidden:
@@ -69,16 +70,21 @@ def _elsewhere(link: str, page: Path, collection: Path, source: Path) -> str:
 
 def _one_for_each_scheme(picture: re.Match[str]) -> str:
     """A picture that follows the theme's switch between light and dark: a source's media only knows the system's choice."""
-    dark = _SOURCE.search(picture[0])
-    if dark is None:
-        return picture[0]
-    light = _SOURCE.sub("", picture[0])
-    [image] = re.findall(r"<img[^>]*>", light, re.DOTALL)
-    address = re.search(r'src="([^"]+)"', image)
-    if address is None:
-        raise ValueError("a picture without an address: %s" % picture[0])
-    shown = [
-        '<a class="only-%s" href="%s">%s</a>' % (scheme, path, image.replace(address[1], path).replace("<img", '<img loading="lazy"'))
-        for scheme, path in (("light", address[1]), ("dark", dark[1]))
-    ]
-    return "<p>%s</p>" % "".join(shown)
+    image = _IMAGE.search(picture[0])
+    if image is None:
+        raise ValueError("a picture without an image: %s" % picture[0])
+    shown = []
+    for scheme in ("light", "dark"):
+        sources, address = "", image[1]
+        for media, path in _SOURCE.findall(picture[0]):
+            terms = media.split(" and ")
+            others = [term for term in terms if "prefers-color-scheme" not in term]
+            if terms != others and "(prefers-color-scheme: %s)" % scheme not in terms:
+                continue
+            if others:
+                sources += '<source media="%s" srcset="%s">' % (" and ".join(others), path)
+            else:
+                address = path
+        tag = image[0].replace('src="%s"' % image[1], 'src="%s" loading="lazy"' % address)
+        shown.append('<picture class="only-%s">%s%s</picture>' % (scheme, sources, tag))
+    return "<div>%s</div>" % "".join(shown)

@@ -1,16 +1,23 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""antsibull-docs' pages, made fit for the docs site: nothing internal, no lists of other collections, short names."""
+"""antsibull-docs' pages, made fit for the docs site.
+
+Nothing internal, no lists of other collections, no contents where the theme has them beside the page, and titles that
+begin with what tells them apart: with the collection's name first, a phone shows little else.
+"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Callable
 
 _INTERNAL = re.compile(r"^\S+ (?:module|lookup) -- Internal to the (?:role|playbook) ", re.MULTILINE)
 _TITLE = re.compile(r"^K3Sfleet\.Registries\n=+$", re.MULTILINE)
 _OTHERS = re.compile(r"^\.\. seealso::\n\n    List of :ref:`collections .*\n", re.MULTILINE)
+_CONTENTS = re.compile(r"^\.\. contents::\n(?: +:\w+:.*\n)+", re.MULTILINE)
+_LONG_TITLE = re.compile(r"^k3sfleet\.registries\.(\w+ \w+) -- (.+)\n\++$", re.MULTILINE)
 _ENTRY = re.compile(r"^    (\w+)_(module|filter|lookup|role)$", re.MULTILINE)
 
 
@@ -20,19 +27,26 @@ def tidy(collections: Path) -> None:
     [index] = collections.glob("*/*/index.rst")
     for path in [*collections.glob("*.rst"), *collections.glob("*/*.rst")]:
         path.unlink()
-    text = index.read_text(encoding="utf-8")
-    text = _replace(_TITLE, "Modules, filters and roles\n==========================", text)
-    text = _replace(_OTHERS, "", text)
-    text = _replace(_ENTRY, r"    \1 (\2) <\1_\2>", text)
-    index.write_text(text, encoding="utf-8")
+    _change(index, (_TITLE, "Modules, filters and roles\n=========================="), (_OTHERS, ""), (_CONTENTS, ""))
+    _change(index, (_ENTRY, r"    \1 (\2) <\1_\2>"))
+    for page in index.parent.glob("*.rst"):
+        if page != index:
+            _change(page, (_LONG_TITLE, _short_title), (_CONTENTS, ""))
 
 
-def _replace(pattern: re.Pattern[str], new: str, text: str) -> str:
+def _short_title(found: re.Match[str]) -> str:
+    title = "%s: %s" % (found[1], found[2])
+    return "%s\n%s" % (title, "+" * len(title))
+
+
+def _change(page: Path, *changes: tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]) -> None:
     """What another version of antsibull-docs writes in another way must not stay silently."""
-    changed, count = pattern.subn(new, text)
-    if not count:
-        raise ValueError("antsibull-docs has written an index without %s" % pattern.pattern)
-    return changed
+    text = page.read_text(encoding="utf-8")
+    for pattern, new in changes:
+        text, count = pattern.subn(new, text)
+        if not count:
+            raise ValueError("antsibull-docs has written %s without %s" % (page.name, pattern.pattern))
+    page.write_text(text, encoding="utf-8")
 
 
 def leave_out_internal(pages: Path) -> None:

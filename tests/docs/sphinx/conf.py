@@ -48,4 +48,4 @@ highlight_language = "YAML+Jinja"
 default_role = "any"
 nitpicky = True
 # Headings of guides are linked to as GitHub names them.
-myst_heading_anchors = 4
+myst_heading_anchors = 5
