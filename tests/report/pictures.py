@@ -39,7 +39,7 @@ def take() -> None:
             shown.screenshot(path=IMAGES / f"report-plots-{scheme}.png")
             context.close()
             phone = browser.new_context(
-                viewport={"width": 375, "height": 620},
+                viewport={"width": 375, "height": 740},
                 device_scale_factor=2,
                 color_scheme=scheme,  # type: ignore[arg-type]
             )

@@ -38,6 +38,8 @@ intersphinx_mapping = {"ansible": (_ANSIBLE, _inventory(Path(os.environ["DOCS_SI
 html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
+html_favicon = "static/favicon.svg"
 # The colours of option tables: site.css takes them from the theme's, which its switch between light and dark changes.
 antsibull_ext_color_scheme = "none"
 html_use_index = False
