@@ -38,8 +38,8 @@ include tests/fleet/fleet.mk
 # has ended. Before them, one by one, what all need: Debian's packages, the node image (of the demo), and code worth running.
 LANES ?= 3
 FIRST := lint workflows-check deps demo
-TOGETHER := integration faults-quick unit integration-logins reuse mirror molecule sanity hostile registry-faults report-check docs-check conformance awx-api \
-	artifact lint-command
+TOGETHER := integration faults-quick unit integration-logins reuse mirror molecule sanity hostile registry-faults report-check conformance awx-api \
+	artifact lint-command docs-check
 
 # WITHOUT_GO=1 leaves out what is tried with the containerd of current K3s, which Go builds.
 .PHONY: deps

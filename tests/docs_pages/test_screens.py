@@ -17,7 +17,7 @@ REFERENCE = "collections/k3sfleet/registries/"
 PAGES = sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html"))
 
 #: What a reader cannot see to its end: text that is wider than its box, except in boxes that scroll.
-CUT_OFF = """() => [...document.querySelectorAll("h1, h2, h3, h4, h5, p, li, dt, dd, .sidebar-brand-text")].filter((element) => {
+CUT_OFF = """() => [...document.querySelectorAll("h1, h2, h3, h4, h5, p, li, dt, dd")].filter((element) => {
   if (!element.checkVisibility() || element.closest("pre, .table-wrapper, .sidebar-drawer, .toc-drawer")) return false;
   const box = element.getBoundingClientRect();
   return element.scrollWidth > element.clientWidth + 1 || box.right > document.documentElement.clientWidth + 0.5;
@@ -29,8 +29,8 @@ PICTURES = """async () => {
   return shown.map((image) => [image.currentSrc.split("/").pop(), image.naturalWidth > 0]);
 }"""
 #: How light the page is, from 0 to 255, and its text.
-LIGHTNESS = """() => [["backgroundColor", document.body], ["color", document.querySelector("article")]].map(([name, element]) =>
-  Math.max(...getComputedStyle(element)[name].match(/\\d+/g).slice(0, 3).map(Number)))"""
+LIGHTNESS = """() => [["backgroundColor", "body"], ["color", "article"]].map(([name, where]) =>
+  Math.max(...getComputedStyle(document.querySelector(where))[name].match(/\\d+/g).slice(0, 3).map(Number)))"""
 
 
 @pytest.mark.parametrize("name", PAGES)

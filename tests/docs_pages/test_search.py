@@ -56,7 +56,7 @@ def test_a_phone_has_the_search_in_its_menu(page: Page, served: str) -> None:
     box = page.get_by_placeholder("Search").bounding_box()
     assert box is not None
     assert box["x"] + box["width"] <= 0
-    page.locator("label[for=__navigation]").first.click()
+    page.locator(".mobile-header label[for=__navigation]").click()
     assert _search(page, "k3s_registries_stop_after")
     assert page.evaluate("document.scrollingElement.scrollWidth") <= NARROW
 
