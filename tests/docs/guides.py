@@ -69,7 +69,7 @@ def _elsewhere(link: str, page: Path, collection: Path, source: Path) -> str:
 
 
 def _one_for_each_scheme(picture: re.Match[str]) -> str:
-    """A picture that follows the theme's switch between light and dark. A source's media knows only the system's choice."""
+    """A picture that follows the theme's switch. The media of its sources knows only what the system prefers."""
     image = _IMAGE.search(picture[0])
     if image is None:
         raise ValueError("a picture without an image: %s" % picture[0])
