@@ -1,18 +1,16 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A browser, and the site as a folder and behind a web server."""
+"""A browser, and the site as a folder and as a web server shows it."""
 
 from __future__ import annotations
 
-import functools
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Iterator
+from urllib.parse import unquote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
 from tests.docs.pages import CHECKOUT
 from tests.report import chromium
@@ -48,16 +46,19 @@ def page(browser: Browser) -> Iterator[Page]:
     assert said == []
 
 
-class _Silent(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: pytest's output is for what is wrong."""
+@pytest.fixture
+def served(page: Page, site: Path) -> str:
+    """The address of the site on a web server, which Playwright answers for.
 
+    A real one is not reached whenever the network of this machine changes, as it does while fleets come and go.
+    """
 
-@pytest.fixture(scope="session")
-def served(site: Path) -> Iterator[str]:
-    """The address of a web server with the site."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Silent, directory=str(site)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield "http://127.0.0.1:%d" % server.server_address[1]
-    server.shutdown()
-    server.server_close()
+    def answer(route: Route) -> None:
+        path = site / unquote(urlsplit(route.request.url).path).lstrip("/")
+        if path.is_file():
+            route.fulfill(path=path)
+        else:
+            route.fulfill(status=404)
+
+    page.route("http://site.test/**", answer)
+    return "http://site.test"
