@@ -38,7 +38,7 @@ include tests/fleet/fleet.mk
 # has ended. Before them, one by one, what all need: Debian's packages, and the node image (of the demo).
 LANES ?= 3
 FIRST := deps demo
-TOGETHER := integration faults-quick unit integration-logins reuse mirror molecule sanity hostile registry-faults report-check newcomer recipes conformance awx-api \
+TOGETHER := integration faults-quick unit integration-logins reuse mirror molecule sanity hostile registry-faults report-check docs-check newcomer recipes conformance awx-api \
 	lint artifact lint-command workflows-check
 
 # WITHOUT_GO=1 leaves out what is tried with the containerd of current K3s, which Go builds.
@@ -110,6 +110,11 @@ $(VENV)/.docs-installed: $(VENV)/.installed requirements/docs.txt
 .PHONY: docs-site
 docs-site: links $(VENV)/.docs-installed ## a site of all modules, filters, roles and guides, in .cache/docs-site (10 s)
 	$(BIN)/python -m tests.docs.site
+
+.PHONY: docs-check
+docs-check: docs-site $(VENV)/.report-installed ## that site in Chromium: phone and desk, light and dark, axe, its search (1 minute)
+	@$(BIN)/python -m tests.report deps
+	$(BIN)/pytest tests/docs_pages
 
 .PHONY: bench
 bench: venv links fleet-deps ## every budget: measured, allowed, and the ratio of the two (nothing else running)

@@ -12,49 +12,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.docs import reference, site_guides
 from tests.docs.crawl import crawl
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NAME = "k3sfleet.registries"
-REPOSITORY = "https://github.com/k3sfleet/registries/blob/main/"
 BIN = Path(sys.executable).parent
-_LINK = re.compile(r"(?<=\]\()(?![\w+.-]+:|#)([^)\s#]+)")
-_INTERNAL = re.compile(r"^\S+ (?:module|lookup) -- Internal to the (?:role|playbook) ", re.MULTILINE)
-_INDEX = """\
-%(name)s
-%(line)s
-
-.. toctree::
-   :maxdepth: 1
-
-   README
-
-.. toctree::
-   :caption: Guides
-   :maxdepth: 1
-
-   docs/README
-   %(guides)s
-   CONTRIBUTING
-
-.. toctree::
-   :caption: Reference
-   :maxdepth: 2
-
-   Modules, filters and roles <collections/k3sfleet/registries/index>
-
-.. toctree::
-   :hidden:
-   :glob:
-
-   collections/*
-"""
 
 
 def build(collections: Path, folder: Path) -> Path:
@@ -74,8 +42,8 @@ def build(collections: Path, folder: Path) -> Path:
         "PATH": "%s:%s" % (BIN, os.environ["PATH"]),
     }
     _run(environment, "antsibull-docs", "collection", "--use-current", "--fail-on-error", "--dest-dir", source, NAME)
-    _leave_out_internal(source / "collections")
-    _guides(collections / "ansible_collections" / Path(*NAME.split(".")), source)
+    reference.tidy(source / "collections")
+    site_guides.lay_out(collections / "ansible_collections" / Path(*NAME.split(".")), source)
     settings = Path(__file__).with_name("sphinx")
     words = ("-b", "html", "-c", settings, "--fail-on-warning", "--keep-going", "--quiet", source, site)
     _run(environment, "sphinx-build", *words)
@@ -90,42 +58,6 @@ def _run(environment: dict[str, str], tool: str, *words: object) -> None:
         [str(BIN / tool), *map(str, words)],
         env=environment, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-
-
-def _leave_out_internal(pages: Path) -> None:
-    """Ansible has no private plugins. Those that may change with any release are no reference for anybody."""
-    internal = [page for page in pages.rglob("*.rst") if _INTERNAL.search(page.read_text(encoding="utf-8"))]
-    for page in internal:
-        page.unlink()
-    names = "|".join(page.stem.replace("_module", "").replace("_lookup", "") for page in internal)
-    for index in pages.rglob("index*.rst") if internal else ():
-        text = index.read_text(encoding="utf-8")
-        listed = r"^(\* :ansplugin:`.*\b(%s)#(module|lookup).*| +(%s)_(module|lookup))\n" % (names, names)
-        index.write_text(re.sub(listed, "", text, flags=re.MULTILINE), encoding="utf-8")
-
-
-def _guides(collection: Path, source: Path) -> None:
-    """The guides beside antsibull-docs' pages, as they lie in the collection, and the first page in their order."""
-    shutil.copytree(collection / "docs", source / "docs", ignore=shutil.ignore_patterns("docsite"))
-    for name in ("README.md", "CONTRIBUTING.md"):
-        shutil.copy2(collection / name, source / name)
-    for page in source.rglob("*.md"):
-
-        def elsewhere(found: re.Match[str], page: Path = page) -> str:
-            return _elsewhere(found[1], page, collection, source)
-
-        page.write_text(_LINK.sub(elsewhere, page.read_text(encoding="utf-8")), encoding="utf-8")
-    guides = re.findall(r"\]\(([\w/-]+)\.md\)", (source / "docs" / "README.md").read_text(encoding="utf-8"))
-    known = {"name": NAME, "line": "=" * len(NAME), "guides": "\n   ".join("docs/%s" % guide for guide in guides)}
-    (source / "index.rst").write_text(_INDEX % known, encoding="utf-8")
-
-
-def _elsewhere(link: str, page: Path, collection: Path, source: Path) -> str:
-    """A link to what the collection has and the site has not, such as an example, leads to the repository."""
-    path = os.path.relpath((page.parent / link).resolve(), source.resolve())
-    if (source / path).exists() or not (collection / path).exists():
-        return link
-    return REPOSITORY + path
 
 
 def main() -> None:

@@ -85,15 +85,17 @@ def _role(specs: Mapping[str, Any], grouped: bool) -> Iterable[str]:
         if grouped and new:
             for title in GROUPS:
                 yield f"\n#### {title}\n"
-                yield from _table({option: given for option, given in new.items() if group_of(option) == title})
+                yield from _list("#####", {option: given for option, given in new.items() if group_of(option) == title})
         elif new:
-            yield from _table(new)
+            yield from _list("####", new)
 
 
-def _table(options: Mapping[str, Any]) -> Iterable[str]:
-    yield "\n| variable | type | default | meaning |\n| --- | --- | --- | --- |\n"
+def _list(level: str, options: Mapping[str, Any]) -> Iterable[str]:
+    """Each variable with a heading that can be linked to. As a table it would be wider than a phone."""
     for option, given in options.items():
-        yield f"| `{option}` | {_type(given)} | {_default(given)} | {_meaning(given)} |\n"
+        yield f"\n{level} {option}\n\n{_type(given)}, {_default(given)}\n"
+        for sentence in _sentences(given.get("description", [])):
+            yield f"\n{sentence}\n"
 
 
 def _type(given: Mapping[str, Any]) -> str:
@@ -109,12 +111,8 @@ def _default(given: Mapping[str, Any]) -> str:
     if given.get("required"):
         return "required"
     if "default" not in given:
-        return ""
-    return f"`{json.dumps(given['default'])}`"
-
-
-def _meaning(given: Mapping[str, Any]) -> str:
-    return " ".join(_sentences(given.get("description", []))).replace("|", "\\|")
+        return "no default"
+    return f"default `{json.dumps(given['default'])}`"
 
 
 def _sentences(description: str | list[str]) -> list[str]:

@@ -16,7 +16,7 @@ IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 
 
 def take() -> None:
-    """The top of the page and its plots, light and dark, of the fleet of forty."""
+    """The top of the page, also on a phone, and its plots, light and dark, of the fleet of forty."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, chromium.browser() as browser:
         path = Path(folder) / "report.html"
@@ -38,5 +38,14 @@ def take() -> None:
             shown.set_viewport_size({"width": 1280, "height": round(height) + 48})
             shown.screenshot(path=IMAGES / f"report-plots-{scheme}.png")
             context.close()
+            phone = browser.new_context(
+                viewport={"width": 375, "height": 740},
+                device_scale_factor=2,
+                color_scheme=scheme,  # type: ignore[arg-type]
+            )
+            shown = phone.new_page()
+            shown.goto(path.as_uri())
+            shown.screenshot(path=IMAGES / f"report-phone-{scheme}.png")
+            phone.close()
     for picture in sorted(IMAGES.glob("report-*.png")):
         print(f"docs/images/{picture.name}: {picture.stat().st_size // 1024} kB")

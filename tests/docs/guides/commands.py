@@ -21,6 +21,7 @@ PARSED_ONLY = {
     "ansible-builder": "in a virtual environment of its own; tests/ee builds with it",
     "antsibull-changelog": "would turn the fragments into a release; make lint runs its lint",
     "apt-get": "Debian's",
+    "aws": "Amazon's, needs an account",
     "az": "Azure's, needs an account",
     "cd": "the shell's own",
     "cp": "coreutils'; the file is on a node",

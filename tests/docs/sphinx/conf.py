@@ -35,19 +35,19 @@ project_copyright = "the k3sfleet.registries authors"
 html_title = html_short_title = "k3sfleet.registries"
 extensions = ["myst_parser", "sphinx.ext.intersphinx", "sphinx_antsibull_ext"]
 intersphinx_mapping = {"ansible": (_ANSIBLE, _inventory(Path(os.environ["DOCS_SITE"]) / "ansible.inv"))}
-html_theme = "sphinx_ansible_theme"
-html_theme_options = {
-    "documentation_home_url": "https://github.com/k3sfleet/registries",
-    "show_extranav": False,
-    "show_rtd_ethical_ads": False,
-}
+html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_js_files = ["site.js"]
+html_favicon = "static/favicon.svg"
+# The colours of option tables: site.css takes them from the theme's, which its switch between light and dark changes.
+antsibull_ext_color_scheme = "none"
 html_use_index = False
 html_use_modindex = False
 html_copy_source = False
 html_show_sphinx = False
-pygments_style = "ansible"
 highlight_language = "YAML+Jinja"
 default_role = "any"
 nitpicky = True
 # Headings of guides are linked to as GitHub names them.
-myst_heading_anchors = 4
+myst_heading_anchors = 5
