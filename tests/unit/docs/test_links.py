@@ -10,7 +10,7 @@ import re
 import pytest
 
 from tests.docs.pages import CHECKOUT
-from tests.docs.site import REPOSITORY
+from tests.docs.site_guides import REPOSITORY
 
 PAGES = sorted(
     [
