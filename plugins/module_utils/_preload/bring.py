@@ -9,7 +9,11 @@ import contextlib
 import os
 from typing import Callable, Iterable, Mapping, NamedTuple, Sequence
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import reported, sync_directory
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node.files import (
+    regular_only,
+    reported,
+    sync_directory,
+)
 
 from . import part
 from .archive import Archive
@@ -73,7 +77,7 @@ def receive(places: Places, archives: Mapping[str, Archive], pieces: Sequence[Pi
     :raises FileProblem: if something cannot be read or written.
     """
     have = {}
-    with reported("read", parcel), open(parcel, "rb") as handle:
+    with reported("read", parcel), open(parcel, "rb", opener=regular_only) as handle:
         for piece in pieces:
             archive = archives[piece.sha256]
             content = handle.read(piece.length)
@@ -89,11 +93,12 @@ def verify(places: Places, archives: Iterable[Archive]) -> dict[str, int]:
 
 
 def place(
-    places: Places, ledger: Ledger, archives: Iterable[Archive], had: Callable[[], Iterable[str]]
+    places: Places, ledger: Ledger, archives: Iterable[Archive], had: Callable[[], Iterable[str] | None]
 ) -> list[Archive]:
     """Check the archives that are complete and rename them into K3s' folder; returns those.
 
-    :param had: names of images that containerd has now.
+    :param had: names of images that containerd has now; None if it does not say, so that no image of these archives
+        will ever be removed.
     :raises WrongContent: if one has another digest. It is removed, and comes anew.
     :raises FileProblem: if something cannot be written.
     """
@@ -102,12 +107,13 @@ def place(
         part.check(places.part(archive.sha256), archive)
     if not complete:
         return []
-    there = set(had())
+    names = had()
+    there = None if names is None else set(names)
     for archive in complete:
         status = os.lstat(places.part(archive.sha256))
         known = ledger.files.get(archive.file)
         # An archive that comes again has its own images already; what was there before the first time counts.
-        before = known.before if known else tuple(name for name in archive.images if name in there)
+        before = known.before if known else tuple(name for name in archive.images if there is None or name in there)
         ledger.files[archive.file] = Brought(
             archive.sha256, archive.size, status.st_mtime_ns, archive.images, before
         )  # fmt: skip

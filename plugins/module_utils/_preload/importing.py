@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""K3s imports what is in its folder: on releases that watch it by itself, else when it is told to. Until then we wait."""
+"""K3s imports what is in its folder: by itself, on releases that watch it, or when told to. Until then we wait."""
 
 from __future__ import annotations
 
@@ -39,14 +39,12 @@ def wait(
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Archive]:
     """Wait until every image is in containerd and pinned; returns the archives of which one is not after ``seconds``.
-
-    :raises ContainerdProblem: if containerd does not answer.
-    """
+    A containerd that does not answer is one that is starting."""
     until = now() + seconds
-    waiting = not_imported(wanted, images)
+    waiting = _not_yet(wanted, images)
     while waiting and now() < until:
         sleep(min(_PAUSE, max(0.0, until - now())))
-        waiting = not_imported(waiting, images)
+        waiting = _not_yet(waiting, images)
     return waiting
 
 
@@ -57,3 +55,11 @@ def by_hand(paths: NodePaths, path_of: Callable[[Archive], str], archives: Itera
     """
     for archive in archives:
         containerd.bring_in(paths, path_of(archive), archive.images, timeout)
+
+
+def _not_yet(wanted: Iterable[Archive], images: Callable[[], Mapping[str, containerd.Image]]) -> list[Archive]:
+    archives = list(wanted)
+    try:
+        return not_imported(archives, images)
+    except containerd.ContainerdProblem:
+        return archives
