@@ -10,7 +10,7 @@ from pathlib import Path
 
 from local_fleet import run
 
-from tests.unit.plugins.plugin_utils._preload.conftest import export
+from tests.mirror.exports import export
 
 FLEET = {"server": ["server-1"], "agent": ["agent-1"]}
 NAMES = ("docker.io/rancher/mirrored-pause:3.6", "docker.io/library/nginx:1")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Exports of a few bytes, and a node whose K3s is a table: the module's own code on a folder, without Ansible."""
+"""A node whose K3s is a table: the module's own code on a folder, without Ansible."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from types import SimpleNamespace
 from typing import Any, Sequence
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import Layout
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import node_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._preload import archive as archives
 from ansible_collections.k3sfleet.registries.plugins.module_utils._preload import containerd, importing, part, work
@@ -23,32 +22,12 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._preload impor
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._preload.catalogue import Stored, described
 
 BLOCK = 8
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (archives, part, catalogue):
         monkeypatch.setattr(module, "BLOCK", BLOCK)
-
-
-def export(folder: Path, *names: str) -> Layout:
-    """An export as k3s_image_mirror writes it; each image has a layer of its own and one that all share."""
-    layout = Layout(str(folder), create=True)
-    for name in names:
-        blobs = {"config": b"{}", "own": name.encode() * 9, "shared": b"for all"}
-        said = {kind: (layout.put(content), len(content)) for kind, content in blobs.items()}
-
-        def descriptor(kind: str, media: str, said: dict[str, tuple[str, int]] = said) -> dict[str, Any]:
-            return {"mediaType": "application/vnd.oci.image." + media, "digest": said[kind][0], "size": said[kind][1]}
-
-        manifest = {
-            "schemaVersion": 2, "mediaType": MANIFEST, "config": descriptor("config", "config.v1+json"),
-            "layers": [descriptor("shared", "layer.v1.tar"), descriptor("own", "layer.v1.tar")],
-        }  # fmt: skip
-        layout.name(name, layout.put(json.dumps(manifest).encode()), MANIFEST)
-    layout.write_manifest()
-    return layout
 
 
 @dataclass

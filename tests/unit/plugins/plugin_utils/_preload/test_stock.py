@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.archive import pack as pack_layout
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._preload.stock import Stock, StockProblem, stock_of
 
-from .conftest import export
+from tests.mirror.exports import SHARED, export
 
 NAMES = ["docker.io/library/nginx:1.29", "quay.io/prometheus/node-exporter:v1.10.2"]
 
@@ -127,8 +127,8 @@ def test_check_mode_makes_nothing(tmp_path: Path) -> None:
 def test_a_damaged_layout_makes_no_archive_and_says_where(tmp_path: Path) -> None:
     layout = export(tmp_path / "layout", *NAMES)
     (shared,) = [digest for digest in os.listdir(layout.root + "/blobs/sha256")
-                 if Path(layout.root, "blobs/sha256", digest).read_bytes() == b"for all"]  # fmt: skip
-    Path(layout.root, "blobs/sha256", shared).write_bytes(b"for ALL")
+                 if Path(layout.root, "blobs/sha256", digest).read_bytes() == SHARED]  # fmt: skip
+    Path(layout.root, "blobs/sha256", shared).write_bytes(SHARED[:-1] + b"x")
     with pytest.raises(StockProblem, match="damaged: its content has another digest"):
         stock(tmp_path, layouts=[layout.root])
     assert sorted(os.listdir(tmp_path / "archives")) == ["lock"]
