@@ -14,7 +14,9 @@ from typing import Any, Mapping, Sequence
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._preload.archive import Archive
 from ansible_collections.k3sfleet.registries.plugins.module_utils._preload.arguments import PRELOAD_ARGUMENTS
+from ansible_collections.k3sfleet.registries.plugins.module_utils._preload.relay_server import digest_of_token
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import (
     answer_of,
     controller_path,
@@ -24,11 +26,12 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._config_yaml.ask import ask
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._preload import parcels, words
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._preload import parcels, relay_identity, words
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._preload.answers import SHAPES
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._preload.delivery import (
     Delivery,
     DeliveryProblem,
+    Fetch,
     Settings,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._preload.stock import Stock, StockProblem, stock_of
@@ -55,16 +58,17 @@ class _OverAnsible:
     def __init__(self, action: ActionModule, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> None:
         self._action, self._task_vars = action, task_vars
         self._told = {name: arguments[name] for name in NODE_ARGUMENTS if arguments.get(name) is not None}
-        self._host = str(task_vars.get("inventory_hostname", ""))
+        self.host = str(task_vars.get("inventory_hostname", ""))
         self._paths: dict[str, str] = {}
 
     def has_at(self, paths: Mapping[str, str]) -> None:
         """Where the controller has the archives."""
         self._paths = dict(paths)
 
-    def ask(self, operation: str, **more: Any) -> dict[str, Any]:
+    def ask(self, operation: str, secret: str = "", **more: Any) -> dict[str, Any]:
         """One call of the module.
 
+        :param secret: what goes to the node and nowhere else.
         :raises _Failed: if it fails.
         """
         request = json.dumps({"operation": operation, **more})
@@ -74,12 +78,30 @@ class _OverAnsible:
             # A seal is not text, and would not survive the cleaning.
             return said if "unsure" in said else answer_of(said)
 
-        answer = ask(execute, {**self._told, "request": request})
+        told = {**self._told, "request": request, **({"secret": secret} if secret else {})}
+        answer = ask(execute, told)
         if answer.get("failed") or answer.get("unreachable") or "said" not in answer:
             answer.setdefault("failed", not answer.get("unreachable"))
             raise _Failed({key: value for key, value in answer.items() if key != "invocation"})
         found: dict[str, Any] = conform(answer["said"], SHAPES[operation], "what it says")
         return found
+
+    def fetcher(self, site: str, settings: Settings) -> Fetch | None:
+        """How this node takes archives from the relay of its site, None if none runs."""
+        running = relay_identity.recall(str(C.DEFAULT_LOCAL_TMP), site)
+        if running is None:
+            self.tell("no relay runs at site %s; the archives come from the controller" % site)
+            return None
+        found = running
+
+        def fetch(archives: Sequence[Archive], limit: int) -> dict[str, Any]:
+            return self.ask(
+                "fetch", secret=relay_identity.token_of(found.secret, self.host), address=found.address,
+                port=found.port, certificate=found.certificate, limit=limit, seconds=settings.progress_interval,
+                archives=[archive.as_dict(blocks=True) for archive in archives],
+            )  # fmt: skip
+
+        return fetch
 
     def put(self, pieces: Sequence[parcels.Piece]) -> str:
         """Send a parcel; returns its path on the node."""
@@ -95,7 +117,7 @@ class _OverAnsible:
 
     def tell(self, line: str) -> None:
         """Show a line of progress."""
-        show("%s: %s" % (self._host, line))
+        show("%s: %s" % (self.host, line))
 
 
 class ActionModule(NodeAction):
@@ -137,6 +159,8 @@ class ActionModule(NodeAction):
     def _done(self, arguments: dict[str, Any], node: _OverAnsible, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         check = bool(self._task.check_mode)
         given = bool(arguments["layouts"] or arguments["archives"])
+        if arguments["step"] == "end_relay":
+            return self._end_relay(arguments, node)
         if arguments["state"] == "absent":
             selected = [item.archive.file for item in self._stock(arguments, task_vars, True).stored] if given else []
             if given and not selected:
@@ -154,7 +178,13 @@ class ActionModule(NodeAction):
         self, stock: Stock, arguments: Mapping[str, Any], node: _OverAnsible, check: bool
     ) -> dict[str, Any]:  # fmt: skip
         node.has_at(parcels.paths_of(stock.stored))
-        delivery = Delivery(node, stock.stored, Settings(**{name: arguments[name] for name in _SETTINGS}))
+        if arguments["step"] == "relay":
+            return self._relay(stock, arguments, node)
+        settings = Settings(**{name: arguments[name] for name in _SETTINGS})
+        relay = node.fetcher(arguments["site"], settings) if arguments["step"] == "fetch" else None
+        delivery = Delivery(node, stock.stored, settings, relay=relay)
+        if arguments["step"] == "look":
+            return {**words.nothing(), "lacking": len(delivery.look()), "k3s": delivery.result.k3s}
         if check:
             delivery.look()
         else:
@@ -164,6 +194,33 @@ class ActionModule(NodeAction):
             said = node.ask("remove", files=delivery.result.superfluous, check=check)
             found = words.with_removal(found, said, check)
         return found
+
+    def _relay(self, stock: Stock, arguments: Mapping[str, Any], node: _OverAnsible) -> dict[str, Any]:
+        """Make this node the relay of its site; the other processes of the run find it by what is written here."""
+        identity = relay_identity.new_identity()
+        tokens = [relay_identity.token_of(identity.secret, host) for host in arguments["site_hosts"]]
+        said = node.ask(
+            "relay",
+            secret=identity.key,
+            archives=[item.archive.as_dict() for item in stock.stored],
+            certificate=identity.certificate,
+            tokens=[digest_of_token(token) for token in tokens],
+            port=arguments["relay_port"],
+            seconds=arguments["relay_timeout"],
+            run=relay_identity.run_of(arguments["site"], identity.secret),
+        )
+        running = relay_identity.Running(
+            arguments["relay_address"], int(said["port"]), identity.certificate, identity.secret
+        )
+        relay_identity.remember(str(C.DEFAULT_LOCAL_TMP), arguments["site"], running)
+        show("Site %s: served by %s, port %d" % (arguments["site"], node.host, running.port))
+        return words.nothing()
+
+    def _end_relay(self, arguments: Mapping[str, Any], node: _OverAnsible) -> dict[str, Any]:
+        running = relay_identity.forget(str(C.DEFAULT_LOCAL_TMP), arguments["site"])
+        if running is not None:
+            node.ask("end_relay", run=relay_identity.run_of(arguments["site"], running.secret))
+        return words.nothing()
 
     def _stock(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any], check: bool) -> Stock:
         def find(path: str) -> str:

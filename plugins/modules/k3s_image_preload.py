@@ -103,8 +103,40 @@ options:
     description: Seconds between the lines that show the progress.
     type: int
     default: 10
+  step:
+    description:
+      - Only the role C(k3s_image_preload) sets it, for the nodes of a site with a relay. V(look) sends nothing and
+        returns RV(lacking), V(relay) makes this node serve the archives that it has, V(fetch) takes them from there,
+        and V(end_relay) ends it.
+    type: str
+    choices: [all, look, relay, fetch, end_relay]
+    default: all
+  site:
+    description: The site of this node, by which its relay is found. Used with O(step).
+    type: str
+    default: ""
+  site_hosts:
+    description: The inventory hosts that the relay serves. Used with O(step=relay).
+    type: list
+    elements: str
+    default: []
+  relay_address:
+    description: Where the other nodes of the site reach the relay. Used with O(step=relay).
+    type: str
+    default: ""
+  relay_port:
+    description: The TCP port of the relay. V(0) takes any that is free. Used with O(step=relay).
+    type: int
+    default: 0
+  relay_timeout:
+    description: Seconds after which the relay ends by itself. Used with O(step=relay).
+    type: int
+    default: 7200
   request:
     description: What the controller asks of the node. Only the action plugin sets it.
+    type: str
+  secret:
+    description: The relay's key, or this node's token for it. Only the action plugin sets it.
     type: str
   key:
     description: Seals configuration files that only the controller can read. Only the action plugin sets it.
@@ -166,8 +198,12 @@ archives:
           content, V(made) or V(removed).
         - In check mode V(would_send), V(would_import), V(would_make) or V(would_remove).
       type: str
+relayed:
+  description: Bytes that the node took from the relay of its site.
+  returned: success
+  type: int
 sent:
-  description: Bytes that were sent to the node.
+  description: Bytes that were sent to the node from the controller.
   returned: success
   type: int
 images_removed:
@@ -180,6 +216,10 @@ kept:
   returned: success
   type: list
   elements: str
+lacking:
+  description: How many archives have to be sent to the node.
+  returned: with O(step=look)
+  type: int
 k3s:
   description: V(running), V(stopped), V(not_set_up) or V(not_installed); empty with O(state=archived).
   returned: success
@@ -209,7 +249,7 @@ def main() -> None:
             msg="the controller has not said what to do: call k3sfleet.registries.k3s_image_preload as a task, so that "
             "its action plugin does"
         )
-    request = json.loads(module.params["request"])
+    request = {**json.loads(module.params["request"]), "secret": module.params["secret"]}
     try:
         node = identify(module.params)
         if node.unsure and module.params["key"]:

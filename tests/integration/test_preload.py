@@ -94,6 +94,24 @@ def test_a_second_run_sends_nothing_and_takes_one_call(cluster: Cluster, variabl
     assert cluster.commands(run.began) == dict.fromkeys(cluster.names, 1)
 
 
+def test_a_site_is_served_by_one_of_its_nodes(cluster: Cluster, variables: dict[str, Any]) -> None:
+    cluster.play(PRELOAD, "-e", "k3s_image_preload_state=absent", variables=variables).ok()
+    relay, other = cluster.agents
+    site = {name: {"k3s_image_preload_site": "agent"} for name in cluster.agents}
+    run = cluster.play(PRELOAD, "-vvv", variables=variables, hosts=site).ok()
+    assert "Site agent: served by %s" % relay in run.output
+    assert re.search(r"^%s: 40 archives: 40 sent \([0-9.]+ MB by the relay\)" % other, run.output, re.M)
+    assert re.search(r"^%s: 40 archives: 40 sent \([0-9.]+ MB\)" % relay, run.output, re.M)
+    assert "PRIVATE KEY" not in run.output
+    assert _pinned(cluster) == dict.fromkeys(cluster.names, 40)
+    # It has ended with the run, and a run with nothing to do starts none.
+    assert cluster.sh(relay, "ls /run/k3sfleet-preload").strip() == ""
+    again = cluster.play(PRELOAD, variables=variables, hosts=site).ok()
+    assert set(again.changed.values()) == {0}
+    assert "served by" not in again.output
+    assert cluster.commands(again.began) == dict.fromkeys(cluster.names, 1)
+
+
 def test_what_a_container_uses_stays_and_the_rest_goes(
     cluster: Cluster, variables: dict[str, Any], theirs: str
 ) -> None:

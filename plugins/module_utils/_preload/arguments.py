@@ -10,6 +10,8 @@ from typing import Any
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS
 
 COMPRESSIONS = ["gzip", "zstd", "none"]
+STEPS = ["all", "look", "relay", "fetch", "end_relay"]
+"""Of one node's way through a relay; ``all`` is without one."""
 
 PRELOAD_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     NODE_ARGUMENTS,
@@ -23,6 +25,13 @@ PRELOAD_ARGUMENTS: dict[str, dict[str, Any]] = dict(
     bandwidth_limit={"type": "int", "default": 0},
     import_timeout={"type": "int", "default": 600},
     progress_interval={"type": "int", "default": 10},
+    step={"type": "str", "choices": STEPS, "default": "all"},
+    site={"type": "str", "default": ""},
+    site_hosts={"type": "list", "elements": "str", "default": []},
+    relay_address={"type": "str", "default": ""},
+    relay_port={"type": "int", "default": 0},
+    relay_timeout={"type": "int", "default": 7200},
     request={"type": "str", "no_log": True},
+    secret={"type": "str", "no_log": True},
     key={"type": "str", "no_log": True},
 )

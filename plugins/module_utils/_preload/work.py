@@ -18,8 +18,11 @@ from .archive import Archive, ArchiveProblem, archives_of
 from .look import NameTaken, look
 from .part import WrongContent
 from .places import Ledger, Places, make, places_of
+from .relay_problems import CannotServe, RelayProblem
 
-PROBLEMS = (ArchiveProblem, FileProblem, NameTaken, bring.NoRoom, containerd.ContainerdProblem)
+PROBLEMS = (
+    ArchiveProblem, FileProblem, NameTaken, bring.NoRoom, containerd.ContainerdProblem, CannotServe,
+)  # fmt: skip
 """What ends a call with a sentence; nothing is left in K3s' folder that is not complete."""
 
 
@@ -162,6 +165,58 @@ def removal(node: Identity, request: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def relay(node: Identity, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Become the relay of a site, with what this node has of the archives.
+
+    :returns: ``port``, and ``files``, what it serves.
+    :raises CannotServe: if the port is taken.
+    """
+    # Imported here: hardly any call needs TLS.
+    from . import relay_server
+
+    places = places_of(node.paths)
+    found = look(places, Ledger(places), archives_of(request["archives"]))
+    offer = relay_server.Offer(
+        {item.archive.sha256: item.path for item in found if item.path}, frozenset(map(str, request["tokens"]))
+    )
+    context = relay_server.context_of(str(request["certificate"]), str(request["secret"]))
+    server = relay_server.listening(int(request["port"]), context, offer)
+    port = server.server_address[1]
+    relay_server.start(server, str(request["run"]), float(request["seconds"]))
+    return {"port": port, "files": [item.archive.file for item in found if item.path]}
+
+
+def end_relay(_node: Identity, request: Mapping[str, Any]) -> dict[str, Any]:
+    """End the relay of a run."""
+    from . import relay_server
+
+    relay_server.stop(str(request["run"]))
+    return {}
+
+
+def fetch(node: Identity, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Take archives from the relay of the site, for some seconds.
+
+    :returns: ``have`` by digest. If something came damaged, ``again`` says why; if the relay cannot be used, ``gone``
+        does.
+    """
+    # Imported here: hardly any call needs TLS.
+    from . import relay_client
+
+    places = places_of(node.paths)
+    make(places)
+    archives = archives_of(request["archives"])
+    serving = relay_client.relay_of(request)
+    token, seconds, limit = str(request["secret"]), float(request["seconds"]), int(request["limit"])
+    try:
+        return {"have": relay_client.fetch(serving, token, places, archives, seconds, limit)}
+    except WrongContent as wrong:
+        return {"have": bring.verify(places, archives), "again": str(wrong)}
+    except RelayProblem as problem:
+        return {"have": bring.verify(places, archives), "gone": str(problem)}
+
+
 OPERATIONS: dict[str, Callable[[Identity, Mapping[str, Any]], dict[str, Any]]] = {
     "look": look_at, "verify": verify, "receive": receive, "finish": finish, "remove": removal,
+    "relay": relay, "end_relay": end_relay, "fetch": fetch,
 }  # fmt: skip

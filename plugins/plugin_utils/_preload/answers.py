@@ -20,5 +20,8 @@ SHAPES: dict[str, Any] = {
     "verify": {"have": _HAVE},
     "receive": {"have": _HAVE, **_FINISHED},
     "finish": _FINISHED,
+    "relay": {"port": NUMBER, "files": [TEXT]},
+    "end_relay": {},
+    "fetch": {"have": _HAVE, "again": TEXT, "gone": TEXT},
     "remove": {"archives": [TEXT], "images": [TEXT], "kept": [TEXT]},
 }  # fmt: skip

@@ -41,6 +41,10 @@ class Node(Protocol):
         """Show a line of progress."""
 
 
+Fetch = Callable[[Sequence[Archive], int], "dict[str, Any]"]
+"""Has the node take archives from its relay for some seconds, at so many bytes per second; returns what it says."""
+
+
 @dataclass
 class Settings:
     """How to deliver. Sizes and times as the module's options have them."""
@@ -53,11 +57,13 @@ class Settings:
 
 @dataclass
 class Delivered:
-    """What came of it. ``actions`` is by file: ``none``, ``sent``, ``imported`` or ``theirs``."""
+    """What came of it. ``sent`` are bytes from the controller, ``relayed`` those from the site's relay, and ``actions``
+    is by file: ``none``, ``sent``, ``imported`` or ``theirs``."""
 
     k3s: str = ""
     actions: dict[str, str] = field(default_factory=dict)
     sent: int = 0
+    relayed: int = 0
     superfluous: list[str] = field(default_factory=list)
 
 
@@ -71,6 +77,7 @@ class Delivery:
         settings: Settings,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        relay: Fetch | None = None,
     ) -> None:
         self._node = node
         self._stored = list(stored)
@@ -78,6 +85,7 @@ class Delivery:
         self._settings = settings
         self._now, self._sleep = now, sleep
         self._theirs: set[str] = set()
+        self._relay = relay
         self.result = Delivered()
 
     def look(self) -> dict[str, int]:
@@ -126,6 +134,8 @@ class Delivery:
         )
         pace = _Pace(self._settings, sum(archive.size for archive in missing), sum(have.values()), self._now)
         left = {archive.file: archive for archive in missing}
+        if self._relay is not None:
+            have.update(self._from_relay(self._relay, missing, have, pace))
         damaged, why = 0, ""
         while damaged < _MOST_DAMAGED:
             pieces = parcels.next_parcel(left.values(), have, size)
@@ -145,6 +155,27 @@ class Delivery:
             "%s. That has happened %d times in a row: look at the node's disk and memory"
             % (why or "what was sent does not arrive", damaged)
         )
+
+    def _from_relay(
+        self, fetch: Fetch, missing: Sequence[Archive], have: Mapping[str, int], pace: _Pace
+    ) -> dict[str, int]:
+        """Have the node take what its relay has. What it does not bring is sent from here."""
+        found = dict(have)
+        stuck = 0
+        while stuck < _MOST_DAMAGED and any(found[archive.sha256] < archive.size for archive in missing):
+            before = sum(found.values())
+            said = fetch(missing, self._settings.bandwidth_limit * 1000)
+            found.update(self._have(said))
+            now = sum(found.values())
+            self.result.relayed += max(0, now - before)
+            line = pace.after(max(0, now - before))
+            if line:
+                self._node.tell(line)
+            if said.get("gone"):
+                self._node.tell("%s; what is missing comes from the controller" % said["gone"])
+                break
+            stuck = stuck + 1 if now <= before else 0
+        return found
 
     def _verified(self, archives: Sequence[Archive]) -> dict[str, int]:
         """How much of each is on the node and right."""

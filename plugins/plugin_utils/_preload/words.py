@@ -15,7 +15,7 @@ from .delivery import Delivered
 from .stock import Stock
 
 _WOULD = {"sent": "would_send", "imported": "would_import"}
-_NOTHING: dict[str, Any] = {"archives": [], "sent": 0, "images_removed": [], "kept": [], "k3s": ""}
+_NOTHING: dict[str, Any] = {"archives": [], "sent": 0, "relayed": 0, "images_removed": [], "kept": [], "k3s": ""}
 
 
 def line_of(archive: Archive, action: str) -> dict[str, Any]:
@@ -44,7 +44,8 @@ def of_delivery(stored: Sequence[Stored], found: Delivered, not_made: Sequence[s
         archives.append(line_of(item.archive, _WOULD.get(action, action) if check else action))
     archives += to_make(not_made)
     changed = any(entry["action"] not in ("none", "theirs") for entry in archives)
-    return {**_NOTHING, "archives": archives, "sent": found.sent, "k3s": found.k3s, "changed": changed}
+    counts = {"sent": found.sent, "relayed": found.relayed, "k3s": found.k3s}
+    return {**_NOTHING, **counts, "archives": archives, "changed": changed}
 
 
 def with_removal(result: Mapping[str, Any], said: Mapping[str, Any], check: bool) -> dict[str, Any]:
@@ -79,6 +80,8 @@ def sentence(result: Mapping[str, Any]) -> str:
         text += ": " + ", ".join(parts)
     if result["sent"]:
         text += " (%s)" % size_text(result["sent"])
+    if result["relayed"]:
+        text += " (%s by the relay)" % size_text(result["relayed"])
     if result["k3s"] and result["k3s"] != "running" and any(action == "sent" for action in actions):
         text += "; K3s does not run, and imports them at its next start"
     return text

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.paths import node_paths
 from ansible_collections.k3sfleet.registries.plugins.module_utils._preload import archive as archives
-from ansible_collections.k3sfleet.registries.plugins.module_utils._preload import part
+from ansible_collections.k3sfleet.registries.plugins.module_utils._preload import part, relay_client
 from ansible_collections.k3sfleet.registries.plugins.module_utils._preload.archive import Archive, file_name
 from ansible_collections.k3sfleet.registries.plugins.module_utils._preload.places import Places, make, places_of
 
@@ -20,7 +20,7 @@ BLOCK = 8
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (archives, part):
+    for module in (archives, part, relay_client):
         monkeypatch.setattr(module, "BLOCK", BLOCK)
 
 
