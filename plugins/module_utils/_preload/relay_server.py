@@ -19,12 +19,11 @@ import re
 import socket
 import socketserver
 import ssl
-import tempfile
 import threading
 import time
 from typing import Any, Callable, Mapping, NamedTuple
 
-from ansible_collections.k3sfleet.registries.plugins.module_utils._node import files
+from ansible_collections.k3sfleet.registries.plugins.module_utils._node import client_pair, files
 
 from .relay_problems import CannotServe
 
@@ -59,17 +58,13 @@ def digest_of_token(token: str) -> str:
 
 
 def context_of(certificate: str, key: str) -> ssl.SSLContext:
-    """The server's side of TLS. OpenSSL reads a key from files only: this one is gone before anything is served.
+    """The server's side of TLS; the key is in no file that has a name.
 
     :raises ssl.SSLError: if they do not fit together.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Only its owner may read it, by tempfile's own rule.
-    with tempfile.NamedTemporaryFile() as both:
-        both.write((certificate + key).encode("ascii"))
-        both.flush()
-        context.load_cert_chain(both.name)
+    client_pair.load_texts(context, certificate.encode("ascii"), key.encode("ascii"))
     return context
 
 
