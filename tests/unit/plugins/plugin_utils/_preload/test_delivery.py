@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any, Sequence
 
 import pytest
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._preload import delivery as rules
+from ansible_collections.k3sfleet.registries.plugins.module_utils._preload.archive import Archive
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._preload import parcels
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._preload.catalogue import Stored
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._preload.delivery import (
@@ -144,7 +145,6 @@ def test_a_file_of_the_operator_s_is_used(node: FakeNode, stored: list[Stored]) 
 
 def test_a_limit_holds_on_average(node: FakeNode, stored: list[Stored], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parcels, "size_of", lambda *_: 50)
-    monkeypatch.setattr(rules, "_MOST_DAMAGED", 3)
     node.state = "stopped"
     # A kB per second: 50 bytes take 50 ms. Nobody waits after the last parcel.
     found = deliver(node, stored, bandwidth_limit=1)
@@ -181,3 +181,41 @@ def test_a_node_that_says_it_has_nothing_for_ever_ends_the_run(
     monkeypatch.setattr(node, "ask", lying)
     with pytest.raises(DeliveryProblem):
         deliver(node, stored)
+
+
+def by_relay(node: FakeNode, stored: list[Stored], after: list[str]) -> Delivered:
+    """With a relay that brings ten archives with each call, until one of ``after`` is its answer."""
+    answers = iter(after)
+
+    def fetch(archives: Sequence[Archive], _limit: int) -> dict[str, Any]:
+        said = next(answers, "")
+        paths = parcels.paths_of(stored)
+        incoming = node.folder / "agent" / "k3sfleet-preload"
+        incoming.mkdir(parents=True, exist_ok=True)
+        missing = [item for item in archives if not (incoming / (item.sha256 + ".part")).exists()]
+        for archive in missing[:10] if not said else []:
+            (incoming / (archive.sha256 + ".part")).write_bytes(Path(paths[archive.sha256]).read_bytes())
+        have = {item.sha256: item.size if item not in missing[10 * (not said) :] else 0 for item in archives}
+        return {"have": have, **({said: "no more"} if said else {})}
+
+    node.has(stored)
+    node.calls.clear()
+    return Delivery(node, stored, Settings(), node.clock, node.clock.sleep, fetch).deliver()
+
+
+def test_a_relay_brings_everything(node: FakeNode, stored: list[Stored]) -> None:
+    found = by_relay(node, stored, [])
+    assert (found.sent, found.relayed) == (0, total(stored))
+    assert node.calls[:2] == ["look", "finish"]
+    complete(node, stored)
+
+
+@pytest.mark.parametrize("answer", ["gone", "again"])
+def test_what_a_relay_does_not_bring_comes_from_the_controller(
+    node: FakeNode, stored: list[Stored], answer: str
+) -> None:
+    found = by_relay(node, stored, ["", "", *[answer] * 3])
+    assert found.relayed == total(stored[:20])
+    assert found.sent == total(stored[20:])
+    assert ("no more; what is missing comes from the controller" in node.told) == (answer == "gone")
+    complete(node, stored)
