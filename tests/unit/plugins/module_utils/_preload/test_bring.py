@@ -167,8 +167,9 @@ def test_images_that_were_there_before_are_remembered(places: Places, tmp_path: 
     bring.place(places, Ledger(places), WANTED, lambda: ["docker.io/rancher/one:1", "docker.io/library/other:1"])
     assert Ledger(places).files[ARCHIVES["one"].file].before == ("docker.io/rancher/one:1",)
     # The archive comes again; its image is there now because of the first time.
-    bring.take_out(places, [ARCHIVES["two"]])
+    bring.take_out(places, [ARCHIVES["one"], ARCHIVES["two"]])
     bring.place(places, Ledger(places), WANTED, lambda: ["docker.io/rancher/one:1", "docker.io/rancher/two:1"])
+    assert Ledger(places).files[ARCHIVES["one"].file].before == ("docker.io/rancher/one:1",)
     assert Ledger(places).files[ARCHIVES["two"].file].before == ()
     assert in_place(places) == COMPLETE
 
