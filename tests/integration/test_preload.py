@@ -26,15 +26,19 @@ _PINNED = (
 
 
 @pytest.fixture(scope="module")
-def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def variables(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """What is brought. All of it is removed again: at each start of K3s, forty archives would be imported."""
     folder = tmp_path_factory.mktemp("preload")
-    return {
+    found = {
         "k3s_image_preload_import_from": [export(folder / "layout", *NAMES, ballast=100_000).root],
         "k3s_image_preload_archive_dir": str(folder / "archives"),
         # Four parcels of a MiB, two seconds apart: time to cut one node off between them.
         "k3s_image_preload_chunk_size": 1,
         "k3s_image_preload_bandwidth_limit": 500,
     }
+    yield found
+    cluster.play(PRELOAD, "-e", "k3s_image_preload_state=absent", variables=found).ok()
+    assert _pinned(cluster) == dict.fromkeys(cluster.names, 0)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +98,7 @@ def test_a_second_run_sends_nothing_and_takes_one_call(cluster: Cluster, variabl
     assert cluster.commands(run.began) == dict.fromkeys(cluster.names, 1)
 
 
+@pytest.mark.nightly
 def test_a_site_is_served_by_one_of_its_nodes(cluster: Cluster, variables: dict[str, Any]) -> None:
     cluster.play(PRELOAD, "-e", "k3s_image_preload_state=absent", variables=variables).ok()
     relay, other = cluster.agents
@@ -112,6 +117,7 @@ def test_a_site_is_served_by_one_of_its_nodes(cluster: Cluster, variables: dict[
     assert cluster.commands(again.began) == dict.fromkeys(cluster.names, 1)
 
 
+@pytest.mark.nightly
 def test_what_a_container_uses_stays_and_the_rest_goes(
     cluster: Cluster, variables: dict[str, Any], theirs: str
 ) -> None:
