@@ -144,6 +144,11 @@ PRECISE_MERGE = Gate(
 HOST_TABLE = Gate({27: 13, 28: 9, 29: 4}, "k3s-io/k3s commit f2961fb5d (April 2024), k3s-io/k3s#9853")
 TRIMMED_TEXT = Gate(CONTAINERD_2.first, "trimEmpty in k3s-io/k3s commit bc45972397 (with containerd 2.0)")
 
+IMAGES_FOLDER_WATCHED = Gate(
+    {29: 13, 30: 9, 31: 5, 32: 0}, "https://docs.k3s.io/import-images (January 2025), k3s-io/k3s#10973"
+)
+"""Archives in ``agent/images`` are imported while it runs, not only at its start. RKE2: docs.rke2.io/import-images."""
+
 
 class HostsTomlStyle(NamedTuple):
     """How a release writes hosts.toml.

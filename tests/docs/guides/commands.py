@@ -41,6 +41,7 @@ ENVIRONMENT = {
     "CONTROLLER_OAUTH_TOKEN": "awx.awx",
     "DRY_RUN": ".ci/publish",
     "K3S_BINARY": "tests/fleet",
+    "NIGHTLY": "tests/conftest.py",
 }
 """Variables of the environment that commands are given, and who reads them; besides, there are those of Ansible."""
 _SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")

@@ -25,6 +25,8 @@ Options = Mapping[str, Mapping[str, Any]]
 CHECKOUT = Path(__file__).resolve().parents[3]
 PREFIX = "k3s_"
 _ROLE = "k3s_registries"
+#: The playbooks that run a role of their own on the nodes.
+_OF_ANOTHER_ROLE = {"mirror_images": "k3s_image_mirror", "preload": "k3s_image_preload"}
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.S)
 _SPEC_KEYS = ("type", "elements", "choices", "options", "aliases", "required")
 #: Of the variables of the main entry point, those that count for every other one: they say what the nodes are.
@@ -69,8 +71,8 @@ def taken_by(playbook: str) -> Options:
         options: Options = _specs("k3s_registries_awx")["main"]["options"]
         return options
     nodes = _of_group(_WHAT_NODES_ARE)
-    if playbook == "mirror_images":
-        return {**nodes, **_specs("k3s_image_mirror")["main"]["options"]}
+    if playbook in _OF_ANOTHER_ROLE:
+        return {**nodes, **_specs(_OF_ANOTHER_ROLE[playbook])["main"]["options"]}
     if playbook == "site":
         main = _specs(_ROLE)["main"]["options"]
         return {name: option for name, option in main.items() if group_of(name) not in _NOT_OF_SITE}

@@ -20,6 +20,7 @@ from stand_in.api import API
 from stand_in.cluster_config import Told
 from stand_in.containerd import Containerd
 from stand_in.faults import Faults
+from stand_in.images import Images
 from stand_in.kubelet import Controllers, Ended, Kubelet
 from stand_in.node import COMMIT, TLS, Node
 from stand_in.store import Etcd, Store, store_of
@@ -196,8 +197,10 @@ class Supervisor:
             # An agent does not wait for containerd before it says that it is up; a server's takes longer anyway.
             log.info("%s agent is up and running" % self.node.program)
             self._ready()
-        if not self.faults.has("containerd-down") and not self.containerd.wait_until_ready(self.stop):
-            sys.exit(0)
+        if not self.faults.has("containerd-down"):
+            if not self.containerd.wait_until_ready(self.stop):
+                sys.exit(0)
+            Images(self.node, self.stop).start()
         if self.node.is_server:
             log.info("%s is up and running" % self.node.program)
             self._ready()

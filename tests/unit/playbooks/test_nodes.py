@@ -12,7 +12,7 @@ from local_fleet import run
 
 from tests.conftest import mostly_nightly
 
-FLEET = ("site", "verify", "diagnose", "report", "remove", "rollback", "mirror_images", "upgrade_check")
+FLEET = ("site", "verify", "diagnose", "report", "remove", "rollback", "mirror_images", "preload", "upgrade_check")
 DEFAULT = {"server": ["server-1"], "agent": ["agent-1"], "web": ["web-1"]}
 OTHER = {"control": ["c1"], "worker": ["w1"], "web": ["web-1"]}
 VARIABLES = ("k3s_registries_server_group", "k3s_registries_agent_group")

@@ -62,7 +62,7 @@ def test_a_description_names_variables_of_its_own_entry_point(role: Path, entry:
     assert set(re.findall(r"\bO\((\w+)[=)]", text)) <= set(spec["options"])
 
 
-@pytest.mark.parametrize("role", ["k3s_registries", "k3s_image_mirror"])
+@pytest.mark.parametrize("role", ["k3s_registries", "k3s_image_mirror", "k3s_image_preload"])
 def test_a_day_without_quotes_passes(role: str) -> None:
     """YAML makes a date of it, and Ansible accepts none in an option with no_log."""
     auth = yaml.safe_load("{username: robot, password: canary, expires: 2027-01-31}")
