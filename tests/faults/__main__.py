@@ -75,7 +75,7 @@ def _played(case: Case, scene: Scene) -> Row:
     try:
         said, after, then = judging.play(case, scene)
         return Row(case, said, after, then, time.monotonic() - began)
-    except Missed as missed:
+    except (AssertionError, Missed) as missed:
         return Row(case, seconds=time.monotonic() - began, missed=str(missed))
 
 

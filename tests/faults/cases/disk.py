@@ -58,11 +58,11 @@ def _leftover(scene: Scene) -> Run:
     """What a power cut in the middle of a write leaves: half a file beside the real one, half a generation."""
     scene.sh(
         "server-1",
-        "printf 'mirrors: {' > %s/registries.yaml.k3sfleet-new; mkdir -p %s/generations/unfinished; "
-        "echo half > %s/generations/unfinished/0" % (_CONFIG, STATE, STATE),
+        "printf 'mirrors: {' > %s/registries.yaml.k3sfleet-new; mkdir -p %s/generations/unfinished.k3sfleet-new; "
+        "echo half > %s/generations/unfinished.k3sfleet-new/0" % (_CONFIG, STATE, STATE),
     )
     run = scene.play()
-    left = scene.sh("server-1", "find %s -name '*.k3sfleet-new' -o -name unfinished" % _CONFIG)
+    left = scene.sh("server-1", "find %s -name '*.k3sfleet-new'" % _CONFIG)
     assert not left.strip(), "left behind: " + left
     return run
 
