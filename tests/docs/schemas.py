@@ -147,7 +147,8 @@ def _findings(description: str) -> dict[str, Any]:
             code={
                 "type": "string",
                 "description": "One word: a state, a code of info.problems, a cause of endpoints, or not_applied, "
-                "disagreement, unreachable, not_asked, module_failed, odd_answer or credentials_exposed.",
+                "disagreement, unreachable, not_asked, module_failed, odd_answer, credentials_exposed or "
+                "metrics_not_written.",
             },
             message={"type": "string", "description": "What is wrong."},
             fix={"type": "string", "description": "What to do, empty if that is not known."},

@@ -16,6 +16,7 @@ from tests.docs.pages import CHECKOUT
 
 # isort: split
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._metrics.metrics import HELP, PREFIX
 
 PAGES = sorted(
     [
@@ -43,9 +44,10 @@ def _variables() -> set[str]:
 
 
 def _names() -> set[str]:
-    """Everything that has a name in the collection: modules, filters, roles, playbooks."""
+    """Everything that has a name in the collection: modules, filters, roles, playbooks, metrics."""
     files = [*CHECKOUT.glob("plugins/modules/*.py"), *CHECKOUT.glob("plugins/filter/*.py")]
-    return {path.stem for path in [*files, *CHECKOUT.glob("playbooks/*.yml"), *CHECKOUT.glob("roles/*")]}
+    found = {path.stem for path in [*files, *CHECKOUT.glob("playbooks/*.yml"), *CHECKOUT.glob("roles/*")]}
+    return found | {PREFIX + name for name in HELP}
 
 
 @each_page
