@@ -39,13 +39,14 @@ include tests/fleet/fleet.mk
 LANES ?= 3
 FIRST := lint workflows-check deps demo
 TOGETHER := integration faults-quick unit integration-logins reuse mirror molecule sanity hostile registry-faults report-check conformance awx-api \
-	artifact lint-command
+	artifact lint-command monitoring
 
 # WITHOUT_GO=1 leaves out what is tried with the containerd of current K3s, which Go builds.
 .PHONY: deps
 deps: venv fleet-deps $(VENV)/.report-installed $(VENV)/.docs-installed ## everything that a target needs, so that no two of them install at once
 	@$(BIN)/python -m tests.mirror deps
 	@$(BIN)/python -m tests.report deps
+	@$(BIN)/python -m tests.monitoring deps
 	@$(BIN)/python -m tests.fleet.containerd_source
 
 # On a machine that cannot have Go: what needs it is left out, and the end says so. CI never sets it.
@@ -201,6 +202,11 @@ report-check: links $(VENV)/.report-installed ## the report's page in Chromium: 
 report-picture: links $(VENV)/.report-installed ## the pictures of a report in docs/images
 	@$(BIN)/python -m tests.report deps
 	$(BIN)/python -m tests.report picture
+
+.PHONY: monitoring
+monitoring: venv links ## metrics, alerts and dashboard: Debian's node_exporter reads them, promtool checks them
+	@$(BIN)/python -m tests.monitoring deps
+	$(BIN)/pytest tests/monitoring
 
 .PHONY: artifact
 artifact: venv $(VENV)/.docs-installed ## the tarball that people install: built, documented, accepted by Galaxy's importer
