@@ -50,9 +50,9 @@ def ensure() -> None:
         print("Unpacking Debian's packages into .cache/monitoring: " + ", ".join(wanted), flush=True)
         with tempfile.TemporaryDirectory() as folder:
             _download(wanted, folder)
-            for package in sorted(Path(folder).glob("*.deb")):
-                CACHE.mkdir(parents=True, exist_ok=True)
-                _run(["dpkg-deb", "-x", str(package), str(CACHE)], folder)
+            CACHE.mkdir(parents=True, exist_ok=True)
+            for archive in sorted(Path(folder).glob("*.deb")):
+                _run(["dpkg-deb", "-x", str(archive), str(CACHE)], folder)
     for program in PACKAGES:
         path_of(program)
 

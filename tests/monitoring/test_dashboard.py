@@ -74,7 +74,7 @@ def test_an_alert_names_labels_that_its_series_have(name: str, rule: dict[str, A
 def test_every_panel_is_of_the_data_source_that_somebody_chooses_and_has_its_place() -> None:
     panels = dashboard()["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
-    places = set()
+    places: set[tuple[int, int]] = set()
     for panel in panels:
         if panel["type"] != "row":
             chosen = {panel["datasource"]["uid"], *(target["datasource"]["uid"] for target in panel["targets"])}
