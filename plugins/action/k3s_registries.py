@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from dataclasses import replace
 from functools import partial
 from typing import Any, Iterator, Mapping
 
 from ansible import constants as C
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
@@ -153,10 +154,18 @@ class ActionModule(ShortWayAction, RehearsingAction):
         """Enter a node that cannot be reached, which raises an exception: it may be the last one."""
         try:
             yield
-        except BaseException:
-            with ledger_of(arguments).opened() as run:
-                self._arrive(run, arguments, "", task_vars, began)
+        except BaseException as problem:
+            self._enter_lost(arguments, task_vars, began, problem)
             raise
+
+    def _enter_lost(
+        self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any], began: float, problem: BaseException | None
+    ) -> None:
+        """Enter a node that has given no answer, and whether it could not be reached."""
+        with ledger_of(arguments).opened() as run:
+            if isinstance(problem, AnsibleConnectionFailure):
+                run.unreachable = sorted({*run.unreachable, str(task_vars.get("inventory_hostname", ""))})
+            self._arrive(run, arguments, "", task_vars, began)
 
     def checked(self, task_vars: Mapping[str, Any], of_the_role: Mapping[str, Any]) -> tuple[Prepared, list[str]]:
         """Check everything that the controller knows, without asking the node.
@@ -224,8 +233,7 @@ class ActionModule(ShortWayAction, RehearsingAction):
         finally:
             # An unreachable node, which raises an exception, counts too: it may be the last one.
             if arguments["stage"] and not answer:
-                with ledger_of(arguments).opened() as run:
-                    self._arrive(run, arguments, "", task_vars, began)
+                self._enter_lost(arguments, task_vars, began, sys.exc_info()[1])
             if arguments["rehearse"] is not None and not answer:
                 self._end_rehearsal(arguments, questions.Said(problem="it cannot be reached"), task_vars)
         if arguments["rehearse"] is not None:

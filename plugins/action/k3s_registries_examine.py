@@ -21,6 +21,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shape
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import verify_criteria
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.nodes import IDLE
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._metrics import exposition, metrics
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.handed_on import in_awx
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify import kept
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.row import Judged, judge, row_of
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verified import not_examined, verified_host
@@ -77,7 +78,7 @@ class ActionModule(NodeAction):
         folder = arguments["verify"]["metrics_dir"]
         if folder and not self._task.check_mode and not answers["info"].get("unreachable"):
             judged = judged.with_findings(self._write_metrics(host, folder, answers, judged, task_vars))
-        if arguments["verify"]["keep"]:
+        if arguments["verify"]["keep"] or in_awx(task_vars):
             result["kept"] = _keep(host, answers, judged)
         result["verdict"] = said = row_of(judged)
         if not said["ok"]:
