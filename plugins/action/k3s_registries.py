@@ -52,6 +52,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.provi
     prepare_providers,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import handed_on
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run, questions, summary
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rehearsing_action import (
     RehearsingAction,
@@ -74,6 +75,8 @@ class ActionModule(ShortWayAction, RehearsingAction):
     _spec = STAGE_ARGUMENTS
     #: The files of the controller that hold programs of credential providers, by their checksums.
     _programs: Mapping[str, str]
+    #: Whether this host was the last of its cluster, with nothing left to do.
+    _summed_up = False
 
     def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         began = time.time()
@@ -276,6 +279,10 @@ class ActionModule(ShortWayAction, RehearsingAction):
                 result["diff"] = describe.diff(before, after, answer.get("files") or [], file)
         if arguments["stage"]:
             self._note(arguments, answer, self._kind(arguments, desired, answer), task_vars, began)
+            if self._summed_up and not answer.get("failed"):
+                # Ansible takes it from a result that has not failed. If others have, a task of its own hands it on.
+                found = handed_on.of_rollouts(ledger_of(arguments), task_vars)
+                result["ansible_stats"] = handed_on.stats("rollout", found)
         return result
 
     def _contradicted(
@@ -380,7 +387,9 @@ class ActionModule(ShortWayAction, RehearsingAction):
         said = only_files.arrive(run.arrived, host, service_state, hosts)
         if said:
             display.display("Cluster %s: %s" % (cluster, said))
-        for line in summary.lines(run, cluster, task_vars, self._task.check_mode):
+        lines = summary.lines(run, cluster, task_vars, self._task.check_mode)
+        self._summed_up = bool(lines)
+        for line in lines:
             display.display(line)
 
     def _note(

@@ -19,20 +19,19 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import files
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import diagnosed
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.handed_on import in_awx, of_document, of_hosts
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.handed_on import (
+    in_awx,
+    of_document,
+    of_hosts,
+    of_rollouts,
+    stats,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.approval import for_the_approval
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.outcomes import outcomes
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._upgrade.words import conclusion
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify import failing, kept
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.table import table
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verified import not_examined, verification
 
-#: The variables that are handed on with set_stats.
-HANDED_ON = {
-    "rollout": "k3s_registries_rollout_result",
-    "verify": "k3s_registries_verify_result",
-    "diagnose": "k3s_registries_diagnose_result",
-}
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "of": {"type": "str", "required": True, "choices": ["verify", "diagnose", "upgrade_check", "rehearse", "rollout"]},
     "registered": {"type": "str", "default": ""},
@@ -49,7 +48,8 @@ class ActionModule(ControllerAction):
 
     def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         if arguments["of"] == "rollout":
-            return {**result, "changed": False, "ansible_stats": _stats("rollout", self._of_a_rollout(task_vars))}
+            of_all = of_rollouts(ledger_of({}), task_vars)
+            return {**result, "changed": False, "ansible_stats": stats("rollout", of_all)}
         answers = of_each_host(task_vars, arguments["registered"])
         if arguments["of"] == "upgrade_check":
             return self._of_an_upgrade(result, _each(answers, "upgrade"), task_vars)
@@ -60,7 +60,7 @@ class ActionModule(ControllerAction):
         if arguments["of"] == "verify" and not answers:
             # A mistake in the variables has stopped the play before the first node was asked.
             refused = of_hosts(dict.fromkeys(plain(task_vars.get("ansible_play_hosts_all") or []), outcome.REFUSED))
-            return {**result, "changed": False, "lines": [], "ansible_stats": _stats("verify", refused)}
+            return {**result, "changed": False, "lines": [], "ansible_stats": stats("verify", refused)}
         if arguments["of"] == "verify":
             verdicts = list(_each(answers, "verdict").values())
             lines = table(verdicts)
@@ -76,7 +76,7 @@ class ActionModule(ControllerAction):
         display.display("\n" + "\n".join(lines))
         result.update(changed=False, lines=lines, headline=lines[-1], nodes=failed)
         handed = self._handed_on(result, arguments, answers, task_vars)
-        result["ansible_stats"] = _stats(arguments["of"], {**handed, "headline": lines[-1], "lines": lines})
+        result["ansible_stats"] = stats(arguments["of"], {**handed, "headline": lines[-1], "lines": lines})
         return result
 
     def _handed_on(
@@ -112,12 +112,6 @@ class ActionModule(ControllerAction):
         result.update(changed=True, json_path=path)
 
     @staticmethod
-    def _of_a_rollout(task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        runs = ledger_of({}).all()
-        left = plain(task_vars.get("ansible_play_hosts") or [])
-        return of_hosts(outcomes(runs, plain(task_vars.get("ansible_play_hosts_all") or []), set(left)))
-
-    @staticmethod
     def _of_an_upgrade(
         result: dict[str, Any], answers: Mapping[str, Any], task_vars: Mapping[str, Any]
     ) -> dict[str, Any]:
@@ -128,11 +122,6 @@ class ActionModule(ControllerAction):
         if found.stops:
             result.update(failed=True, msg=found.headline)
         return result
-
-
-def _stats(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    """As the result of ansible.builtin.set_stats has it, without a task of its own."""
-    return {"data": {HANDED_ON[name]: data}, "per_host": False, "aggregate": False}
 
 
 def _of_verdicts(hosts: list[str], answers: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -8,16 +8,42 @@ from __future__ import annotations
 import json
 from typing import Any, Mapping
 
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import outcome
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.ledger import Ledger
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.outcomes import outcomes
 
 #: Bytes of JSON that a document has at most to be handed on.
 LARGEST = 1 << 20
+#: The variables that are handed on.
+NAMES = {
+    "rollout": "k3s_registries_rollout_result",
+    "verify": "k3s_registries_verify_result",
+    "diagnose": "k3s_registries_diagnose_result",
+}
 _JOB = ("awx_job_id", "tower_job_id")
 
 
 def in_awx(task_vars: Mapping[str, Any]) -> bool:
     """Whether the run is a job of AWX, which deletes the files that a job writes. Elsewhere, there are the files."""
     return any(name in task_vars for name in _JOB)
+
+
+def stats(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """As the result of ansible.builtin.set_stats has it, without a task of its own.
+
+    :param name: one of :data:`NAMES`.
+    """
+    return {"data": {NAMES[name]: data}, "per_host": False, "aggregate": False}
+
+
+def of_rollouts(ledger: Ledger, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+    """:func:`of_hosts` of the rollouts over all clusters of this run.
+
+    :param ledger: of any of them.
+    """
+    left = set(plain(task_vars.get("ansible_play_hosts") or []))
+    return of_hosts(outcomes(ledger.all(), plain(task_vars.get("ansible_play_hosts_all") or []), left))
 
 
 def of_hosts(outcomes: Mapping[str, str]) -> dict[str, Any]:

@@ -30,9 +30,12 @@ def outcomes(runs: Iterable[Run], hosts: Iterable[str], left: Collection[str]) -
     found = {}
     for name in hosts:
         said = next((word for word in (_of_host(run, name) for run in known) if word), "")
-        if name not in left and said in ("", CHANGED, UNCHANGED):
-            # A check on the controller before the first node was asked, or a task after the rollout, such as verify.
-            said = REFUSED if not said and any(run.refused for run in known) else FAILED
+        if not said and any(run.refused for run in known):
+            # For a check on the controller, before the first node was asked.
+            said = REFUSED
+        elif name not in left and said in ("", CHANGED, UNCHANGED):
+            # In a task before the rollout, or after it.
+            said = FAILED
         if said:
             found[name] = said
     return found

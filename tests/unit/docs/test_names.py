@@ -15,9 +15,9 @@ import yaml
 from tests.docs.pages import CHECKOUT
 
 # isort: split
-from ansible_collections.k3sfleet.registries.plugins.action.k3s_registries_summary import HANDED_ON
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.lint import lint
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._metrics.metrics import HELP, PREFIX
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.handed_on import NAMES
 
 PAGES = sorted(
     [
@@ -39,7 +39,7 @@ def _variables() -> set[str]:
     for specs in CHECKOUT.glob("roles/*/meta/argument_specs.yml"):
         for spec in yaml.safe_load(specs.read_text(encoding="utf-8"))["argument_specs"].values():
             found |= set(spec.get("options") or {})
-    found |= set(HANDED_ON.values())
+    found |= set(NAMES.values())
     for tasks in CHECKOUT.glob("roles/*/tasks/*.yml"):
         found |= set(re.findall(r"set_stats:\n +data:\n +(k3s_\w+):", tasks.read_text(encoding="utf-8")))
     return found

@@ -49,6 +49,11 @@ def test_a_host_that_has_not_had_its_turn_has_none() -> None:
     assert outcomes([Run()], ["n"], {"n"}) == {}
 
 
+def test_a_refusal_is_for_all_that_were_not_staged_yet() -> None:
+    run = Run(hosts={"m": Host(restart=False)}, refused=["n"])
+    assert outcomes([run], ["n", "m", "o"], {"n", "m", "o"}) == {"n": "refused", "m": "unchanged", "o": "refused"}
+
+
 def test_a_host_that_ansible_has_given_up_has_not_ended_well() -> None:
     done = Run(hosts={"n": Host(restart=False)})
     assert outcomes([done], ["n", "m"], set()) == {"n": "failed", "m": "failed"}
