@@ -38,7 +38,7 @@ include tests/fleet/fleet.mk
 # has ended. Before them, one by one, what all need: Debian's packages, and the node image (of the demo).
 LANES ?= 3
 FIRST := deps demo
-TOGETHER := integration faults-quick unit integration-logins reuse mirror molecule sanity hostile registry-faults report-check docs-check newcomer recipes conformance awx-api \
+TOGETHER := integration faults-quick unit integration-logins reuse mirror molecule sanity hostile registry-faults report-check docs-check newcomer recipes monitoring conformance awx-api \
 	lint artifact lint-command workflows-check
 
 # WITHOUT_GO=1 leaves out what is tried with the containerd of current K3s, which Go builds.
@@ -46,6 +46,7 @@ TOGETHER := integration faults-quick unit integration-logins reuse mirror molecu
 deps: venv fleet-deps $(VENV)/.report-installed $(VENV)/.docs-installed ## everything that a target needs, so that no two of them install at once
 	@$(BIN)/python -m tests.mirror deps
 	@$(BIN)/python -m tests.report deps
+	@$(BIN)/python -m tests.monitoring deps
 	@$(BIN)/python -m tests.fleet.containerd_source
 	@$(BIN)/python -m tests.recipes.distribution_source
 
@@ -218,6 +219,11 @@ report-check: links $(VENV)/.report-installed ## the report's page in Chromium: 
 report-picture: links $(VENV)/.report-installed ## the pictures of a report in docs/images
 	@$(BIN)/python -m tests.report deps
 	$(BIN)/python -m tests.report picture
+
+.PHONY: monitoring
+monitoring: venv links ## metrics, alerts and dashboard: Debian's node_exporter reads them, promtool checks them
+	@$(BIN)/python -m tests.monitoring deps
+	$(BIN)/pytest tests/monitoring
 
 .PHONY: artifact
 artifact: venv $(VENV)/.docs-installed ## the tarball that people install: built, documented, accepted by Galaxy's importer

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from dataclasses import replace
 from functools import partial
 from typing import Any, Iterator, Mapping
 
 from ansible import constants as C
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.utils.display import Display
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.contradictions import sentence
 from ansible_collections.k3sfleet.registries.plugins.module_utils._lint.node_facts import NodeFacts
@@ -51,6 +52,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.provi
     prepare_providers,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import handed_on
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run, questions, summary
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rehearsing_action import (
     RehearsingAction,
@@ -73,6 +75,8 @@ class ActionModule(ShortWayAction, RehearsingAction):
     _spec = STAGE_ARGUMENTS
     #: The files of the controller that hold programs of credential providers, by their checksums.
     _programs: Mapping[str, str]
+    #: Whether this host was the last of its cluster, with nothing left to do.
+    _summed_up = False
 
     def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         began = time.time()
@@ -153,10 +157,18 @@ class ActionModule(ShortWayAction, RehearsingAction):
         """Enter a node that cannot be reached, which raises an exception: it may be the last one."""
         try:
             yield
-        except BaseException:
-            with ledger_of(arguments).opened() as run:
-                self._arrive(run, arguments, "", task_vars, began)
+        except BaseException as problem:
+            self._enter_lost(arguments, task_vars, began, problem)
             raise
+
+    def _enter_lost(
+        self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any], began: float, problem: BaseException | None
+    ) -> None:
+        """Enter a node that has given no answer, and whether it could not be reached."""
+        with ledger_of(arguments).opened() as run:
+            if isinstance(problem, AnsibleConnectionFailure):
+                run.unreachable = sorted({*run.unreachable, str(task_vars.get("inventory_hostname", ""))})
+            self._arrive(run, arguments, "", task_vars, began)
 
     def checked(self, task_vars: Mapping[str, Any], of_the_role: Mapping[str, Any]) -> tuple[Prepared, list[str]]:
         """Check everything that the controller knows, without asking the node.
@@ -224,8 +236,7 @@ class ActionModule(ShortWayAction, RehearsingAction):
         finally:
             # An unreachable node, which raises an exception, counts too: it may be the last one.
             if arguments["stage"] and not answer:
-                with ledger_of(arguments).opened() as run:
-                    self._arrive(run, arguments, "", task_vars, began)
+                self._enter_lost(arguments, task_vars, began, sys.exc_info()[1])
             if arguments["rehearse"] is not None and not answer:
                 self._end_rehearsal(arguments, questions.Said(problem="it cannot be reached"), task_vars)
         if arguments["rehearse"] is not None:
@@ -268,6 +279,10 @@ class ActionModule(ShortWayAction, RehearsingAction):
                 result["diff"] = describe.diff(before, after, answer.get("files") or [], file)
         if arguments["stage"]:
             self._note(arguments, answer, self._kind(arguments, desired, answer), task_vars, began)
+            if self._summed_up and not answer.get("failed"):
+                # Ansible takes it from a result that has not failed. If others have, a task of its own hands it on.
+                found = handed_on.of_rollouts(ledger_of(arguments), task_vars)
+                result["ansible_stats"] = handed_on.stats("rollout", found)
         return result
 
     def _contradicted(
@@ -372,7 +387,9 @@ class ActionModule(ShortWayAction, RehearsingAction):
         said = only_files.arrive(run.arrived, host, service_state, hosts)
         if said:
             display.display("Cluster %s: %s" % (cluster, said))
-        for line in summary.lines(run, cluster, task_vars, self._task.check_mode):
+        lines = summary.lines(run, cluster, task_vars, self._task.check_mode)
+        self._summed_up = bool(lines)
+        for line in lines:
             display.display(line)
 
     def _note(

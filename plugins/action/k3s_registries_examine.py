@@ -9,6 +9,7 @@ many questions it is asked.
 
 from __future__ import annotations
 
+import time
 from typing import Any, Mapping
 
 from ansible import constants as C
@@ -17,7 +18,10 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.conform import OddAnswer, conform
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.node_action import NodeAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.shapes import INFO
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import verify_criteria
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess.nodes import IDLE
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._metrics import exposition, metrics
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.handed_on import in_awx
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify import kept
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.row import Judged, judge, row_of
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verified import not_examined, verified_host
@@ -35,6 +39,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
             "managed": {"type": "bool", "default": False},
             "not_installed": {"type": "str", "choices": ["fail", "allow"], "default": "fail"},
             "keep": {"type": "bool", "default": False},
+            "metrics_dir": {"type": "str", "default": ""},
         },
     },
 }
@@ -46,6 +51,8 @@ _MODULES = {
     "diagnosis": "k3s_pull_diagnosis",
     "rehearsal": "k3s_registries",
 }
+# Not a question: what verify writes on the node.
+_WRITES = {"metrics": "k3s_registries_metrics"}
 _WITH_ACTION_PLUGIN = ("info", "applied", "rehearsal")
 _IN_CHECK_MODE = ("applied", "rehearsal")
 _TOO_DEEP = "what its modules have answered is nested too deeply"
@@ -68,7 +75,10 @@ class ActionModule(NodeAction):
         # Without the answers: Ansible prints all of a result that fails.
         host = str(task_vars.get("inventory_hostname", ""))
         judged = _judged(host, answers, arguments["verify"])
-        if arguments["verify"]["keep"]:
+        folder = arguments["verify"]["metrics_dir"]
+        if folder and not self._task.check_mode and not answers["info"].get("unreachable"):
+            judged = judged.with_findings(self._write_metrics(host, folder, answers, judged, task_vars))
+        if arguments["verify"]["keep"] or in_awx(task_vars):
             result["kept"] = _keep(host, answers, judged)
         result["verdict"] = said = row_of(judged)
         if not said["ok"]:
@@ -109,7 +119,7 @@ class ActionModule(NodeAction):
     ) -> dict[str, Any]:
         """The answer to one question. That it could not be asked is one, too."""
         options = {**arguments["node"], **(arguments.get(question) or {}), **(more or {})}
-        module = "k3sfleet.registries." + _MODULES[question]
+        module = "k3sfleet.registries." + {**_MODULES, **_WRITES}[question]
         try:
             if question in _WITH_ACTION_PLUGIN:
                 answer = self._through_action_plugin(module, options, question in _IN_CHECK_MODE, task_vars)
@@ -122,6 +132,14 @@ class ActionModule(NodeAction):
             return {"failed": True, "msg": str(problem)}
         except RecursionError:
             return {"failed": True, "msg": _TOO_DEEP}
+
+    def _write_metrics(
+        self, host: str, folder: str, answers: Mapping[str, Any], judged: Judged, task_vars: Mapping[str, Any]
+    ) -> list[verify_criteria.Finding]:
+        """Write what was found where the node's node_exporter reads it; a finding if that is impossible."""
+        text = exposition.text(metrics.families(_document(host, answers, judged), time.time()))
+        written = self._ask("metrics", {"node": {}, "metrics": {"folder": folder, "text": text}}, task_vars)
+        return list(verify_criteria.of_metrics(written))
 
     def _through_action_plugin(
         self, module: str, options: dict[str, Any], check_mode: bool, task_vars: Mapping[str, Any]
@@ -169,10 +187,14 @@ def _judged(host: str, answers: Mapping[str, Mapping[str, Any]], verify: Mapping
 def _keep(host: str, answers: Mapping[str, Mapping[str, Any]], judged: Judged) -> str:
     """Keep what was found for the fleet's result; "" if that is impossible, which the task says that writes it."""
     try:
-        found = verified_host(answers, judged)
-    except RecursionError:
-        found = not_examined(host, _TOO_DEEP)
-    try:
-        return kept.keep(str(C.DEFAULT_LOCAL_TMP), found)
+        return kept.keep(str(C.DEFAULT_LOCAL_TMP), _document(host, answers, judged))
     except OSError:
         return ""
+
+
+def _document(host: str, answers: Mapping[str, Mapping[str, Any]], judged: Judged) -> dict[str, Any]:
+    """The node's entry in the fleet's result."""
+    try:
+        return verified_host(answers, judged)
+    except RecursionError:
+        return not_examined(host, _TOO_DEEP)

@@ -14,6 +14,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.check
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.of_each_host import of_each_host
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import files, page
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.handed_on import of_document
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.summary import summary
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -53,6 +54,7 @@ class ActionModule(ControllerAction):
         if not self._task.check_mode:
             files.write("the report", texts, files.mode_of(arguments["mode"]))
         result.update(changed=True, path=path, json_path=json_path, summary=summary(document))
+        result["handed_on"] = of_document(document, "k3s_registries_report_file", task_vars)
         return result
 
 

@@ -12,12 +12,20 @@ from typing import Any, Mapping
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import plain
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import ledger_of, plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.checked_action import ControllerAction
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._answers.of_each_host import of_each_host
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import outcome
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._nodes.shortened import shortened
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import files
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import diagnosed
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.handed_on import (
+    in_awx,
+    of_document,
+    of_hosts,
+    of_rollouts,
+    stats,
+)
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.approval import for_the_approval
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._upgrade.words import conclusion
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify import failing, kept
@@ -25,8 +33,8 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.table 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.verified import not_examined, verification
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "of": {"type": "str", "required": True, "choices": ["verify", "diagnose", "upgrade_check", "rehearse"]},
-    "registered": {"type": "str", "required": True},
+    "of": {"type": "str", "required": True, "choices": ["verify", "diagnose", "upgrade_check", "rehearse", "rollout"]},
+    "registered": {"type": "str", "default": ""},
     "path": {"type": "path", "default": ""},
     "mode": {"type": "str", "default": "0600"},
     "groups": {"type": "dict", "default": {}},
@@ -39,6 +47,9 @@ class ActionModule(ControllerAction):
     _spec = ARGUMENTS
 
     def _act(self, result: dict[str, Any], arguments: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        if arguments["of"] == "rollout":
+            of_all = of_rollouts(ledger_of({}), task_vars)
+            return {**result, "changed": False, "ansible_stats": stats("rollout", of_all)}
         answers = of_each_host(task_vars, arguments["registered"])
         if arguments["of"] == "upgrade_check":
             return self._of_an_upgrade(result, _each(answers, "upgrade"), task_vars)
@@ -46,6 +57,10 @@ class ActionModule(ControllerAction):
             lines = for_the_approval(answers)
             # The nodes' own tasks have printed it.
             return {**result, "changed": False, "lines": lines, "headline": lines[0], "nodes": []}
+        if arguments["of"] == "verify" and not answers:
+            # A mistake in the variables has stopped the play before the first node was asked.
+            refused = of_hosts(dict.fromkeys(plain(task_vars.get("ansible_play_hosts_all") or []), outcome.REFUSED))
+            return {**result, "changed": False, "lines": [], "ansible_stats": stats("verify", refused)}
         if arguments["of"] == "verify":
             verdicts = list(_each(answers, "verdict").values())
             lines = table(verdicts)
@@ -60,21 +75,35 @@ class ActionModule(ControllerAction):
         # One call: in AWX, where every line printed is an event of its own, they stay together.
         display.display("\n" + "\n".join(lines))
         result.update(changed=False, lines=lines, headline=lines[-1], nodes=failed)
-        if arguments["path"]:
-            # After the table: if the file cannot be written, what was found is not lost.
-            self._write(result, arguments, answers, plain(task_vars.get("ansible_play_hosts_all") or []))
+        handed = self._handed_on(result, arguments, answers, task_vars)
+        result["ansible_stats"] = stats(arguments["of"], {**handed, "headline": lines[-1], "lines": lines})
         return result
 
-    def _write(
+    def _handed_on(
         self,
         result: dict[str, Any],
         arguments: Mapping[str, Any],
         answers: Mapping[str, Mapping[str, Any]],
-        hosts: list[str],
-    ) -> None:
+        task_vars: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """What has come of the hosts, in AWX with the document; the document is written if that is wanted."""
+        of, hosts = arguments["of"], plain(task_vars.get("ansible_play_hosts_all") or [])
+        make = _verified if of == "verify" else _diagnosed
+        if arguments["path"]:
+            # After the table: if the file cannot be written, what was found is not lost.
+            document = make(hosts, answers, arguments["groups"])
+            self._write(result, arguments, document)
+            return of_document(document, "k3s_registries_%s_file" % of, task_vars)
+        found = of_hosts(_of_verdicts(hosts, answers) if of == "verify" else _of_diagnoses(hosts, answers))
+        if not in_awx(task_vars):
+            return found
+        try:
+            return of_document(make(hosts, answers, arguments["groups"]), "k3s_registries_%s_file" % of, task_vars)
+        except AnsibleActionFail as problem:
+            return {**found, "document": None, "document_left_out": str(problem)}
+
+    def _write(self, result: dict[str, Any], arguments: Mapping[str, Any], document: Mapping[str, Any]) -> None:
         """Write what was found on every host of the play as JSON, as the report does."""
-        make = _verified if arguments["of"] == "verify" else _diagnosed
-        document = make(hosts, answers, arguments["groups"])
         path = os.path.abspath(arguments["path"])
         mode = files.mode_of(arguments["mode"])
         if not self._task.check_mode:
@@ -93,6 +122,27 @@ class ActionModule(ControllerAction):
         if found.stops:
             result.update(failed=True, msg=found.headline)
         return result
+
+
+def _of_verdicts(hosts: list[str], answers: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """The hosts' outcomes, as the document of the verification would have them."""
+    found = dict.fromkeys(hosts, outcome.FAILED)
+    for host, verdict in _each(answers, "verdict").items():
+        passed = outcome.UNCHANGED if verdict["ok"] else outcome.FAILED
+        found[host] = outcome.UNREACHABLE if verdict["state"] == "unreachable" else passed
+    return found
+
+
+def _of_diagnoses(hosts: list[str], answers: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """The same for a diagnosis."""
+    found = dict.fromkeys(hosts, outcome.UNCHANGED)
+    for host, answer in answers.items():
+        asked = [answer.get("info", answer), answer.get("diagnosis") or {}]
+        if any(part.get("failed") for part in asked):
+            found[host] = outcome.FAILED
+        if any(part.get("unreachable") for part in asked):
+            found[host] = outcome.UNREACHABLE
+    return found
 
 
 def _each(answers: Mapping[str, Mapping[str, Any]], key: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import os
 import time
 from typing import Any, Mapping
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node import steps
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import ROLLOUT_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import ledger_of, plain, show
@@ -167,6 +167,7 @@ class ActionModule(NodeAction):
             except AnsibleError as error:
                 # The connection is gone; the node goes on by itself. Nobody knows yet how it ended.
                 lost = dict(result, failed=True, step=steps.CONNECTION_LOST, msg=str(error))
+                lost["unreachable"] = isinstance(error, AnsibleConnectionFailure)
                 self._tell(self._note(ledger, asking, lost))
                 raise
             self._tell(self._note(ledger, asking, result))
@@ -234,6 +235,8 @@ class ActionModule(NodeAction):
                 noted.restarted = not noted.live
             if result.get("failed"):
                 run.failed[asking.host] = str(result.get("msg", ""))
+            if result.get("unreachable"):
+                run.unreachable = sorted({*run.unreachable, asking.host})
             now = time.time()
             if not self._task.check_mode:
                 time_left.end(run, asking.host, now)

@@ -69,6 +69,13 @@ options:
         description: Keep everything that was found for C(k3s_registries_summary), which writes it for all nodes.
         type: bool
         default: false
+      metrics_dir:
+        description:
+          - The folder on the node in which M(k3sfleet.registries.k3s_registries_metrics) writes the result as metrics.
+            Empty writes none. Nothing is written in check mode, or if the node cannot be reached.
+          - If it cannot be written, the node does not pass. That it is written is not a change.
+        type: str
+        default: ""
 """
 
 EXAMPLES = r"""

@@ -169,4 +169,27 @@ summary:
       description:
         - How many registries have credentials that have ended or end within 30 days, as far as that is known.
       type: int
+handed_on:
+  description: What the role hands on with C(ansible.builtin.set_stats), in addition to RV(summary).
+  returned: success
+  type: dict
+  contains:
+    outcome:
+      description: The worst outcome of a node - V(unreachable), V(failed) if a module failed there, or V(unchanged).
+      type: str
+    hosts:
+      description: Each outcome that there is to the names of its nodes.
+      type: dict
+    nodes:
+      description: The same with numbers.
+      type: dict
+      sample: {unreachable: 1, unchanged: 39}
+    document:
+      description: The JSON, V(null) if it has more than 1 MiB.
+      returned: in a job of AWX
+      type: dict
+    document_left_out:
+      description: Why it is left out, empty if it is not.
+      returned: in a job of AWX
+      type: str
 """

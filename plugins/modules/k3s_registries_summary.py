@@ -16,6 +16,7 @@ description:
   - Prints, readable in a terminal and in AWX, the table of nodes by endpoints that a verification ends with, or the
     failing pulls of a fleet by cause, those of most nodes first, each with its fix and the lines that show it, or what
     an upgrade does to the registries of a fleet.
+  - Hands on the outcome with V(verify), V(diagnose) and V(rollout), as C(ansible.builtin.set_stats) does.
   - Runs on the controller only, once per play; no node is asked.
 author:
   - the k3sfleet.registries authors (@k3sfleet)
@@ -35,13 +36,14 @@ options:
       - V(rehearse) returns what a change means for pulls, for whoever approves it, out of what
         M(k3sfleet.registries.k3s_registries) has returned for C(rehearse). The tasks of the nodes have printed it
         already.
+      - V(rollout) prints nothing, and hands on what has come of each host of a rollout.
     type: str
-    choices: [verify, diagnose, upgrade_check, rehearse]
+    choices: [verify, diagnose, upgrade_check, rehearse, rollout]
     required: true
   registered:
-    description: The variable in which the hosts of the play have registered it.
+    description: The variable in which the hosts of the play have registered it. Not needed with V(rollout).
     type: str
-    required: true
+    default: ""
   path:
     description:
       - The JSON file to write on the controller, with V(verify) and V(diagnose). Empty writes none. Missing folders are
@@ -82,12 +84,12 @@ EXAMPLES = r"""
 RETURN = r"""
 lines:
   description: What was printed.
-  returned: success
+  returned: success, except with V(rollout)
   type: list
   elements: str
 headline:
   description: Its last line, which sums up.
-  returned: success
+  returned: success, except with V(rollout)
   type: str
   sample: "2 of 40 nodes failed: edge-7, edge-31"
 json_path:
@@ -97,7 +99,7 @@ json_path:
   sample: /srv/results/verify.json
 nodes:
   description: The nodes that do not pass, or that have failing pulls.
-  returned: success
+  returned: success, except with V(rollout)
   type: list
   elements: str
 """

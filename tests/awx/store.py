@@ -13,7 +13,18 @@ from typing import Any
 ENCRYPTED = "$encrypted$"
 PLAYBOOKS = [
     "playbooks/%s.yml" % name
-    for name in ("apply", "rehearse", "verify", "diagnose", "rollback", "mirror_images", "upgrade_check")
+    for name in (
+        "apply",
+        "rehearse",
+        "verify",
+        "diagnose",
+        "report",
+        "lint",
+        "rollback",
+        "remove",
+        "mirror_images",
+        "upgrade_check",
+    )
 ]
 
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -25,7 +36,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "inventories": {"kind": "", "host_filter": None, "variables": ""},
     "inventory_sources": {"source": "", "source_path": "", "overwrite": False, "credential": None},
     "job_templates": {"job_type": "run", "limit": "", "execution_environment": None, "job_slice_count": 1,
-                      "diff_mode": False, "survey_enabled": False, "ask_limit_on_launch": False},
+                      "diff_mode": False, "survey_enabled": False, "ask_limit_on_launch": False, "forks": 0,
+                      "extra_vars": ""},
+    "notification_templates": {"notification_type": "", "notification_configuration": {}, "organization": None},
     "workflow_job_templates": {"survey_enabled": False, "ask_limit_on_launch": False, "limit": None},
     "workflow_job_template_nodes": {"unified_job_template": None, "extra_data": {}},
     "workflow_approval_templates": {"timeout": 0},
@@ -148,6 +161,7 @@ class Store:
     def associated(self, kind: str, number: int, what: str) -> list[dict[str, Any]]:
         self._must_exist(kind, number)
         target = "workflow_job_template_nodes" if what.endswith("_nodes") else what
+        target = "notification_templates" if what.startswith("notification_templates_") else target
         return [self.shown(target, one) for one in self.links.get((number, what), [])]
 
     def _fields_of(self, credential_type: int, secret: bool = False) -> set[str]:

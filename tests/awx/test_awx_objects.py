@@ -30,12 +30,21 @@ REGISTRIES: list[dict[str, Any]] = [
 SETTINGS: dict[str, Any] = {
     "k3s_registries_awx_project_url": "https://git.example.com/fleet.git",
     "k3s_registries_awx_execution_environment": "registry.example.com/k3sfleet-ee:1",
-}
+    "k3s_registries_awx_forks": 50,
+    "k3s_registries_awx_report_file": "/srv/reports/registries.html",
+    "k3s_registries_awx_notifications": [
+        {"name": "Ops by mail"},
+        {"name": "Fleet chat", "events": ["started", "success", "error"], "type": "webhook",
+         "configuration": {"url": "https://chat.example.com/hook", "headers": {"X-Token": "canary-hook-91be"}}},
+    ],
+}  # fmt: skip
 
 
 @pytest.fixture
 def awx() -> Iterator[api.Api]:
     with api.Api() as server:
+        # One that somebody else has created.
+        server.store.create("notification_templates", {"name": "Ops by mail", "organization": 1})
         yield server
 
 
@@ -57,7 +66,7 @@ def play(awx: api.Api, folder: Path, registries: list[dict[str, Any]] | None = N
     ]  # fmt: skip
     outcome = subprocess.run(
         command, cwd=CHECKOUT, env=environment, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL, timeout=280,
+        stdin=subprocess.DEVNULL, timeout=900,
     )  # fmt: skip
     output = outcome.stdout.decode("utf-8", "replace")
     assert outcome.returncode == 0, output[-6000:]
@@ -101,7 +110,7 @@ def test_rotated_and_back_to_nothing(awx: api.Api, tmp_path: Path) -> None:
     assert play(awx, tmp_path, k3s_registries_awx_state="absent") > 0
     left = {kind: names(awx, kind) for kind, objects in awx.store.objects.items() if objects}
     left.pop("workflow_approval_templates", None)  # AWX removes those with their node, the stand-in keeps them
-    assert left == {"organizations": ["Default"]}
+    assert left == {"organizations": ["Default"], "notification_templates": ["Ops by mail"]}
     awx.requests.clear()
     assert play(awx, tmp_path, k3s_registries_awx_state="absent") == 0
     assert awx.writes() == []
@@ -118,12 +127,31 @@ def everything_is_there(awx: api.Api) -> None:
     assert injectors["file"]["template.client_key"] == "{{ client_key }}"
     assert all(name.startswith("k3s_registry_main_") for name in injectors["extra_vars"])
 
-    expected = ["Apply", "Check", "Diagnose", "Mirror images", "Rehearse", "Rollback", "Upgrade check", "Verify"]
+    expected = [
+        "Apply", "Check", "Diagnose", "Lint", "Mirror images", "Rehearse", "Remove", "Report", "Rollback",
+        "Upgrade check", "Verify",
+    ]  # fmt: skip
     assert names(awx, "job_templates") == ["K3s registries - " + name for name in expected]
     for number, template in awx.store.objects["job_templates"].items():
         assert len(awx.store.links[(number, "credentials")]) == 2
         assert template["job_slice_count"] == 1
         assert template["allow_simultaneous"] is False
+        assert template["forks"] == 50
+        assert notified(awx, number) == {
+            "started": ["Fleet chat"], "success": ["Fleet chat"], "error": ["Ops by mail", "Fleet chat"],
+        }  # fmt: skip
+    (workflow,) = awx.store.objects["workflow_job_templates"]
+    assert notified(awx, workflow)["approvals"] == ["Ops by mail"]
+    hook = one(awx, "notification_templates", "Fleet chat")[1]
+    assert (hook["notification_type"], hook["notification_configuration"]["url"]) == (
+        "webhook", "https://chat.example.com/hook",
+    )  # fmt: skip
+    given = {name: template["extra_vars"] for _number, template in awx.store.objects["job_templates"].items()
+             for name in [template["name"].rpartition(" - ")[2]]}  # fmt: skip
+    assert json.loads(given.pop("Report"))["k3s_registries_report_file"] == "/srv/reports/registries.html"
+    assert {said for said in given.values() if said not in ("", "{}")} == set()
+    asked = awx.store.surveys[one(awx, "job_templates", "K3s registries - Remove")[0]]["spec"]
+    assert "k3s_registries_agent_batch" in {item["variable"] for item in asked}
     check = one(awx, "job_templates", "K3s registries - Check")[1]
     assert (check["job_type"], check["diff_mode"], check["playbook"]) == ("check", True, "playbooks/apply.yml")
     number, apply = one(awx, "job_templates", "K3s registries - Apply")
@@ -144,6 +172,17 @@ def everything_is_there(awx: api.Api) -> None:
     assert "k3s_registries_rehearsal_summary" in approval["description"]
     (schedule,) = awx.store.objects["schedules"].values()
     assert schedule["unified_job_template"] == one(awx, "job_templates", "K3s registries - Verify")[0]
+
+
+def notified(awx: api.Api, number: int) -> dict[str, list[str]]:
+    """Events to the notification templates that tell of them."""
+    known = awx.store.objects["notification_templates"]
+    prefix = "notification_templates_"
+    return {
+        what[len(prefix) :]: [known[one]["name"] for one in linked]
+        for (owner, what), linked in awx.store.links.items()
+        if owner == number and what.startswith(prefix) and linked
+    }
 
 
 def workflow_order(awx: api.Api) -> list[str]:

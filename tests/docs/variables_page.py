@@ -40,7 +40,7 @@ GROUPS = {
                                         "max_failures", "on_failure", "force"),
     "The rehearsal": ("rehearse*",),
     "Before an upgrade": ("target_*",),
-    "Verify": ("verify*", "probe_timeout"),
+    "Verify": ("verify*", "probe_timeout", "metrics_dir"),
     "Diagnose": ("diagnose_*",),
     "The report": ("report_*",),
     "Where things are on the nodes": ("distribution", "service", "config_dir", "data_dir", "cert_dir", "file"),

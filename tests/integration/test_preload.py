@@ -64,10 +64,10 @@ def _pinned(cluster: Cluster) -> dict[str, int]:
 
 
 def _sent(output: str, node: str) -> float:
-    """MB that a run says it has sent to a node."""
-    found = re.search(r"^%s: .* sent \(([0-9.]+) MB\)" % node, output, re.M)
+    """The bytes that a run says it has sent to a node."""
+    found = re.search(r"^%s: .* sent \(([0-9.]+) ([kM])B\)" % node, output, re.M)
     assert found, output
-    return float(found.group(1))
+    return float(found[1]) * {"k": 1e3, "M": 1e6}[found[2]]
 
 
 def test_a_node_that_was_cut_off_continues(cluster: Cluster, variables: dict[str, Any], theirs: str) -> None:

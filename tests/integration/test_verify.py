@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
+from ansible_collections.k3sfleet.registries.plugins.module_utils._metrics.textfile import NAME
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._metrics import exposition, metrics
 
 from tests import results
 from tests.integration.cluster import SITE, Cluster, without
+from tests.monitoring.samples import read
 
 VERIFY = "playbooks/verify.yml"
 DIAGNOSE = "playbooks/diagnose.yml"
 REGISTRIES = "/etc/rancher/k3s/registries.yaml"
 AGENT = "/var/lib/rancher/k3s/agent/etc/containerd"
 MISSING = "docker.io/rancher/no-such-image:1"
+METRICS = "/var/lib/prometheus/node-exporter"
 
 
 @pytest.fixture
@@ -46,9 +50,15 @@ def _result(cluster: Cluster, path: Path) -> dict[str, dict[str, Any]]:
 
 
 def test_a_good_fleet_passes_and_is_not_touched(sound: Cluster, tmp_path: Path) -> None:
+    # As Debian's package has it: root's folder in one of the user prometheus.
+    sound.everywhere("install -d -o nobody /var/lib/prometheus && install -d %s" % METRICS)
+    sound.everywhere("echo old 1 >%s/%s" % (METRICS, NAME))
     before = sound.snapshot()
     file = tmp_path / "verify.json"
-    run = sound.play(VERIFY, "-vvv", variables={"k3s_registries_verify_file": str(file)}).ok()
+    wanted = {"k3s_registries_verify_file": str(file), "k3s_registries_metrics_dir": METRICS}
+    sound.play(VERIFY, "--check", variables=wanted).ok()
+    assert {sound.read(name, "%s/%s" % (METRICS, NAME)) for name in sound.names} == {"old 1\n"}
+    run = sound.play(VERIFY, "-vvv", variables=wanted).ok()
     assert "all 3 nodes pass" in run.output
     for name, host in _result(sound, file).items():
         assert (host["passes"], host["failures"], host["unreachable"], host["errors"]) == (True, [], "", [])
@@ -59,6 +69,8 @@ def test_a_good_fleet_passes_and_is_not_touched(sound: Cluster, tmp_path: Path) 
         )
     for name in sound.names:
         assert any(line.startswith(name) and "loaded" in line and " ok " in line for line in run.output.splitlines())
+    for name, host in _result(sound, file).items():
+        _metrics_say_the_same(sound, name, host)
     after = sound.snapshot()
     for name in sound.names:
         kept = [path for path in before[name]["files"] if path.startswith(("/etc", "/var"))]
@@ -66,6 +78,24 @@ def test_a_good_fleet_passes_and_is_not_touched(sound: Cluster, tmp_path: Path) 
             path: before[name]["files"][path] for path in kept
         }
         assert after[name]["units"] == before[name]["units"]
+
+
+def _metrics_say_the_same(cluster: Cluster, name: str, host: dict[str, Any]) -> None:
+    """What node_exporter finds on a node is what verify says of it."""
+    told = cluster.sh(name, "cd %s && stat -c '%%a %%U' %s && ls -A" % (METRICS, NAME))
+    assert told.split() == ["644", "root", NAME]
+    text = cluster.read(name, "%s/%s" % (METRICS, NAME))
+    assert cluster.secrets.found_in(text) == []
+    found = read(text)
+    stamp = found["k3s_registries_last_run_timestamp_seconds"][()]
+    assert text == exposition.text(metrics.families(host, stamp))
+    assert 0 <= time.time() - stamp < 600
+    assert found["k3s_registries_verify_passed"] == {(): 1}
+    place = "%s:%d" % (cluster.fleet.registry.host, cluster.fleet.registry.port)
+    assert place in {dict(labels)["endpoint"] for labels in found["k3s_registries_endpoint_up"]}
+    assert set(found["k3s_registries_registry_up"].values()) == {1}
+    kinds = {dict(labels)["kind"] for labels in found["k3s_registries_certificate_expiry_timestamp_seconds"]}
+    assert kinds == {"ca", "client"}
 
 
 @pytest.mark.nightly

@@ -23,7 +23,7 @@ from typing import NamedTuple, Sequence
 CHECKOUT = Path(__file__).parents[2]
 CACHE = CHECKOUT / ".cache" / "versions"
 REQUIREMENTS = ["PyYAML", "pytest", "hypothesis"]
-CONTROLLER = ["cryptography", "google-re2", "grpcio", "jsonschema", "pytest-testinfra"]
+CONTROLLER = ["cryptography", "google-re2", "grpcio", "jsonschema", "prometheus-client", "pytest-testinfra"]
 UNIT = CHECKOUT / "tests" / "unit"
 
 

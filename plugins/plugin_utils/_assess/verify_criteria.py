@@ -120,3 +120,12 @@ def of_canaries(pulls: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
         if not pull.get("ok"):
             message = "%s cannot be pulled: %s" % (pull.get("image"), pull.get("message") or "")
             yield Finding(True, str(pull.get("cause")), message, str(pull.get("fix") or ""))
+
+
+def of_metrics(written: Mapping[str, Any]) -> Iterator[Finding]:
+    """The node's metrics, if they are wanted, are where node_exporter reads them.
+
+    :param written: what k3s_registries_metrics has returned.
+    """
+    if written.get("failed") or written.get("unreachable"):
+        yield Finding(True, "metrics_not_written", str(written.get("msg") or "no reason given"))

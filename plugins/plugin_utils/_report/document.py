@@ -3,16 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The documents that scripts read: what a play has gathered about each host, in one shape and without secrets.
 
-``{schema, version, kind, generated, hosts: {name: {condition, level, group, unreachable, errors, info, ...}}}``. What
-else a host has depends on what the play has asked it, see ``host.py``. docs/schemas describes every field; its files
-are made by ``tests/docs/schemas.py``. The report's document is embedded in its HTML too, and the only source of the
-page.
+``{schema, version, kind, generated, outcome, hosts: {name: {outcome, condition, level, group, unreachable, errors,
+info, ...}}}``. What else a host has depends on what the play has asked it, see ``host.py``. docs/schemas describes
+every field; its files are made by ``tests/docs/schemas.py``. The report's document is embedded in its HTML too, and the
+only source of the page.
 """
 
 from __future__ import annotations
 
 import re
 from typing import Any, Iterable, Mapping
+
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._assess import outcome
 
 from .host import host, rehearsal, result_of
 
@@ -72,16 +74,18 @@ def diagnosed(
 
 
 def document(kind: str, hosts: Mapping[str, Mapping[str, Any]], generated: str) -> dict[str, Any]:
-    """The hosts in their natural order, with what every document begins with.
+    """The hosts in their natural order, each with its outcome, and what every document begins with.
 
     :param kind: one of :data:`KINDS`.
     """
+    found = {name: {"outcome": outcome.of_host(hosts[name]), **hosts[name]} for name in sorted(hosts, key=natural)}
     return {
         "schema": SCHEMA,
         "version": VERSION,
         "kind": kind,
         "generated": generated,
-        "hosts": {name: hosts[name] for name in sorted(hosts, key=natural)},
+        "outcome": outcome.of_all(host["outcome"] for host in found.values()),
+        "hosts": found,
     }
 
 

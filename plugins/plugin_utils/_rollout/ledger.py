@@ -117,10 +117,17 @@ class Ledger:
 
     def others(self) -> list[Run]:
         """The rollouts over other clusters in the same run of Ansible, as they are at this moment."""
+        return self._read_all(but=self._stem + ".json")
+
+    def all(self) -> list[Run]:
+        """The rollouts over all clusters in this run of Ansible, as they are at this moment."""
+        return self._read_all()
+
+    def _read_all(self, but: str = "") -> list[Run]:
         runs = []
         folder = glob.escape(os.path.dirname(self._stem))
         for path in sorted(glob.glob(os.path.join(folder, _NAME + "*.json"))):
-            if path != self._stem + ".json":
+            if path != but:
                 with open(path, encoding="utf-8") as handle:
                     runs.append(decode(handle.read()))
         return runs

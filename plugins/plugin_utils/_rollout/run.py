@@ -123,18 +123,20 @@ class Run:
     """One rollout over one cluster.
 
     ``failed`` are hosts with the reason, those that failed while they were staged included; ``refused`` those whose
-    configuration was. ``staged`` are those that the role has staged since it began with one of them anew, as it does
-    when a play runs it again or rescues it. ``arrived`` are those that have been staged, or cannot be, with the state
-    of their service. ``order`` are the hosts of the play's batch in the order in which Ansible takes them, from when
-    the plan was shown. ``controller`` is the process of Ansible that all of this belongs to, ``in_order`` whether it
-    takes hosts in the order of the play. ``began`` is when the first host was, ``follows`` whether this run restarts
-    what it has staged, ``summed_up`` whether its summary was printed. ``pull_secrets`` is what a server has said of
-    those who bring credentials of their own: ``error`` and ``found``; None before it was asked.
+    configuration was, ``unreachable`` those that could not be reached while they were staged or in their commit.
+    ``staged`` are those that the role has staged since it began with one of them anew, as it does when a play runs it
+    again or rescues it. ``arrived`` are those that have been staged, or cannot be, with the state of their service.
+    ``order`` are the hosts of the play's batch in the order in which Ansible takes them, from when the plan was shown.
+    ``controller`` is the process of Ansible that all of this belongs to, ``in_order`` whether it takes hosts in the
+    order of the play. ``began`` is when the first host was, ``follows`` whether this run restarts what it has staged,
+    ``summed_up`` whether its summary was printed. ``pull_secrets`` is what a server has said of those who bring
+    credentials of their own: ``error`` and ``found``; None before it was asked.
     """
 
     hosts: dict[str, Host] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
+    unreachable: list[str] = field(default_factory=list)
     staged: list[str] = field(default_factory=list)
     arrived: dict[str, str] = field(default_factory=dict)
     canary: list[str] = field(default_factory=list)
@@ -160,6 +162,7 @@ def begin(run: Run, host: str) -> None:
     if host not in run.hosts:
         run.failed.pop(host, None)
     run.refused = [name for name in run.refused if name != host]
+    run.unreachable = [name for name in run.unreachable if name != host]
     run.lease.refusal, run.lease.asked, run.lease.taker = "", [], ""
     if host in run.staged:
         run.staged, run.order, run.rehearsal = [], [], Rehearsal()

@@ -1,8 +1,8 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Numbers and times that steer a run, checked before it: too short a timeout fails every node that is well, and what is
-mistyped shows only after the first restart."""
+"""Numbers, times and folders that steer a run, checked before it: too short a timeout fails every node that is well,
+and what is mistyped shows only after the first restart."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ _RANGES = {
     "k3s_registries_keep_generations": Range(1, 100, "earlier states"),
 }
 _STOPS = ("k3s_registries_stop_after",)
+_FOLDERS = ("k3s_registries_metrics_dir",)
 _SINCE = ("k3s_registries_diagnose_since", "k3s_registries_report_since")
 
 
@@ -41,6 +42,7 @@ def problems(given: Mapping[str, Any]) -> list[str]:
     found = [_out_of_range(name, given[name]) for name in _RANGES if name in given]
     found += [_no_time(name, given[name]) for name in _SINCE if name in given]
     found += [_no_end(name, given[name]) for name in _STOPS if name in given]
+    found += [_no_folder(name, given[name]) for name in _FOLDERS if name in given]
     return [sentence for sentence in found if sentence]
 
 
@@ -70,3 +72,10 @@ def _no_end(name: str, value: Any) -> str:
     except stop_after.StopProblem as problem:
         return "%s: %s" % (name, problem)
     return ""
+
+
+def _no_folder(name: str, value: Any) -> str:
+    path = "" if value is None else str(value)
+    if not path or (path.startswith("/") and not set("\0\n") & set(path)):
+        return ""
+    return "%s is %s: it must be a folder on the nodes, as an absolute path, or empty" % (name, value)

@@ -32,6 +32,10 @@ class Judged(NamedTuple):
     def passes(self) -> bool:
         return not any(finding.fails for finding in self.findings)
 
+    def with_findings(self, more: list[Finding]) -> Judged:
+        """The same with further findings."""
+        return self._replace(findings=[*self.findings, *more])
+
 
 def judge(
     host: str,

@@ -15,6 +15,7 @@ import tests.conftest  # noqa: F401  # pylint: disable=unused-import  # makes th
 
 _OWN, _CORE = "k3sfleet.registries.", "ansible.builtin."
 _PLUGINS = "ansible_collections.k3sfleet.registries.plugins."
+_CORES_FRAGMENTS = "ansible.plugins.doc_fragments."
 
 
 class UnknownModule(LookupError):
@@ -40,7 +41,10 @@ def options(name: str) -> dict[str, Any]:
     fragments = documentation.get("extends_documentation_fragment") or []
     collected: dict[str, Any] = {}
     for fragment in [fragments] if isinstance(fragments, str) else fragments:
-        if fragment.startswith(_OWN):
-            module = importlib.import_module(_PLUGINS + "doc_fragments." + fragment[len(_OWN) :])
+        own = fragment.startswith(_OWN)
+        name = _PLUGINS + "doc_fragments." + fragment[len(_OWN) :] if own else _CORES_FRAGMENTS + fragment
+        # Those of core in several parts are of attributes, without options.
+        if "." not in name[len(_CORES_FRAGMENTS) :] or own:
+            module = importlib.import_module(name)
             collected.update(yaml.safe_load(module.ModuleDocFragment.DOCUMENTATION).get("options") or {})
     return {**collected, **(documentation.get("options") or {})}

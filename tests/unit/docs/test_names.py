@@ -13,6 +13,10 @@ import yaml
 from tests.docs.guides.pages import Guide, guides
 from tests.docs.pages import CHECKOUT
 
+# isort: split
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._metrics.metrics import HELP, PREFIX
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.handed_on import NAMES
+
 each_guide = pytest.mark.parametrize("guide", guides(), ids=lambda guide: guide.name)
 
 
@@ -24,15 +28,17 @@ def _variables() -> set[str]:
     for specs in CHECKOUT.glob("roles/*/meta/argument_specs.yml"):
         for spec in yaml.safe_load(specs.read_text(encoding="utf-8"))["argument_specs"].values():
             found |= set(spec.get("options") or {})
+    found |= set(NAMES.values())
     for tasks in CHECKOUT.glob("roles/*/tasks/*.yml"):
         found |= set(re.findall(r"set_stats:\n +data:\n +(k3s_\w+):", tasks.read_text(encoding="utf-8")))
     return found
 
 
 def _names() -> set[str]:
-    """Everything that has a name in the collection: modules, filters, roles, playbooks."""
+    """Everything that has a name in the collection: modules, filters, roles, playbooks, metrics."""
     files = [*CHECKOUT.glob("plugins/modules/*.py"), *CHECKOUT.glob("plugins/filter/*.py")]
-    return {path.stem for path in [*files, *CHECKOUT.glob("playbooks/*.yml"), *CHECKOUT.glob("roles/*")]}
+    found = {path.stem for path in [*files, *CHECKOUT.glob("playbooks/*.yml"), *CHECKOUT.glob("roles/*")]}
+    return found | {PREFIX + name for name in HELP}
 
 
 @each_guide

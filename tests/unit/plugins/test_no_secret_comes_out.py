@@ -5,7 +5,8 @@
 
 Channels are somebody else's registries.yaml (passwords in URLs, with and without a scheme, in names and endpoints, in
 query strings, as keys under auth), K3s' own settings and files on a node, containerd's and the kubelet's log lines,
-error messages of modules. Outputs are what info, lint, decoder, diagnosis, verdict, table, report and diffs make of it.
+error messages of modules. Outputs are what info, lint, decoder, diagnosis, verdict, table, report, metrics and diffs
+make of it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ansible_collections.k3sfleet.registries.plugins.filter.diagnose_pulls impor
 from ansible_collections.k3sfleet.registries.plugins.filter.lint_registries import lint_registries
 from ansible_collections.k3sfleet.registries.plugins.module_utils._redaction.redact import Redactor
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import answer_of
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._metrics import exposition, metrics
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare import describe
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import page
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report.document import build, diagnosed
@@ -118,7 +120,8 @@ def shown(results: dict[str, Any], with_page: bool = False) -> str:
     diagnosis_of_all = diagnosed(["n"], {"n": info}, {"n": diagnosis}, {}, "2026-11-25T14:02:00Z")
     lines = failing.lines(failing.examined({"n": diagnosis}, {"n": info}))
     html = page.html(document, "Report") if with_page else ""
-    return printed(document, verified, diagnosis_of_all, html, summary(document), judged, table([judged]), lines)
+    prom = exposition.text(metrics.families(verified["hosts"]["n"], 0))
+    return printed(document, verified, diagnosis_of_all, html, summary(document), judged, table([judged]), lines, prom)
 
 
 def decoded(text: str, strict: bool) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, Mapping
 
 import pytest
@@ -111,3 +112,70 @@ def test_an_answer_of_another_shape_is_no_reason_to_fail() -> None:
     for info in ({}, {"info": "x"}, {"info": {"state": ["x"], "problems": "x", "registries": "x"}}):
         Node(info)._answers(VERIFY, {})
         Node(info)._answers(REPORT, {})
+
+
+METRICS = {"managed": True, "not_installed": "fail", "keep": False, "metrics_dir": "/var/lib/node-exporter"}
+
+
+class Writing(Node):
+    """A node that answers to the writing of its metrics with what it was given for that."""
+
+    def __init__(self, info: Any, written: Any, check_mode: bool = False) -> None:
+        super().__init__(info)
+        self.written = written
+        self._task = SimpleNamespace(check_mode=check_mode)
+
+    def _note(self, module: str, options: dict[str, Any]) -> dict[str, Any]:
+        if not module.endswith("_metrics"):
+            return super()._note(module, options)
+        self.asked["k3s_registries_metrics"] = options
+        if isinstance(self.written, Exception):
+            raise self.written
+        return dict(self.written)
+
+    def result(self, **verify: Any) -> dict[str, Any]:
+        arguments = {**VERIFY, "verify": {**METRICS, **verify}}
+        return self._act({"warnings": []}, arguments, {"inventory_hostname": "edge-1"})
+
+
+def test_metrics_are_written_with_what_verify_says_and_are_no_change() -> None:
+    node = Writing(facts("loaded"), {"changed": True})
+    result = node.result()
+    assert (result["verdict"]["ok"], result["changed"]) == (True, False)
+    written = node.asked["k3s_registries_metrics"]
+    assert (written["folder"], "k3s_registries_verify_passed 1\n" in written["text"]) == (METRICS["metrics_dir"], True)
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ({"failed": True, "msg": "the folder /x cannot be found. Create it."}, "the folder /x cannot be found."),
+        ({"unreachable": True, "msg": "gone"}, "gone"),
+        (AnsibleError("broken pipe"), "broken pipe"),
+    ],
+)
+def test_metrics_that_cannot_be_written_fail_the_node_and_nothing_else(written: Any, why: str) -> None:
+    result = Writing(facts("loaded"), written).result()
+    assert result["failed"]
+    assert result["msg"].startswith("metrics_not_written: " + why)
+    sound = Writing(facts("loaded"), {"changed": True}).result()["verdict"]
+    assert {**result["verdict"], "failures": [], "ok": True} == sound
+
+
+def test_a_node_that_fails_has_its_metrics_too() -> None:
+    for info in (facts("pending"), {"failed": True, "msg": "no become"}):
+        node = Writing(info, {"changed": True})
+        assert node.result()["failed"]
+        assert "k3s_registries_verify_passed 0\n" in node.asked["k3s_registries_metrics"]["text"]
+
+
+def test_nothing_is_written_in_check_mode_without_a_folder_or_if_the_node_is_away() -> None:
+    nodes = [
+        (Writing(facts("loaded"), {}, check_mode=True), {}),
+        (Writing(facts("loaded"), {}), {"metrics_dir": ""}),
+        (Writing(AnsibleConnectionFailure("no route"), {}), {}),
+    ]
+    for node, verify in nodes:
+        node.result(**verify)
+        assert "k3s_registries_info" in node.asked
+        assert "k3s_registries_metrics" not in node.asked

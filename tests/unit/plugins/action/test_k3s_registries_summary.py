@@ -14,6 +14,7 @@ from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible_collections.k3sfleet.registries.plugins.action import k3s_registries_examine, k3s_registries_summary
 from ansible_collections.k3sfleet.registries.plugins.action.k3s_registries_examine import _judged, _keep
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import handed_on as handed_on_module
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify import verified
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.row import row_of
 
@@ -58,7 +59,13 @@ def examined(host: str, **answers: Any) -> dict[str, Any]:
 
 
 def write(
-    folder: Path, of: str, registered: dict[str, Any], hosts: list[str], check_mode: bool = False, **more: Any
+    folder: Path,
+    of: str,
+    registered: dict[str, Any],
+    hosts: list[str],
+    check_mode: bool = False,
+    job: dict[str, Any] | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
     """The task's result."""
     arguments = {
@@ -66,7 +73,7 @@ def write(
         "groups": {"server": ["a"]}, **more,
     }  # fmt: skip
     variables = {"ansible_play_hosts_all": hosts, "hostvars": Hosts({k: {"r": v} for k, v in registered.items()})}
-    return Summary(check_mode)._act({}, arguments, variables)
+    return Summary(check_mode)._act({}, arguments, {**variables, **(job or {})})
 
 
 def test_every_host_of_the_play_is_in_the_file_of_a_verification(folder: Path) -> None:
@@ -176,3 +183,80 @@ def test_an_answer_that_is_too_deep_is_kept_as_a_failure(folder: Path, monkeypat
     text = (folder / "new" / "result.json").read_text(encoding="utf-8")
     assert json.loads(text)["hosts"]["a"]["passes"] is False
     assert "nested too deeply" in text
+
+
+AWAY = {"unreachable": True, "msg": "no route to host"}
+JOB = {"awx_job_id": 41}
+
+
+def handed_on(result: dict[str, Any]) -> dict[str, Any]:
+    """What set_stats has, under the one name that it is under."""
+    stats = result["ansible_stats"]
+    assert (stats["per_host"], stats["aggregate"]) == (False, False)
+    (data,) = stats["data"].values()
+    return dict(data)
+
+
+@pytest.mark.parametrize(("path", "job"), [("", {}), ("new/result.json", {}), ("", JOB)])
+def test_the_outcome_of_a_verification_is_the_same_however_it_is_made(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, path: str, job: dict[str, Any]
+) -> None:
+    monkeypatch.chdir(folder)
+    registered = {"a": examined("a", info=LOADED), "b": examined("b", info=AWAY), "c": {"failed": True, "msg": "dead"}}
+    result = write(folder, "verify", registered, ["a", "b", "c", "d"], path=path, job=job)
+    assert list(result["ansible_stats"]["data"]) == ["k3s_registries_verify_result"]
+    found = handed_on(result)
+    assert (found["outcome"], found["hosts"]) == (
+        "unreachable", {"unreachable": ["b"], "failed": ["c", "d"], "unchanged": ["a"]},
+    )  # fmt: skip
+    assert found["nodes"] == {"unreachable": 1, "failed": 2, "unchanged": 1}
+    assert (found["headline"], found["lines"]) == (result["headline"], result["lines"])
+    assert ("document" in found) == bool(job)
+
+
+@pytest.mark.parametrize(("path", "job"), [("", {}), ("new/result.json", {}), ("", JOB)])
+def test_the_outcome_of_a_diagnosis_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, path: str, job: dict[str, Any]
+) -> None:
+    monkeypatch.chdir(folder)
+    registered = {
+        "a": {"info": LOADED, "diagnosis": {"pulls": []}},
+        "b": {"info": AWAY, "diagnosis": {}},
+        "c": {"info": LOADED, "diagnosis": {"failed": True, "msg": "no log"}},
+    }
+    found = handed_on(write(folder, "diagnose", registered, ["a", "b", "c"], path=path, job=job))
+    assert found["hosts"] == {"unreachable": ["b"], "failed": ["c"], "unchanged": ["a"]}
+
+
+def test_in_a_job_of_awx_the_document_is_handed_on(folder: Path) -> None:
+    found = handed_on(write(folder, "verify", {"a": examined("a", info=LOADED)}, ["a"], path="", job=JOB))
+    (folder / "verify.json").write_text(json.dumps(found["document"]), encoding="utf-8")
+    assert results.valid(folder / "verify.json")["hosts"]["a"]["passes"]
+    assert (found["document"]["outcome"], found["document_left_out"]) == ("unchanged", "")
+    assert sorted(path.name for path in folder.iterdir()) == ["run", "verify.json"]
+
+
+def test_a_document_that_is_too_large_is_left_out_with_a_word(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = handed_on(write(folder, "verify", {"a": examined("a", info=LOADED)}, ["a"], path="", job=JOB))["document"]
+    size = len(json.dumps(whole).encode("utf-8"))
+    for largest, is_there in ((size, True), (size - 1, False)):
+        monkeypatch.setattr(handed_on_module, "LARGEST", largest)
+        found = handed_on(write(folder, "verify", {"a": examined("a", info=LOADED)}, ["a"], path="", job=JOB))
+        assert bool(found["document"]) is is_there
+        said = "Name a file that survives the job in k3s_registries_verify_file"
+        assert (said in found["document_left_out"]) is not is_there
+        assert found["hosts"] == {"unchanged": ["a"]}
+
+
+def test_what_could_not_be_kept_is_said_in_place_of_the_document(folder: Path) -> None:
+    (folder / "run").rmdir()
+    found = handed_on(write(folder, "verify", {"a": examined("a", info=LOADED)}, ["a"], path="", job=JOB))
+    assert (found["document"], found["outcome"]) == (None, "unchanged")
+    assert "could not be kept" in found["document_left_out"]
+
+
+def test_a_verification_that_asked_no_node_was_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = write(folder, "verify", {}, ["a", "b"])
+    assert handed_on(result)["hosts"] == {"refused": ["a", "b"]}
+    assert not (folder / "new").exists()
+    assert capsys.readouterr().out == ""

@@ -19,6 +19,7 @@ import yaml
 CHECKOUT = Path(__file__).resolve().parents[5]
 ROLE = {"name": "k3sfleet.registries.k3s_registries"}
 CONFIG = {"mirrors": {"docker.io": {"endpoint": ["https://registry.example.com"]}}}
+_SETTINGS = "[defaults]\ninternal_poll_interval = 0.01\nshow_custom_stats = true\n"
 # A run takes seconds; one that is still there after this hangs.
 _HANGS = 600
 
@@ -26,12 +27,13 @@ _HANGS = 600
 @dataclass
 class Seen:
     """What a run has left behind. ``commits`` are its commits in the order in which they began: host, begin, end;
-    ``renewals`` are when the Lease was renewed."""
+    ``handed_on`` is what set_stats has, ``renewals`` are when the Lease was renewed."""
 
     code: int
     output: str
     seed: int
     commits: list[tuple[str, float, float]] = field(default_factory=list)
+    handed_on: dict[str, Any] = field(default_factory=dict)
     renewals: list[float] = field(default_factory=list)
 
     @property
@@ -75,6 +77,9 @@ def collection(folder: Path) -> Path:
     for part in (CHECKOUT / "plugins").iterdir():
         if part.name != "action":
             (root / "plugins" / part.name).symlink_to(part)
+    # It works on the controller alone.
+    name = "k3s_registries_summary.py"
+    (actions / name).symlink_to(CHECKOUT / "plugins" / "action" / name)
     (root / "plugins" / "real_action").symlink_to(CHECKOUT / "plugins" / "action")
     (root / "plugins" / "stub").mkdir()
     (root / "plugins" / "stub" / "stub_node.py").symlink_to(Path(__file__).with_name("stub_node.py"))
@@ -127,7 +132,7 @@ class Playbooks:
             "tasks": list(tasks or [{"name": "The registries", "ansible.builtin.include_role": ROLE}]),
         }
         (folder / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
-        (folder / "ansible.cfg").write_text("[defaults]\ninternal_poll_interval = 0.01\n", encoding="utf-8")
+        (folder / "ansible.cfg").write_text(_SETTINGS, encoding="utf-8")
         program = str(Path(sys.executable).with_name("ansible-playbook"))
         command = [program, "--forks", str(forks), "--inventory", "inventory.yml", *arguments, "play.yml"]
         environment = {
@@ -144,7 +149,11 @@ class Playbooks:
             stderr=subprocess.STDOUT, text=True, timeout=_HANGS, check=False,
         )  # fmt: skip
         renewals = [line["at"] for line in _logged(log) if line["event"] == "renewed"]
-        return Seen(ended.returncode, ended.stdout, self.seed, _commits(log), renewals)
+        handed_on = re.search(r"^\tRUN: (\{.*\})$", ended.stdout, re.MULTILINE)
+        return Seen(
+            ended.returncode, ended.stdout, self.seed, _commits(log), json.loads(handed_on[1]) if handed_on else {},
+            renewals,
+        )  # fmt: skip
 
 
 def _inventory(clusters: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, Any]:

@@ -74,3 +74,14 @@ def test_what_is_neither(value: Any) -> None:
     [said] = problems({"k3s_registries_stop_after": value})
     assert said.startswith("k3s_registries_stop_after: %r is neither a number of seconds from 1 to 604800" % str(value))
     assert '"04:30", in quotes' in said
+
+
+@pytest.mark.parametrize("value", ["", None, "/var/lib/prometheus/node-exporter"])
+def test_a_folder_on_the_nodes(value: Any) -> None:
+    assert problems({"k3s_registries_metrics_dir": value}) == []
+
+
+@pytest.mark.parametrize("value", ["node-exporter", "~/metrics", "/var/lib\n/x", True])
+def test_what_is_no_absolute_path(value: Any) -> None:
+    [said] = problems({"k3s_registries_metrics_dir": value})
+    assert said.startswith("k3s_registries_metrics_dir is %s: it must be a folder on the nodes, as an absolute" % value)
