@@ -55,17 +55,19 @@ done
 """
 
 
-def allow(fleet: Fleet) -> None:
+def allow(fleet: Fleet, bring_pause: bool = True) -> None:
     """From now on pods run on every node of a fleet that is up.
 
+    :param bring_pause: put the image that every pod needs into each containerd.
     :raises FleetError: for a stand-in, which runs none, and for a cluster that takes no pods within a minute.
     """
     if fleet.k3s != "real":
         raise FleetError("fleet %s has no real K3s, so its pods have no processes" % fleet.name)
-    pause = _pause_image()
     for node in fleet.nodes:
         nodes.execute(fleet, node.name, ["sh", "-ec", _INSTALL], stdin=WRAPPER.encode())
-        nodes.execute(fleet, node.name, ["k3s", "ctr", "--namespace", "k8s.io", "images", "import", "-"], stdin=pause)
+        if bring_pause:
+            bring = ["k3s", "ctr", "--namespace", "k8s.io", "images", "import", "-"]
+            nodes.execute(fleet, node.name, bring, stdin=pause_archive())
     _wait_for_service_account(fleet)
 
 
@@ -82,7 +84,7 @@ def _wait_for_service_account(fleet: Fleet) -> None:
             time.sleep(0.5)
 
 
-def _pause_image() -> bytes:
+def pause_archive() -> bytes:
     """Every pod needs it, and the test's registries.yaml need not say where it is to be had: an OCI layout."""
     image, archive = contents.built(contents.PAUSE), Archive()
     blobs = {**image.blobs, **image.manifests, contents.digest(image.index): image.index}

@@ -57,6 +57,11 @@ PARTS = (
         "one server, three servers: pods and the API while all nodes restart",
         ("-m", "tests.real.pods"),
     ),
+    Part(
+        "preload",
+        "a server and an agent that have never reached a registry: pods from images that were brought",
+        ("-m", "tests.real.preload"),
+    ),
 )
 
 
