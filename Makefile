@@ -175,10 +175,11 @@ hostile: venv links ## registries, token servers and proxies that steal, lie, st
 	$(BIN)/pytest tests/hostile
 
 .PHONY: recipes
-recipes: venv links ## the pages of docs/registries: their YAML and every typical fault with real containerds, CNCF distribution itself
+recipes: venv links fleet-deps ## the pages of docs/registries: on a fleet, every typical fault with real containerds, CNCF distribution itself
 	@$(BIN)/python -m tests.mirror deps
 	$(BIN)/pytest tests/recipes
 	$(BIN)/python -m tests.recipes
+	$(BIN)/pytest tests/integration/recipes
 ifdef NIGHTLY
 ifndef WITHOUT_GO
 	$(BIN)/python -m tests.recipes --containerd2
