@@ -38,7 +38,7 @@ include tests/fleet/fleet.mk
 # has ended. Before them, one by one, what all need: Debian's packages, and the node image (of the demo).
 LANES ?= 3
 FIRST := deps demo
-TOGETHER := integration faults-quick unit integration-logins reuse mirror molecule sanity hostile registry-faults report-check docs-check newcomer recipes monitoring conformance awx-api \
+TOGETHER := integration faults-quick unit integration-logins recipes reuse mirror molecule sanity hostile registry-faults report-check docs-check newcomer monitoring conformance awx-api \
 	lint artifact lint-command workflows-check
 
 # WITHOUT_GO=1 leaves out what is tried with the containerd of current K3s, which Go builds.
