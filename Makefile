@@ -38,7 +38,7 @@ include tests/fleet/fleet.mk
 # has ended. Before them, one by one, what all need: Debian's packages, and the node image (of the demo).
 LANES ?= 3
 FIRST := deps demo
-TOGETHER := integration faults-quick unit integration-logins reuse mirror molecule sanity hostile registry-faults report-check docs-check newcomer recipes monitoring conformance awx-api \
+TOGETHER := integration faults-quick unit integration-logins recipes reuse mirror molecule sanity hostile registry-faults report-check docs-check newcomer monitoring conformance awx-api \
 	lint artifact lint-command workflows-check
 
 # WITHOUT_GO=1 leaves out what is tried with the containerd of current K3s, which Go builds.
@@ -175,10 +175,11 @@ hostile: venv links ## registries, token servers and proxies that steal, lie, st
 	$(BIN)/pytest tests/hostile
 
 .PHONY: recipes
-recipes: venv links ## the pages of docs/registries: their YAML and every typical fault with real containerds, CNCF distribution itself
+recipes: venv links fleet-deps ## the pages of docs/registries: on a fleet, every typical fault with real containerds, CNCF distribution itself
 	@$(BIN)/python -m tests.mirror deps
 	$(BIN)/pytest tests/recipes
 	$(BIN)/python -m tests.recipes
+	$(BIN)/pytest tests/integration/recipes
 ifdef NIGHTLY
 ifndef WITHOUT_GO
 	$(BIN)/python -m tests.recipes --containerd2

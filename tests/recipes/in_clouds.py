@@ -65,6 +65,7 @@ ECR = Recipe(
             _ecr(refused={"docker-hub/": _ECR_UNKNOWN}),
         ),
     ),
+    not_on_fleet="the password comes from a program of AWS that the kubelet starts",
 )
 
 _GAR = "europe-docker.pkg.dev"
@@ -79,7 +80,7 @@ _GAR_DENIED = error(
 def _gar(known: bool = True, **more: Any) -> Apps:
     def apps(config: dict[str, Any]) -> dict[str, App]:
         login = login_of(config, _GAR) if known else ("somebody", "else")
-        store = filled("example-project/dockerhub/library/nginx:1.29")
+        store = filled("example-project/dockerhub/library/nginx:1.29", "example-project/team/app:1.0")
         realm = f"https://{_GAR}/v2/token"
         registry = Registry(store, login, realm=realm, service=_GAR, **more)
         return {f"https://{_GAR}": registry}

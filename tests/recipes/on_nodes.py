@@ -43,9 +43,16 @@ SPEGEL = Recipe(
             _spegel(has=False, hub=False),
         ),
     ),
+    not_on_fleet="Spegel is a program on the nodes that finds images in their containerd",
 )
 
-EMBEDDED = Recipe("embedded", (NGINX, "registry.example.com/team/app:1.0"), nobody, embedded="127.0.0.1:6443")
+EMBEDDED = Recipe(
+    "embedded",
+    (NGINX, "registry.example.com/team/app:1.0"),
+    nobody,
+    embedded="127.0.0.1:6443",
+    not_on_fleet="its nodes have a stand-in for K3s without the embedded registry",
+)
 
 _SATELLITE = "http://127.0.0.1:5050"
 
@@ -80,4 +87,5 @@ SATELLITE = Recipe(
             _satellite(has=False, robot=False),
         ),
     ),
+    not_on_fleet="Harbor Satellite is a program on each node beside K3s",
 )

@@ -255,7 +255,8 @@ _ZOT = "zot.example.com:8080"
 def _zot(known: bool = True) -> Apps:
     def apps(config: dict[str, Any]) -> dict[str, App]:
         login = login_of(config, _ZOT) if known else ("somebody", "else")
-        return {f"https://{_ZOT}": Registry(filled("docker-images/library/nginx:1.29"), login, service="zot")}
+        store = filled("docker-images/library/nginx:1.29", "team/app:1.0")
+        return {f"https://{_ZOT}": Registry(store, login, service="zot")}
 
     return apps
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.fleet import contents
+from tests.recipes.taking import TakingStore
 from tests.registry_faults.servers import INDEX, MANIFEST, Reply, Request, Store, json_reply
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def error(status: int, code: str, message: str, **headers: str) -> Reply:
 
 
 def filled(*images: str) -> Store:
-    """A registry's images, by ``repository:tag``."""
-    store = Store()
+    """A registry's images, by ``repository:tag``. It takes uploads."""
+    store = TakingStore()
     for image in images:
         repository, _colon, tag = image.rpartition(":")
         built = contents.built(repository)

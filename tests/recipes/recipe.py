@@ -46,6 +46,7 @@ class Recipe(NamedTuple):
     :ivar apps: who answers if all is well; none for what other tests show on real nodes.
     :ivar filled: whether mirror_images can fill it: where the recipe's mirrors lead takes uploads.
     :ivar embedded: where K3s' embedded registry listens, if the recipe has it.
+    :ivar not_on_fleet: why no fleet tries the page, if none does.
     """
 
     page: str
@@ -54,6 +55,7 @@ class Recipe(NamedTuple):
     faults: tuple[Fault, ...] = ()
     filled: bool = False
     embedded: str = ""
+    not_on_fleet: str = ""
 
     @property
     def is_played(self) -> bool:

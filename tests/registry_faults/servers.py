@@ -80,7 +80,7 @@ class HttpServer:
                     self.wfile.write(reply.body)
                 self.close_connection = self.close_connection or close_after_each
 
-            do_GET = do_HEAD = do_POST = do_CONNECT = _answer  # noqa: N815
+            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_CONNECT = _answer  # noqa: N815
 
             def log_message(self, *_arguments: Any) -> None:
                 pass

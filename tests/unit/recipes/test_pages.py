@@ -64,6 +64,21 @@ def test_a_page_says_how_it_was_tested_and_where_it_is_documented(recipe: Recipe
 
 
 @each_recipe
+def test_a_page_and_the_table_of_what_works_say_whether_a_fleet_tries_it(recipe: Recipe) -> None:
+    tested = " ".join(re.findall(r"^\*\*Tested\*\*.*?(?=\n\n)", _text(recipe), re.MULTILINE | re.DOTALL)[0].split())
+    table = (blocks.FOLDER.parent / "compatibility.md").read_text(encoding="utf-8")
+    rows = [line for line in table.splitlines() if line.startswith("|") and f"(registries/{recipe.page}.md)" in line]
+    said = [[cell.strip() for cell in row.split("|")[2:4]] for row in rows]
+    if recipe.not_on_fleet:
+        assert f"not tried on a fleet, because {recipe.not_on_fleet}." in tested
+        assert said == [["no", recipe.not_on_fleet]]
+    else:
+        assert "On a fleet, " in tested
+        assert ("`mirror_images` fills" in tested) == (recipe.filled or recipe.page == "distribution")
+        assert [yes for yes, _how in said] == ["yes"]
+
+
+@each_recipe
 def test_a_page_with_credentials_leads_to_the_guide_about_them(recipe: Recipe) -> None:
     configs = page.config_of(recipe).get("configs") or {}
     if any("auth" in settings for settings in configs.values()):
