@@ -119,10 +119,9 @@ def _zstd(raw: IO[bytes]) -> Iterator[IO[bytes]]:
         raise PackProblem("zstd is missing on the controller: install the package zstd, or set compression to gzip")
     command = ["zstd", "-10", "--threads=1", "--quiet", "--stdout"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=raw) as process:
-        assert process.stdin is not None
         try:
-            yield process.stdin
-            process.stdin.close()
+            yield process.stdin  # type: ignore[misc]
+            process.stdin.close()  # type: ignore[union-attr]
         except BaseException:
             process.kill()
             raise

@@ -10,13 +10,21 @@ import hashlib
 import hmac
 import json
 import os
+import sys
 from typing import NamedTuple
 
+from ansible.errors import AnsibleError
 from ansible_collections.k3sfleet.registries.plugins.module_utils._preload.relay_server import NAME
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+except ImportError:
+    HAS_CRYPTOGRAPHY = False
+else:
+    HAS_CRYPTOGRAPHY = True
 
 _FOREVER = datetime.timedelta(days=3650)
 
@@ -40,7 +48,15 @@ class Running(NamedTuple):
 
 def new_identity() -> Identity:
     """For one run. The key is used for as long as the relay runs, so the certificate's times say nothing: nodes without
-    a clock of their own wake up in another year."""
+    a clock of their own wake up in another year.
+
+    :raises AnsibleError: if the controller has no cryptography.
+    """
+    if not HAS_CRYPTOGRAPHY:
+        raise AnsibleError(
+            "a relay needs a certificate, and the Python library cryptography is not installed on the controller."
+            " Install it for %s: `pip install cryptography`." % sys.executable
+        )
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
     now = datetime.datetime.now(datetime.timezone.utc)

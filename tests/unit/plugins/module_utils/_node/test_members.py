@@ -108,7 +108,7 @@ def cluster(
     made = Cluster(paths, tmp_path, authority)
     monkeypatch.setattr(etcd, "CLIENT_PORT", made.etcds[0].address[1])
     monkeypatch.setattr(members, "_LOOPBACK", ("127.0.0.1",))
-    monkeypatch.setattr(members, "_SECONDS", 0.5)
+    monkeypatch.setattr(members, "_SECONDS", 30.0)
     # All of 127/8 is this machine's.
     monkeypatch.setattr(members, "_is_here", lambda host: host == "127.0.0.1")
     monkeypatch.setattr(kubernetes, "node_name", lambda paths: "server-1")
@@ -126,7 +126,10 @@ def test_all_are_well(cluster: Cluster) -> None:
     )
 
 
-def test_a_member_that_is_gone_silent_or_without_a_leader_is_not_well(cluster: Cluster) -> None:
+def test_a_member_that_is_gone_silent_or_without_a_leader_is_not_well(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(members, "_SECONDS", 4.0)
     cluster.etcds[1].stop()
     cluster.etcds[2].silent = True
     seen = cluster.others()
@@ -230,7 +233,10 @@ def test_an_own_api_that_does_not_name_the_others_is_a_problem(cluster: Cluster)
     assert cluster.look().problem == "this server's API does not say which others there are: HTTP 500"
 
 
-def test_an_own_etcd_that_takes_connections_and_says_nothing_may_still_vote(cluster: Cluster) -> None:
+def test_an_own_etcd_that_takes_connections_and_says_nothing_may_still_vote(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(members, "_SECONDS", 4.0)
     cluster.etcds[0].silent = True
     view = cluster.look()
     assert view.own.votes
