@@ -17,7 +17,7 @@ import os
 import shutil
 import subprocess
 import tarfile
-from typing import IO, Any, Iterator, Mapping
+from typing import IO, Any, ContextManager, Iterator, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.layout import IMAGE_NAME, REFERENCE, Layout
 from ansible_collections.k3sfleet.registries.plugins.module_utils._preload.archive import file_name
@@ -47,7 +47,8 @@ def pack(catalogue: Catalogue, layout: Layout, image: str, compression: str) -> 
     new = os.path.join(catalogue.staging(), "new")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(new)
-    with _compressed(new, compression) as out:
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with open(descriptor, "wb") as raw, _compressed(raw, compression) as out:
         _write(out, layout, image, layout.images[image])
     extension = _EXTENSIONS[compression]
     archive = described(new, lambda digest: file_name(image, digest, extension), [image])
@@ -98,18 +99,13 @@ class _Pieces(io.RawIOBase):
         return taken
 
 
-@contextlib.contextmanager
-def _compressed(path: str, compression: str) -> Iterator[IO[bytes]]:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as raw:
-        if compression == "none":
-            yield raw
-        elif compression == "gzip":
-            # Neither a time nor a name goes into its header.
-            with gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
-                yield packed  # type: ignore[misc]
-        else:
-            with _zstd(raw) as packed:
-                yield packed
+def _compressed(raw: IO[bytes], compression: str) -> ContextManager[IO[bytes]]:
+    if compression == "none":
+        return contextlib.nullcontext(raw)
+    if compression == "gzip":
+        # Neither a time nor a name goes into its header.
+        return gzip.GzipFile("", "wb", 6, raw, mtime=0)  # type: ignore[return-value]
+    return _zstd(raw)
 
 
 @contextlib.contextmanager
