@@ -9,13 +9,13 @@ it have the marker ``golang``. ``python -m tests.fleet.containerd_source`` build
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from pathlib import Path
 
-from tests.fleet.process import FleetError, run, say
-from tests.tools.golang import CACHE, GoError, Program
+from tests.fleet import go_program
+from tests.fleet.process import FleetError, run
+from tests.tools.golang import Program
 
 RECENT = "v2.2.9"
 """What the tests take where the version does not matter."""
@@ -37,13 +37,8 @@ def ensure(version: str) -> Path:
     if version not in SUMS:
         raise FleetError("no containerd %r; there are %s" % (version, ", ".join(SUMS)))
     program = _program(version)
-    if program.path.exists():
+    if not go_program.ensure(program, "containerd"):
         return program.path
-    say("Building containerd %s (once, about 2 minutes) ..." % version)
-    try:
-        program.ensure()
-    except GoError as error:
-        raise FleetError(str(error)) from error
     said = run([str(program.path), "--version"]).stdout
     if not re.search(r"\b%s\b" % re.escape(version.lstrip("v")), said):
         program.path.unlink()
@@ -52,21 +47,9 @@ def ensure(version: str) -> Path:
 
 
 def _program(version: str) -> Program:
-    cache = os.environ.get("CONTAINERD_CACHE", "")
-    folder = Path(cache).resolve() if cache else CACHE / "containerd"
+    folder = go_program.cache("CONTAINERD_CACHE", "containerd")
     return Program("containerd", MODULE, "cmd/containerd", version, SUMS.get(version, ""), folder)
 
 
-def main() -> int:
-    if os.environ.get("WITHOUT_GO"):
-        return 0
-    try:
-        ensure(RECENT)
-    except FleetError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(go_program.ahead_of_time(lambda: ensure(RECENT)))

@@ -9,12 +9,11 @@ it have the marker ``golang``. ``python -m tests.recipes.distribution_source`` b
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
-from tests.fleet.process import FleetError, say
-from tests.tools.golang import CACHE, GoError, Program
+from tests.fleet import go_program
+from tests.tools.golang import Program
 
 VERSION = "v3.0.0"
 MODULE = "github.com/distribution/distribution/v3"
@@ -27,28 +26,11 @@ def ensure() -> Path:
 
     :raises FleetError: without Go, and where it cannot be built.
     """
-    cache = os.environ.get("DISTRIBUTION_CACHE", "")
-    folder = Path(cache).resolve() if cache else CACHE / "distribution"
+    folder = go_program.cache("DISTRIBUTION_CACHE", "distribution")
     program = Program("registry", MODULE, "cmd/registry", VERSION, SUM, folder)
-    if program.path.exists():
-        return program.path
-    say("Building CNCF distribution %s (once, about 2 minutes) ..." % VERSION)
-    try:
-        return program.ensure()
-    except GoError as error:
-        raise FleetError(str(error)) from error
-
-
-def main() -> int:
-    if os.environ.get("WITHOUT_GO"):
-        return 0
-    try:
-        ensure()
-    except FleetError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    go_program.ensure(program, "CNCF distribution")
+    return program.path
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(go_program.ahead_of_time(ensure))

@@ -12,10 +12,10 @@ import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from tests.fleet.certificates import authority, issue
-from tests.registry_faults.servers import HttpServer, Reply, Request, json_reply
+from tests.registry_faults.servers import HttpServer, Reply, Request, json_reply, received, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,21 +46,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = False
 
     def _answer(self) -> None:
-        url = urlsplit(self.path)
-        host = self.host or url.netloc
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fields = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, url.path, parse_qs(url.query), fields, body)
+        host = self.host or urlsplit(self.path).netloc
+        request = received(self)
         scheme = "https" if self.host else "http"
         # Whatever else there is on such a host, its token server too, is an app's own matter.
-        self.server.asked.append(f"{self.command} {scheme}://{host}{url.path}")
-        reply = self.server.apps.get(f"{scheme}://{host}", nothing)(request)
-        self.send_response_only(reply.status)
-        for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(reply.body)
+        self.server.asked.append(f"{self.command} {scheme}://{host}{request.path}")
+        send(self, self.server.apps.get(f"{scheme}://{host}", nothing)(request))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815
 

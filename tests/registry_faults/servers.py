@@ -45,6 +45,24 @@ def json_reply(value: Any, status: int = 200, **headers: str) -> Reply:
     return Reply(status, {"Content-Type": "application/json", **headers}, json.dumps(value).encode())
 
 
+def received(handler: BaseHTTPRequestHandler) -> Request:
+    """The request that a handler has before it, its body included."""
+    url = urlsplit(handler.path)
+    body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+    fields = {name.lower(): value for name, value in handler.headers.items()}
+    return Request(handler.command, url.path or handler.path, parse_qs(url.query), fields, body)
+
+
+def send(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
+    """Answer with a reply, without a body to a HEAD."""
+    handler.send_response_only(reply.status)
+    for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    if handler.command != "HEAD":
+        handler.wfile.write(reply.body)
+
+
 class HttpServer:
     """Answers with what ``app`` returns; over TLS with a context. ``requests`` is what it was asked.
 
@@ -66,18 +84,9 @@ class HttpServer:
             protocol_version = "HTTP/1.1"
 
             def _answer(self) -> None:
-                url = urlsplit(self.path)
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                fields = {name.lower(): value for name, value in self.headers.items()}
-                request = Request(self.command, url.path or self.path, parse_qs(url.query), fields, body)
+                request = received(self)
                 requests.append(request)
-                reply = app(request)
-                self.send_response_only(reply.status)
-                for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(reply.body)
+                send(self, app(request))
                 self.close_connection = self.close_connection or close_after_each
 
             do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_CONNECT = _answer  # noqa: N815

@@ -72,9 +72,9 @@ _RULES = (
     _Rule(
         ("token_refused",),
         Hint(
-            "The deploy token has expired or was revoked.",
-            "Make a new deploy token with read_registry (for a group's dependency proxy with write_registry too), and"
-            " set {configs}.auth to it.",
+            "The deploy token has expired, was revoked, or its secret is misspelt.",
+            "Compare {configs}.auth with the deploy token, or make a new one with read_registry (for a group's"
+            " dependency proxy with write_registry too), and set {configs}.auth to it.",
         ),
         user=_DEPLOY_TOKEN,
     ),

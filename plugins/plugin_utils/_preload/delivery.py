@@ -228,7 +228,7 @@ class Delivery:
 
     def _finish(self, wanted: Sequence[Archive], again: Sequence[str]) -> list[str]:
         said = self._finish_call(wanted, again)
-        if "again" in said:
+        if said.get("again"):
             raise DeliveryProblem("%s. Run this again: it comes anew" % said["again"])
         return [str(file) for file in said["waiting"]]
 

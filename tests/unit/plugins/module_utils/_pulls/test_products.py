@@ -22,7 +22,7 @@ ECR = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
         ("unauthorized", 401, ECR, "", "12 hours"),
         ("forbidden", 403, "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", "", "12 hours"),
         ("token_refused", 403, "europe-docker.pkg.dev", "_json_key_base64", "Google"),
-        ("token_refused", 401, "registry.gitlab.com", "gitlab+deploy-token-12", "expired or was revoked"),
+        ("token_refused", 401, "registry.gitlab.com", "gitlab+deploy-token-12", "its secret is misspelt"),
         ("forbidden", 401, "registry.gitlab.com", "gitlab+deploy-token-12", "lacks a scope"),
         ("unauthorized", 401, "harbor.example.com", "robot$k3s", "Harbor"),
         ("unauthorized", 401, "harbor.example.com:8443", "robot$team+k3s", "Harbor"),
