@@ -85,9 +85,14 @@ def one(awx: api.Api, kind: str, name: str) -> tuple[int, dict[str, Any]]:
     return found
 
 
-def test_from_nothing_to_everything_and_then_nothing_more(awx: api.Api, tmp_path: Path) -> None:
+def test_everything_is_made(awx: api.Api, tmp_path: Path) -> None:
     assert play(awx, tmp_path) > 0
     everything_is_there(awx)
+
+
+@pytest.mark.nightly
+def test_a_second_run_changes_nothing(awx: api.Api, tmp_path: Path) -> None:
+    assert play(awx, tmp_path) > 0
     awx.requests.clear()
     assert play(awx, tmp_path) == 0
     assert awx.writes() == []

@@ -29,7 +29,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def site() -> Path:
     if not (SITE / "index.html").is_file():
-        pytest.fail("there is no docs site: run `make docs-site`, or `make docs-check`, which does both")
+        pytest.fail("there is no docs site: run `make docs-site`, or `make docs-check`, which builds one first")
     return SITE
 
 

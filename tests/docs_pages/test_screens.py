@@ -11,10 +11,17 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from tests.conftest import mostly_nightly
 from tests.docs_pages.conftest import NARROW, SCHEMES, SITE, WIDE
 
 REFERENCE = "collections/k3sfleet/registries/"
 PAGES = sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html"))
+#: The guides, and of the generated pages one of each kind.
+ALWAYS = [
+    name for name in PAGES
+    if not name.startswith((REFERENCE, "docs/registries/"))
+    or name.startswith(tuple(REFERENCE + one for one in ("index", "k3s_registries_", "to_registries_yaml_filter")))
+]  # fmt: skip
 
 #: What a reader cannot see to its end: text that is wider than its box, except in boxes that scroll.
 CUT_OFF = """() => [...document.querySelectorAll("h1, h2, h3, h4, h5, p, li, dt, dd")].filter((element) => {
@@ -33,7 +40,7 @@ LIGHTNESS = """() => [["backgroundColor", "body"], ["color", "article"]].map(([n
   Math.max(...getComputedStyle(document.querySelector(where))[name].match(/\\d+/g).slice(0, 3).map(Number)))"""
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", mostly_nightly(PAGES, *ALWAYS))
 def test_every_page_fits_and_is_dark_in_the_dark(page: Page, site: Path, name: str) -> None:
     page.goto((site / name).as_uri())
     for scheme in SCHEMES:
@@ -54,13 +61,13 @@ def test_there_are_as_many_pages_as_guides_and_plugins() -> None:
 
 @pytest.mark.parametrize(
     ("name", "width"),
-    [
+    mostly_nightly([
         ("index.html", NARROW),
         ("docs/troubleshooting.html", NARROW),
         (REFERENCE + "index.html", WIDE),
         (REFERENCE + "to_registries_yaml_filter.html", WIDE),
-    ],
-)
+    ], ("index.html", NARROW), (REFERENCE + "to_registries_yaml_filter.html", WIDE)),
+)  # fmt: skip
 def test_axe_finds_nothing(page: Page, served: str, name: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.goto("%s/%s" % (served, name))

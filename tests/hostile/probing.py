@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.node_hosts import PlannedHosts
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.run import Prober
 from ansible_collections.k3sfleet.registries.plugins.module_utils._probe.targets import endpoint_targets, image_targets
@@ -20,7 +21,9 @@ from tests.hostile.server import HostileServer
 
 IMAGE = f"mirrored.test/{REPOSITORY}:{TAG}"
 BOTH = ((), (IMAGE,))
-"""For parameters: the endpoint itself, and an image of it."""
+"""The endpoint itself, and an image of it."""
+EITHER = (pytest.param((), marks=pytest.mark.nightly), pytest.param((IMAGE,)))
+"""The same for parameters; to ask for an image takes all the steps that the endpoint itself takes."""
 
 
 class Node:

@@ -17,7 +17,7 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._verify.table 
 from tests.hostile import answers, registries
 from tests.hostile.bounds import bounded
 from tests.hostile.neighbourhood import Neighbourhood
-from tests.hostile.probing import BOTH, Node
+from tests.hostile.probing import EITHER, Node
 from tests.hostile.server import App, HostileServer
 
 SECONDS, MEGABYTES = 30.0, 200.0
@@ -42,7 +42,7 @@ def neighbours(hostile: Neighbourhood) -> tuple[Node, dict[str, HostileServer]]:
     return node, owners
 
 
-@pytest.mark.parametrize("images", BOTH)
+@pytest.mark.parametrize("images", EITHER)
 def test_what_is_made_of_a_hostile_fleet(hostile: Neighbourhood, images: tuple[str, ...]) -> None:
     node, owners = neighbours(hostile)
     with bounded(SECONDS, MEGABYTES):

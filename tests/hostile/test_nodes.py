@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import CHECKOUT, COLLECTIONS
+from tests.conftest import CHECKOUT, COLLECTIONS, mostly_nightly
 
 FAKED = "ok: [good] => everything is fine"
 PAINT = f"evil\x1b[2K\x1b[1A\r{FAKED}\n{FAKED}\n\u202e\u2028\x9b31m"
@@ -80,7 +80,7 @@ def inventory(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("playbook", ["verify", "diagnose", "report", "site"])
+@pytest.mark.parametrize("playbook", mostly_nightly(["verify", "diagnose", "report", "site"], "report"))
 def test_nodes_that_answer_what_they_like(inventory: Path, playbook: str) -> None:
     """Nothing but text reaches the terminal, nothing is written elsewhere, and the sound node is judged for itself."""
     run = subprocess.run(

@@ -13,7 +13,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._pulls.advice 
 from tests.hostile import answers, proxies, registries
 from tests.hostile.bounds import bounded
 from tests.hostile.neighbourhood import Neighbourhood
-from tests.hostile.probing import BOTH, IMAGE, Node
+from tests.hostile.probing import EITHER, IMAGE, Node
 from tests.hostile.server import App, Request
 from tests.registry_faults.servers import INDEX, MANIFEST, Reply, digest_of, json_reply
 
@@ -34,7 +34,7 @@ def sound(result: dict[str, Any]) -> str:
     return str(result["cause"])
 
 
-@pytest.mark.parametrize("images", BOTH)
+@pytest.mark.parametrize("images", EITHER)
 @pytest.mark.parametrize("name", ALL)
 def test_a_registry_of_any_kind(hostile: Neighbourhood, name: str, images: tuple[str, ...]) -> None:
     registry = hostile.server("registry.test", ALL[name], tls=False)

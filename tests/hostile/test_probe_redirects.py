@@ -12,12 +12,12 @@ import pytest
 
 from tests.hostile import registries
 from tests.hostile.neighbourhood import Neighbourhood
-from tests.hostile.probing import BOTH, IMAGE, Node, safe
+from tests.hostile.probing import EITHER, IMAGE, Node, safe
 from tests.hostile.server import App, HostileServer, Request
 from tests.registry_faults.servers import Reply, status
 
 
-@pytest.mark.parametrize("images", BOTH)
+@pytest.mark.parametrize("images", EITHER)
 @pytest.mark.parametrize("code", [302, 307])
 @pytest.mark.parametrize("tls", [True, False])
 def test_a_mirror_that_redirects_to_a_registry_is_not_told_its_password(
@@ -33,7 +33,7 @@ def test_a_mirror_that_redirects_to_a_registry_is_not_told_its_password(
     safe(result, hostile)
 
 
-@pytest.mark.parametrize("images", BOTH)
+@pytest.mark.parametrize("images", EITHER)
 def test_nor_the_token_that_the_registry_has_given(hostile: Neighbourhood, images: tuple[str, ...]) -> None:
     password, token = hostile.secret("password"), "T0ken-CANARY-of-the-registry-4711"
     hostile.ledger.secrets["token"] = token

@@ -11,7 +11,7 @@ import pytest
 
 from tests.hostile import registries
 from tests.hostile.neighbourhood import Neighbourhood
-from tests.hostile.probing import BOTH, IMAGE, Node, safe
+from tests.hostile.probing import EITHER, IMAGE, Node, safe
 from tests.hostile.server import Request
 from tests.registry_faults.servers import Reply, json_reply, status
 
@@ -26,7 +26,7 @@ REALMS = {
 }
 
 
-@pytest.mark.parametrize("images", BOTH)
+@pytest.mark.parametrize("images", EITHER)
 @pytest.mark.parametrize("auth", ["password", "refresh"])
 @pytest.mark.parametrize("realm", REALMS.values(), ids=REALMS)
 def test_a_token_server_without_tls_gets_nothing_of_a_registry_with_it(

@@ -15,7 +15,7 @@ from tests.hostile import answers, registries
 from tests.hostile.bounds import bounded
 from tests.hostile.certificates import ESCAPES
 from tests.hostile.neighbourhood import Neighbourhood
-from tests.hostile.probing import BOTH, IMAGE, Node
+from tests.hostile.probing import EITHER, IMAGE, Node
 from tests.hostile.server import App
 from tests.registry_faults.servers import Reply, json_reply
 
@@ -34,7 +34,7 @@ def printable(*results: Any) -> None:
         assert text.isprintable(), text
 
 
-@pytest.mark.parametrize("images", BOTH)
+@pytest.mark.parametrize("images", EITHER)
 @pytest.mark.parametrize("trusted", [True, False])
 def test_names_in_a_certificate_are_shown_with_their_escapes(
     hostile: Neighbourhood, images: tuple[str, ...], trusted: bool
@@ -93,7 +93,7 @@ PLACES: dict[str, App] = {
 }
 
 
-@pytest.mark.parametrize("images", BOTH)
+@pytest.mark.parametrize("images", EITHER)
 @pytest.mark.parametrize("place", PLACES)
 def test_words_in_answers(hostile: Neighbourhood, place: str, images: tuple[str, ...]) -> None:
     password = hostile.secret("password")

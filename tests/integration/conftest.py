@@ -4,7 +4,8 @@
 """One fleet for all integration tests: one server, two agents and a registry, fresh for each session.
 
 The tests share it in the order of their files. ``cluster`` promises nodes that run, ``configured`` nodes that have the
-cluster's own configuration; a test that changes it asks for ``configured`` again through its module.
+cluster's own configuration; a test that changes it asks for ``configured`` again through its module. Only the first run
+has a registry that is nowhere in it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, Iterator
 import pytest
 import yaml
 
-from tests.fleet import up
+from tests.fleet import faults, up
 from tests.integration.cluster import SITE, Cluster, Run
 from tests.integration.secrets_watch import Secrets
 
@@ -95,10 +96,15 @@ def story(cluster: Cluster) -> Story:
     check = cluster.play(SITE, "--check", "--diff", "-vvv")
     between = cluster.snapshot()
     run = cluster.play(SITE, "--diff", "-vvv", variables={"k3s_registries_rehearse": "canary"})
-    return Story(
+    story = Story(
         before, check, between, run, cluster.snapshot(),
         cluster.restarts(run.began), cluster.overlaps(run.began), cluster.requests(run.began),
     )  # fmt: skip
+    # From here on every endpoint but the internet's answers.
+    config = cluster.variables["k3s_registries"]
+    configs = {host: entry for host, entry in config["configs"].items() if host != TOKEN_REGISTRY}
+    cluster.variables["k3s_registries"] = {**config, "configs": configs}
+    return story
 
 
 @pytest.fixture(scope="module")
@@ -109,14 +115,13 @@ def configured(cluster: Cluster, story: Story) -> Cluster:
     return cluster
 
 
-@pytest.fixture(scope="module")
-def sound(cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster without the registry that is nowhere, so that every endpoint but the internet's answers."""
-    variables = dict(cluster.variables)
-    configs = {**variables["k3s_registries"]["configs"]}
-    del configs[TOKEN_REGISTRY]
-    cluster.variables["k3s_registries"] = {**variables["k3s_registries"], "configs": configs}
-    cluster.play(SITE).ok()
-    yield cluster
-    cluster.variables = variables
-    cluster.play(SITE).ok()
+@pytest.fixture
+def slow_agents(configured: Cluster) -> Iterator[None]:
+    """Agents that take long enough to start for their absences to overlap when they may."""
+    if configured.fleet.k3s == "stand-in":
+        for name in configured.agents:
+            faults.set_fault(configured.fleet, name, "ready-late:4")
+    yield
+    if configured.fleet.k3s == "stand-in":
+        for name in configured.agents:
+            faults.set_fault(configured.fleet, name, "clear")

@@ -62,6 +62,7 @@ def test_a_node_that_differs_is_named_and_keeps_the_others_from_no_more_than_a_r
     ours["mirrors"]["quay.io"] = {"endpoint": [configured.fleet.registry.url]}
     for registry in ours["configs"].values():
         registry.pop("tls", None)
+    ours["configs"][TOKEN_REGISTRY] = {"auth": {"identity_token": IDENTITY_TOKEN}}
     _by_hand(configured, ours)
     odd = configured.agents[-1]
     equal = [name for name in configured.names if name != odd]

@@ -54,12 +54,13 @@ def _playbook(cluster: Cluster, keywords: str = "", after: str = "") -> str:
     return str(path)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "keywords",
     [
         pytest.param("  strategy: free\n", id="free"),
-        pytest.param("  strategy: host_pinned\n", id="host_pinned", marks=pytest.mark.nightly),
-        pytest.param("  serial: 1\n", id="serial", marks=pytest.mark.nightly),
+        pytest.param("  strategy: host_pinned\n", id="host_pinned"),
+        pytest.param("  serial: 1\n", id="serial"),
     ],
 )
 def test_order_is_kept_whatever_the_play_says(configured: Cluster, keywords: str) -> None:

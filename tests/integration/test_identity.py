@@ -24,11 +24,11 @@ _STARTED = "systemctl show --property=ExecMainStartTimestampMonotonic,MainPID %s
 
 
 @pytest.fixture
-def shaped(sound: Cluster) -> Iterator[Cluster]:
+def shaped(configured: Cluster) -> Iterator[Cluster]:
     """The cluster, with every node as the fleet made it again after a test that has reshaped some."""
-    yield sound
-    shapes.restore(sound.fleet)
-    sound.play().ok()
+    yield configured
+    shapes.restore(configured.fleet)
+    configured.play().ok()
 
 
 def _new(cluster: Cluster) -> dict[str, Any]:
@@ -58,32 +58,33 @@ def _unchanged(run: Run) -> None:
     assert set(run.ok().changed.values()) == {0}, run.output
 
 
-def test_a_server_among_the_agents_and_an_agent_among_the_servers(sound: Cluster) -> None:
+def test_a_server_among_the_agents_and_an_agent_among_the_servers(configured: Cluster) -> None:
     groups = {"server": ["agent-1"], "agent": ["server-1", "agent-2"]}
-    said = _refused(sound, groups=groups)
+    said = _refused(configured, groups=groups)
     assert "server-1 is not what the inventory says: the inventory has this host in the group 'agent'" in said
     assert "k3s.service runs a server. Move the host to the group 'server'" in said
     assert "agent-1 is not what the inventory says: the inventory has this host in the group 'server'" in said
     assert "k3s-agent.service runs an agent. Move the host to the group 'agent'" in said
-    _unchanged(sound.play())
+    _unchanged(configured.play())
 
 
 @pytest.mark.nightly
-def test_verify_says_so_too(sound: Cluster) -> None:
+def test_verify_says_so_too(configured: Cluster) -> None:
     groups = {"server": ["agent-1"], "agent": ["server-1", "agent-2"]}
-    run = sound.play(VERIFY, groups=groups).refused()
+    run = configured.play(VERIFY, groups=groups).refused()
     assert run.failed == ["agent-1", "server-1"]
     assert "Move the host to the group 'server'" in _said(run)
 
 
-def test_a_host_in_both_groups(sound: Cluster) -> None:
-    said = _refused(sound, groups={"server": ["server-1", "agent-2"], "agent": ["agent-1", "agent-2"]})
+@pytest.mark.nightly
+def test_a_host_in_both_groups(configured: Cluster) -> None:
+    said = _refused(configured, groups={"server": ["server-1", "agent-2"], "agent": ["agent-1", "agent-2"]})
     assert "the host is in both groups, 'server' and 'agent'" in said
 
 
-def test_a_host_in_no_group_runs_k3s(sound: Cluster) -> None:
+def test_a_host_in_no_group_runs_k3s(configured: Cluster) -> None:
     groups = {"server": ["server-1"], "agent": ["agent-1"]}
-    said = _refused(sound, playbook=_for_everyone(sound), groups=groups)
+    said = _refused(configured, playbook=_for_everyone(configured), groups=groups)
     assert "agent-2 is not what the inventory says: the host is in neither of the groups 'server' and 'agent'" in said
     assert "k3s-agent.service runs an agent. Add it to the group 'agent', or remove it from the play" in said
 
@@ -105,25 +106,26 @@ _EVERYONE = """\
 """
 
 
-def test_k3s_under_the_variables_of_rke2(sound: Cluster) -> None:
-    said = _refused(sound, variables={"k3s_registries_distribution": "rke2"})
-    assert said.count("Set k3s_registries_distribution: k3s for it") >= len(sound.names)
-    for name in sound.names:
-        assert not sound.exists(name, "/etc/rancher/rke2")
+@pytest.mark.nightly
+def test_k3s_under_the_variables_of_rke2(configured: Cluster) -> None:
+    said = _refused(configured, variables={"k3s_registries_distribution": "rke2"})
+    assert said.count("Set k3s_registries_distribution: k3s for it") >= len(configured.names)
+    for name in configured.names:
+        assert not configured.exists(name, "/etc/rancher/rke2")
 
 
-def test_service_data_dir_and_file_that_are_others_on_the_node(sound: Cluster) -> None:
+def test_service_data_dir_and_file_that_are_others_on_the_node(configured: Cluster) -> None:
     hosts = {
         "server-1": {"k3s_registries_file": "/etc/elsewhere.yaml"},
         "agent-1": {"k3s_registries_service": "k3s-node"},
         "agent-2": {"k3s_registries_data_dir": "/srv/k3s"},
     }
-    said = _refused(sound, hosts=hosts)
+    said = _refused(configured, hosts=hosts)
     assert "k3s_registries_file is /etc/elsewhere.yaml, but K3s uses %s" % REGISTRIES in said
     assert "k3s_registries_service is k3s-node, but the service that runs here is k3s-agent" in said
     assert "k3s_registries_data_dir is /srv/k3s, but K3s uses /var/lib/rancher/k3s" in said
-    assert not sound.exists("server-1", "/etc/elsewhere.yaml")
-    assert not sound.exists("agent-2", "/srv/k3s")
+    assert not configured.exists("server-1", "/etc/elsewhere.yaml")
+    assert not configured.exists("agent-2", "/srv/k3s")
 
 
 _RANCHER = """\
@@ -143,25 +145,25 @@ systemctl daemon-reload
 
 
 @pytest.fixture
-def of_rancher(sound: Cluster) -> Iterator[str]:
+def of_rancher(configured: Cluster) -> Iterator[str]:
     """A node that Rancher provisions since the last run, which found it unchanged."""
-    _unchanged(sound.play())
-    sound.sh("agent-2", _RANCHER)
+    _unchanged(configured.play())
+    configured.sh("agent-2", _RANCHER)
     yield "agent-2"
-    sound.sh("agent-2", _NO_RANCHER)
-    sound.play().ok()
+    configured.sh("agent-2", _NO_RANCHER)
+    configured.play().ok()
 
 
 @pytest.mark.nightly
-def test_a_node_that_rancher_provisions_is_not_touched(sound: Cluster, of_rancher: str) -> None:
+def test_a_node_that_rancher_provisions_is_not_touched(configured: Cluster, of_rancher: str) -> None:
     told = "Rancher provisions this node (rancher-system-agent.service is enabled"
     # Without anything to change, too: the node is no longer what it was when it had everything.
-    assert told in _said(sound.play().refused())
-    assert told in _said(sound.play(VERIFY).ok())
-    run = sound.play(variables={"k3s_registries_rancher_managed": "warn"})
+    assert told in _said(configured.play().refused())
+    assert told in _said(configured.play(VERIFY).ok())
+    run = configured.play(variables={"k3s_registries_rancher_managed": "warn"})
     _unchanged(run)
     assert told in _said(run)
-    said = _refused(sound)
+    said = _refused(configured)
     assert "%s: %s" % (of_rancher, told) in said
     assert "set k3s_registries_rancher_managed: warn" in said
 

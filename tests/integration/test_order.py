@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 
-from tests.fleet import faults
 from tests.integration.cluster import Cluster
 
 
@@ -21,18 +20,7 @@ def _with_mirror(cluster: Cluster, name: str) -> dict[str, Any]:
     return {"k3s_registries": config}
 
 
-@pytest.fixture
-def slow_agents(configured: Cluster) -> Iterator[None]:
-    """Agents that take long enough to start for their absences to overlap when they may."""
-    if configured.fleet.k3s == "stand-in":
-        for name in configured.agents:
-            faults.set_fault(configured.fleet, name, "ready-late:4")
-    yield
-    if configured.fleet.k3s == "stand-in":
-        for name in configured.agents:
-            faults.set_fault(configured.fleet, name, "clear")
-
-
+@pytest.mark.nightly
 @pytest.mark.usefixtures("slow_agents")
 def test_agents_of_a_batch_restart_together_and_never_with_a_server(configured: Cluster) -> None:
     run = configured.play(variables={**_with_mirror(configured, "two.test"), "k3s_registries_agent_batch": "2"}).ok()

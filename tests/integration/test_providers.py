@@ -119,8 +119,8 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(sound: Cluster) -> Iterator[Scene]:
-    cluster = sound
+def scene(configured: Cluster) -> Iterator[Scene]:
+    cluster = configured
     before, forms = copy.deepcopy(cluster.variables), dict(cluster.secrets.forms)
     with Town.of_fleet(cluster.fleet) as town:
         scene = Scene(cluster, town)
@@ -177,6 +177,7 @@ def test_the_first_rollout_restarts_each_node_once_and_pods_pull_through_it(scen
     assert scene.cloud.handed_out == 1
 
 
+@pytest.mark.nightly
 def test_a_new_password_and_a_new_program_restart_nothing(scene: Scene) -> None:
     cluster, started, since = scene.cluster, scene.started(), time.time()
     scene.rotate()

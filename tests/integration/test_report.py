@@ -17,13 +17,13 @@ import pytest
 from tests import results
 from tests.fleet.inventory import CANARY
 from tests.integration.cluster import Cluster, Run
-from tests.integration.conftest import TOKEN_REGISTRY
 from tests.integration.test_first_run import _of_k3s
 
 REPORT = "playbooks/report.yml"
 HOSTS_TOML = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d/docker.io/hosts.toml"
 TEMPLATE = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml.tmpl"
 MISSING = "docker.io/library/missing:1"
+NOWHERE = "nowhere.k3sfleet.test:5000"
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Report:
         return found
 
 
-def write(cluster: Cluster, name: str, since: str = "24h", **more: Any) -> Report:
+def write(cluster: Cluster, name: str, *images: str, since: str = "24h", **more: Any) -> Report:
     """Run the playbook; no secret of the cluster is in its files then."""
     page = cluster.folder / "reports" / (name + ".html")
     variables = {
         "k3s_registries_report_file": str(page),
-        "k3s_registries_report_images": [CANARY],
+        "k3s_registries_report_images": [CANARY, *images],
         "k3s_registries_report_since": since,
     }
     run = cluster.play(REPORT, variables=variables, **more).ok()
@@ -67,14 +67,15 @@ class Calm:
 def calm(configured: Cluster) -> Calm:
     before = configured.snapshot()
     # The pulls that other tests have made fail are in the log too.
-    report = write(configured, "calm", since=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    report = write(configured, "calm", NOWHERE + "/team/app:1", since=now)
     return Calm(before, report, configured.snapshot())
 
 
 def test_each_node_tells_what_it_has_and_what_it_can_reach(configured: Cluster, calm: Calm) -> None:
-    """All is well but for one registry of the cluster's configuration, which does not exist."""
+    """All is well but for one of the images, whose registry does not exist."""
     assert "All 3 nodes need attention" in calm.report.run.output
-    assert f"Name unknown at {TOKEN_REGISTRY}" in calm.report.html
+    assert f"Name unknown at {NOWHERE}" in calm.report.html
     assert set(calm.report.document["hosts"]) == set(configured.names)
     for name in configured.names:
         host = calm.report.host(name)
@@ -84,7 +85,7 @@ def test_each_node_tells_what_it_has_and_what_it_can_reach(configured: Cluster, 
         mirrors = [entry for entry in host["endpoints"] if entry["kind"] == "mirror"]
         assert {entry["cause"] for entry in mirrors} == {"ok"}
         assert {entry["image"] for entry in mirrors} == {"", CANARY}
-        lost = {entry["cause"] for entry in host["endpoints"] if entry["registry"] == TOKEN_REGISTRY}
+        lost = {entry["cause"] for entry in host["endpoints"] if entry["registry"] == NOWHERE}
         assert lost == {"dns_failure"}
 
 

@@ -139,6 +139,7 @@ def test_it_takes_no_module_with_su_and_a_password(configured: Cluster) -> None:
     assert configured.commands(run.began) == dict.fromkeys(configured.names, 0)
 
 
+@pytest.mark.nightly
 def test_it_takes_no_module_with_sudo_and_a_password(configured: Cluster) -> None:
     configured.play(SITE).ok()
     configured.secrets.add_canary("the user's password", ROOT_PASSWORD)

@@ -27,11 +27,11 @@ METRICS = "/var/lib/prometheus/node-exporter"
 
 
 @pytest.fixture
-def repaired(sound: Cluster) -> Iterator[Cluster]:
+def repaired(configured: Cluster) -> Iterator[Cluster]:
     """The cluster, put right again after a test that spoils it."""
-    yield sound
-    sound.everywhere("rm -f %s/config-v3.toml.tmpl" % AGENT)
-    sound.play(SITE, variables={"k3s_registries_force": True}).ok()
+    yield configured
+    configured.everywhere("rm -f %s/config-v3.toml.tmpl" % AGENT)
+    configured.play(SITE, variables={"k3s_registries_force": True}).ok()
 
 
 def _restart(cluster: Cluster, node: str) -> None:
@@ -49,30 +49,30 @@ def _result(cluster: Cluster, path: Path) -> dict[str, dict[str, Any]]:
     return hosts
 
 
-def test_a_good_fleet_passes_and_is_not_touched(sound: Cluster, tmp_path: Path) -> None:
+def test_a_good_fleet_passes_and_is_not_touched(configured: Cluster, tmp_path: Path) -> None:
     # As Debian's package has it: root's folder in one of the user prometheus.
-    sound.everywhere("install -d -o nobody /var/lib/prometheus && install -d %s" % METRICS)
-    sound.everywhere("echo old 1 >%s/%s" % (METRICS, NAME))
-    before = sound.snapshot()
+    configured.everywhere("install -d -o nobody /var/lib/prometheus && install -d %s" % METRICS)
+    configured.everywhere("echo old 1 >%s/%s" % (METRICS, NAME))
+    before = configured.snapshot()
     file = tmp_path / "verify.json"
     wanted = {"k3s_registries_verify_file": str(file), "k3s_registries_metrics_dir": METRICS}
-    sound.play(VERIFY, "--check", variables=wanted).ok()
-    assert {sound.read(name, "%s/%s" % (METRICS, NAME)) for name in sound.names} == {"old 1\n"}
-    run = sound.play(VERIFY, "-vvv", variables=wanted).ok()
+    configured.play(VERIFY, "--check", variables=wanted).ok()
+    assert {configured.read(name, "%s/%s" % (METRICS, NAME)) for name in configured.names} == {"old 1\n"}
+    run = configured.play(VERIFY, "-vvv", variables=wanted).ok()
     assert "all 3 nodes pass" in run.output
-    for name, host in _result(sound, file).items():
+    for name, host in _result(configured, file).items():
         assert (host["passes"], host["failures"], host["unreachable"], host["errors"]) == (True, [], "", [])
-        assert (host["group"], host["info"]["state"]) == (sound.fleet.node(name).role, "loaded")
+        assert (host["group"], host["info"]["state"]) == (configured.fleet.node(name).role, "loaded")
         assert "ok" in {entry["cause"] for entry in host["endpoints"]}
         assert [pull["ok"] for pull in host["canaries"]] == [True] * len(
-            sound.variables["k3s_registries_canary_images"]
+            configured.variables["k3s_registries_canary_images"]
         )
-    for name in sound.names:
+    for name in configured.names:
         assert any(line.startswith(name) and "loaded" in line and " ok " in line for line in run.output.splitlines())
-    for name, host in _result(sound, file).items():
-        _metrics_say_the_same(sound, name, host)
-    after = sound.snapshot()
-    for name in sound.names:
+    for name, host in _result(configured, file).items():
+        _metrics_say_the_same(configured, name, host)
+    after = configured.snapshot()
+    for name in configured.names:
         kept = [path for path in before[name]["files"] if path.startswith(("/etc", "/var"))]
         assert {path: after[name]["files"][path] for path in kept} == {
             path: before[name]["files"][path] for path in kept
@@ -99,11 +99,11 @@ def _metrics_say_the_same(cluster: Cluster, name: str, host: dict[str, Any]) -> 
 
 
 @pytest.mark.nightly
-def test_site_ends_with_it_where_that_is_asked(sound: Cluster) -> None:
-    run = sound.play(SITE, variables={"k3s_registries_verify": True}).ok()
+def test_site_ends_with_it_where_that_is_asked(configured: Cluster) -> None:
+    run = configured.play(SITE, variables={"k3s_registries_verify": True}).ok()
     assert "all 3 nodes pass" in run.output
     assert set(run.changed.values()) == {0}
-    assert "nodes pass" not in sound.play(SITE).ok().output
+    assert "nodes pass" not in configured.play(SITE).ok().output
 
 
 def test_pending_drifted_and_foreign_nodes_are_each_named(repaired: Cluster, tmp_path: Path) -> None:
@@ -154,16 +154,19 @@ def _rows(output: str) -> dict[str, str]:
 
 
 @pytest.mark.nightly
-def test_a_node_without_what_the_inventory_says_by_now_is_named(sound: Cluster) -> None:
-    mirrors = {**sound.variables["k3s_registries"]["mirrors"], "quay.io": {"endpoint": ["https://other.example.com"]}}
-    variables = {"k3s_registries": {**sound.variables["k3s_registries"], "mirrors": mirrors}}
-    before = sound.snapshot()["agent-1"]["files"][REGISTRIES]
-    run = sound.play(VERIFY, "--diff", "-vvv", variables=variables).refused()
-    assert run.failed == sorted(sound.names)
+def test_a_node_without_what_the_inventory_says_by_now_is_named(configured: Cluster) -> None:
+    mirrors = {
+        **configured.variables["k3s_registries"]["mirrors"],
+        "quay.io": {"endpoint": ["https://other.example.com"]},
+    }
+    variables = {"k3s_registries": {**configured.variables["k3s_registries"], "mirrors": mirrors}}
+    before = configured.snapshot()["agent-1"]["files"][REGISTRIES]
+    run = configured.play(VERIFY, "--diff", "-vvv", variables=variables).refused()
+    assert run.failed == sorted(configured.names)
     assert all(row.split()[1:4] == ["FAILED", "not", "applied"] for row in _rows(run.output).values()), run.output
     assert "not_applied: the node does not have what k3s_registries says: %s (update)" % REGISTRIES in run.output
     assert set(run.changed.values()) == {0}
-    assert sound.snapshot()["agent-1"]["files"][REGISTRIES] == before
+    assert configured.snapshot()["agent-1"]["files"][REGISTRIES] == before
 
 
 @pytest.mark.nightly
@@ -175,20 +178,20 @@ def test_an_overriding_template_is_named(repaired: Cluster) -> None:
 
 
 @pytest.mark.nightly
-def test_an_image_that_is_nowhere_fails_every_node_and_is_diagnosed(sound: Cluster, tmp_path: Path) -> None:
+def test_an_image_that_is_nowhere_fails_every_node_and_is_diagnosed(configured: Cluster, tmp_path: Path) -> None:
     wanted = {"k3s_registries_canary_images": [MISSING]}
     began = time.time()
-    run = sound.play(VERIFY, variables=wanted).refused()
-    assert run.failed == sorted(sound.names)
+    run = configured.play(VERIFY, variables=wanted).refused()
+    assert run.failed == sorted(configured.names)
     assert "3 of 3 nodes failed" in run.output
     assert "not_found: %s cannot be pulled" % MISSING in run.output
-    assert sound.restarts(began) == dict.fromkeys(sound.names, 0)
+    assert configured.restarts(began) == dict.fromkeys(configured.names, 0)
 
-    place = "%s:%d" % (sound.fleet.registry.host, sound.fleet.registry.port)
+    place = "%s:%d" % (configured.fleet.registry.host, configured.fleet.registry.port)
     file = tmp_path / "diagnose.json"
     asked = {"k3s_registries_diagnose_images": [MISSING], "k3s_registries_diagnose_file": str(file)}
-    told = sound.play(DIAGNOSE, "-vvv", variables=asked).ok().output
-    for host in _result(sound, file).values():
+    told = configured.play(DIAGNOSE, "-vvv", variables=asked).ok().output
+    for host in _result(configured, file).values():
         assert [(pull["image"], pull["cause"]) for pull in host["pulls"]] == [(MISSING, "not_found")]
     assert "1. image missing (not_found) at %s, on 3 nodes (agent-1, agent-2, server-1)" % place in told
     assert "image    %s\n" % MISSING in told

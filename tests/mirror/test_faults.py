@@ -106,6 +106,7 @@ def test_a_missing_client_certificate(
     assert {item["cause"] for item in run.result["images"]} == {"client_cert_required"}, run.result["msg"]
 
 
+@pytest.mark.nightly
 def test_too_many_requests_are_waited_for_as_the_registry_asks(
     source: LocalRegistry, target: LocalRegistry, few: dict[str, str], limiter: Limiter, tmp_path: Path
 ) -> None:

@@ -152,6 +152,7 @@ def test_a_release_is_a_list_behind_its_url(
         server.server_close()
 
 
+@pytest.mark.nightly
 def test_a_layout_of_another_tool_and_a_special_case(
     source: LocalRegistry, target: LocalRegistry, few: dict[str, str], tmp_path: Path
 ) -> None:

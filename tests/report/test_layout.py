@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import mostly_nightly
 from tests.report.conftest import NARROW, WIDE, Open
 
 #: Elements that stick out of the screen, except inside of what scrolls by itself.
@@ -26,8 +27,8 @@ JSON.parse = (...given) => { parsed += 1; return parse(...given); };"""
 VISIBLE_ROWS = "#matrix tbody tr:visible"
 
 
-@pytest.mark.parametrize("width", [320, NARROW, 768, WIDE])
-@pytest.mark.parametrize("count", [6, 40, 500])
+@pytest.mark.parametrize("width", mostly_nightly([320, NARROW, 768, WIDE], 320, WIDE))
+@pytest.mark.parametrize("count", mostly_nightly([6, 40, 500], 40))
 def test_nothing_sticks_out_of_the_screen(show: Open, count: int, width: int) -> None:
     page = show(count, width).page
     page.evaluate(OPEN_ALL)

@@ -45,9 +45,8 @@ dependencies:
 """
 
 
-@pytest.mark.parametrize(
-    "way", ["include-role", *(pytest.param(way, marks=pytest.mark.nightly) for way in ("import-role", "roles"))]
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("way", ["include-role", "import-role", "roles"])
 def test_each_way_rolls_out_at_once_or_in_batches(project: Project, east: Members, way: str) -> None:
     """And a tag selects all of it: no task that a rollout needs is left out."""
     given = east.with_mirror("%s.test" % way)

@@ -66,7 +66,8 @@ def test_one_node_with_variables_of_its_own(project: Project, east: Members) -> 
     assert run.changed[server] == 0
 
 
-@pytest.mark.parametrize("made_by", ["group_by", pytest.param("add_host", marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("made_by", ["group_by", "add_host"])
 def test_groups_that_the_playbook_makes(project: Project, east: Members, made_by: str) -> None:
     mirror = made_by.replace("_", "-") + ".test"
     machines = [

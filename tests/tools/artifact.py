@@ -81,8 +81,10 @@ def documented(collections: Path, cache: Path) -> None:
     """Every plugin, module and role of the installed collection has its documentation, and a page of the docs site."""
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections)}
     installed = collections / "ansible_collections" / "k3sfleet" / "registries"
-    pages = cache / "docs-site" / "html" / "collections" / "k3sfleet" / "registries"
-    say(run(sys.executable, "-m", "tests.docs.site", collections, cache / "docs-site").strip())
+    # Where `make docs-site` has it too, and `make docs-check` looks for it.
+    site = cache.parent / "docs-site"
+    pages = site / "html" / "collections" / "k3sfleet" / "registries"
+    say(run(sys.executable, "-m", "tests.docs.site", collections, site).strip())
     for kind, names in sorted(in_tree(installed).items()):
         listed = json.loads(run(BIN / "ansible-doc", "-t", kind, "-l", "-j", "k3sfleet.registries", env=environment))
         full = {"k3sfleet.registries." + name for name in names}

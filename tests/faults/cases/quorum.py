@@ -121,7 +121,7 @@ CASES = [
         real=True,
     ),
     Case("a server's plug pulled", "1 s before the run", _before(1), _REFUSED, _OLD, real=True),
-    Case("a server's plug pulled", "5 s before the run", _before(5), _REFUSED, _OLD, quick=True, real=True),
+    Case("a server's plug pulled", "5 s before the run", _before(5), _REFUSED, _OLD, real=True),
     Case("a server's plug pulled", "20 s before the run", _before(20), _REFUSED, _OLD, real=True),
     Case("a server's plug pulled", "45 s before the run", _before(45), _REFUSED, _OLD, real=True),
     Case("a server's plug pulled", "between stage and commit", _between, _REFUSED, _OLD, real=True),

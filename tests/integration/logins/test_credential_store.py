@@ -148,6 +148,7 @@ def test_a_new_password_is_in_force_without_a_restart(scene: Scene) -> None:
     assert scene.town.ledger.users(scene.other.url) == set()
 
 
+@pytest.mark.nightly
 def test_a_password_that_the_registry_refuses_is_taken_back(scene: Scene) -> None:
     good = scene.passwords[-1]
     scene.new_password(change=False)

@@ -36,12 +36,12 @@ def refused(folder: Path, playbook: str, **variables: Any) -> Done:
 
 @pytest.mark.parametrize(
     ("config", "said"),
-    [
+    mostly_nightly([
         ({"mirrors": None, "configs": None}, "(mirrors: null; configs: null)"),
         ({"mirrors": {}, "configs": {"registry.example.com": None}}, "configs: nothing but empty entries"),
         ({}, "k3s_registries is empty"),
-    ],
-)
+    ], ({}, "k3s_registries is empty")),
+)  # fmt: skip
 def test_a_configuration_with_nothing_in_it(tmp_path: Path, config: dict[str, Any], said: str) -> None:
     done = refused(tmp_path, "site", **{"": config})
     assert said in done.output
@@ -56,6 +56,7 @@ def test_variables_may_be_made_by_filters(tmp_path: Path) -> None:
     assert 'mirrors."r.example.com".rewrites' in done.output.replace('\\"', '"')
 
 
+@pytest.mark.nightly
 def test_settings_do_not_make_up_for_it(tmp_path: Path) -> None:
     done = refused(tmp_path, "site", **{"": {"mirrors": None, "configs": None}, "embedded_registry": True})
     assert "k3s_registries has nothing in it" in done.output
@@ -88,7 +89,7 @@ def test_credential_providers_that_the_kubelet_would_refuse(tmp_path: Path) -> N
         ("diagnose", "diagnose_since", "yesterday"),
         ("remove", "restart_timeout", 0),
         ("rollback", "max_failures", -1),
-    ], ("verify", "probe_timeout", 0), ("remove", "restart_timeout", 0)),
+    ], ("verify", "probe_timeout", 0)),
 )  # fmt: skip
 def test_the_other_playbooks_check_too(tmp_path: Path, playbook: str, name: str, value: Any) -> None:
     assert "k3s_registries_" + name in refused(tmp_path, playbook, **{"": MIRROR, name: value}).output
@@ -114,7 +115,7 @@ def test_remove_needs_no_configuration(tmp_path: Path) -> None:
     assert done.status == 0, done.output
 
 
-@pytest.mark.parametrize("playbook", ["site", "verify"])
+@pytest.mark.parametrize("playbook", mostly_nightly(["site", "verify"], "site"))
 def test_a_text_is_taken_and_read_strictly(tmp_path: Path, playbook: str) -> None:
     """Where a filter or the argument spec would have dropped a key, or dumped the configuration."""
     text = "mirrors:\n  docker.io:\n    endpoints: [https://a.b]\nconfigs:\n  a.b:\n    auth: {token: c4n4ry}\n"
@@ -130,6 +131,7 @@ def test_a_text_is_taken_and_read_strictly(tmp_path: Path, playbook: str) -> Non
     assert "c4n4ry" not in done.output
 
 
+@pytest.mark.nightly
 def test_neither_a_mapping_nor_text(tmp_path: Path) -> None:
     done = run(tmp_path, "site", {"server": ["a"]}, variables={"k3s_registries": ["mirrors"]})
     assert done.status != 0

@@ -26,7 +26,7 @@ def test_without_an_inventory_every_playbook_fails(tmp_path: Path, playbook: str
     assert done.hosts == {"localhost"}
 
 
-@pytest.mark.parametrize("playbook", mostly_nightly(FLEET, "verify", "remove"))
+@pytest.mark.parametrize("playbook", mostly_nightly(FLEET, "remove"))
 def test_a_limit_to_a_host_that_is_no_node_fails_every_playbook(tmp_path: Path, playbook: str) -> None:
     done = run(tmp_path, playbook, DEFAULT, "--limit", "web-1")
     assert done.status != 0
@@ -43,6 +43,7 @@ def test_groups_of_other_names_are_named_with_the_variables_to_set(tmp_path: Pat
     assert "Groups with hosts: control, web, worker" in done.output
 
 
+@pytest.mark.nightly
 def test_mistyped_names_fail(tmp_path: Path) -> None:
     done = run(tmp_path, "verify", DEFAULT, "-e", "k3s_registries_server_group=sever", "-e", VARIABLES[1] + "=agnet")
     assert done.status != 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 from local_fleet import run
 
@@ -14,6 +15,7 @@ GROUPS = {"server": ["server-1"], "agent": ["agent-1"]}
 VARIABLES = {"k3s_registries": {"mirrors": {"docker.io": {"endpoint": ["https://mirror.test:5000"]}}}}
 
 
+@pytest.mark.nightly
 def test_the_summary_says_that_nothing_changes(tmp_path: Path) -> None:
     assert run(tmp_path, "site", GROUPS, variables=VARIABLES).status == 0
     shown = {"ansible.builtin.debug": {"var": "_k3s_registries_rehearsal_summed.lines"}}

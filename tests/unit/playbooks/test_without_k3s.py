@@ -19,6 +19,7 @@ SMALL = {"server": ["server-1"]}
 WRONG = [{"k3s_registries_service": "k3s-agnet"}, {"k3s_registries_distribution": "rke2"}]
 
 
+@pytest.mark.nightly
 def test_site_says_in_one_line_which_nodes_only_got_files(tmp_path: Path) -> None:
     for check in (["--check"], [], []):
         done = run(tmp_path, "site", FLEET, *check, variables=CONFIG)

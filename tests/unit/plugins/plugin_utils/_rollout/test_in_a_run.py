@@ -42,6 +42,7 @@ def must_keep_the_limits(seen: Seen, servers: list[str], agents: list[str], batc
         assert not seen.beside(server) & {*servers, *agents}, str(seen)
 
 
+@pytest.mark.nightly
 def test_the_order_of_the_run_is_that_of_the_printed_plan(playbooks: Playbooks) -> None:
     # The first of each phase is the last to come.
     late = {"s-1": 0.3, "a-1": 0.3}
@@ -145,6 +146,7 @@ def test_canary_serial_limit_and_an_order_of_the_play(playbooks: Playbooks) -> N
     assert "Rollout plan: 1 of 1 nodes restart" in seen.output
 
 
+@pytest.mark.nightly
 def test_live_changes_of_agents_wait_for_nobody(playbooks: Playbooks) -> None:
     live = {host: {"live": True} for host in [*AGENTS, "s-1", "s-2"]}
     seen = playbooks.play(ONE, forks=20, late=0.1, takes=1.0, staged=live)
@@ -154,6 +156,7 @@ def test_live_changes_of_agents_wait_for_nobody(playbooks: Playbooks) -> None:
     assert seen.order_of(SERVERS) == SERVERS, str(seen)
 
 
+@pytest.mark.nightly
 def test_a_host_that_is_lost_in_the_middle_stops_the_rest(playbooks: Playbooks) -> None:
     seen = playbooks.play(ONE, forks=20, unreachable="s-2")
     assert seen.order == ["s-1", "s-2"], str(seen)
@@ -163,6 +166,7 @@ def test_a_host_that_is_lost_in_the_middle_stops_the_rest(playbooks: Playbooks) 
         )
 
 
+@pytest.mark.nightly
 def test_a_killed_worker_ends_the_run(playbooks: Playbooks) -> None:
     seen = playbooks.play(ONE, forks=20, kills_its_worker="s-2")
     assert seen.code != 0, str(seen)
@@ -228,6 +232,9 @@ def test_a_changed_node_prints_three_lines_and_the_run_ends_with_a_summary(playb
         variables={"k3s_registries_agent_batch": "3"},
     )
     assert seen.code == 0, str(seen)
+    assert seen.planned() == [[*servers, *agents]], str(seen)
+    assert seen.order_of(servers) == servers == seen.order[:3], str(seen)
+    must_keep_the_limits(seen, servers, agents, 3)
     lines = seen.output.splitlines()
     for host in (*servers, *agents):
         own = [line for line in lines if re.match(r"(changed: \[%s\]|\[\d/8\] %s )" % (host, host), line)]

@@ -56,7 +56,7 @@ CASES = {
 
 
 #: One for each exit code and each way in which it comes about.
-ALWAYS = ("changed", "failed, and the rest is stopped", "refused by the variables", "unreachable while it is staged")
+ALWAYS = ("changed", "failed, and the rest is stopped", "refused by the variables", "unreachable in its commit")
 
 
 @pytest.mark.parametrize("name", mostly_nightly(CASES, *ALWAYS))
@@ -85,6 +85,7 @@ def test_in_check_mode_it_is_what_would_change(playbooks: Playbooks) -> None:
     assert found(seen) == (0, "changed", {"changed": ["a-1", "a-2"], "unchanged": ["s-1"]}), str(seen)
 
 
+@pytest.mark.nightly
 def test_if_nothing_restarts_and_one_is_lost_it_is_told(playbooks: Playbooks) -> None:
     seen = playbooks.play(
         CLUSTER, late=0.0, staged=dict.fromkeys(["s-1", "a-1"], UNCHANGED), unreachable_while_staging=["a-2"]
