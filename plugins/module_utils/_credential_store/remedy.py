@@ -15,6 +15,7 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve
 from .asked import (
     credentials_for,
     host_of,
+    registries_named,
 )
 from .proof import (
     Obstacle,
@@ -68,6 +69,10 @@ def remedy_changes(obstacle: Obstacle, config: Config) -> Sequence[Change]:
 
 
 def _is_proven(registry: str, case: Case) -> bool:
+    # With all of its entries gone its images may have one place, the wildcard's. But nobody looks for a proof then, for
+    # a kubelet can only be told to match the registries that the configuration names.
+    if registry not in registries_named(case[0]):
+        return False
     try:
         return prove_one(registry, *case) is not None
     except Unproven:

@@ -19,7 +19,10 @@ from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_st
     Surroundings,
     prove,
 )
-from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.remedy import remedy_changes
+from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_store.remedy import (
+    remedy,
+    remedy_changes,
+)
 from ansible_collections.k3sfleet.registries.plugins.module_utils._registry_http.origin import origin_of
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.config import normalise
 from ansible_collections.k3sfleet.registries.plugins.module_utils._rules.resolve import resolve_image
@@ -289,6 +292,17 @@ def test_every_remedy_leads_to_a_proof(case: tuple[Config, Surroundings]) -> Non
         for change in changes:
             then = change.apply(then)
         assert not changes or obstacle.registry in prove(*then).registries
+
+
+def test_no_remedy_takes_the_registry_out_of_the_configuration() -> None:
+    """Its images would go to the wildcard's one endpoint then, which is proven for no registry by name."""
+    registry = "a.example.com:5000"
+    mirrors = {"*": ["https://a.example.com:443"], registry: ["https://a.example.com"]}
+    given = config(mirrors, {registry: {"identity_token": CANARY}, "a.example.com:443": ROBOT})
+    around = Surroundings(default_endpoint=False)
+    [obstacle] = [one for one in prove(given, around).obstacles if one.registry == registry]
+    assert remedy_changes(obstacle, given) == ()
+    assert remedy(obstacle, given) == obstacle.fix
 
 
 def kubelet_matches(pattern: str, image: str) -> bool:
