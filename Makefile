@@ -176,12 +176,12 @@ hostile: venv links ## registries, token servers and proxies that steal, lie, st
 	$(BIN)/pytest tests/hostile
 
 .PHONY: recipes
-recipes: venv links fleet-deps ## the pages of docs/registries: on a fleet, every typical fault with real containerds, CNCF distribution itself
+recipes: venv links fleet-deps ## the pages of docs/registries: every typical fault with real containerds, CNCF distribution itself; at night on a fleet
 	@$(BIN)/python -m tests.mirror deps
 	$(BIN)/pytest tests/recipes
 	$(BIN)/python -m tests.recipes
-	$(BIN)/pytest tests/integration/recipes
 ifdef NIGHTLY
+	$(BIN)/pytest tests/integration/recipes
 ifndef WITHOUT_GO
 	$(BIN)/python -m tests.recipes --containerd2
 endif
@@ -228,7 +228,7 @@ monitoring: venv links ## metrics, alerts and dashboard: Debian's node_exporter 
 	$(BIN)/pytest tests/monitoring
 
 .PHONY: artifact
-artifact: venv $(VENV)/.docs-installed ## the tarball that people install: built, documented, accepted by Galaxy's importer
+artifact: venv $(VENV)/.docs-installed ## the tarball that people install: built, installed, documented; at night accepted by Galaxy's importer
 	$(BIN)/python tests/tools/artifact.py
 
 .PHONY: versions

@@ -44,7 +44,7 @@ def mostly_nightly(values: Iterable[Any], *always: Any) -> list[Any]:
 
 def examples(number: int) -> int:
     """How many examples of a property are tried after each change, if ``number`` of them are tried at night."""
-    return number if NIGHTLY else max(20, number // 3)
+    return number if NIGHTLY else max(20, number // 5)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -16,6 +16,7 @@ import pytest
 from tests.fleet import faults
 from tests.integration.cluster import SITE, Cluster
 
+pytestmark = pytest.mark.nightly
 _CORDON = {"k3s_registries_cordon": True}
 _LOG = "/tmp/cordons"
 _WATCH = "systemd-run --quiet --unit=cordons sh -c 'while sleep 0.5; do k3s kubectl get nodes; done >%s 2>&1'" % _LOG
@@ -75,7 +76,6 @@ def test_nodes_are_cordoned_while_they_restart_and_somebody_elses_cordon_stays(
     assert set(configured.play(variables=variables).ok().changed.values()) == {0}
 
 
-@pytest.mark.nightly
 def test_a_node_that_is_rolled_back_is_uncordoned(configured: Cluster, server: str) -> None:
     first = configured.agents[0]
     variables = _with_mirror(configured, "failing.test")
@@ -88,7 +88,6 @@ def test_a_node_that_is_rolled_back_is_uncordoned(configured: Cluster, server: s
     configured.play().ok()
 
 
-@pytest.mark.nightly
 def test_a_node_that_loses_its_power_in_the_middle_is_uncordoned_by_the_next_run(
     configured: Cluster, server: str
 ) -> None:

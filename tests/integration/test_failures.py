@@ -35,7 +35,7 @@ def _without_image(variables: dict[str, Any], _registry: str) -> None:
     [
         pytest.param(_without_certificate, "tls_error", marks=pytest.mark.nightly),
         (_with_wrong_password, "401"),
-        (_without_image, "404"),
+        pytest.param(_without_image, "404", marks=pytest.mark.nightly),
     ],
 )
 def test_failed_pull_puts_the_node_back_and_stops(configured: Cluster, spoil: Any, sign: str) -> None:

@@ -82,6 +82,7 @@ def test_a_host_in_both_groups(configured: Cluster) -> None:
     assert "the host is in both groups, 'server' and 'agent'" in said
 
 
+@pytest.mark.nightly
 def test_a_host_in_no_group_runs_k3s(configured: Cluster) -> None:
     groups = {"server": ["server-1"], "agent": ["agent-1"]}
     said = _refused(configured, playbook=_for_everyone(configured), groups=groups)

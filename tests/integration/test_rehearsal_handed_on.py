@@ -24,6 +24,7 @@ def without_the_mirror(configured: Cluster) -> dict[str, Any]:
     return registries
 
 
+@pytest.mark.nightly
 def test_the_report_shows_images_by_endpoints(configured: Cluster, without_the_mirror: dict[str, Any]) -> None:
     before = configured.snapshot()
     agent = configured.agents[0]

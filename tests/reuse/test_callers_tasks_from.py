@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import mostly_nightly
 from tests.integration.cluster import Run
 from tests.reuse.members import Members
 from tests.reuse.project import Project
 
+pytestmark = pytest.mark.nightly
 _PLAY = """\
 - name: Somebody else's play
   hosts: server:agent
@@ -27,7 +27,7 @@ _PLAY = """\
 """
 _BATCHES = "  serial: 1\n"
 _CALLS = [
-    pytest.param("", "import_role", id="import_role", marks=pytest.mark.nightly),
+    pytest.param("", "import_role", id="import_role"),
     pytest.param(_BATCHES, "include_role", id="include_role-serial"),
 ]
 _MIRROR = "applied.test"
@@ -57,7 +57,6 @@ def test_verify_passes_and_touches_nothing(project: Project, east: Members, batc
     assert set(rows) == set(east.named())
 
 
-@pytest.mark.nightly
 @pytest.mark.usefixtures("before")
 def test_verify_fails_the_node_that_somebody_has_edited(project: Project, east: Members) -> None:
     [agent] = east.named("agent")
@@ -68,7 +67,6 @@ def test_verify_fails_the_node_that_somebody_has_edited(project: Project, east: 
     assert run.failed == [agent]
 
 
-@pytest.mark.nightly
 @pytest.mark.parametrize(("batches", "how"), _CALLS)
 @pytest.mark.usefixtures("before")
 def test_diagnose_names_a_failing_pull(project: Project, east: Members, batches: str, how: str) -> None:
@@ -80,7 +78,6 @@ def test_diagnose_names_a_failing_pull(project: Project, east: Members, batches:
     east.must_be_untouched(run, east.everywhere("docker.io", _MIRROR))
 
 
-@pytest.mark.nightly
 @pytest.mark.parametrize(("batches", "how"), _CALLS)
 @pytest.mark.usefixtures("before")
 def test_report_has_every_node(project: Project, east: Members, batches: str, how: str) -> None:
@@ -92,7 +89,7 @@ def test_report_has_every_node(project: Project, east: Members, batches: str, ho
     east.must_be_untouched(run, east.everywhere("docker.io", _MIRROR))
 
 
-@pytest.mark.parametrize("tasks_from", mostly_nightly(["main", "rollback", "remove"], "remove"))
+@pytest.mark.parametrize("tasks_from", ["main", "rollback", "remove"])
 @pytest.mark.usefixtures("before")
 def test_a_wrong_variable_is_named_before_anything_is_touched(project: Project, east: Members, tasks_from: str) -> None:
     run = _call(project, east, "", "import_role", tasks_from, k3s_registries_on_failure="sometimes").refused()

@@ -24,7 +24,7 @@ from tests.integration.cluster import REMOVE, SITE, Cluster, Run
 from tests.integration.secrets_watch import ProcessWatch, Secrets
 
 # The stand-in's containerd 2 is built; a real K3s has its own.
-pytestmark = [] if os.environ.get("K3S_BINARY") else pytest.mark.golang
+pytestmark = [pytest.mark.nightly] if os.environ.get("K3S_BINARY") else [pytest.mark.nightly, pytest.mark.golang]
 NAME = os.environ.get("INTEGRATION_FLEET", "integration") + "store"
 VERIFY = "playbooks/verify.yml"
 STATE = "/etc/rancher/k3s/k3sfleet/"

@@ -55,8 +55,8 @@ CASES = {
 }  # fmt: skip
 
 
-#: One for each exit code and each way in which it comes about.
-ALWAYS = ("changed", "failed, and the rest is stopped", "refused by the variables", "unreachable in its commit")
+#: One for each exit code.
+ALWAYS = ("changed", "failed, and the rest is stopped", "unreachable in its commit")
 
 
 @pytest.mark.parametrize("name", mostly_nightly(CASES, *ALWAYS))
