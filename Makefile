@@ -35,10 +35,10 @@ $(LINK):
 include tests/fleet/fleet.mk
 
 # What needs a fleet waits more than it computes: LANES targets at once, the longest first; the words of each come when it
-# has ended. Before them, one by one, what all need: Debian's packages, and the node image (of the demo). docs-check begins
-# with artifact, whose site it looks at.
+# has ended. Before them, one by one, what all need: Debian's packages, and the node image (of the demo, whose fleet
+# would only be in the way). docs-check begins with artifact, whose site it looks at.
 LANES ?= 3
-FIRST := deps demo
+FIRST := deps demo demo-down
 TOGETHER := integration faults-quick unit integration-logins recipes reuse mirror molecule sanity hostile registry-faults report-check docs-check newcomer monitoring conformance awx-api \
 	lint lint-command workflows-check
 

@@ -19,7 +19,7 @@ from tests.bench.measurement import Measurement
 from tests.bench.ratios import Question
 from tests.bench.rounds import Timings, interleaved
 
-SIZES = (20, 100, 400)
+SIZES = (20, 400)
 LARGE_SIZES = (100, 1000)
 
 UNCHANGED = 1.0

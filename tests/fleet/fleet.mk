@@ -14,6 +14,10 @@ demo: venv links fleet-deps ## a fleet, a registry, the playbook, and a table of
 	@$(FLEET) up demo --servers $(DEMO_SERVERS) --agents $(DEMO_AGENTS) --k3s $(K3S)
 	@$(BIN)/python -m tests.demo demo
 
+.PHONY: demo-down
+demo-down: venv ## the demo's fleet is gone
+	@$(FLEET) down demo
+
 .PHONY: fleet-smoke
 fleet-smoke: venv fleet-deps ## does the test fleet's stand-in misbehave as K3s does? (6 minutes)
 	@$(BIN)/python -m tests.fleet.smoke
