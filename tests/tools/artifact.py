@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What people install: built, installed apart from the checkout, documented, and accepted by Galaxy's importer.
 
-``.cache/artifact/`` keeps the tarball and the importer's own virtual environment. Galaxy's importer and ansible-lint look
-at the tarball with NIGHTLY=1 only; `make lint` has ansible-lint look at the checkout.
+``.cache/artifact/`` keeps the tarball and the importer's own virtual environment. Galaxy's importer and ansible-lint
+look at the tarball with NIGHTLY=1 only; `make lint` has ansible-lint look at the checkout.
 """
 
 from __future__ import annotations
