@@ -36,10 +36,12 @@ include tests/fleet/fleet.mk
 
 # What needs a fleet waits more than it computes: LANES targets at once, the longest first; the words of each come when it
 # has ended. Before them, one by one, what all need: Debian's packages, and the node image (of the demo, whose fleet
-# would only be in the way). docs-check begins with artifact, whose site it looks at.
+# would only be in the way), and beside them what needs nothing of that. docs-check begins with artifact, whose site it
+# looks at.
 LANES ?= 3
 FIRST := deps demo demo-down
-TOGETHER := integration faults-quick unit integration-logins recipes reuse mirror molecule sanity hostile registry-faults report-check docs-check newcomer monitoring conformance awx-api \
+BESIDE := sanity
+TOGETHER := integration faults-quick unit integration-logins recipes reuse mirror molecule hostile registry-faults report-check docs-check newcomer monitoring conformance awx-api \
 	lint lint-command workflows-check
 
 # WITHOUT_GO=1 leaves out what is tried with the containerd of current K3s, which Go builds.
@@ -60,14 +62,14 @@ endif
 
 .PHONY: test
 test: venv links ## everything CI runs, and what of it took how long
-	@$(BIN)/python tests/tools/lanes.py --lanes $(LANES) $(LEFT_OUT) --first $(FIRST) --then $(TOGETHER)
+	@$(BIN)/python tests/tools/lanes.py --lanes $(LANES) $(LEFT_OUT) --first $(FIRST) --beside $(BESIDE) --then $(TOGETHER)
 
 # What takes too long to wait for after each change: these, and the tests that are marked nightly.
 LONG := faults rehearsal-proof versions integration-nodes airgap runner molecule-ha ee
 
 .PHONY: nightly
 nightly: venv links ## make test with everything that it leaves out (hours)
-	@NIGHTLY=1 $(BIN)/python tests/tools/lanes.py --lanes $(LANES) $(LEFT_OUT) --first $(FIRST) --then $(LONG) $(TOGETHER)
+	@NIGHTLY=1 $(BIN)/python tests/tools/lanes.py --lanes $(LANES) $(LEFT_OUT) --first $(FIRST) --beside $(BESIDE) --then $(LONG) $(TOGETHER)
 
 .PHONY: lint
 lint: venv links ## ansible-lint (production), yamllint, ruff, mypy (strict), changelog fragments

@@ -24,6 +24,8 @@ from tests.fleet.logins.town import Town
 from tests.fleet.logins.users import Users, new_password
 from tests.integration.cluster import REMOVE, SITE, Cluster
 
+pytestmark = pytest.mark.nightly
+
 VERIFY = "playbooks/verify.yml"
 DIAGNOSE = "playbooks/diagnose.yml"
 FOLDER = "/var/lib/rancher/credentialprovider"
@@ -150,7 +152,6 @@ def _said(output: str) -> str:
     return " ".join(output.split())
 
 
-@pytest.mark.nightly
 def test_check_mode_tells_what_would_come_and_shows_no_secret(scene: Scene) -> None:
     check = scene.cluster.play(SITE, "--check", "--diff", "-vvv", variables=scene.wanted()).ok()
     assert "own-provider" in check.output
@@ -177,7 +178,6 @@ def test_the_first_rollout_restarts_each_node_once_and_pods_pull_through_it(scen
     assert scene.cloud.handed_out == 1
 
 
-@pytest.mark.nightly
 def test_a_new_password_and_a_new_program_restart_nothing(scene: Scene) -> None:
     cluster, started, since = scene.cluster, scene.started(), time.time()
     scene.rotate()
@@ -191,7 +191,6 @@ def test_a_new_password_and_a_new_program_restart_nothing(scene: Scene) -> None:
     assert scene.town.ledger.tries_of_former(since) == []
 
 
-@pytest.mark.nightly
 def test_verify_starts_a_provider_as_the_kubelet_does(scene: Scene) -> None:
     cluster = scene.cluster
     by_kubelet = {name: text.splitlines()[-1] for name, text in cluster.everywhere("cat " + SEEN).items()}
@@ -209,7 +208,6 @@ def test_verify_starts_a_provider_as_the_kubelet_does(scene: Scene) -> None:
         assert set(by_verify["environ"]) >= {"PATH", "LOGINS", "OTHER"}
 
 
-@pytest.mark.nightly
 def test_a_canary_that_fails_puts_the_providers_back(scene: Scene) -> None:
     cluster, first = scene.cluster, scene.cluster.names[0]
     before = cluster.read(first, CONFIG)
@@ -234,7 +232,6 @@ def _with_bad_ones(scene: Scene) -> dict[str, Any]:
     return scene.wanted(env=IN_ENV[1], more=tuple(more))
 
 
-@pytest.mark.nightly
 def test_verify_names_each_provider_that_gives_nothing(scene: Scene) -> None:
     cluster, node = scene.cluster, scene.cluster.agents[0]
     cluster.everywhere("umask 022; cat >%s; chmod 755 %s" % (FOREIGN, FOREIGN), stdin=providers.SILENT.encode())
@@ -272,7 +269,6 @@ def test_verify_names_each_provider_that_gives_nothing(scene: Scene) -> None:
         assert words in told
 
 
-@pytest.mark.nightly
 def test_without_providers_nothing_of_them_is_left(scene: Scene) -> None:
     cluster, last = scene.cluster, scene.cluster.names[-1]
     removed = cluster.play(REMOVE, "--limit", last).ok()
@@ -295,7 +291,6 @@ def test_without_providers_nothing_of_them_is_left(scene: Scene) -> None:
     workloads.until_refused(cluster.fleet, scene.pod(last, "%s/team/app:%s" % (scene.rotated.host, tag)), 60.0)
 
 
-@pytest.mark.nightly
 def test_somebody_else_s_providers_stop_the_run_or_are_taken_over(scene: Scene) -> None:
     cluster, node = scene.cluster, scene.cluster.names[-1]
     wanted = scene.wanted()

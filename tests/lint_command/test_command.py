@@ -125,7 +125,8 @@ def test_attempts_for_an_image(command: Path, tmp_path: Path, elsewhere: dict[st
     )
 
 
-@pytest.mark.parametrize(("text", "status"), [pytest.param(GOOD, 0, marks=pytest.mark.nightly), (ERROR, 1)])
+@pytest.mark.nightly
+@pytest.mark.parametrize(("text", "status"), [(GOOD, 0), (ERROR, 1)])
 def test_the_hook_in_a_repository_that_holds_only_registries_yaml(
     pre_commit: Path, tmp_path: Path, elsewhere: dict[str, str], text: str, status: int
 ) -> None:

@@ -22,7 +22,8 @@ from tests.mirror.play import mirror
 from tests.mirror.registries import LocalRegistry
 
 
-@pytest.mark.parametrize("name", ["images.tar", pytest.param("images", marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ["images.tar", "images"])
 def test_an_export_crosses_the_gap_with_its_digests(
     source: LocalRegistry, target: LocalRegistry, few: dict[str, str], tmp_path: Path, name: str
 ) -> None:

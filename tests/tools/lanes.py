@@ -117,6 +117,9 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lanes", type=int, default=3, help="how many targets run at the same time (default 3)")
     parser.add_argument("--first", nargs="*", default=[], help="targets that run one by one, before all others")
+    parser.add_argument(
+        "--beside", nargs="*", default=[], help="targets that begin with those, and need nothing of them"
+    )
     parser.add_argument("--then", nargs="+", required=True, help="targets that run side by side, the longest first")
     parser.add_argument("--left-out", default="", help="what has been left out and why, said at the end")
     options = parser.parse_args(arguments)
@@ -129,19 +132,24 @@ def main(arguments: Sequence[str]) -> int:
         return [os.environ.get("MAKE", "make"), "--no-print-directory", target]
 
     began = time.monotonic()
-    alone, together = Lanes(1, command, say), Lanes(options.lanes, command, say)
+    alone, beside, together = (Lanes(number, command, say) for number in (1, len(options.beside) or 1, options.lanes))
 
     def stop(signum: int, _frame: FrameType | None) -> None:
-        alone.stop()
-        together.stop()
+        for one in (alone, beside, together):
+            one.stop()
         sys.exit(128 + signum)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    ended = alone.run(options.first)
-    if not any(one.code for one in ended):
-        say("=== %d at a time: %s" % (options.lanes, " ".join(options.then)))
-        ended += together.run(options.then)
+    with ThreadPoolExecutor(1) as early:
+        begun = early.submit(beside.run, options.beside)
+        ended = alone.run(options.first)
+        if any(one.code for one in ended):
+            beside.stop()
+        else:
+            say("=== %d at a time: %s" % (options.lanes, " ".join(options.then)))
+            ended += together.run(options.then)
+        ended += begun.result()
     say(table(ended, time.monotonic() - began))
     failed = [one.target for one in ended if one.code]
     if failed:

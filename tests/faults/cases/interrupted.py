@@ -115,7 +115,7 @@ CASES = [
     Case("controller killed", "while staging", _killed("server-1", _staging), "", _OLD),
     Case("controller killed", "between stage and commit", _killed("server-1", _staged), "", _OLD),
     Case("controller killed", "during the commit", _killed("server-1", _committing), "", _FIRST_NEW),
-    Case("controller killed", "during the wait", _killed("server-1", _waiting), "", _FIRST_NEW, quick=True),
+    Case("controller killed", "during the wait", _killed("server-1", _waiting), "", _FIRST_NEW),
     Case("controller killed", "during the rollback", _killed("server-1", _putting_back), "", _OLD),
     # Who cannot be reached while staging has not been touched; the others go on.
     Case("connection cut", "while staging", _cut("agent-1", _staging), _GONE, {"agent-1": "old", "*": "new"}),

@@ -77,7 +77,7 @@ def test_make_test_checks_the_workflows_unless_it_is_told_that_there_is_no_go() 
     assert "workflows-check" in said
     assert "--left-out" not in said
     said = _dry_run("WITHOUT_GO=1")
-    assert "--first deps demo --then integration " in said
+    assert "--first deps demo demo-down --beside sanity --then integration " in said
     assert "workflows-check" not in said.partition("--then")[2]
     assert '--left-out "WITHOUT_GO is set' in said
 

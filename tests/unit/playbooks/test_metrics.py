@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from local_fleet import Done, run
 
 from tests import results
@@ -36,6 +37,7 @@ def play(folder: Path, playbook: str, *arguments: str, **more: Any) -> Done:
     return run(folder, playbook, FLEET, *arguments, variables={**variables(folder), **more})
 
 
+@pytest.mark.nightly
 def test_from_the_first_run_to_the_removal(tmp_path: Path) -> None:
     files = [metrics_of(tmp_path, host) for host in ("server-1", "agent-1")]
     for file in files:

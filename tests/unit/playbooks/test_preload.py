@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from local_fleet import run
 
 from tests.mirror.exports import export
@@ -25,6 +26,7 @@ def _placed(folder: Path) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.nightly
 def test_it_comes_once_and_goes_again(tmp_path: Path) -> None:
     archives = tmp_path / "archives"
     variables = {

@@ -3,6 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -63,6 +66,28 @@ def test_a_minute_tells_what_is_running(monkeypatch: pytest.MonkeyPatch) -> None
     assert told.wait(60)
     running.stop()
     thread.join(60)
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_what_begins_beside_the_first_ends_with_them_if_they_fail(tmp_path: Path, code: int) -> None:
+    """All stand-ins for make note who they are; the first waits until the one beside it has begun."""
+    make = tmp_path / "make"
+    make.write_text(
+        """#!/bin/sh
+cd %s; touch $2.began
+case $2 in
+    first) while ! test -e beside.began; do sleep 0.01; done; exit %d ;;
+    beside) while ! test -e second.began; do sleep 0.01; done ;;
+esac
+"""
+        % (tmp_path, code)
+    )
+    make.chmod(0o755)
+    command = [sys.executable, lanes.__file__, "--first", "first", "--beside", "beside", "--then", "second"]
+    done = subprocess.run(command, env={**os.environ, "MAKE": str(make)}, capture_output=True, text=True, check=False)
+    assert done.returncode == (1 if code else 0), done.stderr
+    assert (tmp_path / "second.began").exists() != bool(code)
+    assert ("FAILED: first, beside." if code else "everything passed") in done.stdout
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1:00 min"), (187, "3:07 min")])
