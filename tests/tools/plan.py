@@ -22,8 +22,11 @@ sys.path.insert(0, str(CHECKOUT))
 from tests.real.releases import releases  # noqa: E402
 from tests.versions.__main__ import BETWEEN, TRIALS  # noqa: E402
 
-# Not jobs: what only prepares a machine for the others, and what has a matrix of its own.
-_NO_JOBS = {"deps", "versions"}
+#: The Makefile's lists that `make test` and `make nightly` run.
+PUSH = ("FIRST", "BESIDE", "TOGETHER")
+NIGHT = ("FIRST", "BESIDE", "LONG", "TOGETHER")
+# Not jobs: what only prepares a machine for the others or clears it, and what has a matrix of its own.
+_NO_JOBS = {"deps", "demo-down", "versions"}
 #: Runners with this tag run jobs as root on a virtual machine, because the fleet's nodes are privileged containers.
 GITLAB_TAG = "k3sfleet-vm"
 
@@ -46,8 +49,8 @@ def versions() -> list[dict[str, str]]:
 
 
 LISTS = {
-    "targets": lambda: targets("FIRST", "TOGETHER"),
-    "nightly": lambda: targets("FIRST", "LONG", "TOGETHER"),
+    "targets": lambda: targets(*PUSH),
+    "nightly": lambda: targets(*NIGHT),
     "releases": releases,
     "versions": versions,
 }
@@ -69,7 +72,7 @@ def gitlab(nightly: bool) -> dict[str, Any]:
         "variables": {"PIP_CACHE_DIR": "$CI_PROJECT_DIR/.cache/pip", "NIGHTLY": "1" if nightly else ""},
         ".job": {"stage": "test", **template},
     }
-    for target in targets("FIRST", "LONG", "TOGETHER") if nightly else targets("FIRST", "TOGETHER"):
+    for target in targets(*(NIGHT if nightly else PUSH)):
         jobs[target] = {"extends": ".job", "script": [".ci/job " + target]}
     for release in releases():
         jobs["K3s " + release] = {"extends": ".job", "script": [".ci/job real K3S_RELEASE=" + release]}
