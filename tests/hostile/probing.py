@@ -23,7 +23,7 @@ IMAGE = f"mirrored.test/{REPOSITORY}:{TAG}"
 BOTH = ((), (IMAGE,))
 """The endpoint itself, and an image of it."""
 EITHER = (pytest.param((), marks=pytest.mark.nightly), pytest.param((IMAGE,)))
-"""The same for parameters; to ask for an image takes all the steps that the endpoint itself takes."""
+"""The same for parameters. By day it is the image: the same client asks the same hosts for it, and for more."""
 
 
 class Node:
