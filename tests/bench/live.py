@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the k3sfleet.registries authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Another login without restarts, compared with the same by restarts, one node at a time, of three servers and two
+"""Another login without restarts, compared with the same by restarts, one node at a time, of three servers and three
 agents.
 
 The nodes run the stand-in, which is made to take as long for its start as a real K3s does.
@@ -20,7 +20,7 @@ from tests.bench.rounds import interleaved
 from tests.fleet import faults, registry, up
 
 NAME = "benchlive"
-SERVERS, AGENTS = 3, 2
+SERVERS, AGENTS = 3, 3
 FASTER = 3.0
 """At least so many times faster than the restarts."""
 STARTS = {"server": 10.0, "agent": 3.0}
