@@ -20,7 +20,7 @@ from typing import Any, Iterator
 import pytest
 import yaml
 
-from tests.fleet import faults, up
+from tests.fleet import up
 from tests.integration.cluster import SITE, Cluster, Run
 from tests.integration.secrets_watch import Secrets
 
@@ -113,15 +113,3 @@ def configured(cluster: Cluster, story: Story) -> Cluster:
     story.run.ok()
     cluster.play().ok()
     return cluster
-
-
-@pytest.fixture
-def slow_agents(configured: Cluster) -> Iterator[None]:
-    """Agents that take long enough to start for their absences to overlap when they may."""
-    if configured.fleet.k3s == "stand-in":
-        for name in configured.agents:
-            faults.set_fault(configured.fleet, name, "ready-late:4")
-    yield
-    if configured.fleet.k3s == "stand-in":
-        for name in configured.agents:
-            faults.set_fault(configured.fleet, name, "clear")

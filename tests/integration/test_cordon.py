@@ -60,7 +60,6 @@ def _with_mirror(cluster: Cluster, name: str) -> dict[str, Any]:
     return {**_CORDON, "k3s_registries": config}
 
 
-@pytest.mark.usefixtures("slow_agents")
 def test_nodes_are_cordoned_while_they_restart_and_somebody_elses_cordon_stays(
     configured: Cluster, server: str
 ) -> None:
@@ -69,7 +68,6 @@ def test_nodes_are_cordoned_while_they_restart_and_somebody_elses_cordon_stays(
     variables = {**_with_mirror(configured, "cordon.test"), "k3s_registries_agent_batch": "2"}
     run = configured.play(variables=variables).ok()
     assert configured.restarts(run.began) == dict.fromkeys(configured.names, 1)
-    assert configured.overlaps(run.began) == [set(configured.agents)], "the agents of a batch, and no server"
     assert "each is cordoned before its restart, and uncordoned when it is healthy" in run.output
     assert _were_cordoned(configured, server) == {server, first, last}
     assert _cordoned(configured, server) == {last: ""}

@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Iterator
 
 import pytest
 
+from tests.fleet import faults
 from tests.integration.cluster import Cluster
+
+pytestmark = pytest.mark.nightly
 
 
 def _with_mirror(cluster: Cluster, name: str) -> dict[str, Any]:
@@ -20,7 +23,18 @@ def _with_mirror(cluster: Cluster, name: str) -> dict[str, Any]:
     return {"k3s_registries": config}
 
 
-@pytest.mark.nightly
+@pytest.fixture
+def slow_agents(configured: Cluster) -> Iterator[None]:
+    """Agents that take long enough to start for their absences to overlap when they may."""
+    if configured.fleet.k3s == "stand-in":
+        for name in configured.agents:
+            faults.set_fault(configured.fleet, name, "ready-late:4")
+    yield
+    if configured.fleet.k3s == "stand-in":
+        for name in configured.agents:
+            faults.set_fault(configured.fleet, name, "clear")
+
+
 @pytest.mark.usefixtures("slow_agents")
 def test_agents_of_a_batch_restart_together_and_never_with_a_server(configured: Cluster) -> None:
     run = configured.play(variables={**_with_mirror(configured, "two.test"), "k3s_registries_agent_batch": "2"}).ok()
@@ -28,7 +42,6 @@ def test_agents_of_a_batch_restart_together_and_never_with_a_server(configured: 
     assert configured.overlaps(run.began) == [set(configured.agents)]
 
 
-@pytest.mark.nightly
 @pytest.mark.usefixtures("slow_agents")
 def test_agents_restart_one_by_one_unless_asked_otherwise(configured: Cluster) -> None:
     run = configured.play(variables=_with_mirror(configured, "one.test")).ok()
@@ -36,7 +49,6 @@ def test_agents_restart_one_by_one_unless_asked_otherwise(configured: Cluster) -
     assert configured.overlaps(run.began) == []
 
 
-@pytest.mark.nightly
 def test_canary_host_comes_first(configured: Cluster) -> None:
     last = configured.agents[-1]
     run = configured.play(variables={**_with_mirror(configured, "first.test"), "k3s_registries_canary": last}).ok()
@@ -48,7 +60,6 @@ def test_canary_host_comes_first(configured: Cluster) -> None:
     assert configured.overlaps(run.began) == []
 
 
-@pytest.mark.nightly
 @pytest.mark.usefixtures("slow_agents")
 def test_what_is_left_after_the_time_is_the_next_runs_in_batches_with_a_pause(configured: Cluster) -> None:
     server = next(name for name in configured.names if name not in configured.agents)

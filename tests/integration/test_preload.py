@@ -20,7 +20,7 @@ from tests.mirror.exports import export
 PRELOAD = "playbooks/preload.yml"
 FOLDER = "/var/lib/rancher/k3s/agent/images"
 INCOMING = "/var/lib/rancher/k3s/agent/k3sfleet-preload"
-# Each import takes a node some time; at night there are as many as a release of K3s has.
+# Each import takes a node some time, so that there are fewer by day.
 COUNT = 40 if NIGHTLY else 12
 NAMES = ["docker.io/preloaded/part-%d:1" % number for number in range(COUNT)]
 _PINNED = (
