@@ -278,6 +278,10 @@ totals:
 import json
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._ansiballz import compiled_once
+
+compiled_once.begin()
+
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.arguments import MIRROR_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._mirror.work import MirrorProblem, answer
 

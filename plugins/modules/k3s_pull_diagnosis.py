@@ -130,6 +130,10 @@ import time
 from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._ansiballz import compiled_once
+
+compiled_once.begin()
+
 from ansible_collections.k3sfleet.registries.plugins.module_utils._credential_providers import (
     configured,
     kubelet_log,

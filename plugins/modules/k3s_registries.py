@@ -535,6 +535,10 @@ findings:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._ansiballz import compiled_once
+
+compiled_once.begin()
+
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import STAGE_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.staging_call import answer
 

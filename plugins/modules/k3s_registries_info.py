@@ -317,6 +317,10 @@ info:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._ansiballz import compiled_once
+
+compiled_once.begin()
+
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import (
     identify,
     unsure_answer,

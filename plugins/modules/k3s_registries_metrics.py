@@ -58,6 +58,10 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._ansiballz import compiled_once
+
+compiled_once.begin()
+
 from ansible_collections.k3sfleet.registries.plugins.module_utils._metrics import textfile
 
 ARGUMENTS: dict[str, dict[str, Any]] = {

@@ -261,6 +261,10 @@ import os
 from typing import TYPE_CHECKING
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.k3sfleet.registries.plugins.module_utils._ansiballz import compiled_once
+
+compiled_once.begin()
+
 from ansible_collections.k3sfleet.registries.plugins.module_utils._identity.from_parameters import places
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.arguments import NODE_ARGUMENTS
 from ansible_collections.k3sfleet.registries.plugins.module_utils._node.service import ServiceProblem, service_of
