@@ -14,6 +14,7 @@ from tests.fleet.state import Fleet
 FAULTS = {
     "never-ready": "the start goes on for ever: a server's unit stays activating, an agent gets no kubelet",
     "ready-late": "ready-late:SECONDS, the start takes that much longer",
+    "busy-start": "busy-start:SECONDS, the start takes that much more of a processor's time",
     "hang": "the process lives and does nothing at all",
     "crash-loop": "the process ends with an error half a second after each start",
     "containerd-down": "no containerd",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import random
 import shutil
@@ -68,6 +69,8 @@ class Supervisor:
             self.store.start()
         if self.faults.has("ready-late"):
             self.stop.wait(float(self.faults.argument("ready-late")))
+        if self.faults.has("busy-start"):
+            self._work(float(self.faults.argument("busy-start")))
         if self.faults.has("never-ready"):
             self._never_ready()
         self._start_agent(*found)
@@ -84,6 +87,13 @@ class Supervisor:
         while not self.stop.wait(1.0):
             pass
         sys.exit(0)
+
+    def _work(self, seconds: float) -> None:
+        """As K3s does for its start, which takes longer the busier the machine is."""
+        began = time.thread_time()
+        while time.thread_time() - began < seconds and not self.stop.is_set():
+            # About 10 ms each, during which other threads answer.
+            hashlib.pbkdf2_hmac("sha256", b"work", b"work", 20000)
 
     def _never_ready(self) -> None:
         while not self.stop.wait(5.0):
