@@ -60,14 +60,24 @@ def seconds_of_tasks(run: Run, first: str) -> float:
 
 
 def write_inventory(folder: Path, count: int) -> Path:
-    """Nodes of which each has been asked everything, about a fifth of them with some trouble."""
+    """Nodes of which each has been asked everything, about a fifth of them with some trouble.
+
+    A program that prints them: Ansible reads megabytes from one in half the time that it takes for a file, which it
+    copies piece by piece.
+    """
     hosts = samples.document(count)["hosts"]
-    children: dict[str, Any] = {group: {"hosts": {}} for group in ("server", "agent")}
+    groups: dict[str, Any] = {group: {"hosts": []} for group in ("server", "agent")}
+    known = {}
     for name, host in hosts.items():
-        children[host["group"]]["hosts"][name] = {"_k3s_registries_examined": no_template(examined(name, host))}
+        groups[host["group"]]["hosts"].append(name)
+        known[name] = {"_k3s_registries_examined": no_template(examined(name, host))}
     variables = {"ansible_connection": "local", "k3s_registries_report_file": str(folder / "report.html")}
-    path = folder / "inventory.json"
-    path.write_text(json.dumps({"k3s_cluster": {"children": children, "vars": variables}}), encoding="utf-8")
+    cluster = {"k3s_cluster": {"children": list(groups), "vars": variables}}
+    printed = folder / "inventory.json"
+    printed.write_text(json.dumps({**cluster, **groups, "_meta": {"hostvars": known}}), encoding="utf-8")
+    path = folder / "inventory"
+    path.write_text("#!/bin/sh\ncat '%s'\n" % printed, encoding="utf-8")
+    path.chmod(0o700)
     return path
 
 

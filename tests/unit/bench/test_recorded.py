@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from tests.report import samples
 
 
 def test_recorded_nodes_have_every_kind_of_trouble(tmp_path: Path) -> None:
-    content = json.loads(recorded.write_inventory(tmp_path, 120).read_text())["k3s_cluster"]["children"]
-    hosts = {**content["server"]["hosts"], **content["agent"]["hosts"]}
+    path = recorded.write_inventory(tmp_path, 120)
+    printed = json.loads(subprocess.run([str(path)], check=True, capture_output=True, text=True).stdout)
+    known = printed["_meta"]["hostvars"]
+    hosts = {name: known[name] for role in ("server", "agent") for name in printed[role]["hosts"]}
     found = [host["_k3s_registries_examined"] for host in hosts.values()]
     assert list(hosts) == sorted(
         hosts, key=lambda name: (not name.startswith("server"), samples.names(120).index(name))
