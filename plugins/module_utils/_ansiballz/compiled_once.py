@@ -21,10 +21,11 @@ _BELOW = __name__.rsplit(".", 2)[0] + "."
 
 
 class _Source:
-    """Runs a file of the zip as a module, and shows its lines in a traceback."""
+    """Runs a file of the zip as a module, shows its lines in a traceback, and gives other files of the zip to it."""
 
-    def __init__(self, text: str, place: str) -> None:
+    def __init__(self, text: str, place: str, archive: zipimporter) -> None:
         self._text, self._place = text, place
+        self.get_data = archive.get_data
 
     def create_module(self, spec: ModuleSpec) -> None:
         """None: Python's usual kind of module."""
@@ -53,7 +54,7 @@ class _Files:
             except OSError:
                 continue
             place = "%s/%s" % (self._archive.archive, inside)
-            spec = ModuleSpec(name, _Source(text, place), origin=place, is_package=is_package)  # type: ignore[arg-type]
+            spec = ModuleSpec(name, _Source(text, place, self._archive), origin=place, is_package=is_package)  # type: ignore[arg-type]
             spec.has_location = True
             if spec.submodule_search_locations is not None:
                 spec.submodule_search_locations.append(place.rpartition("/")[0])

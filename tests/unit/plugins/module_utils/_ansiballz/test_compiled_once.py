@@ -34,6 +34,7 @@ sys.path.insert(0, sys.argv[1])
 {begin}
 import {package}._node.stage as stage
 import {package}.lone
+from {package}._credential_store.handed_over import program_text
 try:
     {package}.lone.fail()
 except ValueError:
@@ -44,7 +45,7 @@ print(json.dumps({{
     "most": max(number for name, number in compiled.items() if "_rules" in name),
     "files": sum(name.startswith(archive) for name in compiled),
     "file": stage.__file__, "package": stage.__package__, "path": list(sys.modules[stage.__package__].__path__),
-    "said": said,
+    "said": said, "program": program_text("/usr/bin/python3").decode().count("def main"),
 }}))
 """
 BEGIN = f"from {PACKAGE}._ansiballz import compiled_once\ncompiled_once.begin()"
@@ -84,6 +85,11 @@ def test_a_module_looks_as_it_does_without(archive: Path) -> None:
     for key in ("file", "package", "path"):
         assert found[key] == plain[key]
     assert "raise ValueError('a line of its own')" in str(found["said"])
+
+
+def test_the_source_of_another_file_can_be_read(archive: Path) -> None:
+    """The credential store's program is written to nodes out of the zip."""
+    assert _run(archive, BEGIN)["program"] == 1
 
 
 def test_outside_of_a_zip_nothing_changes() -> None:
