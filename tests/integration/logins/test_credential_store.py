@@ -24,7 +24,7 @@ from tests.integration.cluster import REMOVE, SITE, Cluster, Run
 from tests.integration.secrets_watch import ProcessWatch, Secrets
 
 # The stand-in's containerd 2 is built; a real K3s has its own.
-pytestmark = [pytest.mark.nightly] if os.environ.get("K3S_BINARY") else [pytest.mark.nightly, pytest.mark.golang]
+pytestmark = [] if os.environ.get("K3S_BINARY") else [pytest.mark.golang]
 NAME = os.environ.get("INTEGRATION_FLEET", "integration") + "store"
 VERIFY = "playbooks/verify.yml"
 STATE = "/etc/rancher/k3s/k3sfleet/"
@@ -160,6 +160,7 @@ def test_a_password_that_the_registry_refuses_is_taken_back(scene: Scene) -> Non
     scene.pods_run("third")
 
 
+@pytest.mark.nightly
 def test_a_mirror_that_would_be_given_the_credentials_stops_the_run(scene: Scene) -> None:
     before = scene.digests()
     run = scene.play(mirrors=(scene.other.url,)).refused()
