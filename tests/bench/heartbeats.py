@@ -7,15 +7,17 @@ restart."""
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime
 import http.client
 import json
 import os
 import ssl
+import threading
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Mapping
+from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 
 import yaml
 
@@ -30,6 +32,13 @@ _LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/"
 _NODE = "/api/v1/nodes/"
 
 
+class Sign(NamedTuple):
+    """A heartbeat or a renewal of the Lease: when the node gave it, and when it was seen, as epoch times."""
+
+    given: float
+    seen: float
+
+
 class Heartbeats:
     """Asks the API of a fleet's first server, with the administrator's certificate."""
 
@@ -40,18 +49,32 @@ class Heartbeats:
         self._address, self._port = server.address, int(kubeconfig["clusters"][0]["cluster"]["server"].split(":")[-1])
         self._context = _context(kubeconfig)
 
-    def seconds_of_restart(self, node: Node, patience: float = 180.0) -> float:
-        """Restart the node's K3s, and wait for a heartbeat or a renewal of its Lease since then.
+    @contextlib.contextmanager
+    def watched(self, node: Node) -> Iterator[list[Sign]]:
+        """The signs of a node while the block lasts, each as soon as it is there."""
+        signs: list[Sign] = []
+        over = threading.Event()
 
-        :raises FleetError: if there is none for so many seconds.
-        """
-        began = time.time()
-        nodes.execute(self._fleet, node.name, ["systemctl", "restart", "--no-block", self._fleet.service(node)])
-        while time.time() - began < patience:
-            if self._heard_of(node) > began:
-                return time.time() - began
-            time.sleep(POLL)
-        raise FleetError("%s: no heartbeat %d s after its restart" % (node.name, patience))
+        def watch() -> None:
+            while not over.wait(POLL):
+                last = self._heard_of(node)
+                if last > (signs[-1].given if signs else 0.0):
+                    signs.append(Sign(last, time.time()))
+
+        watching = threading.Thread(target=watch)
+        watching.start()
+        try:
+            yield signs
+        finally:
+            over.set()
+            watching.join()
+
+    def restarted_at(self, node: Node) -> float:
+        """The epoch time at which systemd began the last restart of the node's K3s."""
+        command = ["systemctl", "show", "--property=ActiveExitTimestampMonotonic", "--value", self._fleet.service(node)]
+        # A container's monotonic clock is that of its machine.
+        exited = int(nodes.execute(self._fleet, node.name, command).stdout) / 1e6
+        return time.time() - time.monotonic() + exited
 
     def _heard_of(self, node: Node) -> float:
         """The epoch time; 0.0 while the API does not answer."""
@@ -71,6 +94,17 @@ class Heartbeats:
             return content if answer.status == 200 else {}
         finally:
             connection.close()
+
+
+def seconds_of_restart(began: float, signs: Sequence[Sign]) -> float:
+    """From a restart's begin to when its first sign was seen.
+
+    :raises FleetError: if there is none.
+    """
+    for sign in signs:
+        if sign.given > began:
+            return sign.seen - began
+    raise FleetError("no heartbeat since the restart, of %d" % len(signs))
 
 
 def latest(lease: Mapping[str, Any], node: Mapping[str, Any]) -> float:

@@ -42,6 +42,10 @@ class Timings:
             line, found.measured, "times", question.budget, question.at_least, (found.low, found.high), found.rounds
         )
 
+    def settle(self, questions: Iterable[Question]) -> bool:
+        """Whether more rounds would hardly change the verdict on any of them."""
+        return bool(self.rounds) and all(_settled(self.ratio(one), one) for one in questions)
+
     def ratio(self, question: Question) -> Ratio:
         """:raises LookupError: for a question about something that never ran."""
         found = ratio(question, self.rounds)

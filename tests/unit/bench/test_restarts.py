@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from tests.bench import restarts
-from tests.bench.heartbeats import latest
+from tests.bench.heartbeats import Sign, latest, seconds_of_restart
 from tests.bench.measurement import NotMeasured
 from tests.fleet.process import FleetError
 
@@ -38,3 +38,10 @@ def test_the_last_sign_of_a_node_is_its_lease_or_its_heartbeat() -> None:
     assert latest(lease, node) - latest(lease, {}) == 0.75
     assert latest({}, node) == latest(lease, node)
     assert latest({}, {}) == latest({"spec": None}, {"status": None}) == 0.0
+
+
+def test_a_restart_ends_with_the_first_sign_that_is_newer() -> None:
+    signs = [Sign(99.0, 99.1), Sign(100.5, 110.2), Sign(111.0, 112.0)]
+    assert seconds_of_restart(100.0, signs) == pytest.approx(10.2)
+    with pytest.raises(FleetError, match="no heartbeat since the restart, of 1"):
+        seconds_of_restart(100.0, signs[:1])
