@@ -60,11 +60,13 @@ def interleaved(
     most: int = 8,
     seconds: float = 120.0,
     clock: Callable[[], float] = time.monotonic,
+    tell: Callable[[str], object] = lambda _line: None,
 ) -> Timings:
     """Time ``runs`` until every question is settled, ``most`` rounds are over, or one more would take longer than
     ``seconds`` in all. There is always one.
 
     :param runs: what to run by name; each returns the seconds that count.
+    :param tell: is told of every run, for benches whose rounds take minutes.
     """
     timings, began = Timings(), clock()
     open_questions = list(questions)
@@ -80,6 +82,7 @@ def interleaved(
             started = clock()
             times[name] = runs[name]()
             longest[name] = max(longest.get(name, 0.0), clock() - started)
+            tell("round %d, %s: %.1f s" % (len(timings.rounds) + 1, name, times[name]))
         timings.rounds.append(times)
         open_questions = [one for one in open_questions if not _settled(timings.ratio(one), one)]
     return timings

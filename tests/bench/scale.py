@@ -18,6 +18,7 @@ from tests.bench.local_nodes import FORKS, LocalNodes
 from tests.bench.measurement import Measurement
 from tests.bench.ratios import Question
 from tests.bench.rounds import Timings, interleaved
+from tests.fleet.process import say
 
 SIZES = (20, 400)
 LARGE_SIZES = (100, 1000)
@@ -71,7 +72,7 @@ def _measured(sizes: tuple[int, ...], seconds: float, growth: float | None = Non
             for count in sizes
         }
         grows = Question((_site(largest), _ping(smallest)), (_site(smallest), _ping(largest)), growth)
-        timings = interleaved(runs, [*unchanged.values(), grows], seconds=seconds)
+        timings = interleaved(runs, [*unchanged.values(), grows], seconds=seconds, tell=say)
     for count in sizes:
         yield from _per_node(timings, count)
         yield timings.judged(f"  site.yml, unchanged, {count} nodes: of the ping", unchanged[count])

@@ -150,3 +150,9 @@ def test_a_line_says_how_sure_it_is() -> None:
     line = timed([clear], ours=3.0, ping=1.0)[0].judged("ours", clear).line
     assert "OVER BUDGET" in line
     assert line.endswith(", 3 rounds)")
+
+
+def test_whoever_waits_is_told_of_each_run() -> None:
+    told: list[str] = []
+    interleaved({"ours": lambda: 2.0, "ping": lambda: 4.0}, [Question(("ours",), ("ping",))], tell=told.append)
+    assert told == ["round 1, ours: 2.0 s", "round 1, ping: 4.0 s"]
