@@ -8,7 +8,8 @@ from __future__ import annotations
 import datetime
 import hashlib
 import os
-from typing import Any, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleError
@@ -20,6 +21,10 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.ledge
 
 def plain(value: Any) -> Any:
     """``value`` as plain Python types: without Ansible's tags, unsafe strings and lazy containers."""
+    # First what there is most of: every host of a run does this with the names of all hosts.
+    if isinstance(value, str):
+        # str() of a subclass may return the subclass; joining makes a new, plain one.
+        return value if type(value) is str else "".join([str.__str__(value)])
     if isinstance(value, Mapping):
         return {plain(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -29,9 +34,6 @@ def plain(value: Any) -> Any:
             return kind(value)
     if isinstance(value, bytes):
         return bytes(value)
-    if isinstance(value, str):
-        # str() of a subclass may return the subclass; joining makes a new, plain one.
-        return "".join([str.__str__(value)])
     return value
 
 
