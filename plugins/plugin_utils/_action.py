@@ -24,7 +24,7 @@ def plain(value: Any) -> Any:
     # First what there is most of: every host of a run does this with the names of all hosts.
     if isinstance(value, str):
         # str() of a subclass may return the subclass; joining makes a new, plain one.
-        return value if type(value) is str else "".join([str.__str__(value)])
+        return "".join([str.__str__(value)])
     if isinstance(value, Mapping):
         return {plain(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
