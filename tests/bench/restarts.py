@@ -71,8 +71,8 @@ def _measured(runs: FleetRuns) -> Iterator[Measurement]:
 
     questions = {role: Question(("run " + role,), ("K3s " + role,), RESTART) for role in _NODES}
     timings, began = Timings(), time.monotonic()
-    while time.monotonic() - began < _SECONDS and not timings.settle(questions.values()):
-        timings.rounds.append({name: seconds for role in _NODES for name, seconds in restart(role).items()})
+    while time.monotonic() - began < _SECONDS and not timings.settles(questions.values()):
+        timings.rounds.append({**restart("server"), **restart("agent")})
     for role, question in questions.items():
         yield timings.plain(f"a K3s {role}: systemctl restart to the first sign of it", "K3s " + role)
         yield timings.plain(f"a K3s {role} that site.yml restarts", "run " + role)

@@ -42,7 +42,7 @@ class Timings:
             line, found.measured, "times", question.budget, question.at_least, (found.low, found.high), found.rounds
         )
 
-    def settle(self, questions: Iterable[Question]) -> bool:
+    def settles(self, questions: Iterable[Question]) -> bool:
         """Whether more rounds would hardly change the verdict on any of them."""
         return bool(self.rounds) and all(_settled(self.ratio(one), one) for one in questions)
 
