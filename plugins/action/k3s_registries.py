@@ -54,12 +54,13 @@ from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.provi
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._prepare.sources import SourceProblem
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._report import handed_on
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import ansible_run, questions, summary
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.arrivals import Arrival
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rehearsing_action import (
     RehearsingAction,
     asks_while_staging,
 )
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.rollout_settings import canary_hosts, check
-from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host, Run, begin
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Host
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._settings import default_registry, emptiness, limits
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._short_way import checked_once
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._short_way.short_way_action import ShortWayAction
@@ -165,10 +166,8 @@ class ActionModule(ShortWayAction, RehearsingAction):
         self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any], began: float, problem: BaseException | None
     ) -> None:
         """Enter a node that has given no answer, and whether it could not be reached."""
-        with ledger_of(arguments).opened() as run:
-            if isinstance(problem, AnsibleConnectionFailure):
-                run.unreachable = sorted({*run.unreachable, str(task_vars.get("inventory_hostname", ""))})
-            self._arrive(run, arguments, "", task_vars, began)
+        unreachable = isinstance(problem, AnsibleConnectionFailure)
+        self._arrive(arguments, task_vars, began, unreachable=unreachable)
 
     def checked(self, task_vars: Mapping[str, Any], of_the_role: Mapping[str, Any]) -> tuple[Prepared, list[str]]:
         """Check everything that the controller knows, without asking the node.
@@ -373,21 +372,32 @@ class ActionModule(ShortWayAction, RehearsingAction):
             raise AnsibleActionFail("%s. Nothing has been touched." % "; ".join(found.errors))
         return found.warnings
 
-    def _arrive(
-        self, run: Run, arguments: Mapping[str, Any], service_state: str, task_vars: Mapping[str, Any], began: float
-    ) -> None:
-        """Enter that this node has answered, or cannot. The last of its cluster says on which there was no K3s to
-        restart, and sums the run up if nothing is left to do."""
-        cluster, host = str(arguments["cluster"]), str(task_vars.get("inventory_hostname", ""))
-        if host in run.arrived or not run.arrived:
-            run.began, run.summed_up = began, False
-        run.began = min(run.began, began)
-        run.follows = (arguments["rollout"] or {}).get("follows", True)
-        hosts = only_files.expected(cluster, task_vars.get("ansible_play_hosts") or (), task_vars.get("groups") or {})
-        said = only_files.arrive(run.arrived, host, service_state, hosts)
-        if said:
-            display.display("Cluster %s: %s" % (cluster, said))
-        lines = summary.lines(run, cluster, task_vars, self._task.check_mode)
+    def _arrive(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any], began: float, **found: Any) -> None:
+        """Tell the run's ledger that this node has answered, or cannot. The last of its cluster says on which there was
+        no K3s to restart, and sums the run up if nothing is left to do.
+
+        :param found: fields of :class:`Arrival`.
+        """
+        cluster, groups = str(arguments["cluster"]), task_vars.get("groups") or {}
+        rollout = arguments["rollout"] or {}
+        arrival = Arrival(
+            name=str(task_vars.get("inventory_hostname", "")),
+            began=began,
+            follows=rollout.get("follows", True),
+            # Ansible's main process. A worker that has outlived it would see another parent and take that for the run.
+            controller=os.getppid(),
+            in_order=ansible_run.takes_hosts_in_order(self._task),
+            canary=canary_hosts(rollout.get("canary", ""), groups),
+            **found,
+        )
+        hosts = only_files.expected(cluster, task_vars.get("ansible_play_hosts") or (), groups)
+        with ledger_of(arguments).entered(arrival, hosts) as run:
+            if run is None:
+                return
+            said = only_files.line(run.arrived)
+            if said:
+                display.display("Cluster %s: %s" % (cluster, said))
+            lines = summary.lines(run, cluster, task_vars, self._task.check_mode)
         self._summed_up = bool(lines)
         for line in lines:
             display.display(line)
@@ -401,37 +411,40 @@ class ActionModule(ShortWayAction, RehearsingAction):
         began: float,
     ) -> None:
         """Tell the run's ledger what this host needs."""
-        host = str(task_vars.get("inventory_hostname", ""))
-        health = answer.get("health") or {}
-        with ledger_of(arguments).opened() as run:
-            # Ansible's main process. A worker that has outlived it would see another parent and take that for the run.
-            run.controller = run.controller or os.getppid()
-            run.in_order = ansible_run.takes_hosts_in_order(self._task)
-            run.canary = canary_hosts((arguments["rollout"] or {}).get("canary", ""), task_vars.get("groups") or {})
-            begin(run, host)
-            if answer.get("failed"):
-                run.hosts.pop(host, None)
-                run.failed[host] = str(answer.get("msg", ""))
-                if any(item["what"] in ("group", "rancher") for item in answer.get("contradictions") or []):
-                    # It belongs to a cluster, but the inventory does not say to which, or it belongs to Rancher, as its
-                    # neighbours may, and so may their cluster: nothing restarts anywhere.
-                    run.refused = sorted({*run.refused, host})
-            else:
-                run.hosts[host] = Host(
-                    role=str(answer.get("node_role") or arguments["node_role"]),
-                    restart=bool(answer.get("restart")),
-                    live=bool(answer.get("live")),
-                    reasons=list(answer.get("reasons") or []),
-                    ill="" if health.get("healthy", True) else str(health.get("sentence") or "ill"),
-                    explained=bool(health.get("explained")),
-                    member=str(health.get("member") or ""),
-                    embedded_mirror=answer.get("embedded_mirror"),
-                    reach=dict(answer.get("reach") or {}),
-                    node_name=str(answer.get("node_name") or ""),
-                    changed=bool(answer.get("changed")),
-                    kind=kind,
-                )
-            self._arrive(run, arguments, str(answer.get("service_state") or ""), task_vars, began)
+        health, rollout = answer.get("health") or {}, arguments["rollout"] or {}
+        failed, restart = bool(answer.get("failed")), bool(answer.get("restart"))
+        contradictions = [item["what"] for item in answer.get("contradictions") or []]
+        host = Host(
+            role=str(answer.get("node_role") or arguments["node_role"]),
+            restart=restart,
+            live=bool(answer.get("live")),
+            reasons=list(answer.get("reasons") or []),
+            ill="" if health.get("healthy", True) else str(health.get("sentence") or "ill"),
+            explained=bool(health.get("explained")),
+            member=str(health.get("member") or ""),
+            embedded_mirror=answer.get("embedded_mirror"),
+            reach=dict(answer.get("reach") or {}),
+            node_name=str(answer.get("node_name") or ""),
+            changed=bool(answer.get("changed")),
+            kind=kind,
+        )
+        self._arrive(
+            arguments,
+            task_vars,
+            began,
+            answered=True,
+            host=None if failed else host,
+            failed=str(answer.get("msg", "")) if failed else "",
+            # It belongs to a cluster, but the inventory does not say to which, or it belongs to Rancher, as its
+            # neighbours may, and so may their cluster: nothing restarts anywhere.
+            refused=failed and not {"group", "rancher"}.isdisjoint(contradictions),
+            goes_on=(restart and rollout.get("follows", True)) or self._verifies(rollout),
+            service_state=str(answer.get("service_state") or ""),
+        )
+
+    def _verifies(self, rollout: Mapping[str, Any]) -> bool:
+        """Whether the role verifies this node later in this run."""
+        return bool(rollout.get("verifies")) and not self._task.check_mode
 
 
 def _told_of_the_nodes(arguments: dict[str, Any]) -> NodeFacts:

@@ -16,14 +16,13 @@ author:
   - the k3sfleet.registries authors (@k3sfleet)
 options:
   _terms:
-    description: V(phase), V(rehearse), V(take) or V(release).
+    description: V(phase), V(rehearse), V(take), V(release) or V(nothing).
     type: list
     elements: str
     required: true
   cluster:
-    description: The names of the cluster's groups, as C(SERVER_GROUP/AGENT_GROUP).
+    description: The names of the cluster's groups, as C(SERVER_GROUP/AGENT_GROUP). Only V(nothing) needs none.
     type: str
-    required: true
   mode:
     description: For V(rehearse), which nodes do.
     type: str
@@ -44,6 +43,8 @@ _raw:
       V(servers) or V(agents). Each needs a task of its own, so that Ansible begins no host before those of the phases
       before it.
     - For V(rehearse), whether this host has to ask registries, before anything is touched.
+    - For V(nothing), whether no host of the play has anything to do after staging. Ansible asks this once, in its own
+      process, and needs no other for each host then.
     - For V(take), whether this host has to. For V(release), the server to do it through, or an empty text.
   type: list
   elements: raw
@@ -51,9 +52,11 @@ _raw:
 
 from typing import Any
 
+from ansible import constants as C
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import ledger_of, plain
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout import lease_duty, plan, rehearsal
+from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.ledger import Ledger
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._rollout.run import Run
 
 
@@ -62,6 +65,8 @@ class LookupModule(LookupBase):  # type: ignore[misc]
 
     def run(self, terms: Any, variables: Any = None, **kwargs: Any) -> list[Any]:
         self.set_options(var_options=variables, direct=kwargs)
+        if terms[0] == "nothing":
+            return [self._nothing(variables)]
         host = str(variables["inventory_hostname"])
         ledger = ledger_of({"cluster": self.get_option("cluster")})
         if terms[0] == "phase":
@@ -70,6 +75,12 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             if terms[0] == "rehearse":
                 return [self._rehearses(run, host, variables)]
             return [lease_duty.join(run, host) if terms[0] == "take" else lease_duty.leave(run, host)]
+
+    @staticmethod
+    def _nothing(variables: Any) -> bool:
+        # A host that is lost has left the play, and what has come of it is still to be handed on.
+        lost = len(variables["ansible_play_hosts"]) < len(variables["ansible_play_hosts_all"])
+        return not lost and not Ledger.goes_on(str(C.DEFAULT_LOCAL_TMP))
 
     def _rehearses(self, run: Run, host: str, variables: Any) -> bool:
         mode = self.get_option("mode")

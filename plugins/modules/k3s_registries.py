@@ -181,6 +181,10 @@ options:
         description: Whether this run goes on with the rollout after staging. If not, its summary follows staging.
         type: bool
         default: true
+      verifies:
+        description: Whether this run verifies the nodes in the end, those that need no rollout included.
+        type: bool
+        default: false
       rehearse:
         description:
           - Which nodes rehearse between staging and the rollout, with O(rehearse.staged). V(canary) is one node for

@@ -51,6 +51,7 @@ STAGE_ARGUMENTS: dict[str, dict[str, Any]] = dict(
             "agent_batch": {"type": "raw", "default": "1"},
             "canary": {"type": "str", "default": ""},
             "follows": {"type": "bool", "default": True},
+            "verifies": {"type": "bool", "default": False},
             "rehearse": {"type": "str", "choices": ["never", "canary", "all"], "default": "never"},
             "rehearsed": {"type": "list", "elements": "str", "default": []},
         },

@@ -23,21 +23,11 @@ def expected(cluster: str, hosts: Sequence[str], groups: Mapping[str, Collection
     return [host for host in hosts if host in members]
 
 
-def arrive(arrived: dict[str, str], host: str, service_state: str, hosts: Sequence[str]) -> str:
-    """Enter a node that has been staged, or could not be, and return the line if it is the last of ``hosts``.
+def line(answers: Mapping[str, str]) -> str:
+    """What there is to say of the nodes that have been staged, or could not be; "" if K3s runs on all of them.
 
-    :param arrived: the nodes that have been before this one, with their states: what the processes of the run share.
-    :param service_state: of k3s_registries; "" if nothing was answered.
-    :returns: "" as long as others are to come, and if K3s runs on all of them.
+    :param answers: nodes to states of their services, as k3s_registries has them; "" if nothing was answered.
     """
-    if host in arrived:
-        # The next staging of the same run.
-        arrived.clear()
-    arrived[host] = service_state
-    return _line(arrived) if host in hosts and set(hosts).issubset(arrived) else ""
-
-
-def _line(answers: Mapping[str, str]) -> str:
     by_state = {
         word: sorted(host for host, found in answers.items() if found == state) for state, word in _WITHOUT_K3S.items()
     }

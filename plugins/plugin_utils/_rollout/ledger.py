@@ -7,6 +7,8 @@ Ansible runs a task for many hosts in processes that share no memory, and goes o
 one ``ansible-playbook`` meet in a file in Ansible's own temporary folder, which only this user can read and which goes
 away with the process. It holds host names, counts and sentences, never a secret.
 
+Hosts that have been staged are added to a second file, and entered into the first by whoever opens it next.
+
 A host that waits for its turn or is in its commit occupies its place: a lock that goes with its process, however that
 ends. So nobody waits for a process that is gone.
 """
@@ -14,18 +16,26 @@ ends. So nobody waits for a process that is gone.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import glob
 import hashlib
 import os
 import time
-from typing import Callable, ContextManager, Iterator, TypeVar
+from typing import Callable, Collection, ContextManager, Iterator, TypeVar
 
-from . import rehearsal, time_left
+from . import arrivals, rehearsal, time_left
+from .arrivals import Arrival
 from .run import COMMITTING, ENDED, LEFT, WAITING, Run
 from .run_as_text import decode, encode
 
 _NAME = "k3sfleet-rollout-"
+# Of each cluster: the run, how much of the next one is in it, the hosts that have been staged, a byte for each answer,
+# and a file that is there if anything is left to do.
+_RUN = ".json"
+_ARRIVALS = ".arrivals"
+_ANSWERS = ".answers"
+_GOES_ON = ".goes-on"
 _PAUSE = 0.05
 # A process that is gone changes no file, so those who wait look for that every now and then; those who wait behind many
 # others less often, since there are many of them.
@@ -51,31 +61,53 @@ class Ledger:
     @contextlib.contextmanager
     def opened(self) -> Iterator[Run]:
         """The run, locked for as long as the block lasts, and written back at its end if that has changed it."""
-        with self.exclusively("ledger"):
-            path = self._stem + ".json"
-            try:
-                with open(path, encoding="utf-8") as handle:
-                    before = handle.read()
-            except FileNotFoundError:
-                before = encode(Run())
-            run = decode(before)
+        with self.exclusively("ledger"), self._open() as run:
             yield run
-            after = encode(run)
-            if after == before:
+
+    @contextlib.contextmanager
+    def entered(self, arrival: Arrival, hosts: Collection[str]) -> Iterator[Run | None]:
+        """Enter a host that has been staged, or cannot be.
+
+        :param hosts: those of its cluster that are to come in this play.
+        :returns: None, or if it is the last of them, the run as :meth:`opened` has it.
+        """
+        if arrival.goes_on or not arrival.in_order:
+            # First: whoever sees the host there sees this too.
+            _add(self._stem + _GOES_ON, b"")
+        with self.exclusively("ledger"):
+            _add(self._stem + _ARRIVALS, arrivals.encode(arrival))
+            if not arrivals.all_there(_content(self._stem + _ARRIVALS), hosts):
+                yield None
                 return
-            temporary = path + ".new"
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-                handle.write(after)
-            os.replace(temporary, path)
+            with self._open() as run:
+                yield run
+
+    @staticmethod
+    def goes_on(folder: str) -> bool:
+        """Whether the role has anything left to do with any host that this run has staged, in whichever cluster.
+
+        If the play's strategy lets each host run on by itself, nobody knows that of the others, and it counts as so.
+        """
+        return bool(glob.glob(os.path.join(glob.escape(folder), _NAME + "*" + _GOES_ON)))
 
     def read(self) -> Run:
-        """The run as it is at this moment. The file is replaced in one step, so whoever only reads needs no lock."""
-        try:
-            with open(self._stem + ".json", encoding="utf-8") as handle:
-                return decode(handle.read())
-        except FileNotFoundError:
-            return Run()
+        """The run as it is at this moment. The file is replaced in one step, and what is added to the other one stays
+        there, so whoever only reads needs no lock."""
+        return _read(self._stem)[0]
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[Run]:
+        run, before, entered = _read(self._stem)
+        yield run
+        after = "%d\n%s" % (entered, encode(run))
+        if after == before:
+            return
+        path = self._stem + _RUN
+        temporary = path + ".new"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+            handle.write(after)
+        os.replace(temporary, path)
 
     def exclusively(self, what: str) -> ContextManager[None]:
         """Only one process of the run is inside at a time. The lock goes with its process, however that ends."""
@@ -117,20 +149,20 @@ class Ledger:
 
     def others(self) -> list[Run]:
         """The rollouts over other clusters in the same run of Ansible, as they are at this moment."""
-        return self._read_all(but=self._stem + ".json")
+        return self._read_all(but=self._stem)
 
     def all(self) -> list[Run]:
         """The rollouts over all clusters in this run of Ansible, as they are at this moment."""
         return self._read_all()
 
     def _read_all(self, but: str = "") -> list[Run]:
-        runs = []
         folder = glob.escape(os.path.dirname(self._stem))
-        for path in sorted(glob.glob(os.path.join(folder, _NAME + "*.json"))):
-            if path != but:
-                with open(path, encoding="utf-8") as handle:
-                    runs.append(decode(handle.read()))
-        return runs
+        found = {
+            path[: -len(suffix)]
+            for suffix in (_RUN, _ARRIVALS)
+            for path in glob.glob(os.path.join(folder, _NAME + "*" + suffix))
+        }
+        return [_read(stem)[0] for stem in sorted(found - {but})]
 
     def _give_up_lost(self, run: Run) -> None:
         """Nobody waits for a host whose process is gone; one that was in its commit has failed."""
@@ -154,24 +186,18 @@ class Ledger:
 
     def _count_answer(self) -> None:
         """A byte for each answer, so that the number of them is the size of a file, which nobody needs to read."""
-        descriptor = os.open(self._stem + ".answers", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(descriptor, b".")
-        finally:
-            os.close(descriptor)
+        _add(self._stem + _ANSWERS, b".")
 
     def _answers(self) -> int:
-        try:
-            return os.stat(self._stem + ".answers").st_size
-        except FileNotFoundError:
-            return 0
+        return _size(self._stem + _ANSWERS)
 
     def _stamp(self) -> str:
+        added = _size(self._stem + _ARRIVALS)
         try:
-            found = os.stat(self._stem + ".json")
+            found = os.stat(self._stem + _RUN)
         except FileNotFoundError:
-            return ""
-        return "%d %d" % (found.st_ino, found.st_mtime_ns)
+            return "%d" % added
+        return "%d %d %d" % (added, found.st_ino, found.st_mtime_ns)
 
     @contextlib.contextmanager
     def _locked(self, what: str, how: int) -> Iterator[None]:
@@ -185,6 +211,55 @@ class Ledger:
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
         finally:
             os.close(descriptor)
+
+
+def _read(stem: str) -> tuple[Run, str, int]:
+    """A run with everybody who has arrived, its file's text, and how many bytes of the arrivals are in it now."""
+    try:
+        with open(stem + _RUN, encoding="utf-8") as handle:
+            text = handle.read()
+    except FileNotFoundError:
+        text, run, entered = "", Run(), 0
+    else:
+        head, _end, rest = text.partition("\n")
+        run, entered = decode(rest), int(head)
+    added = _content(stem + _ARRIVALS, entered)
+    # Without a lock, somebody may be at its last line.
+    added = added[: added.rfind(b"\n") + 1]
+    for arrival in arrivals.decode(added):
+        arrivals.enter(run, arrival)
+    return run, text, entered + len(added)
+
+
+def _content(path: str, begin: int = 0) -> bytes:
+    try:
+        with open(path, "rb") as handle:
+            handle.seek(begin)
+            return handle.read()
+    except FileNotFoundError:
+        return b""
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _add(path: str, content: bytes) -> None:
+    """Add all of ``content`` to a file, or nothing.
+
+    :raises OSError: if that fails, as on a full disk.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        size = os.fstat(descriptor).st_size
+        if os.write(descriptor, content) < len(content):
+            os.ftruncate(descriptor, size)
+            raise OSError(errno.ENOSPC, "cannot write all of it", path)
+    finally:
+        os.close(descriptor)
 
 
 def _place(host: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Mapping, Sequence
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import with_days_as_text
 
 _PREFIX = "k3s_registries_"
@@ -67,6 +68,7 @@ def wanted(value: Value) -> dict[str, Any]:
             "agent_batch": value(_PREFIX + "agent_batch"),
             "canary": value(_PREFIX + "canary"),
             "follows": apply != "stage",
+            "verifies": present and apply != "stage" and boolean(value(_PREFIX + "verify"), strict=False),
             # Whoever takes the registries away, or goes back, means it.
             "rehearse": value(_PREFIX + "rehearse") if present else "never",
             "rehearsed": value(_PREFIX + "rehearsed") if present else [],

@@ -10,7 +10,7 @@ itself, as it would without this.
 from __future__ import annotations
 
 import json
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 from ansible_collections.k3sfleet.registries.plugins.plugin_utils._action import cluster_groups, plain
 
@@ -32,14 +32,19 @@ def parts(arguments: Mapping[str, Any], task_vars: Mapping[str, Any], *more: Any
     """
     groups = task_vars.get("groups") or {}
     canary = (arguments.get("rollout") or {}).get("canary") or ""
-    members = {name: groups.get(name) for name in (*cluster_groups(str(arguments.get("cluster"))), canary)}
+    members = {name: _joined(groups.get(name)) for name in (*cluster_groups(str(arguments.get("cluster"))), canary)}
     around = [
         members,
         # Whether the canary is a host of the inventory.
         any(canary in hosts for hosts in groups.values()) if canary else False,
-        task_vars.get("ansible_play_hosts_all"),
+        _joined(task_vars.get("ansible_play_hosts_all")),
         task_vars.get("inventory_dir"),
         task_vars.get("role_path"),
         task_vars.get("ansible_search_path"),
     ]
     return ["checked", json.dumps(plain([arguments, around, more]), sort_keys=True, default=str)]
+
+
+def _joined(hosts: Iterable[str] | None) -> str | None:
+    """Names of hosts as one text: each of a thousand hosts looks at all thousand."""
+    return None if hosts is None else "\n".join(hosts)

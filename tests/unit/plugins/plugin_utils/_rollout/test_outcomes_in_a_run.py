@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from typing import Any
 
 import pytest
@@ -91,3 +92,28 @@ def test_if_nothing_restarts_and_one_is_lost_it_is_told(playbooks: Playbooks) ->
         CLUSTER, late=0.0, staged=dict.fromkeys(["s-1", "a-1"], UNCHANGED), unreachable_while_staging=["a-2"]
     )
     assert found(seen) == (4, "unreachable", {"unreachable": ["a-2"], "unchanged": ["a-1", "s-1"]}), str(seen)
+
+
+AFTER_STAGING = {
+    "nothing": ({"staged": dict.fromkeys(["s-1", "a-1", "a-2"], UNCHANGED)}, {"nothing": 1}),
+    "one of them restarts": ({"staged": dict.fromkeys(["s-1", "a-1"], UNCHANGED)}, {"nothing": 2, "rollout": 1}),
+    "one is lost": ({"staged": dict.fromkeys(["s-1", "a-1"], UNCHANGED), "unreachable_while_staging": ["a-2"]},
+                    {"hand_on": 2}),
+    "each runs on by itself": ({"staged": dict.fromkeys(["s-1", "a-1", "a-2"], UNCHANGED),
+                                "keywords": {"strategy": "free"}}, {"nothing": 3}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", mostly_nightly(AFTER_STAGING, "nothing", "one of them restarts"))
+def test_with_nothing_left_to_do_one_host_is_asked_for_all(playbooks: Playbooks, name: str) -> None:
+    """How many hosts have included which file after staging."""
+    scenario, wanted = AFTER_STAGING[name]
+    seen = playbooks.play(CLUSTER, late=0.0, **scenario)
+    hosts: dict[str, int] = {}
+    for task in seen.output.split("\nTASK [")[1:]:
+        if "Roll out and verify, if needed]" in task:
+            for file, names in re.findall(r"^included: \S+/(\w+)\.yml for (.+)$", task, re.MULTILINE):
+                hosts[file] = hosts.get(file, 0) + len(names.split(", "))
+    assert hosts == wanted, str(seen)
+    assert seen.handed_on["k3s_registries_rollout_result"]["nodes"].keys() <= {"unchanged", "changed", "unreachable"}
+    assert "run_once" not in seen.output

@@ -64,6 +64,22 @@ def test_what_apply_means(applied: str, live: bool, settle: bool, follows: bool)
     assert (told["live"], told["settle"], told["rollout"]["follows"]) == (live, settle, follows)
 
 
+@pytest.mark.parametrize(
+    ("said", "verifies"),
+    [
+        ({}, False),
+        ({"k3s_registries_verify": True}, True),
+        # As --extra-vars has it.
+        ({"k3s_registries_verify": "yes"}, True),
+        ({"k3s_registries_verify": "no"}, False),
+        ({"k3s_registries_verify": True, "k3s_registries_apply": "stage"}, False),
+        ({"k3s_registries_verify": True, "k3s_registries_state": "absent"}, False),
+    ],
+)
+def test_what_is_applied_is_verified_if_that_is_wanted(said: dict[str, Any], verifies: bool) -> None:
+    assert module_options.wanted({**DEFAULTS, **said}.get)["rollout"]["verifies"] is verifies
+
+
 def test_verify_asks_for_what_was_applied_and_for_nothing_of_how() -> None:
     named = {**DEFAULTS, "k3s_registries": {"mirrors": {}}, "k3s_registries_disable_default_endpoint": True}
     asked = module_options.applied(named.get)
