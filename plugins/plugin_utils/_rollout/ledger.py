@@ -99,7 +99,7 @@ class Ledger:
     def _open(self) -> Iterator[Run]:
         run, before, entered = _read(self._stem)
         yield run
-        after = "%d\n%s" % (entered, encode(run))
+        after = _text(run, entered)
         if after == before:
             return
         path = self._stem + _RUN
@@ -219,7 +219,8 @@ def _read(stem: str) -> tuple[Run, str, int]:
         with open(stem + _RUN, encoding="utf-8") as handle:
             text = handle.read()
     except FileNotFoundError:
-        text, run, entered = "", Run(), 0
+        run, entered = Run(), 0
+        text = _text(run, entered)
     else:
         head, _end, rest = text.partition("\n")
         run, entered = decode(rest), int(head)
@@ -229,6 +230,10 @@ def _read(stem: str) -> tuple[Run, str, int]:
     for arrival in arrivals.decode(added):
         arrivals.enter(run, arrival)
     return run, text, entered + len(added)
+
+
+def _text(run: Run, entered: int) -> str:
+    return "%d\n%s" % (entered, encode(run))
 
 
 def _content(path: str, begin: int = 0) -> bytes:

@@ -118,5 +118,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         self._next("")
-        sizes = [path.stat().st_size for path in Path(C.DEFAULT_LOCAL_TMP).glob("k3sfleet-rollout-*.json")]
+        files = Path(C.DEFAULT_LOCAL_TMP).glob("k3sfleet-rollout-*")
+        sizes = [path.stat().st_size for path in files]
         _note(ledger="size", bytes=sum(sizes))

@@ -126,6 +126,13 @@ def test_waiting_writes_nothing(tmp_path: Path) -> None:
     assert path.stat().st_ino == before.st_ino
 
 
+def test_a_run_that_nothing_is_known_of_is_not_written(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path), "c")
+    with ledger.opened():
+        pass
+    assert ledger.all() == []
+
+
 def test_the_end_of_the_run_ends_the_waiting(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Ledger(str(tmp_path / "removed"), "c").first_answer(lambda _run: None)
