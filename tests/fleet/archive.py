@@ -60,5 +60,7 @@ class Archive:
                 self.file(target, found.read_bytes(), found.stat().st_mode & 0o777)
 
     def content(self) -> bytes:
+        """The archive up to its end mark. ``podman cp`` does not read what tarfile fills it up with, and now and then
+        cannot write it either: "passing bulk input to subprocess: broken pipe"."""
         self._tar.close()
-        return self._buffer.getvalue()
+        return self._buffer.getvalue()[: self._tar.offset]

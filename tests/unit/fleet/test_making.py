@@ -155,6 +155,15 @@ def test_archive_makes_each_folder_once_and_keeps_modes_and_owners() -> None:
         assert found.getmember("usr/local/bin/kubectl").linkname == "k3s"
 
 
+def test_an_archive_ends_with_its_end_mark() -> None:
+    """Whoever unpacks it stops there, and whoever writes the rest finds nobody who reads."""
+    archive = Archive()
+    archive.file("etc/hostname", "server-1\n")
+    content = archive.content()
+    blocks = [content[at : at + tarfile.BLOCKSIZE] for at in range(0, len(content), tarfile.BLOCKSIZE)]
+    assert [block == bytes(tarfile.BLOCKSIZE) for block in blocks[-3:]] == [False, True, True]
+
+
 def test_the_images_program_starts_and_stays(tmp_path: Path) -> None:
     import platform
     import subprocess
