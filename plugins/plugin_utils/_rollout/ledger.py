@@ -61,8 +61,10 @@ class Ledger:
     @contextlib.contextmanager
     def opened(self) -> Iterator[Run]:
         """The run, locked for as long as the block lasts, and written back at its end if that has changed it."""
-        with self.exclusively("ledger"), self._open() as run:
+        with self.exclusively("ledger"):
+            run, before, entered = _read(self._stem)
             yield run
+            self._write(_text(run, entered), before)
 
     @contextlib.contextmanager
     def entered(self, arrival: Arrival, hosts: Collection[str]) -> Iterator[Run | None]:
@@ -79,8 +81,9 @@ class Ledger:
             if not arrivals.all_there(_content(self._stem + _ARRIVALS), hosts):
                 yield None
                 return
-            with self._open() as run:
-                yield run
+            run, before, entered = _read(self._stem)
+            yield run
+            self._write(_text(run, entered), before)
 
     @staticmethod
     def goes_on(folder: str) -> bool:
@@ -95,11 +98,8 @@ class Ledger:
         there, so whoever only reads needs no lock."""
         return _read(self._stem)[0]
 
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[Run]:
-        run, before, entered = _read(self._stem)
-        yield run
-        after = _text(run, entered)
+    def _write(self, after: str, before: str) -> None:
+        """Replace the run's file, if what it is to be is not what it was."""
         if after == before:
             return
         path = self._stem + _RUN
