@@ -60,7 +60,14 @@ class Archive:
                 self.file(target, found.read_bytes(), found.stat().st_mode & 0o777)
 
     def content(self) -> bytes:
-        """The archive up to its end mark. ``podman cp`` does not read what tarfile fills it up with, and now and then
-        cannot write it either: "passing bulk input to subprocess: broken pipe"."""
         self._tar.close()
-        return self._buffer.getvalue()[: self._tar.offset]
+        return up_to_its_end(self._buffer.getvalue())
+
+
+def up_to_its_end(content: bytes) -> bytes:
+    """An archive without what it is filled up with after its end mark. ``podman cp`` does not read that, and now and
+    then cannot write it either: "passing bulk input to subprocess: broken pipe"."""
+    with tarfile.open(fileobj=io.BytesIO(content)) as found:
+        last = found.getmembers()[-1]
+    blocks = -(-last.size // tarfile.BLOCKSIZE) + 2
+    return content[: last.offset_data + blocks * tarfile.BLOCKSIZE]

@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from tests.fleet import image, podman, process
-from tests.fleet.archive import Archive
+from tests.fleet.archive import Archive, up_to_its_end
 from tests.fleet.process import FleetError, say
 from tests.fleet.state import Fleet
 
@@ -70,7 +70,7 @@ class Controller:
         """Bring what git knows of this checkout."""
         prefix = "--prefix=%s/%s/" % (_HOME.lstrip("/"), path)
         git = ["git", "-C", str(podman.CHECKOUT), "archive", prefix, "HEAD"]
-        self._bring(subprocess.run(git, check=True, capture_output=True).stdout)
+        self._bring(up_to_its_end(subprocess.run(git, check=True, capture_output=True).stdout))
 
     def _bring(self, packed: bytes) -> None:
         podman.podman("cp", "--archive=false", "-", self._name + ":/", stdin=packed)

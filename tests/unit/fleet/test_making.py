@@ -160,6 +160,8 @@ def test_an_archive_ends_with_its_end_mark() -> None:
     archive = Archive()
     archive.file("etc/hostname", "server-1\n")
     content = archive.content()
+    with tarfile.open(fileobj=io.BytesIO(content)) as found:
+        assert found.getnames() == ["etc", "etc/hostname"]
     blocks = [content[at : at + tarfile.BLOCKSIZE] for at in range(0, len(content), tarfile.BLOCKSIZE)]
     assert [block == bytes(tarfile.BLOCKSIZE) for block in blocks[-3:]] == [False, True, True]
 
