@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 import pytest
+from ansible import release
 from playbook import Playbooks, Seen, collection
 
 from tests.conftest import mostly_nightly
@@ -114,6 +115,10 @@ def test_with_nothing_left_to_do_one_host_is_asked_for_all(playbooks: Playbooks,
         if "Roll out and verify, if needed]" in task:
             for file, names in re.findall(r"^included: \S+/(\w+)\.yml for (.+)$", task, re.MULTILINE):
                 hosts[file] = hosts.get(file, 0) + len(names.split(", "))
+    if "nothing" in wanted and "nothing" not in hosts:
+        # ansible-core 2.16 says nothing of an include that has no task.
+        assert release.__version__.startswith("2.16."), str(seen)
+        wanted = {file: number for file, number in wanted.items() if file != "nothing"}
     assert hosts == wanted, str(seen)
     assert seen.handed_on["k3s_registries_rollout_result"]["nodes"].keys() <= {"unchanged", "changed", "unreachable"}
     assert "run_once" not in seen.output
