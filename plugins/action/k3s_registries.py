@@ -438,13 +438,9 @@ class ActionModule(ShortWayAction, RehearsingAction):
             # It belongs to a cluster, but the inventory does not say to which, or it belongs to Rancher, as its
             # neighbours may, and so may their cluster: nothing restarts anywhere.
             refused=failed and not {"group", "rancher"}.isdisjoint(contradictions),
-            goes_on=(restart and rollout.get("follows", True)) or self._verifies(rollout),
+            goes_on=(restart and rollout.get("follows", True)) or bool(rollout.get("verifies")),
             service_state=str(answer.get("service_state") or ""),
         )
-
-    def _verifies(self, rollout: Mapping[str, Any]) -> bool:
-        """Whether the role verifies this node later in this run."""
-        return bool(rollout.get("verifies")) and not self._task.check_mode
 
 
 def _told_of_the_nodes(arguments: dict[str, Any]) -> NodeFacts:
