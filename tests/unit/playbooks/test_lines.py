@@ -29,7 +29,8 @@ def test_an_unchanged_run_is_a_line_for_each_node_and_a_summary(tmp_path: Path, 
     assert done.status == 0, done.output
     assert set(done.changed.values()) == {0}
     lines = done.output.splitlines()
-    assert len(lines) < len(done.hosts) + 40, done.output
+    # Twice, with the recap. The metrics of the nodes are a task of its own where the registries are removed.
+    assert len(lines) < 2 * len(done.hosts) + (23 if playbook == "remove" else 20), done.output
     for host in done.hosts:
         assert len([line for line in lines if re.match(r"\w+: \[%s\]" % host, line)]) == 1, done.output
     summary = (
