@@ -100,19 +100,22 @@ AFTER_STAGING = {
     "one of them restarts": ({"staged": dict.fromkeys(["s-1", "a-1"], UNCHANGED)}, {"nothing": 2, "rollout": 1}),
     "one is lost": ({"staged": dict.fromkeys(["s-1", "a-1"], UNCHANGED), "unreachable_while_staging": ["a-2"]},
                     {"hand_on": 2}),
+    "all are verified": ({"staged": dict.fromkeys(["s-1", "a-1"], UNCHANGED),
+                          "variables": {"k3s_registries_verify": True}},
+                         {"after_staging": 3, "nothing": 2, "rollout": 1}),
     "each runs on by itself": ({"staged": dict.fromkeys(["s-1", "a-1", "a-2"], UNCHANGED),
                                 "keywords": {"strategy": "free"}}, {"nothing": 3}),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", mostly_nightly(AFTER_STAGING, "nothing", "one of them restarts"))
+@pytest.mark.parametrize("name", mostly_nightly(AFTER_STAGING, "nothing", "all are verified"))
 def test_with_nothing_left_to_do_one_host_is_asked_for_all(playbooks: Playbooks, name: str) -> None:
     """How many hosts have included which file after staging."""
     scenario, wanted = AFTER_STAGING[name]
     seen = playbooks.play(CLUSTER, late=0.0, **scenario)
     hosts: dict[str, int] = {}
     for task in seen.output.split("\nTASK [")[1:]:
-        if "Roll out and verify, if needed]" in task:
+        if re.match(r"[^]]* : Roll out( and verify, if needed)?\]", task):
             for file, names in re.findall(r"^included: \S+/(\w+)\.yml for (.+)$", task, re.MULTILINE):
                 hosts[file] = hosts.get(file, 0) + len(names.split(", "))
     if "nothing" in wanted and "nothing" not in hosts:
@@ -122,3 +125,4 @@ def test_with_nothing_left_to_do_one_host_is_asked_for_all(playbooks: Playbooks,
     assert hosts == wanted, str(seen)
     assert seen.handed_on["k3s_registries_rollout_result"]["nodes"].keys() <= {"unchanged", "changed", "unreachable"}
     assert "run_once" not in seen.output
+    assert ("Show nodes by endpoints" in seen.output) == ("after_staging" in wanted), str(seen)
