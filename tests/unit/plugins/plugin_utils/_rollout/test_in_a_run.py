@@ -191,7 +191,8 @@ def test_a_host_that_never_comes_to_its_commit_is_not_waited_for(playbooks: Play
             "rescue": [{"name": "Go on", "ansible.builtin.debug": {"msg": "rescued"}}],
         }
     ]
-    mistake = {"_k3s_registries_rolls_out": "{{ nothing_of_the_kind if inventory_hostname == 's-1' else true }}"}
+    phase = "lookup('k3sfleet.registries.rollout_duty', 'phase', cluster=_k3s_registries_cluster)"
+    mistake = {"_k3s_registries_phase": "{{ nothing_of_the_kind if inventory_hostname == 's-1' else %s }}" % phase}
     seen = playbooks.play(ONE, "--extra-vars", json.dumps(mistake), forks=20, tasks=tasks)
     assert seen.order == ["s-2", "s-3", *AGENTS], str(seen)
     assert "rescued" in seen.output
