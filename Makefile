@@ -41,7 +41,7 @@ include tests/fleet/fleet.mk
 LANES ?= 3
 FIRST := deps demo demo-down
 BESIDE := sanity
-TOGETHER := integration faults-quick unit integration-logins recipes reuse mirror molecule hostile registry-faults report-check docs-check newcomer monitoring conformance awx-api \
+TOGETHER := integration faults-quick unit integration-logins recipes reuse mirror molecule hostile registry-faults versions-quick report-check docs-check newcomer monitoring conformance awx-api \
 	lint lint-command workflows-check
 
 # WITHOUT_GO=1 leaves out what is tried with the containerd of current K3s, which Go builds.
@@ -236,6 +236,10 @@ artifact: venv $(VENV)/.docs-installed ## the tarball that people install: built
 .PHONY: versions
 versions: venv links fleet-deps ## the oldest and newest supported ansible-core, and a node's oldest Python; TRIAL= names one
 	$(BIN)/python -m tests.versions $(if $(TRIAL),--only "$(TRIAL)")
+
+.PHONY: versions-quick
+versions-quick: venv links ## the role, played with the oldest supported ansible-core
+	$(BIN)/python -m tests.versions --quick
 
 .PHONY: real
 real: venv links fleet-deps ## all that needs no stand-in, on the real K3s in K3S_BINARY, or K3S_RELEASE=v1.34.3+k3s1 (an hour)

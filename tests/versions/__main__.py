@@ -7,6 +7,8 @@ The controller half with the oldest and the newest supported ansible-core, its u
 node half's unit tests with the oldest Python of a node. What this machine has no Python for is named and not tried.
 
 ``--only NAME`` runs one trial, also one of the versions between the ends, and fails if there is no Python for it.
+``--quick`` runs whole rollouts with the oldest ansible-core and nothing else: it evaluates the file of an include
+without a host, where newer ones do not, so a role that only they have played can be broken with it.
 """
 
 from __future__ import annotations
@@ -60,6 +62,8 @@ TRIALS = (
         (str(UNIT / "plugins" / "module_utils"), "--ignore-glob=*/_rules/test_rewrite.py"),
     ),
 )
+# Whole runs of the role on hosts that are no machines, with every outcome that one can have.
+QUICK = TRIALS[0]._replace(tests=(str(UNIT / "plugins" / "plugin_utils" / "_rollout" / "test_outcomes_in_a_run.py"),))
 # Public CI has a machine for each; here, the ends say enough.
 BETWEEN = (
     _controller("2.17", "3.10", "3.11", "3.12"),
@@ -110,10 +114,14 @@ def environment(trial: Trial, interpreter: Path) -> Path:
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.versions", description=__doc__)
     names = [trial.name for trial in (*TRIALS, *BETWEEN)]
-    parser.add_argument("--only", choices=names, metavar="NAME", help="one of: " + ", ".join(names))
-    only = parser.parse_args(arguments).only
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--only", choices=names, metavar="NAME", help="one of: " + ", ".join(names))
+    which.add_argument("--quick", action="store_true", help="the oldest ansible-core plays the role, nothing else")
+    chosen = parser.parse_args(arguments)
+    only = chosen.only
+    trials = [trial for trial in (*TRIALS, *BETWEEN) if trial.name == only] if only else TRIALS
     failed = False
-    for trial in [trial for trial in (*TRIALS, *BETWEEN) if trial.name == only] if only else TRIALS:
+    for trial in [QUICK] if chosen.quick else trials:
         interpreter = python(trial.pythons)
         if interpreter is None:
             print("%s: NOT TRIED, there is no Python %s here" % (trial.name, " or ".join(trial.pythons)), flush=True)

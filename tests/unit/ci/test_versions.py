@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.versions import __main__ as versions
@@ -23,6 +25,11 @@ def test_who_asks_for_one_and_gets_nothing_reads_that_it_failed(
     assert versions.main(["--only", "ansible-core 2.17"]) == 1
     assert capsys.readouterr().out == "ansible-core 2.17: NOT TRIED, there is no Python 3.10 or 3.11 or 3.12 here\n"
     assert versions.main([]) == 0
+
+
+def test_by_day_the_oldest_plays_the_role() -> None:
+    assert versions.QUICK.name == versions.TRIALS[0].name == "ansible-core 2.16"
+    assert all(Path(test).is_file() for test in versions.QUICK.tests)
 
 
 def test_another_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

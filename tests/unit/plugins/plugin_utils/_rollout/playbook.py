@@ -114,6 +114,8 @@ class Playbooks:
         :param clusters: the name of each with its ``server`` and ``agent``, in the order in which the play has them.
         :param late: up to how many seconds a host is late before each task, and busy with its commit.
         :param keywords: of the play.
+        :param variables: of all hosts, in the inventory, where people have them. What Ansible evaluates without a host
+            does not see those.
         :param scenario: what else the stub is to do: see there.
         """
         self.number += 1
@@ -122,13 +124,13 @@ class Playbooks:
         log = folder / "commits.jsonl"
         told = {"seed": self.seed, "late": late, "log": str(log), **scenario}
         (folder / "scenario.json").write_text(json.dumps(told), encoding="utf-8")
-        (folder / "inventory.yml").write_text(yaml.safe_dump(_inventory(clusters), sort_keys=False), encoding="utf-8")
+        inventory = _inventory(clusters, {"k3s_registries": CONFIG, **(variables or {})})
+        (folder / "inventory.yml").write_text(yaml.safe_dump(inventory, sort_keys=False), encoding="utf-8")
         play = {
             "name": "Every cluster",
             "hosts": ":".join(clusters),
             "gather_facts": False,
             **(keywords or {}),
-            "vars": {"k3s_registries": CONFIG, **(variables or {})},
             "tasks": list(tasks or [{"name": "The registries", "ansible.builtin.include_role": ROLE}]),
         }
         (folder / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
@@ -156,7 +158,7 @@ class Playbooks:
         )  # fmt: skip
 
 
-def _inventory(clusters: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, Any]:
+def _inventory(clusters: Mapping[str, Mapping[str, Sequence[str]]], variables: Mapping[str, Any]) -> dict[str, Any]:
     children: dict[str, Any] = {}
     for name, roles in clusters.items():
         groups = {role: "%s_%s" % (name, role) for role in ("server", "agent")}
@@ -164,7 +166,7 @@ def _inventory(clusters: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str,
         members = {groups[role]: {"hosts": dict.fromkeys(hosts, None)} for role, hosts in roles.items()}
         own = {"k3s_registries_%s_group" % role: group for role, group in groups.items()}
         children[name] = {"children": members, "vars": {**own, "ansible_connection": "local"}}
-    return {"all": {"children": children}}
+    return {"all": {"children": children, "vars": dict(variables)}}
 
 
 def _logged(log: Path) -> list[dict[str, Any]]:
