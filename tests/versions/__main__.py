@@ -62,7 +62,7 @@ TRIALS = (
         (str(UNIT / "plugins" / "module_utils"), "--ignore-glob=*/_rules/test_rewrite.py"),
     ),
 )
-# Whole runs of the role on hosts that are no machines, with every outcome that one can have.
+# Whole runs of the role on hosts that are no machines, one for each exit code.
 QUICK = TRIALS[0]._replace(tests=(str(UNIT / "plugins" / "plugin_utils" / "_rollout" / "test_outcomes_in_a_run.py"),))
 # Public CI has a machine for each; here, the ends say enough.
 BETWEEN = (
